@@ -1,0 +1,149 @@
+"""Talk to the chat bot of a WordPress site that runs the AI Power (AI Puffer) plugin.
+
+    import chatgptes
+
+    print(chatgptes.chat("Hello"))
+
+Start with `chat`, `stream`, `Client`, `AsyncClient` and `sandbox`; `errors` has every exception.
+Nothing is imported before it is used: this module alone costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import errors, sandbox
+    from .aio import AsyncClient, AsyncConversation, AsyncStream
+    from .client import Client
+    from .config import DEFAULT
+    from .conversation import Conversation
+    from .deadline import Deadline, Timeout
+    from .errors import (
+        AuthenticationError,
+        BotNotFoundError,
+        ChallengeError,
+        ChatGptEsError,
+        ConnectError,
+        EmptyReplyError,
+        InvalidConfigError,
+        InvalidMessageError,
+        MissingRequirementsError,
+        ProxyError,
+        QuotaError,
+        RateLimitError,
+        RefusedError,
+        RequestTimeout,
+        ResponseError,
+        ResponseTooLargeError,
+        StreamInterruptedError,
+        TLSError,
+        TransportError,
+        TurnCancelled,
+        UnexpectedFormatError,
+        UnexpectedStatusError,
+        UpstreamError,
+    )
+    from .http import Headers, Limits, Request
+    from .provider import AsyncGeneratorProvider, ChatGptEs, ProviderModelMixin
+    from .reply import Citation, Reply, Usage
+    from .shared import chat, stream
+    from .sites.dialect import Bot
+    from .streaming import Stream
+    from .transport.base import Response, Transport
+
+__all__ = [
+    "DEFAULT",
+    "AsyncClient",
+    "AsyncConversation",
+    "AsyncGeneratorProvider",
+    "AsyncStream",
+    "AuthenticationError",
+    "Bot",
+    "BotNotFoundError",
+    "ChallengeError",
+    "ChatGptEs",
+    "ChatGptEsError",
+    "Citation",
+    "Client",
+    "ConnectError",
+    "Conversation",
+    "Deadline",
+    "EmptyReplyError",
+    "Headers",
+    "InvalidConfigError",
+    "InvalidMessageError",
+    "Limits",
+    "MissingRequirementsError",
+    "ProviderModelMixin",
+    "ProxyError",
+    "QuotaError",
+    "RateLimitError",
+    "RefusedError",
+    "Reply",
+    "Request",
+    "RequestTimeout",
+    "Response",
+    "ResponseError",
+    "ResponseTooLargeError",
+    "Stream",
+    "StreamInterruptedError",
+    "TLSError",
+    "Timeout",
+    "Transport",
+    "TransportError",
+    "TurnCancelled",
+    "UnexpectedFormatError",
+    "UnexpectedStatusError",
+    "UpstreamError",
+    "Usage",
+    "__version__",
+    "chat",
+    "errors",
+    "sandbox",
+    "stream",
+]
+
+_MODULES = {
+    "aio": ("AsyncClient", "AsyncConversation", "AsyncStream"),
+    "client": ("Client",),
+    "config": ("DEFAULT",),
+    "conversation": ("Conversation",),
+    "deadline": ("Deadline", "Timeout"),
+    "errors": (
+        "AuthenticationError", "BotNotFoundError", "ChallengeError", "ChatGptEsError",
+        "ConnectError", "EmptyReplyError", "InvalidConfigError", "InvalidMessageError",
+        "MissingRequirementsError", "ProxyError", "QuotaError", "RateLimitError", "RefusedError",
+        "RequestTimeout", "ResponseError", "ResponseTooLargeError", "StreamInterruptedError",
+        "TLSError", "TransportError", "TurnCancelled", "UnexpectedFormatError",
+        "UnexpectedStatusError", "UpstreamError",
+    ),
+    "http": ("Headers", "Limits", "Request"),
+    "provider": ("AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"),
+    "reply": ("Citation", "Reply", "Usage"),
+    "shared": ("chat", "stream"),
+    "sites.dialect": ("Bot",),
+    "streaming": ("Stream",),
+    "transport.base": ("Response", "Transport"),
+}  # fmt: skip
+_WHERE = {name: module for module, names in _MODULES.items() for name in names}
+_SUBMODULES = ("errors", "sandbox")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
+    try:
+        module = _WHERE[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = getattr(import_module(f".{module}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
