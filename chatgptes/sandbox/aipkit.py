@@ -1,0 +1,256 @@
+"""The aipkit dialect's server, as plugin versions 2.3.20 and 2.4.71 behave."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .aipkit_events import AnswerEvents, event
+from .bot import Message, ModelError
+from .faults import http_fault
+from .php import clean, php_json, version
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+    from .request import Received
+    from .site import Site
+    from .spec import BotSpec
+
+NONCE = "aipkit"
+CACHE, STREAM = "aipkit_cache_sse_message", "aipkit_frontend_chat_stream"
+REFRESH, PLAIN = "aipkit_get_frontend_chat_nonce", "aipkit_frontend_chat_message"
+ACTIONS = frozenset({CACHE, STREAM, REFRESH, PLAIN})
+
+KEY_LIFETIME = 60.0
+_MEMORY = 200
+_JSON = "application/json; charset=UTF-8"
+_SSE = "text/event-stream; charset=utf-8"
+_NO_CACHE = (("Cache-Control", "no-cache, must-revalidate, max-age=0"),)
+_NO_STORE = (
+    ("Cache-Control", "no-cache, no-store, must-revalidate, max-age=0, no-transform"),
+    ("X-Accel-Buffering", "no"),
+)
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+
+# Why step 2 says no, in an `error` event and a `done`.
+_REFUSALS = {
+    "nonce": "This page has been open for too long. Load it again.",
+    "origin": "Only pages of this site may talk to its bot.",
+    "key-missing": "There is no message to answer.",
+    "key-used": "That message is not here any more.",
+    "key-expired": "That message has waited for too long.",
+    "unknown-bot": "There is no such bot.",
+    "stream-context": "That kind of message is for other places.",
+    "session": "Who is asking?",
+    "conversation": "Which conversation is this?",
+    "quota": 'You have reached "the limit" for today.',
+    "quota-old": "You have reached the limit for today.",
+    "guests": "Please log in to chat.",
+    "banned-word": "Please say that without the forbidden word.",
+    "banned-ip": "Visitors from your address can't chat here.",
+    "moderation": "A moderator that never sleeps did not like this message.",
+    "no-api-key": "This site has no key for its model yet.",
+    "ts-required": "Please show first that you are a person.",
+}
+
+
+class Aipkit:
+    """Answers the aipkit actions of one site; keeps its conversations and cached messages.
+
+    Attributes:
+        memory: (session id, bot id, conversation uuid) -> the messages so far.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.memory: dict[tuple[str, str, str], list[Message]] = {}
+        self._site = site
+        self._cached: dict[str, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        request, site = exchange.request, self._site
+        bot = site.bot(request.param("bot_id"), "aipkit")
+        modern = bot is None or version(bot.plugin) >= (2, 3, 41)
+        action = request.param("action")
+        if action == CACHE:
+            self._cache(exchange, bot)
+        elif action == STREAM:
+            self._stream(exchange, bot)
+        elif action == PLAIN and bot and version(bot.plugin) <= (2, 4, 0):
+            self._plain(exchange, bot)
+        elif action == REFRESH and modern:
+            if self._foreign(request, bot):
+                _fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
+            else:
+                _succeed(exchange, {"nonce": site.nonces.current(NONCE)})
+        else:
+            exchange.respond(400, "0")
+
+    # Step 1: the message is left at the site, for a key.
+
+    def _cache(self, exchange: Exchange, bot: BotSpec | None) -> None:
+        request, site = exchange.request, self._site
+        if not site.nonces.holds(request.form.get("_ajax_nonce", ""), NONCE):
+            _fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
+            return
+        fault = site.meet(bot, "aipkit", step=1) if bot else ""
+        if http_fault(exchange, fault.removeprefix("cache-"), site.home):
+            return
+        message = request.form.get("message", "")
+        images = request.form.get("image_inputs", "")
+        if fault == "unknown-action":
+            exchange.respond(400, "0")
+        elif fault == "cache-nonce":
+            _fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
+        elif fault == "cache-embed" or self._foreign(request, bot):
+            _fail(exchange, 403, "embed_not_available", "This site's bot can't be taken along.")
+        elif fault == "cache-cors":
+            _fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
+        elif images and (problem := _image_problem(images)):
+            _fail(exchange, 400, problem, "That is no picture this bot can look at.")
+        elif fault == "cache-no-message" or (message in ("", "0") and not images):
+            _fail(exchange, 400, "empty_data_to_cache", "There is nothing in this message.")
+        elif fault == "cache-no-key":
+            _succeed(exchange, {})
+        else:
+            key = f"aipkit_sse_{secrets.token_hex(16)}"
+            with self._lock:
+                self._cached[key] = (site.clock(), message)
+            _succeed(exchange, {"cache_key": key})
+
+    # Step 2: the answer, 200 whatever happens.
+
+    def _stream(self, exchange: Exchange, bot: BotSpec | None) -> None:
+        request, site = exchange.request, self._site
+        nonce = request.query.get("_ajax_nonce") or request.query.get("_wpnonce", "")
+        fault = ""
+        if site.nonces.holds(nonce, NONCE):
+            fault = site.meet(bot, "aipkit") if bot else ""
+            if http_fault(exchange, fault, site.home):
+                return
+            message, refusal = self._taken(request, bot, fault)
+        else:
+            message, refusal = "", "nonce"
+        session = request.query.get("session_id", "")
+        if not refusal and not site.within_quota(session):
+            refusal = "quota"
+        exchange.start(200, _SSE, _NO_STORE)
+        if bot is None or version(bot.plugin) >= (2, 3, 93):
+            exchange.write(":" + " " * 4096 + "\n\n")
+        if refusal or bot is None:
+            self._refuse(exchange, bot, refusal)
+            return
+        if version(bot.plugin) < (2, 3, 26):
+            message = clean(message)
+        key = (session, bot.id, request.query["conversation_uuid"])
+        with self._lock:
+            memory = self.memory.setdefault(key, [])
+            memory.append({"role": "user", "content": message})
+            del memory[:-_MEMORY]
+            messages = list(memory)
+        answer = site.model.ask(messages, fault)
+        try:
+            AnswerEvents(exchange, site, bot, fault).tell(answer)
+        finally:
+            # What was said before a failure stays in the site's memory too.
+            if answer.text:
+                with self._lock:
+                    memory.append({"role": "assistant", "content": answer.text})
+
+    def _taken(self, request: Received, bot: BotSpec | None, fault: str) -> tuple[str, str]:
+        """The cached message and "", or "" and why there is none."""
+        query, site = request.query, self._site
+        if self._foreign(request, bot):
+            return "", "origin"
+        if fault in _REFUSALS:
+            return "", fault
+        if not query.get("cache_key"):
+            return "", "key-missing"
+        with self._lock:
+            since, message = self._cached.pop(query["cache_key"], (None, ""))
+        if since is None:
+            return "", "key-used"
+        if site.clock() - since > KEY_LIFETIME:
+            return "", "key-expired"
+        for missing, name in (
+            (bot is None, "unknown-bot"),
+            (_has_context(message), "stream-context"),
+            (not query.get("session_id"), "session"),
+            (not query.get("conversation_uuid"), "conversation"),
+        ):
+            if missing:
+                return "", name
+        return message, ""
+
+    def _refuse(self, exchange: Exchange, bot: BotSpec | None, refusal: str) -> None:
+        refusal = refusal or "unknown-bot"
+        data: dict[str, object] = {"error": _REFUSALS[refusal]}
+        if refusal == "quota" and (bot is None or version(bot.plugin) >= (2, 4, 5)):
+            data["quota_notice"] = {"type": "limit", "message": data["error"], "actions": []}
+        if refusal == "ts-required":
+            data["ts_required"] = True
+        exchange.write(event(data, "error", id="err-sandbox"))
+        exchange.write(event({"finished": True}, "done"))
+
+    def _foreign(self, request: Received, bot: BotSpec | None) -> bool:
+        """The request says that it comes from another host, and the version minds."""
+        origin = request.headers.get("origin", "")
+        if not origin or (bot and version(bot.plugin) < (2, 3, 31)):
+            return False
+        said, own = urlsplit(origin), urlsplit(self._site.home)
+        return (said.scheme, said.hostname) != (own.scheme, own.hostname)
+
+    # The turn in one step that versions up to 2.4.0 have besides.
+
+    def _plain(self, exchange: Exchange, bot: BotSpec) -> None:
+        form, site = exchange.request.form, self._site
+        if not site.nonces.holds(form.get("_ajax_nonce", ""), NONCE):
+            _fail(exchange, 403, "nonce_failure", _REFUSALS["nonce"])
+            return
+        key = (form.get("session_id", ""), bot.id, form.get("conversation_uuid", ""))
+        message = {"role": "user", "content": form.get("message", "")}
+        with self._lock:
+            memory = self.memory.setdefault(key, [])
+            memory.append(message)
+            messages = list(memory)
+        try:
+            reply = "".join(site.model.ask(messages))
+        except ModelError as error:
+            _fail(exchange, error.status, "api_error", str(error))
+            return
+        with self._lock:
+            memory.append({"role": "assistant", "content": reply})
+        _succeed(exchange, {"reply": reply, "message_id": f"aipkit-msg-{site.model.number()}"})
+
+
+def _succeed(exchange: Exchange, data: dict[str, object]) -> None:
+    exchange.respond(200, php_json({"success": True, "data": data}), _JSON, _NO_CACHE)
+
+
+def _fail(exchange: Exchange, status: int, code: str, message: str) -> None:
+    data = {"message": message, "code": code}
+    exchange.respond(status, php_json({"success": False, "data": data}), _JSON, _NO_CACHE)
+
+
+def _has_context(message: str) -> bool:
+    try:
+        data = json.loads(message)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and "stream_context" in data
+
+
+def _image_problem(text: str) -> str:
+    """The code for what is wrong with `image_inputs`, or ""."""
+    try:
+        images = json.loads(text)
+        kinds = [image["mime_type"] for image in images if image["base64_data"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "invalid_image_payload"
+    if len(kinds) > 4:
+        return "too_many_images"
+    return "" if all(kind in _IMAGE_TYPES for kind in kinds) else "invalid_image_type"
