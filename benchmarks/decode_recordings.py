@@ -1,0 +1,282 @@
+"""Decode recorded exchanges with the library and compare with what they should give.
+
+    python benchmarks/decode_recordings.py FOLDER
+
+FOLDER holds *.jsonl files, one exchange a line: {"version", "name", "request": {"method",
+"target", "headers", "body"}, "response": {"status", "headers", "body"}, "curl_exit"}.  What a name
+should give stands in `RULES`, written by hand; the text of an answer is read from the recording
+by `naive_text`, which shares no code with the library.  Exits with 1 when anything is wrong.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chatgptes.errors import ChatGptEsError
+from chatgptes.http import Headers, Limits
+from chatgptes.sites import dialect, find_bots
+from chatgptes.sites.dialect import Bot, Endpoint, NonceRefused, Page, Turn
+
+Exchange = dict[str, Any]
+
+
+class Rule(NamedTuple):
+    """What the exchanges of a generation whose name matches should give.
+
+    `want` is "answer" (the recording's own text), "page", "nonce", "key" (of a turn's first
+    step), "skip: why", or the name of an error class; "Error+" wants text before the error.
+    """
+
+    generation: str  # "wpaicg" or "aipkit"
+    name: str  # A regular expression for the whole name, without its number.
+    want: str
+
+
+_NO_TURN = "skip: no turn of a chat"
+
+RULES = [
+    # -- wpaicg ------------------------------------------------------------------------------
+    Rule("wpaicg", r"page-404", "UnexpectedStatusError"),
+    Rule("wpaicg", r"page-.*", "page"),
+    Rule("wpaicg", r"turn-(stream|plain)-GET", "NonceRefused"),  # The bare refusal.
+    Rule("wpaicg", r"turn-.*", "answer"),
+    Rule("wpaicg", r"fail-(plain|stream)-nonce-.*", "NonceRefused"),
+    Rule("wpaicg", r"fail-(plain|stream)-message-(empty|missing|zero)", "NonceRefused"),
+    Rule("wpaicg", r"fail-(plain|stream)-.*", "answer"),  # What the server does without.
+    Rule("wpaicg", r"nonce-(plain|stream)-tick-minus-2", "NonceRefused"),
+    Rule("wpaicg", r"nonce-.*", "answer"),
+    Rule("wpaicg", r"upstream-plain-(401|429|400q|500|drop0?)", "UpstreamError"),
+    Rule("wpaicg", r"upstream-plain-(503html|empty)", "EmptyReplyError"),
+    Rule("wpaicg", r"upstream-plain-.*", "answer"),
+    Rule("wpaicg", r"upstream-stream-(401|429|400q|500|503html)", "UpstreamError"),
+    Rule("wpaicg", r"upstream-stream-(drop|noend|err_event)", "UpstreamError+"),
+    Rule("wpaicg", r"upstream-stream-(drop0|empty)", "EmptyReplyError"),
+    Rule("wpaicg", r"upstream-stream-.*", "answer"),
+    Rule("wpaicg", r"fail-(unknown-action|no-action|admin-ajax-GET-bare)", "UnexpectedStatusError"),
+    Rule("wpaicg", r"quota-no-client_id", "answer"),
+    Rule("wpaicg", r"quota-.*", "QuotaError"),
+    Rule("wpaicg", r"banned-word-attached-.*", "answer"),
+    Rule("wpaicg", r"banned-ip-xff-.*", "answer"),
+    Rule("wpaicg", r"banned-(word|ip)-plain", "NonceRefused"),
+    Rule("wpaicg", r"banned-(word|ip)-stream", "RefusedError"),
+    Rule("wpaicg", r"no-api-key-.*", "NonceRefused"),
+    Rule("wpaicg", r"(image|audio)-bad", "RefusedError|UnexpectedFormatError"),
+    Rule("wpaicg", r"client-model-.*|bot-with-.*|history-.*|image-(plain|stream)", "answer"),
+    Rule("wpaicg", r"referer-.*|junk-cookie|stream-timing", "answer"),
+    # -- aipkit ------------------------------------------------------------------------------
+    Rule("aipkit", r"page-.*", "page"),
+    Rule("aipkit", r"nonce-other-origin", "RefusedError"),
+    Rule("aipkit", r"nonce(-.*)?", "nonce"),
+    Rule("aipkit", r"plain-.*|unknown-action|old-wpaicg-action", "UnexpectedStatusError"),
+    Rule("aipkit", r"cache-(nonce-(missing|bad|tick-2-expired|as-_wpnonce)|GET)", "NonceRefused"),
+    Rule("aipkit", r"cache-message-(empty|missing|zero)|cache-image-(bad|too)-.*", "RefusedError"),
+    Rule("aipkit", r"cache-origin-(other-scheme|other-host|null)", "RefusedError"),
+    Rule("aipkit", r"cache-.*|.*-1cache", "key"),
+    Rule("aipkit", r"stream-nonce-(missing|bad|expired)", "NonceRefused"),
+    Rule("aipkit", r"stream-cache_key-(missing|unknown|reused|expired)", "NonceRefused"),
+    Rule("aipkit", r"stream-bot_id-(missing|unknown|page)|stream-bot-draft", "NonceRefused"),
+    Rule("aipkit", r"stream-session_id-(missing|empty)", "NonceRefused"),
+    Rule("aipkit", r"stream-conversation_uuid-missing", "NonceRefused"),
+    Rule("aipkit", r"stream-(origin-other|POST|message-json-stream_context)", "NonceRefused"),
+    Rule(
+        "aipkit", r"(stream-upstream|ccmode)-(401|429|400q|500|503html)(-2stream)?", "UpstreamError"
+    ),
+    Rule("aipkit", r"(stream-upstream|ccmode)-(drop0|empty|json200)(-2stream)?", "UpstreamError"),
+    Rule("aipkit", r"(stream-upstream|ccmode)-(drop|err_event)(-2stream)?", "UpstreamError+"),
+    Rule("aipkit", r"quota-1-2stream", "QuotaError"),
+    Rule("aipkit", r"quota-guests-disabled-2stream", "NonceRefused"),
+    Rule("aipkit", r"stream-banned-word-say_badwords_now|stream-banned-word-foo__bar", "answer"),
+    Rule("aipkit", r"stream-banned-.*|stream-moderation-flagged", "NonceRefused"),
+    Rule("aipkit", r"stream-api-key-missing", "NonceRefused"),
+    Rule("aipkit", r"stream-client-abort", "UpstreamError+"),
+    Rule("aipkit", r"rest-chat-(anon|nokey)", "AuthenticationError"),
+    Rule("aipkit", r"rest-chat-key", "answer"),
+    Rule("aipkit", r"rest-chat-key-429", "UpstreamError"),
+    Rule("aipkit", r"rest-chat-unknown-bot|rest-embed-config", "UnexpectedStatusError"),
+    Rule("aipkit", r"aipkit_.*|history-other-session|probe-.*", _NO_TURN),
+    Rule("aipkit", r"stream-.*|.*-2stream|hist-turn", "answer"),
+]
+
+
+def rule_for(generation: str, name: str) -> str:
+    """What the exchange `name` should give."""
+    bare = re.sub(r"^\d+-", "", name)
+    for rule in RULES:
+        if rule.generation == generation and re.fullmatch(rule.name, bare):
+            return rule.want
+    return "skip: no rule for this name"
+
+
+# -- An independent reading of the recordings ------------------------------------------------
+
+
+def naive_text(body: str) -> str:
+    """The answer's text, read as plainly as can be."""
+    if body.lstrip().startswith("{"):
+        data = json.JSONDecoder().raw_decode(body.lstrip())[0]
+        if "choices" in data:
+            return data["choices"][0]["message"]["content"]
+        return data["data"] if "data" in data else data["reply"]
+    text = ""
+    for line in body.split("\n"):
+        try:
+            data = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else None
+        except ValueError:
+            continue
+        if isinstance(data, dict) and isinstance(data.get("delta"), str):
+            text += data["delta"]
+        elif isinstance(data, dict) and data.get("choices") and data.get("id"):
+            text += data["choices"][0].get("delta", {}).get("content") or ""
+    return text
+
+
+def naive_bots(body: str) -> list[tuple[str, str]]:
+    """(id, kind) of the bots of a page, by patterns that fit these recordings only."""
+    bots = []
+    kinds = {"aipkit_chat_container": "inline", "aipkit_popup_wrapper": "popup"}
+    for tag in re.findall(
+        r"<div class=\"[^>]*?data-(?:config='.*?'|type=\".*?\")", body, re.DOTALL
+    ):
+        if config := re.search(r"data-config='(.*?)'", tag):
+            bot_id = re.search(r'"botId":(\d+)', html.unescape(config[1]))
+            name = re.search(r'class="(\w+)', tag)
+            assert bot_id
+            assert name
+            bots.append((bot_id[1], kinds[name[1]]))
+        else:
+            bot_id = re.search(r'data-bot-id="(\d+)"', tag)
+            kind = re.search(r'data-type="(\w+)"', tag)
+            if bot_id and kind:
+                bots.append((bot_id[1], kind[1]))
+    return bots
+
+
+# -- What the library makes of them ----------------------------------------------------------
+
+
+def page_of(exchange: Exchange) -> Page:
+    """The exchange's response."""
+    request, response = exchange["request"], exchange["response"]
+    host = request["headers"].get("host", "127.0.0.1")
+    return Page(
+        url=f"http://{host}{request['target']}",
+        status=response["status"],
+        headers=Headers(response["headers"]),
+        body=(response["body"] or "").encode("utf-8", "surrogateescape"),
+    )
+
+
+def decode(exchange: Exchange, speaks: str) -> tuple[str, ChatGptEsError | None]:
+    """The text that the library hears in a final response, and the error that it ends in."""
+    page = page_of(exchange)
+    if not 200 <= page.status < 300:
+        return "", dialect(speaks).fault(page)
+    turn = Turn(Endpoint(Bot("5", "", "wpaicg", "shortcode", page.url), page.url), "hi")
+    decoder = dialect(speaks).hear(turn, page.url, page.status, page.headers, Limits())
+    text = ""
+    try:
+        for start in range(0, len(page.body), 1000):
+            for chunk in decoder.feed(page.body[start : start + 1000]):
+                text += chunk
+        for chunk in decoder.end():
+            text += chunk
+    except ChatGptEsError as error:
+        return text, error
+    return text, None
+
+
+def first_step(exchange: Exchange) -> ChatGptEsError | None:
+    """The error that aipkit's first step ends in, or None if it got a key."""
+    page = page_of(exchange)
+    speaks = dialect("aipkit")
+    if not 200 <= page.status < 300:
+        return speaks.fault(page)
+    steps = speaks.say(Turn(Endpoint(Bot("5", "", "aipkit", "inline", page.url), page.url), "hi"))
+    next(steps)
+    try:
+        request = steps.send(page)
+    except ChatGptEsError as error:
+        return error
+    key = json.loads(page.body)["data"]["cache_key"]
+    assert f"cache_key={key}" in request.url
+    return None
+
+
+def compare(exchange: Exchange, generation: str, want: str) -> str:
+    """What is wrong with an exchange; "" for nothing."""
+    body = exchange["response"]["body"] or ""
+    if want == "page":
+        found = [(e.bot.id, e.bot.kind) for e in find_bots(page_of(exchange))]
+        return "" if found == naive_bots(body) else f"bots {found}, not {naive_bots(body)}"
+    if want == "nonce":
+        found_nonce = dialect("aipkit").refreshed(page_of(exchange))
+        return "" if found_nonce and found_nonce in body else f"nonce {found_nonce!r}"
+    if want == "key" or "cache_sse" in body or re.search(r"cache-|1cache", exchange["name"]):
+        error, text = first_step(exchange), ""
+    else:
+        speaks = "rest" if "/wp-json/" in exchange["request"]["target"] else generation
+        text, error = decode(exchange, speaks)
+    return judge(want, text, error, body)
+
+
+def judge(want: str, text: str, error: ChatGptEsError | None, body: str) -> str:
+    """What is wrong with `text` and `error`; "" for nothing."""
+    got = type(error).__name__ if error else "no error"
+    if error and "greeting_message" in body:
+        private = re.search(r'"greeting_message":"((?:[^"\\]|\\.){20})', body)
+        if private and private[1] in f"{error} {error.excerpt}":
+            return "an error shows the bot's private text"
+    if want in ("key", "answer"):
+        if error:
+            return f"{got}: {error}"
+        return "" if want == "key" or text == naive_text(body) else f"text {text[:60]!r}"
+    if bool(text) != want.endswith("+"):
+        return f"text {text[:60]!r} before {got}"
+    if text and text != naive_text(body):
+        return f"partial text {text[-60:]!r}"
+    # What may hide a dead nonce is a refusal to users; the core tries it once more.
+    names = want.rstrip("+").split("|")
+    known = {got, "RefusedError"} if isinstance(error, NonceRefused) else {got}
+    if "NonceRefused" in names and got != "NonceRefused":
+        return f"{got}: {error}"
+    return "" if known & set(names) else f"{got}: {error}"
+
+
+def main(arguments: list[str]) -> int:
+    """Check every recording in the folder; 0 when all is right."""
+    if len(arguments) != 1:
+        print(__doc__)
+        return 2
+    checked: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    wrong = 0
+    for path in sorted(Path(arguments[0]).glob("*.jsonl")):
+        for line in path.read_text("utf-8").split("\n"):
+            if not line.strip():
+                continue
+            exchange = json.loads(line)
+            generation = "wpaicg" if exchange["version"] < "2.3" else "aipkit"
+            want = rule_for(generation, exchange["name"])
+            if want.startswith("skip: "):
+                skipped[f"{exchange['version']}: {want.removeprefix('skip: ')}"] += 1
+                continue
+            checked[f"{exchange['version']} {want}"] += 1
+            if problem := compare(exchange, generation, want):
+                wrong += 1
+                print(f"WRONG {exchange['version']} {exchange['name']}: want {want}, got {problem}")
+    for kind, count in sorted(checked.items()):
+        print(f"{count:4} {kind}")
+    for reason, count in sorted(skipped.items()):
+        print(f"{count:4} skipped, {reason}")
+    print(f"{checked.total()} checked, {skipped.total()} skipped, {wrong} wrong")
+    return 1 if wrong or not checked else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

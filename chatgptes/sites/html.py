@@ -1,0 +1,262 @@
+"""Find tags in a page and read their attributes, without parsing the page.
+
+A page has hundreds of kilobytes and the tag that is wanted one or two, so `tags` looks for the
+tag's class as bytes and reads that tag alone.  Whether the place really is a tag (and not the
+inside of a comment, a script or another tag's attribute) is proved from the few bytes around it;
+where that proof fails, the page is tokenised once from its start, as the HTML standard says
+(section 13.2.5), so the answer is the same.  Time is linear in the bytes, whatever they are.
+
+Not known: raw text in obsolete elements (`xmp`, `plaintext` and the like), scripts nested by
+`<!--` (the standard's "double escaped" state), and class names written with entities.
+"""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from collections.abc import Iterator, Sequence
+from html.entities import html5
+from typing import NamedTuple
+
+from ..http import Headers
+
+__all__ = ["Tag", "attributes", "charset", "tags", "unescape", "utf8"]
+
+_S = rb"[\t\n\f\r ]"
+_ATTRIBUTE = (
+    rb"[^\t\n\f\r />][^\t\n\f\r />=]*+"
+    rb"(?:" + _S + rb"*+=" + _S + rb"*+"
+    rb"(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r >\"'][^\t\n\f\r >]*+|(?=>)))?+"
+)
+_INSIDE = rb"(?P<inside>(?:[\t\n\f\r /]++|" + _ATTRIBUTE + rb")*+)"
+_TAG = re.compile(rb"<(?P<name>[A-Za-z][^\t\n\f\r />]*+)" + _INSIDE + rb">")
+# Names and values once more, with groups; on the inside of a tag that _TAG has matched.
+_PAIR = re.compile(
+    rb"([^\t\n\f\r />][^\t\n\f\r />=]*+)"
+    rb"(?:" + _S + rb"*+=" + _S + rb"*+"
+    rb"(?:\"([^\"]*+)\"|'([^']*+)'|([^\t\n\f\r >\"'][^\t\n\f\r >]*+))?+)?+"
+)
+_TOKEN = re.compile(
+    rb"<(?:"
+    rb"(?P<comment>!--)|"
+    rb"(?P<bogus>[!?]|/(?![A-Za-z]))|"
+    rb"(?P<close>/)?(?P<name>[A-Za-z][^\t\n\f\r />]*+)" + _INSIDE + rb"(?P<end>>|\Z)"
+    rb")"
+)
+_COMMENT_END = re.compile(rb"-->|--!>")
+_RAW = (b"script", b"style", b"textarea", b"title")
+_RAW_END = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW}
+_CLASS_BEFORE = re.compile(rb"class" + _S + rb"*=" + _S + rb"*[\"']?[^\"'<>=]*\Z", re.IGNORECASE)
+
+_MOST_LOOKS = 64  # Places that are looked at one by one before the page is tokenised instead.
+_CLASS_REACH = 4096  # Bytes before a class name in which its `class=` is looked for.
+
+
+class Tag(NamedTuple):
+    """A start tag: its place in the page (bytes), its name, and its attributes' raw bytes."""
+
+    start: int
+    name: bytes
+    inside: bytes
+
+
+def tags(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
+    """The start tags of `page` whose `class` has one of `classes` among its tokens, in order."""
+    found = _quick(page, classes)
+    return _tokenise(page, classes) if found is None else found
+
+
+def _has_class(inside: bytes, classes: Sequence[bytes]) -> bool:
+    for pair in _PAIR.finditer(inside):
+        if pair[1].lower() == b"class":
+            value = next((group for group in pair.groups()[1:] if group is not None), b"")
+            return any(name in value.split() for name in classes)
+    return False
+
+
+def _places(page: bytes, classes: Sequence[bytes]) -> Iterator[int]:
+    """Every place where one of the class names stands, in order."""
+    following = {name: page.find(name) for name in classes}
+    while True:
+        here = min((place for place in following.values() if place >= 0), default=-1)
+        if here < 0:
+            return
+        yield here
+        for name, place in following.items():
+            if 0 <= place <= here:
+                following[name] = page.find(name, here + 1)
+
+
+def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
+    """As `_tokenise`, from the surroundings of the class names only; None where unsure."""
+    found: list[Tag] = []
+    sure = 0  # Up to here the page is read: text, outside of any tag, follows.
+    lower = b""
+    for look, place in enumerate(_places(page, classes)):
+        if look == _MOST_LOOKS:
+            return None
+        if place < sure:
+            continue
+        in_class = _CLASS_BEFORE.search(page[max(sure, place - _CLASS_REACH) : place])
+        start = page.rfind(b"<", sure, place)
+        match = _TAG.match(page, start) if start >= 0 else None
+        if match is None or match.end() <= place:
+            # Not in the tag that begins nearest before it.  It could be in one that holds that
+            # "<" in an attribute, if it stands where a class stands.
+            unfinished = match is None and start >= 0 and page[start + 1 : start + 2].isalpha()
+            if in_class or unfinished:
+                return None
+            continue
+        wanted = _has_class(match["inside"], classes)
+        if not wanted and not in_class:
+            continue
+        lower = lower or page.lower()
+        if match["name"].lower() in _RAW_END or not _is_text(page, lower, sure, start):
+            return None
+        sure = match.end()
+        if wanted:
+            found.append(Tag(start, match["name"].lower(), match["inside"]))
+    return found
+
+
+def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:
+    """Is `start` certainly outside of tags, comments and raw text?  False where unsure.
+
+    `sure` is a place before it that is.  Three proofs, each from the nearest bytes before `start`:
+    whatever could have been opened was closed again; no attribute's value is open; and between
+    the last ">" and `start` is nothing that another tag could be made of.
+    """
+    opened = lower.rfind(b"<!--", sure, start)
+    if opened >= 0 and lower.find(b"-->", opened + 2, start) < 0:
+        return False
+    for name in _RAW:
+        opened = lower.rfind(b"<" + name, sure, start)
+        if opened >= 0 and not _RAW_END[name].search(page, opened, start):
+            return False
+    for quote in (b'"', b"'"):
+        at = page.rfind(quote, sure, start)
+        if at >= 0 and page[max(sure, at - 64) : at].rstrip(b"\t\n\f\r ")[-1:] in (b"=", b""):
+            return False
+    closed = page.rfind(b">", sure, start)
+    between = page[closed + 1 if closed >= 0 else sure : start]
+    return not any(mark in between for mark in (b"<", b'"', b"'"))
+
+
+def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
+    """The standard's tokeniser, as far as it takes to know which tags are tags."""
+    found: list[Tag] = []
+    last = max((page.rfind(name) for name in classes), default=-1)
+    at = 0
+    while 0 <= at <= last:
+        token = _TOKEN.search(page, at)
+        if token is None or token.start() > last:
+            break
+        name = (token["name"] or b"").lower()
+        opens = bool(token["end"]) and not token["close"]
+        if (
+            opens
+            and any(wanted in token["inside"] for wanted in classes)
+            and _has_class(token["inside"], classes)
+        ):
+            found.append(Tag(token.start(), name, token["inside"]))
+        at = _after(page, token, name if opens else b"")
+    return found
+
+
+def _after(page: bytes, token: re.Match[bytes], opened: bytes) -> int:
+    """Where the text behind a token begins, or -1 where the rest of the page is none."""
+    at = token.end()
+    if token["comment"]:
+        if page.startswith((b">", b"->"), at):  # <!--> and <!---> are whole comments.
+            return at
+        end = _COMMENT_END.search(page, at)
+        return end.end() if end else -1
+    if token["bogus"]:
+        return page.find(b">", at) + 1 or -1
+    if not token["end"]:
+        return -1  # A tag that the end of the page cuts off is none.
+    if opened in _RAW_END:
+        end = _RAW_END[opened].search(page, at)
+        return end.start() if end else -1
+    return at
+
+
+_ENTITY = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|([A-Za-z][A-Za-z0-9]*)(;?)(=?))")
+
+
+def _entity(match: re.Match[str]) -> str:
+    name, semicolon, equals = match[1], match[2], match[3]
+    if name is None:
+        # Longer numbers are beyond Unicode whatever their digits: U+FFFD.
+        return html.unescape(match[0]) if len(match[0]) < 20 else "\ufffd"
+    if semicolon:
+        return html5.get(f"{name};", f"&{name};") + equals
+    if equals or name not in html5:
+        # In an attribute "&copy=1" and "&copyright" are text, as in the query of an address.
+        return match[0]
+    return html5[name]
+
+
+def unescape(value: str) -> str:
+    """`value` with its character references decoded as HTML decodes them in an attribute."""
+    return _ENTITY.sub(_entity, value) if "&" in value else value
+
+
+def attributes(tag: Tag, encoding: str = "utf-8") -> dict[str, str]:
+    """The attributes of a tag: names in lower case, values decoded; the first of a name wins."""
+    read: dict[str, str] = {}
+    for pair in _PAIR.finditer(tag.inside):
+        name = pair[1].decode(encoding, "replace").lower()
+        if name not in read:
+            value = next((group for group in pair.groups()[1:] if group is not None), b"")
+            text = value.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+            read[name] = unescape(text)
+    return read
+
+
+# Encodings that pages are written in and in which ASCII is ASCII.  Python knows others (zlib,
+# punycode, utf-7), which a page must not be able to ask for.
+_ENCODING = re.compile(
+    r"utf-?8|us-ascii|ascii|latin-?1|iso-?8859-?\d{1,2}(-[ie])?|(windows|cp)-?(125\d|866|874|93[26]|949|950)|koi8-?[ru]"
+    r"|gbk|gb2312|gb18030|big5(-hkscs)?|euc-?(jp|kr)|shift[_-]?jis|sjis|tis-620|mac(intosh|roman)?"
+    r"|utf-?16([lb]e)?",
+    re.IGNORECASE,
+)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_META = re.compile(rb"<meta\b[^>]{0,500}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
+def _encoding(name: str) -> str | None:
+    if not _ENCODING.fullmatch(name):
+        return None
+    try:
+        known = codecs.lookup(name).name
+    except LookupError:
+        return None
+    # As browsers do: what calls itself Latin 1 or ASCII is Windows 1252.
+    return "cp1252" if known in ("iso8859-1", "ascii") else known
+
+
+def charset(headers: Headers, body: bytes) -> str:
+    """The encoding of a page: its byte order mark, `Content-Type`, `<meta charset>`, or UTF-8."""
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return name
+    declared = _CHARSET.search(headers.get("content-type"))
+    if declared and (known := _encoding(declared[1])):
+        return known
+    meta = _META.search(body[:4096])
+    if meta and (known := _encoding(meta[1].decode("ascii", "replace"))):
+        # A page in which <meta> could be read is not in UTF-16.
+        return "utf-8" if known.startswith("utf-16") else known
+    return "utf-8"
+
+
+def utf8(headers: Headers, body: bytes) -> tuple[bytes, str]:
+    """A page's bytes, in an encoding in which ASCII is ASCII, and that encoding."""
+    encoding = charset(headers, body)
+    if encoding.startswith("utf-16"):
+        return body.decode(encoding, "replace").encode("utf-8", "replace"), "utf-8"
+    return body, encoding
