@@ -1,0 +1,65 @@
+"""Blocking HTTP behind one seam (`base`), in two kinds; this is where one is chosen."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..errors import InvalidConfigError, MissingRequirementsError
+from .base import Response, Transport
+
+__all__ = ["Response", "Transport", "select"]
+
+
+def select(
+    transport: str | Transport,
+    *,
+    default_site: bool,
+    impersonate: str,
+    proxy: str | None,
+    verify: bool | str | os.PathLike[str],
+    trust_env: bool,
+    max_headers: int,
+) -> Transport:
+    """The transport that a client's arguments name.
+
+    Args:
+        transport: "requests", "curl_cffi", or "auto" for curl_cffi on the default site, as its
+            users expect, and requests everywhere else; or an object with `send()` and `close()`,
+            which is used as it is (the other arguments are then its own affair).
+        default_site: whether the site is the default one.
+        impersonate: the browser that curl_cffi looks like.
+        proxy, verify, trust_env, max_headers: see `RequestsTransport` and `CurlTransport`.
+
+    Raises:
+        InvalidConfigError: an argument can't be used.
+        MissingRequirementsError: the package that it needs is not installed.
+    """
+    if not isinstance(transport, str):
+        if all(callable(getattr(transport, name, None)) for name in ("send", "close")):
+            return transport
+    elif transport in ("auto", "requests", "curl_cffi"):
+        name = transport
+        if name == "auto":
+            name = "curl_cffi" if default_site else "requests"
+        options: dict[str, Any] = {
+            "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
+        }  # fmt: skip
+        try:
+            if name == "requests":
+                from .plain import RequestsTransport
+
+                return RequestsTransport(**options)
+            from .impersonating import CurlTransport
+
+            return CurlTransport(impersonate=impersonate, **options)
+        except ImportError as error:
+            raise MissingRequirementsError(
+                f"The transport {name!r} needs the package {name}, which can't be imported"
+                f" ({error}). `pip install {name}` installs it; `pip install chatgptes` brings"
+                " both transports."
+            ) from error
+    raise InvalidConfigError(
+        'transport must be "auto", "requests", "curl_cffi", or an object with send() and close(),'
+        f" not {transport!r}."
+    )

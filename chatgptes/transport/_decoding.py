@@ -1,0 +1,75 @@
+"""Content encodings undone, a bounded piece at a time, whatever the ratio.
+
+The standard library's two; an end that never came is an error, which `requests` does not notice.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+__all__ = ["ACCEPTED", "BadEncoding", "decode"]
+
+ACCEPTED = "gzip, deflate"
+_PIECE = 1 << 16
+
+
+class BadEncoding(Exception):
+    """`coding` names the encoding; the text says what is wrong with it."""
+
+    def __init__(self, coding: str, reason: str) -> None:
+        super().__init__(reason)
+        self.coding = coding
+
+
+def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The body in `pieces` without the encodings that the header value `encoding` lists.
+
+    Raises:
+        BadEncoding: one of them is not known, or the data is not of it or not whole.
+    """
+    for coding in reversed([name.strip().lower() for name in encoding.split(",")]):
+        if coding in ("gzip", "x-gzip"):
+            pieces = _inflate(pieces, coding, 16 + zlib.MAX_WBITS)
+        elif coding == "deflate":
+            pieces = _inflate(pieces, coding, zlib.MAX_WBITS)
+        elif coding not in ("", "identity"):
+            raise BadEncoding(coding, "that was not asked for")
+    return iter(pieces)
+
+
+def _inflate(pieces: Iterable[bytes], coding: str, window: int) -> Iterator[bytes]:
+    stream = zlib.decompressobj(window)
+    started = False
+    for piece in pieces:
+        rest = piece
+        while rest:
+            if stream.eof:
+                # gzip may have several members; zero bytes behind the last are padding.
+                rest = rest.lstrip(b"\0")
+                if not rest or coding == "deflate":
+                    break
+                stream = zlib.decompressobj(window)
+            try:
+                yield from _bounded(stream, rest)
+            except zlib.error:
+                if started or coding != "deflate" or window < 0:
+                    raise BadEncoding(coding, "is not") from None
+                # "deflate" means zlib's format, but some servers send it bare.
+                window = -zlib.MAX_WBITS
+                stream = zlib.decompressobj(window)
+                continue
+            started = True
+            rest = stream.unused_data
+    if started and not stream.eof:
+        raise BadEncoding(coding, "breaks off before its end")
+
+
+def _bounded(stream: zlib._Decompress, data: bytes) -> Iterator[bytes]:
+    while True:
+        piece = stream.decompress(data, _PIECE)
+        if piece:
+            yield piece
+        data = stream.unconsumed_tail
+        if stream.eof or (not data and len(piece) < _PIECE):
+            return
