@@ -1,0 +1,357 @@
+"""Client: a site, a bot, a transport, limits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+from uuid import uuid4
+
+from .concurrency import Slots
+from .config import DEFAULT, DEFAULT_SITE, ClientArguments, Config, Default
+from .conversation import Conversation
+from .cookies import Cookies
+from .deadline import Deadline, Timeout
+from .errors import (
+    ChatGptEsError,
+    InvalidConfigError,
+    ResponseError,
+    TransportError,
+    TurnCancelled,
+)
+from .http import Limits
+from .messages import Message, Messages, check
+from .plan import ClientPlan
+from .reply import Reply
+from .sending import Sender
+from .session import Session
+from .sites.dialect import Bot
+from .streaming import Stream, drained
+from .transport import Transport, select
+from .turn import Ask
+
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
+__all__ = ["Client", "Single"]
+
+ELSEWHERE: Final = (
+    "(chatgpt.es is not ours, and may have changed or be gone: Client(site=…) talks to any other"
+    " AI Power site, api_key= and bot= to your own through its REST API, and"
+    " `python -m chatgptes.sandbox` is a local stand-in.)"
+)
+_IDENTITY = ("user-agent", "sec-ch-ua", "sec-fetch-", "accept-language", "priority")
+
+
+class Client:
+    """Talks to one bot of one site.  Blocking; usable from many threads at once.
+
+    Args:
+        site: URL of the page that shows the bot (str); any site with the plugin AI Power.  With
+            `api_key`: any URL of the site.  May hold `user:password@` for a site behind basic
+            authentication.
+        bot: the bot's id, when the page shows several (str or int); default: the page's first.
+        api_key: the owner's REST key (str): speaks `rest`, needs `bot`.
+        system: text put before the first prompt of a conversation (str); None for nothing;
+            `DEFAULT` asks chatgpt.es to answer in the user's language, and other sites nothing.
+        transport: "requests", "curl_cffi", "auto" (`curl_cffi` for chatgpt.es, else `requests`),
+            or an object with `send()` and `close()`, which stays yours to close.
+        impersonate: the browser that `curl_cffi` looks like (str).
+        proxy: URL of an http, https, socks5 or socks5h proxy (str); may hold `user:password@`.
+        verify: check TLS certificates (bool), or the path of a CA file to check them with.
+        headers: further request headers (str to str).
+        cookies: cookies for the site (str to str), or a `http.cookiejar.CookieJar`.
+        trust_env: obey the environment's proxy and CA variables.
+        timeout: a `Timeout`, or seconds for the whole turn (int or float).
+        retries: how often a request that may be repeated is sent again (int).
+        max_concurrency: how many turns run at once; further ones wait (int).
+        min_interval: least time between the starts of two turns, in seconds (float).
+        limits: sizes that are still taken, a `Limits`.
+
+    Raises:
+        InvalidConfigError: an argument can't be used.
+        MissingRequirementsError: the transport's package is not installed.
+    """
+
+    def __init__(
+        self,
+        site: str = DEFAULT_SITE,
+        *,
+        bot: str | int | None = None,
+        api_key: str | None = None,
+        system: str | Default | None = DEFAULT,
+        transport: Literal["auto", "requests", "curl_cffi"] | Transport = "auto",
+        impersonate: str = "chrome",
+        proxy: str | None = None,
+        verify: bool | str | os.PathLike[str] = True,
+        headers: Mapping[str, str] | None = None,
+        cookies: Mapping[str, str] | CookieJar | None = None,
+        trust_env: bool = True,
+        timeout: Timeout | float | None = None,
+        retries: int = 2,
+        max_concurrency: int = 4,
+        min_interval: float = 0.0,
+        limits: Limits | None = None,
+    ) -> None:
+        self._config = Config.of(
+            ClientArguments(
+                site=site,
+                bot=bot,
+                api_key=api_key,
+                system=system,
+                transport=transport,
+                impersonate=impersonate,
+                proxy=proxy,
+                verify=verify,
+                headers=headers,
+                cookies=cookies,
+                trust_env=trust_env,
+                timeout=timeout,
+                retries=retries,
+                max_concurrency=max_concurrency,
+                min_interval=min_interval,
+                limits=limits,
+            )
+        )
+        self._start(str(uuid4()))
+        _ = self.session  # What can't work is said here, not at the first turn.
+
+    @classmethod
+    def _deferred(cls, config: Config) -> Client:
+        """A client whose transport, slow to import, is made with its first turn."""
+        client = cls.__new__(cls)
+        client._config = config
+        client._start(str(uuid4()))
+        return client
+
+    def _start(self, visitor: str) -> None:
+        self.visitor: str = visitor
+        """The id this client shows to the site (a UUID); the owner's limits hang on it."""
+        self._closed = False
+        self._session: Session | None = None
+        self._renew()
+
+    def __repr__(self) -> str:
+        bot = "" if self._config.bot is None else f", bot={self._config.bot!r}"
+        return f"<Client {self.site}{bot}{', closed' if self._closed else ''}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"arguments": dict(self._config.arguments), "visitor": self.visitor}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._config = Config.of(state["arguments"])
+        self._start(state["visitor"])
+
+    @property
+    def site(self) -> str:
+        """The site's URL, without user name and password (str)."""
+        return self._config.site
+
+    @property
+    def system(self) -> str | None:
+        """The text put before a conversation's first prompt (str), or None."""
+        return self._config.system
+
+    @property
+    def timeout(self) -> Timeout:
+        """The limits of a turn."""
+        return self._config.timeout
+
+    @property
+    def limits(self) -> Limits:
+        """The sizes that are still taken."""
+        return self._config.limits
+
+    def chat(self, prompt: Messages, *, timeout: Timeout | float | None = None) -> Reply:
+        """Say `prompt` and wait for the whole answer.
+
+        Args:
+            prompt: what to say (str), or a list of messages that ends in a user message.
+            timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
+
+        Raises:
+            InvalidMessageError: the prompt can't be sent; nothing was.
+            TransportError: there was no response.
+            ResponseError: the response was no answer.
+        """
+        return drained(self.stream(prompt, timeout=timeout))
+
+    def stream(self, prompt: Messages, *, timeout: Timeout | float | None = None) -> Stream:
+        """Say `prompt` and hear the answer as it comes.
+
+        The arguments are checked here; the turn starts with the stream's first use.  Arguments
+        and errors as `chat`.
+        """
+        return Stream(Single(self, timeout, check(prompt, self.limits.prompt)))
+
+    def conversation(
+        self, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+    ) -> Conversation:
+        """A new conversation, or one that goes on.
+
+        Args:
+            saved: what `Conversation.to_dict()` gave, or the path of a file that
+                `Conversation.save()` wrote.
+
+        Raises:
+            InvalidConfigError: `saved` is neither.
+            OSError: the file can't be read.
+        """
+        return Conversation(self, saved)
+
+    def bots(self, *, timeout: Timeout | float | None = None) -> list[Bot]:
+        """The bots that the page shows (with a key: the one that was named).
+
+        The page is read once; a client that has talked to it knows them already.
+
+        Raises:
+            BotNotFoundError: it shows none.
+            TransportError, ResponseError: the page could not be read.
+        """
+        self._check_open()
+        deadline = Deadline(self.timeout.override(timeout))
+        ticket = self.slots.acquire(deadline)
+        try:
+            return self._bots(deadline)
+        finally:
+            ticket.release()
+
+    def close(self) -> None:
+        """End what is running and close the connections.  Any thread, any number of times."""
+        self._check_process()
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+            session = self._session
+        for stream in running:
+            stream._cut()
+        if session is not None and isinstance(self._config.arguments.get("transport", "auto"), str):
+            session.sender.transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # What plans, conversations and the async shim stand on.
+
+    @property
+    def session(self) -> Session:
+        """The connections and what is known of the page, in this process."""
+        self._check_process()
+        session = self._session
+        if session is None:
+            # A lock of its own: imports may take long, and an event loop takes the other one.
+            with self._making:
+                session = self._session
+                if session is None:
+                    session = self._session = _session(self._config)
+        return session
+
+    @property
+    def slots(self) -> Slots:
+        """How many turns run at once, in this process."""
+        self._check_process()
+        return self._slots
+
+    def _check_process(self) -> None:
+        # After a fork, locks may be held by threads that don't exist here, and connections are
+        # the parent's.
+        if self._pid != os.getpid():
+            self._renew()
+
+    def _renew(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._making = threading.RLock()
+        self._running: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._slots = Slots(self._config.max_concurrency, self._config.min_interval)
+        self._session = None
+
+    def _bots(self, deadline: Deadline) -> list[Bot]:
+        try:
+            return [endpoint.bot for endpoint in self.session.endpoints(deadline)]
+        except ChatGptEsError as error:
+            self._explain(error)
+            raise
+
+    def _started(self, stream: Stream) -> None:
+        with self._lock:
+            self._check_open()
+            self._running.add(stream)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ChatGptEsError("This client is closed; make a new one.")
+
+    def _explain(self, error: ChatGptEsError) -> None:
+        """Take secrets out of an error's texts, and offer ways on where the default site fails."""
+        found = self._session.secrets() if self._session is not None else []
+        secrets = [*found, *self._config.secrets]
+        error.excerpt = _without(error.excerpt, secrets)
+        message = _without(str(error), secrets) or ""
+        if (
+            self._config.is_default
+            and isinstance(error, (TransportError, ResponseError))
+            and not isinstance(error, TurnCancelled)
+            and getattr(error, "phase", None) != "slot"
+            and ELSEWHERE not in message
+        ):
+            message = f"{message} {ELSEWHERE}"
+        error.args = (message, *error.args[1:])
+
+
+class Single(ClientPlan):
+    """A turn on its own."""
+
+    def __init__(
+        self, client: Client, timeout: Timeout | float | None, messages: tuple[Message, ...]
+    ) -> None:
+        super().__init__(client, timeout)
+        self._messages = messages
+
+    def ask(self) -> Ask:
+        return Ask(self._messages, self.client.system, self.client.visitor, str(uuid4()))
+
+
+def _session(config: Config) -> Session:
+    arguments = config.arguments
+    transport = select(
+        arguments.get("transport", "auto"),
+        default_site=config.is_default,
+        impersonate=arguments.get("impersonate", "chrome"),
+        proxy=arguments.get("proxy"),
+        verify=arguments.get("verify", True),
+        trust_env=arguments.get("trust_env", True),
+        max_headers=config.limits.headers,
+    )
+    if getattr(transport, "impersonates", False):
+        for name in config.headers:
+            if name.startswith(_IDENTITY):
+                raise InvalidConfigError(
+                    f"headers: {name!r} belongs to the browser that curl_cffi looks like: a session"
+                    ' that says two things of itself is neither. Use transport="requests".'
+                )
+    return Session(
+        site=config.site,
+        bot=config.bot,
+        api_key=config.api_key,
+        sender=Sender(
+            transport,
+            Cookies(arguments.get("cookies"), config.site),
+            config.headers,
+            config.retries,
+            config.limits,
+        ),
+        limits=config.limits,
+    )
+
+
+def _without(text: str | None, secrets: list[str]) -> str | None:
+    if text is not None:
+        for secret in secrets:
+            text = text.replace(secret, "…")
+    return text

@@ -1,0 +1,81 @@
+"""One cookie jar for a client, whatever its transport."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidConfigError
+from .http import Headers
+
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
+__all__ = ["Cookies"]
+
+
+class Cookies:
+    """Cookies by the browsers' rules (the standard library's jar).
+
+    The jar is made when the first cookie is there: most sites set none, and its import is slow.
+    """
+
+    def __init__(self, initial: Mapping[str, str] | CookieJar | None, site: str) -> None:
+        self._jar: CookieJar | None = None
+        self._lock = threading.RLock()
+        if initial is None:
+            return
+        if not isinstance(initial, Mapping):
+            if not callable(getattr(initial, "add_cookie_header", None)):
+                raise InvalidConfigError(
+                    f"cookies must be a dict or a CookieJar, not {type(initial).__name__}."
+                )
+            self._jar = initial
+            return
+        for name, value in initial.items():
+            if not isinstance(name, str) or not isinstance(value, str) or not name:
+                raise InvalidConfigError("cookies must map names (str) to values (str).")
+            if any(char in "\r\n\0;," or ord(char) > 126 for char in name + value):
+                raise InvalidConfigError(f"The cookie {name!r} has characters no header can hold.")
+        pairs = [("set-cookie", f"{name}={value}; Path=/") for name, value in initial.items()]
+        self.store(site, Headers(pairs))
+
+    def header(self, url: str) -> str | None:
+        """What to send as `Cookie` to `url`, or None."""
+        if self._jar is None:
+            return None
+        from urllib.request import Request
+
+        request = Request(url)
+        with self._lock:
+            self._jar.add_cookie_header(request)
+        return request.get_header("Cookie")
+
+    def store(self, url: str, headers: Headers) -> None:
+        """Take what a response from `url` sets."""
+        values = headers.get_all("set-cookie")
+        if not values:
+            return
+        from email.message import Message
+        from http.cookiejar import CookieJar
+        from urllib.request import Request
+
+        message = Message()
+        for value in values:
+            message["Set-Cookie"] = value
+        response: Any = _Info(message)
+        with self._lock:
+            if self._jar is None:
+                self._jar = CookieJar()
+            self._jar.extract_cookies(response, Request(url))
+
+
+class _Info:
+    """As much of a response as the jar asks for."""
+
+    def __init__(self, message: Any) -> None:
+        self._message = message
+
+    def info(self) -> Any:
+        return self._message

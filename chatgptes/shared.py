@@ -1,0 +1,75 @@
+"""`chat()` and `stream()` over clients that are kept for the life of the process."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from typing import Any, Unpack
+
+from .client import Client
+from .config import DEFAULT_SITE, ClientArguments, Config
+from .messages import Messages
+from .reply import Reply
+from .streaming import Stream
+
+__all__ = ["chat", "kept", "stream"]
+
+KEPT = 8
+"""Sets of arguments whose client is kept; the one that was not used for longest goes first."""
+
+_clients: OrderedDict[Hashable, Client] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _key(value: Any) -> Hashable:
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(name), str(item)) for name, item in value.items()))
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return (type(value).__name__, value)
+
+
+def kept(arguments: ClientArguments) -> Client:
+    """The client for `arguments`, made when it is first wanted.
+
+    Its transport is made with its first turn, so this may be called on an event loop.
+    """
+    arguments = {"site": DEFAULT_SITE, **arguments}
+    key = tuple(sorted((name, _key(value)) for name, value in arguments.items()))
+    with _lock:
+        client = _clients.get(key)
+        if client is None:
+            client = _clients[key] = Client._deferred(Config.of(arguments))
+        _clients.move_to_end(key)
+        if len(_clients) > KEPT:
+            # Not closed: a stream of it may still be running, and ends the last reference.
+            _clients.popitem(last=False)
+    return client
+
+
+def chat(prompt: Messages, **arguments: Unpack[ClientArguments]) -> Reply:
+    """Ask a site's bot and wait for the whole answer.
+
+    The client that does it is kept, so that a second call with the same arguments costs one
+    request less.
+
+    Args:
+        prompt: what to say (str), or a list of messages that ends in a user message.
+        **arguments: those of `Client` (site, bot, api_key, transport, timeout, …).
+
+    Raises:
+        InvalidMessageError, InvalidConfigError: nothing was sent.
+        TransportError: there was no response.
+        ResponseError: the response was no answer.
+    """
+    timeout = arguments.pop("timeout", None)
+    return kept(arguments).chat(prompt, timeout=timeout)
+
+
+def stream(prompt: Messages, **arguments: Unpack[ClientArguments]) -> Stream:
+    """Ask a site's bot and hear the answer as it comes.  Arguments and errors as `chat`."""
+    timeout = arguments.pop("timeout", None)
+    return kept(arguments).stream(prompt, timeout=timeout)

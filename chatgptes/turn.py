@@ -1,0 +1,164 @@
+"""One turn: which bot, what to send, the nonce again if it was refused, and the answer's text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from .deadline import Deadline
+from .errors import ChatGptEsError, RefusedError, ResponseTooLargeError, TransportError
+from .http import redact
+from .messages import Message, with_system, written_out
+from .sending import drain
+from .session import Session
+from .sites import dialect
+from .sites.dialect import Decoder, Dialect, Endpoint, Heard, NonceRefused, Turn
+from .transport.base import Response
+
+__all__ = ["Ask", "Outcome", "take_turn"]
+
+SENT = ""
+"""The first thing a turn gives: nothing yet, but the site has taken the request."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a turn is to say, whatever the dialect turns out to be.
+
+    Attributes:
+        messages: the whole conversation, the new user message last.
+        system: text put before its first user message, or None.
+        visitor: this client's id.
+        conversation: the conversation's id.
+        memory: whose server remembers the messages before the last ("" for none).
+        state: what the last turn left.
+    """
+
+    messages: Sequence[Message]
+    system: str | None
+    visitor: str
+    conversation: str
+    memory: str = ""
+    state: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What a turn has learned, filled in as it goes."""
+
+    endpoint: Endpoint | None = None
+    heard: Heard = field(default_factory=Heard)
+    streamed: bool = False
+    conversation: str = ""
+    memory: str = ""
+    complete: bool = False
+
+
+def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) -> Iterator[str]:
+    """The text of the answer, piece by piece, after one empty string once the site has answered.
+
+    Closing the generator ends the request.
+
+    Raises:
+        ChatGptEsError: whatever went wrong; what was given before stays valid.
+    """
+    endpoint = session.endpoint(deadline)
+    try:
+        yield from _speak(session, endpoint, ask, deadline, outcome)
+        return
+    except NonceRefused as error:
+        refused = error
+    fresh = session.renewed(endpoint, deadline)
+    if fresh.nonce == endpoint.nonce:
+        raise _plain(refused) from None
+    try:
+        yield from _speak(session, fresh, ask, deadline, outcome)
+    except NonceRefused as error:
+        raise _plain(error) from None
+
+
+def _plain(error: NonceRefused) -> RefusedError:
+    """The same as users know it."""
+    return RefusedError(str(error), url=error.url, status=error.status, excerpt=error.excerpt)
+
+
+def _turn(endpoint: Endpoint, speaks: Dialect, ask: Ask, outcome: Outcome) -> Turn:
+    pairs = with_system(ask.messages, ask.system)
+    conversation, state = ask.conversation, ask.state
+    outcome.memory = f"{speaks.name} {endpoint.bot.id} {endpoint.url}" if speaks.remembers else ""
+    if not speaks.remembers:
+        history, prompt = tuple(pairs[:-1]), pairs[-1][1]
+    elif ask.memory == outcome.memory:
+        history, prompt = (), pairs[-1][1]
+    else:
+        # The site's memory knows nothing of what came before: tell it, in a conversation of its
+        # own, lest it be mixed with another's.
+        history, prompt = (), written_out(pairs)
+        state = {}
+        if ask.memory:
+            conversation = str(uuid4())
+    outcome.conversation = conversation
+    return Turn(endpoint, prompt, history, ask.visitor, conversation, state)
+
+
+def _speak(
+    session: Session, endpoint: Endpoint, ask: Ask, deadline: Deadline, outcome: Outcome
+) -> Iterator[str]:
+    speaks = dialect(endpoint.bot.dialect)
+    turn = _turn(endpoint, speaks, ask, outcome)
+    outcome.endpoint = endpoint
+    steps = speaks.say(turn)
+    request = next(steps)
+    while not request.final:
+        page = session.sender.page(
+            request,
+            deadline,
+            lambda page: None if 200 <= page.status < 300 else speaks.fault(page),
+            "answer",
+        )
+        request = steps.send(page)
+    steps.close()
+    response = session.sender.open(request, deadline, speaks.fault)
+    try:
+        decoder = speaks.hear(turn, response.url, response.status, response.headers, session.limits)
+        outcome.heard = decoder.heard
+        yield SENT
+        yield from _hear(response, decoder, session, deadline)
+        outcome.streamed = decoder.streamed
+        outcome.complete = True
+    finally:
+        response.close()
+
+
+def _hear(
+    response: Response, decoder: Decoder, session: Session, deadline: Deadline
+) -> Iterator[str]:
+    size = 0
+    try:
+        for data in response:
+            size += len(data)
+            yield from decoder.feed(data)
+            if decoder.complete:
+                drain(response, deadline)
+                break
+            kind = "stream" if decoder.streamed else "answer"
+            limit = getattr(session.limits, kind)
+            if size > limit:
+                raise ResponseTooLargeError(
+                    f"{redact(response.url)} answered more than {limit:,} bytes (Limits.{kind}).",
+                    url=redact(response.url),
+                    status=response.status,
+                )
+    except TransportError:
+        yield from _rest_of(decoder)
+        raise
+    yield from decoder.end()
+
+
+def _rest_of(decoder: Decoder) -> Iterator[str]:
+    """The text in what had arrived before the connection broke; why it broke is known already."""
+    try:
+        yield from decoder.end()
+    except ChatGptEsError:
+        pass
