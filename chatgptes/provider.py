@@ -1,0 +1,221 @@
+"""The provider class that this library grew out of, with its interface and without its faults.
+
+Programs written for it go on working:
+
+    async for chunk in ChatGptEs.create_async_generator(model="gpt-4o", messages=[...]):
+        ...
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, cast
+from uuid import uuid4
+
+from .aio import AsyncClient
+from .client import Client
+from .config import DEFAULT_SITE, LANGUAGE_PROMPT, ClientArguments
+from .deadline import Timeout
+from .errors import InvalidConfigError, InvalidMessageError
+from .shared import kept
+
+__all__ = ["AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"]
+
+HONOURED = frozenset(
+    {"bot", "impersonate", "limits", "max_concurrency", "min_interval", "retries", "transport",
+     "trust_env", "verify"}
+)  # fmt: skip
+"""Keyword arguments that mean here what they mean to `Client`; others are ignored.
+
+`api_key` is among the ignored: what a program holds under that name is meant for another service.
+"""
+
+_visitors: dict[str, str] = {}
+_visitors_lock = threading.Lock()
+
+
+def _visitor(site: str) -> str:
+    """One id per process and site: a fresh one for each call would slip past the owner's limits."""
+    with _visitors_lock:
+        return _visitors.setdefault(site, str(uuid4()))
+
+
+class AsyncGeneratorProvider:
+    """What programs ask of a provider that answers in chunks.
+
+    Subclasses write `create_async_generator` and, for callers without a loop,
+    `create_completion`.
+    """
+
+    url: str = ""
+    working: bool = False
+    live: int = 0
+    needs_auth: bool = False
+    supports_stream: bool = True
+    supports_system_message: bool = False
+    supports_message_history: bool = False
+    use_stream_timeout: bool = True
+
+    @classmethod
+    def get_dict(cls) -> dict[str, str | None]:
+        """Name, address and label, for lists of providers."""
+        return {"name": cls.__name__, "url": cls.url, "label": getattr(cls, "label", None)}
+
+    @classmethod
+    def get_parent(cls) -> str:
+        """The name under which the provider's settings are kept."""
+        return str(getattr(cls, "parent", cls.__name__))
+
+    @classmethod
+    def create_async_generator(
+        cls, model: str | None, messages: Any, proxy: str | None = None, **kwargs: Any
+    ) -> AsyncIterator[str]:
+        """The answer's text, chunk by chunk."""
+        raise NotImplementedError(f"{cls.__name__} does not say how it answers.")
+
+    @classmethod
+    async def create_async(
+        cls, model: str | None, messages: Any, proxy: str | None = None, **kwargs: Any
+    ) -> str:
+        """The whole answer's text.  Arguments and errors as `create_async_generator`."""
+        chunks = cls.create_async_generator(model, messages, proxy, **kwargs)
+        return "".join([chunk async for chunk in chunks])
+
+
+class ProviderModelMixin:
+    """Names of models that programs may ask for."""
+
+    default_model: str = ""
+    models: ClassVar[list[str]] = []
+    model_aliases: ClassVar[dict[str, str]] = {}
+    last_model: str | None = None
+
+    @classmethod
+    def get_models(cls, **kwargs: Any) -> list[str]:
+        """The names that are known.  Arguments are ignored."""
+        return list(cls.models or filter(None, [cls.default_model]))
+
+    @classmethod
+    def get_model(cls, model: str | None, **kwargs: Any) -> str:
+        """The name that `model` stands for; empty or None stands for the default.
+
+        Raises:
+            InvalidConfigError: it is not known.
+        """
+        if not model:
+            model = cls.default_model
+        model = cls.model_aliases.get(model, model)
+        known = cls.get_models()
+        if model not in known:
+            raise InvalidConfigError(
+                f"{cls.__name__} knows no model {model!r}; it knows {', '.join(known)}."
+            )
+        cls.last_model = model
+        return model
+
+
+class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
+    """The bot of chatgpt.es, or of the site that a subclass names in `url`.
+
+    The model is the site owner's choice: `models` are the names that programs may ask for, and
+    make no difference to the answer.
+    """
+
+    url = DEFAULT_SITE
+    api_endpoint = "https://chatgpt.es/wp-admin/admin-ajax.php"
+    """Where chatgpt.es takes messages.  The page has the last word, for this site and any other."""
+    working = True
+    supports_stream = True
+    supports_system_message = False
+    supports_message_history = False
+
+    default_model = "gpt-4o"
+    models: ClassVar[list[str]] = ["gpt-4", "gpt-4o", "gpt-4o-mini"]
+    SYSTEM_PROMPT = LANGUAGE_PROMPT
+
+    @classmethod
+    async def create_async_generator(
+        cls, model: str | None, messages: Any, proxy: str | None = None, **kwargs: Any
+    ) -> AsyncIterator[str]:
+        """Ask the bot, and give its answer as it arrives.
+
+        Args:
+            model: one of `models`; empty or None for the default.
+            messages: a list of {"role", "content"}, the user's last; other keys are ignored.
+            proxy: URL of a proxy (str), or None.
+            **kwargs: `timeout` (a `Timeout`, or seconds for the whole turn), and what `HONOURED`
+                names, mean what they mean to `Client`; all others are accepted and ignored.
+
+        Raises:
+            MissingRequirementsError: curl_cffi is not installed.
+            ValueError: an unknown model, messages that can't be sent, or a response that is no
+                answer.
+            TransportError: there was no response.
+        """
+        client, checked, timeout = cls._prepared(model, messages, proxy, kwargs)
+        stream = AsyncClient._over(client).stream(checked, timeout=timeout)
+        try:
+            async for chunk in stream:
+                yield chunk
+        finally:
+            # Not `await stream.aclose()`: this may run in the garbage collector.
+            stream._leave()
+
+    @classmethod
+    def create_completion(
+        cls,
+        model: str | None,
+        messages: Any,
+        stream: bool = True,
+        proxy: str | None = None,
+        **kwargs: Any,
+    ) -> Iterator[str]:
+        """The same for callers without a loop, or inside one that may be blocked.
+
+        Args:
+            stream: give chunks as they arrive (True), or one with the whole answer (False).
+
+        Other arguments and errors as `create_async_generator`.
+        """
+        client, checked, timeout = cls._prepared(model, messages, proxy, kwargs)
+        if not stream:
+            yield client.chat(checked, timeout=timeout).text
+            return
+        with client.stream(checked, timeout=timeout) as chunks:
+            yield from chunks
+
+    @classmethod
+    def _prepared(
+        cls, model: str | None, messages: Any, proxy: str | None, kwargs: Mapping[str, Any]
+    ) -> tuple[Client, list[dict[str, Any]], Timeout | float | None]:
+        cls.get_model(model)
+        arguments: dict[str, Any] = {
+            name: value for name, value in kwargs.items() if name in HONOURED and value is not None
+        }
+        arguments.setdefault("transport", "curl_cffi")
+        arguments.update(site=cls.url, system=cls.SYSTEM_PROMPT or None, proxy=proxy)
+        client = kept(cast("ClientArguments", arguments))
+        client.visitor = _visitor(client.site)
+        # Zero is these programs' way to say "none".
+        return client, _known_keys(messages), kwargs.get("timeout") or None
+
+
+def _known_keys(messages: Any) -> list[dict[str, Any]]:
+    """`messages` without the keys that other programs add to them, and without empty ones."""
+    if isinstance(messages, str):
+        return [{"role": "user", "content": messages}]
+    if not isinstance(messages, Sequence) or not messages:
+        raise InvalidMessageError("messages must be a list of dicts, the user's last.")
+    known = []
+    for index, message in enumerate(messages):
+        if not isinstance(message, Mapping):
+            raise InvalidMessageError(f"Message {index} is not a dict.")
+        last = index == len(messages) - 1
+        if not last and message.get("content") in (None, "", []):
+            continue
+        role = message.get("role")
+        known.append(
+            {"role": "system" if role == "developer" else role, "content": message.get("content")}
+        )
+    return known
