@@ -1,0 +1,98 @@
+"""Every example runs as it is, and says what it should."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from chatgptes.sandbox import Site
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+EXPECTED = {
+    "hello.py": "stand-in",
+    "streaming.py": r"\d+\.\d+ s, \d+ characters",
+    "conversation.py": r"My name is Ada\.(.|\n)*4 messages",
+    "bots.py": r"aipkit +inline(.|\n)*aipkit +inline",
+    "own_site.py": r"stand-in(.|\n)*\d+ tokens",
+    "failures.py": r"quota(.|\n)*come back later(.|\n)*ChallengeError|a gate for browsers",
+    "asyncio_chat.py": r"·tick·(.|\n)*stand|stand(.|\n)*·tick·",
+    "trio_chat.py": r"(?:\? -> \d+ characters(.|\n)*){3}",
+    "many_chats.py": r"(?:User\d\d is remembered: True\s*){20}",
+    "provider.py": "Hello, how are you",
+}
+SERVERS = {"web.py"}
+
+
+def run(*command: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    result = subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+        env=environment,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+def test_all_are_here_and_listed() -> None:
+    programs = {path.name for path in EXAMPLES.glob("*.py")}
+    assert programs == set(EXPECTED) | SERVERS
+    table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((\w+\.py)\)", table)) == programs
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_as_it_is(name: str) -> None:
+    assert re.search(EXPECTED[name], run(f"examples/{name}"))
+
+
+@pytest.mark.parametrize("name", ["hello.py", "trio_chat.py", "provider.py"])
+def test_with_a_site(site: Site, name: str) -> None:
+    run(f"examples/{name}", site.page("classic"))
+    assert site.messages
+
+
+def test_web() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with Site() as site:
+        server = subprocess.Popen(
+            [sys.executable, "examples/web.py", site.url, str(port)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert server.stderr is not None
+            for line in server.stderr:
+                if "running on" in line:
+                    break
+            ask = f"http://127.0.0.1:{port}/ask"
+            with urllib.request.urlopen(f"{ask}?q=Hello", timeout=30) as answer:
+                assert b"stand-in" in answer.read()
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(ask, timeout=30)
+            assert caught.value.code == 400
+            caught.value.close()
+            site.next("http-500")
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(f"{ask}?q=Hello", timeout=30)
+            assert caught.value.code == 502
+            caught.value.close()
+        finally:
+            server.terminate()
+            server.communicate(timeout=30)
