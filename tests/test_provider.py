@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 import sys
 import textwrap
 from typing import Any
 
 import pytest
+from proxies import proxy
 
-from chatgptes import ChatGptEs, InvalidConfigError, InvalidMessageError, UpstreamError
+from chatgptes import (
+    ChatGptEs,
+    InvalidConfigError,
+    InvalidMessageError,
+    ProxyError,
+    UpstreamError,
+)
 from chatgptes.provider import AsyncGeneratorProvider, ProviderModelMixin
 from chatgptes.sandbox import Site
 
@@ -68,6 +76,26 @@ def test_the_old_program_runs(site: Site, page: str) -> None:
     prompt = site.messages[-1][-1]["content"]
     assert " ".join(prompt.split()).startswith(ChatGptEs.SYSTEM_PROMPT)
     assert "Mozilla" in site.requests[-1].headers["user-agent"]
+
+
+@pytest.mark.filterwarnings("ignore")  # pproxy's own.
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_the_old_program_runs_through_a_proxy(
+    site: Site, scheme: str, server_context: ssl.SSLContext
+) -> None:
+    local = provider(site)
+    with proxy(scheme, server_context) as (url, running):
+
+        async def main() -> list[str]:
+            return await collect(
+                local.create_async_generator(model="gpt-4o", messages=HELLO, proxy=url)
+            )
+
+        assert "Hello, how are you?" in "".join(asyncio.run(main()))
+        assert running.routes
+    # The proxy is gone: nothing goes around it.
+    with pytest.raises(ProxyError):
+        asyncio.run(main())
 
 
 def test_messages_of_other_programs(site: Site) -> None:

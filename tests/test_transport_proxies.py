@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import socket
 import ssl
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from proxies import PASSWORD, QUOTED, proxy
 from servers import (
     BOTH,
     Connection,
@@ -29,61 +27,6 @@ from servers import (
 
 from chatgptes import errors
 from chatgptes.transport._settings import Proxy, Routes
-
-pproxy = pytest.importorskip("pproxy")
-
-PASSWORD = "p@ss:w%rd/ñ"
-QUOTED = "p%40ss%3Aw%25rd%2F%C3%B1"
-
-
-class RealProxy:
-    """pproxy in a thread; `routes` lists the (host, port) that it was asked for."""
-
-    def __init__(self, scheme: str, login: str = "", tls: ssl.SSLContext | None = None) -> None:
-        self.routes: list[str] = []
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self._server = pproxy.Server(f"{scheme}://127.0.0.1:{self.port}" + (login and f"#{login}"))
-        self._server.sslserver = tls
-        self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> RealProxy:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        options = {"rserver": [], "verbose": self.routes.append, "authtime": -1}
-        listening = self._loop.run_until_complete(self._server.start_server(options))
-        self._ready.set()
-        self._loop.run_forever()
-        listening.close()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.close()
-
-
-@contextmanager
-def proxy(
-    scheme: str, tls: ssl.SSLContext, *, login: bool = True
-) -> Iterator[tuple[str, RealProxy]]:
-    """A proxy and its URL."""
-    served = {"http": "http", "https": "http", "socks5": "socks5", "socks5h": "socks5"}[scheme]
-    context = tls if scheme == "https" else None
-    with RealProxy(served, f"user:{PASSWORD}" if login else "", context) as running:
-        name = "localhost" if scheme == "https" else "127.0.0.1"
-        words = f"user:{QUOTED}@" if login else ""
-        yield f"{scheme}://{words}{name}:{running.port}", running
-
 
 SCHEMES = pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
 
