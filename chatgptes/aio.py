@@ -41,8 +41,9 @@ _locks: RunVar[anyio.Lock] = RunVar("chatgptes.starting")
 def _starting() -> anyio.Lock:
     """Of one loop's threads, one starts in each round of the loop.
 
-    A new thread keeps the interpreter to itself for up to sys.getswitchinterval() (5 ms): fifty
-    at once would keep the loop waiting for a quarter of a second.
+    A running thread keeps the interpreter to itself for up to sys.getswitchinterval() (5 ms), and
+    whose turn is next is anybody's guess: fifty new ones at once would keep the loop waiting for
+    a quarter of a second (benchmarks/loop_lag.py).
     """
     try:
         return _locks.get()
@@ -55,7 +56,8 @@ def _starting() -> anyio.Lock:
 async def _admitted(queue: Slots, deadline: Deadline, tickets: list[Ticket]) -> None:
     """As `Slots.acquire`, with no thread waiting; the ticket is in `tickets` from the start."""
     bell = Bell()
-    owner = anyio.get_current_task().id
+    # The task's coroutine itself, which unlike its id is nobody else's later.
+    owner = anyio.get_current_task().coro
     with deadline.on_cancel(bell.ring), anyio.move_on_after(deadline.remaining()):
         ticket = queue.request(bell.ring, owner)
         tickets.append(ticket)
@@ -66,7 +68,7 @@ async def _admitted(queue: Slots, deadline: Deadline, tickets: list[Ticket]) -> 
                 await bell.wait(lambda: deadline.cancelled)
             deadline.check()
         return
-    raise queue.timed_out(deadline.timeout.total)
+    raise deadline.overrun() if ticket.granted else queue.timed_out(deadline.timeout.total)
 
 
 class AsyncStream:
@@ -110,7 +112,7 @@ class AsyncStream:
         reader = await self._begin(hand_over=True)
         if reader.chunks and len(self._pieces) % FAIR == FAIR - 1:
             await self._undisturbed(anyio.lowlevel.checkpoint)
-        elif not reader.chunks:
+        if not reader.chunks:  # Looked at again: another task may have been here meanwhile.
             await self._wait(reader, lambda: reader.chunks or reader.ended)
         if reader.chunks:
             chunk = reader.take()
@@ -136,8 +138,7 @@ class AsyncStream:
                 for queue in self._plan.queues:
                     await _admitted(queue, deadline, stream._tickets)
             except ChatGptEsError as error:
-                self._plan.explain(error)
-                raise
+                stream._fail(error)
             finally:
                 deadline.pause()
             async with _starting():
@@ -200,14 +201,15 @@ class AsyncStream:
 
     def _leave(self) -> None:
         self._over = True
-        tickets = self._stream._tickets
         if self._reader is not None:
             self._reader.leave()
-            for ticket in tickets:
+            for ticket in self._stream._tickets:
+                # A name that is being looked up can hold the thread, but nobody else's turn; only
+                # a conversation waits for it, since a turn of it may be about to be noted down.
                 ticket.disown()
         else:
             self._stream.close()
-            for ticket in tickets:
+            for ticket in self._stream._tickets:
                 ticket.release()
 
     def __del__(self) -> None:
@@ -326,7 +328,8 @@ class AsyncClient:
         tickets: list[Ticket] = []
         try:
             await _admitted(client.slots, deadline, tickets)
-            return await in_thread(lambda: client._bots(deadline), deadline)
+            with client._cuttable(deadline):
+                return await in_thread(lambda: client._bots(deadline), deadline)
         finally:
             for ticket in tickets:
                 ticket.release()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
 
@@ -42,6 +43,8 @@ ELSEWHERE: Final = (
     " AI Power site, api_key= and bot= to your own through its REST API, and"
     " `python -m chatgptes.sandbox` is a local stand-in.)"
 )
+_TELLING = 4
+"""Characters of a secret's beginning that say nothing yet, less one."""
 _IDENTITY = ("user-agent", "sec-ch-ua", "sec-fetch-", "accept-language", "priority")
 
 
@@ -214,7 +217,8 @@ class Client:
         deadline = Deadline(self.timeout.override(timeout))
         ticket = self.slots.acquire(deadline)
         try:
-            return self._bots(deadline)
+            with self._cuttable(deadline):
+                return self._bots(deadline)
         finally:
             ticket.release()
 
@@ -225,8 +229,8 @@ class Client:
             self._closed = True
             running = list(self._running)
             session = self._session
-        for stream in running:
-            stream._cut()
+        for each in running:
+            each._cut()
         if session is not None and isinstance(self._config.arguments.get("transport", "auto"), str):
             session.sender.transport.close()
 
@@ -267,7 +271,7 @@ class Client:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._making = threading.RLock()
-        self._running: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._running: weakref.WeakSet[Stream | _Cuttable] = weakref.WeakSet()
         self._slots = Slots(self._config.max_concurrency, self._config.min_interval)
         self._session = None
 
@@ -278,10 +282,19 @@ class Client:
             self._explain(error)
             raise
 
-    def _started(self, stream: Stream) -> None:
+    def _started(self, turn: Stream | _Cuttable) -> None:
+        self._check_process()
         with self._lock:
             self._check_open()
-            self._running.add(stream)
+            self._running.add(turn)
+
+    @contextmanager
+    def _cuttable(self, deadline: Deadline) -> Iterator[None]:
+        """What runs in this block ends with `close()`."""
+        cuttable = _Cuttable(deadline)
+        self._started(cuttable)
+        yield
+        del cuttable
 
     def _check_open(self) -> None:
         if self._closed:
@@ -302,6 +315,16 @@ class Client:
         ):
             message = f"{message} {ELSEWHERE}"
         error.args = (message, *error.args[1:])
+
+
+class _Cuttable:
+    """What `close()` ends, beside streams."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def _cut(self) -> None:
+        self._deadline.cancel()
 
 
 class Single(ClientPlan):
@@ -352,6 +375,9 @@ def _session(config: Config) -> Session:
 
 def _without(text: str | None, secrets: list[str]) -> str | None:
     if text is not None:
-        for secret in secrets:
+        for secret in sorted(secrets, key=len, reverse=True):
             text = text.replace(secret, "…")
+            # Where an excerpt was cut, the cut may have gone through one.
+            for length in range(len(secret) - 1, _TELLING - 1, -1):
+                text = text.replace(f"{secret[:length]}…", "…")
     return text

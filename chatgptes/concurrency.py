@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from .deadline import Deadline, Signal
+from .deadline import Deadline, Signal, Timeout
 from .errors import ChatGptEsError, RequestTimeout, TurnCancelled
 
 __all__ = ["OneAtATime", "SingleFlight", "Slots", "Ticket"]
@@ -30,8 +30,9 @@ class Ticket:
         self.released = False
 
     def disown(self) -> None:
-        """It will be released by itself: its owner may queue up behind it."""
+        """Its turn is over for its owner, if not yet for the thread that reads it."""
         self.owner = None
+        self._slots._disowned(self)
 
     def release(self) -> None:
         """Give the slot back, or leave the queue.  Any number of times, never blocks."""
@@ -88,6 +89,9 @@ class Slots:
             else:
                 self._queue.remove(ticket)
 
+    def _disowned(self, ticket: Ticket) -> None:
+        self._release(ticket)
+
     def start_delay(self) -> float:
         """Book the next start; seconds to wait until it."""
         if not self.interval:
@@ -102,8 +106,9 @@ class Slots:
         """The error of having waited `seconds` for a slot in vain."""
         waited = "" if seconds is None else f" for {seconds:g} s"
         return RequestTimeout(
-            f"The turn waited{waited} for a free slot: {self.count} other turns are running, which"
-            " is what max_concurrency allows. Raise it, or close streams that are not read on.",
+            f"The turn waited{waited} for a free slot: as many turns are running as"
+            f" max_concurrency={self.count} allows. Raise it, or close streams that are not read"
+            " on.",
             phase="slot",
         )
 
@@ -147,6 +152,9 @@ class OneAtATime(Slots):
     def _granted(self, ticket: Ticket) -> None:
         self._holder = ticket
 
+    def _disowned(self, ticket: Ticket) -> None:
+        """Its owner may queue up behind it; it is released when the turn has ended."""
+
     def timed_out(self, seconds: float | None) -> RequestTimeout:
         waited = "" if seconds is None else f" for {seconds:g} s"
         return RequestTimeout(
@@ -155,11 +163,15 @@ class OneAtATime(Slots):
 
 
 class _Call(Generic[T]):
-    def __init__(self) -> None:
+    def __init__(self, timeout: Timeout) -> None:
+        self.timeout = timeout
         self.waiters: list[Signal] = []
         self.result: T | None = None
         self.error: ChatGptEsError | None = None
         self.abandoned = False
+        """Nothing came of it, for reasons of the leader's own."""
+        self.impatient = False
+        """It took longer than one of the leader's limits, which may be stricter than others'."""
 
 
 class SingleFlight(Generic[T]):
@@ -172,14 +184,15 @@ class SingleFlight(Generic[T]):
     def do(self, work: Callable[[], T], deadline: Deadline) -> T:
         """The result of `work`, done here or by a thread that is at it already.
 
-        A leader that was cancelled, or ran out of its own time, leaves the work to the next; any
-        other failure is everybody's, since the site would only be asked the same again.
+        A leader that was cancelled, or ran out of its own time, leaves the work to the next, and
+        so does one with other limits whose patience was at an end; any other failure is
+        everybody's, since the site would only be asked the same again.
         """
         while True:
             with self._lock:
                 call = self._call
                 if call is None:
-                    mine = self._call = _Call()
+                    mine = self._call = _Call(deadline.timeout)
                 else:
                     signal = Signal()
                     call.waiters.append(signal)
@@ -187,7 +200,8 @@ class SingleFlight(Generic[T]):
                 return self._lead(mine, work)
             if not deadline.wait(signal):
                 deadline.check()
-            if call.abandoned:
+                continue
+            if call.abandoned or (call.impatient and call.timeout != deadline.timeout):
                 continue
             if call.error is not None:
                 raise copy.copy(call.error) from call.error.__cause__
@@ -204,6 +218,7 @@ class SingleFlight(Generic[T]):
                 call.abandoned = True
             else:
                 call.error = error
+                call.impatient = isinstance(error, RequestTimeout)
             raise
         except BaseException:
             call.abandoned = True

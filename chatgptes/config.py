@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from .deadline import Timeout
 from .errors import InvalidConfigError, InvalidMessageError
-from .http import Limits
+from .http import Limits, ascii_url
 from .messages import check_text
 
 if TYPE_CHECKING:
@@ -114,7 +113,11 @@ class Config:
             raise InvalidConfigError("limits must be a chatgptes.Limits.")
         if not isinstance(get("trust_env", True), bool):
             raise InvalidConfigError("trust_env must be True or False.")
-        secrets = [*site.secrets, api_key or ""]
+        headers = headers_of(get("headers"), site.authorization)
+        if api_key is not None and "authorization" in headers:
+            raise InvalidConfigError("headers: with api_key, Authorization is the key's place.")
+        secrets = [*site.secrets, api_key or "", *_proxy_secrets(get("proxy"))]
+        secrets += [value for name, value in headers.items() if _SECRET_HEADER.search(name)]
         return cls(
             arguments=arguments,
             site=site.url,
@@ -124,7 +127,7 @@ class Config:
             system=check_system(system),
             timeout=Timeout().override(get("timeout")),
             limits=limits,
-            headers=headers_of(get("headers"), site.authorization),
+            headers=headers,
             retries=int(number("retries", get("retries", 2), 0, whole=True)),
             max_concurrency=int(
                 number("max_concurrency", get("max_concurrency", 4), 1, whole=True)
@@ -136,6 +139,7 @@ class Config:
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_SECRET_HEADER = re.compile("auth|token|key|secret|pass|session|sign")
 _RESERVED = frozenset(
     {"host", "content-length", "content-type", "transfer-encoding", "connection", "cookie",
      "accept-encoding", "origin"}
@@ -170,18 +174,20 @@ def site_of(site: Any) -> Site:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         hint = f" Did you mean https://{text}?" if "://" not in text and "@" not in text else ""
         raise InvalidConfigError(f"site must be a URL that begins with https:// or http://.{hint}")
-    host = parts.netloc.rpartition("@")[2]
-    try:
-        host.encode("idna" if not host.isascii() else "ascii")
-    except UnicodeError:
-        raise InvalidConfigError("site is no URL: its host is no name.") from None
     if port == 0:
         raise InvalidConfigError("site is no URL: its port is 0.")
+    try:
+        url = ascii_url(text)
+    except ValueError:
+        raise InvalidConfigError(
+            "site is no URL: its host is no name, or one that is read in two ways; then give its"
+            " xn-- form."
+        ) from None
     authorization, secrets = _basic(parts)
-    path = parts.path or "/"
+    sent = urlsplit(url)
     return Site(
-        urlunsplit((parts.scheme, host, path, parts.query, "")),
-        parts.hostname,
+        urlunsplit(sent._replace(path=sent.path or "/")),
+        sent.hostname or "",
         authorization,
         secrets,
     )
@@ -193,6 +199,13 @@ def _basic(parts: SplitResult) -> tuple[str | None, tuple[str, ...]]:
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     token = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
     return f"Basic {token}", (password, token)
+
+
+def _proxy_secrets(proxy: Any) -> tuple[str, ...]:
+    try:
+        return _basic(urlsplit(proxy))[1] if isinstance(proxy, str) else ()
+    except ValueError:
+        return ()  # Whoever uses it says what is wrong with it.
 
 
 def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str | None, str | None]:
@@ -209,9 +222,9 @@ def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str 
         if not isinstance(api_key, str) or not api_key.strip():
             raise InvalidConfigError("api_key must be the owner's REST key (str), or None.")
         api_key = api_key.strip()
-        if not _HEADER_VALUE.fullmatch(api_key):
+        if not api_key.isascii() or not _HEADER_VALUE.fullmatch(api_key):
             raise InvalidConfigError("api_key has characters that no header can hold.")
-        if bot is None or not bot.isdigit():
+        if bot is None or not (bot.isascii() and bot.isdigit()):
             raise InvalidConfigError("With api_key, bot= must name the bot by its number.")
         if authorization is not None:
             raise InvalidConfigError(
@@ -244,14 +257,10 @@ def number(name: str, value: Any, least: float, *, whole: bool = False, most: fl
         InvalidConfigError: it is not.
     """
     kinds = (int,) if whole else (int, float)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, kinds)
-        or not math.isfinite(value)
-        or not least <= value <= most
-    ):
+    # NaN fails every comparison.
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
         kind = "a whole number" if whole else "a number"
-        raise InvalidConfigError(f"{name} must be {kind} of at least {least:g}, not {value!r}.")
+        raise InvalidConfigError(f"{name} must be {kind} from {least:g} to {most:,.0f}.")
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from .concurrency import OneAtATime
 from .deadline import Timeout
-from .errors import InvalidConfigError, InvalidMessageError
+from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
 from .messages import Message, check
 from .plan import ClientPlan
 from .reply import Reply
@@ -37,7 +38,7 @@ class _Next(ClientPlan):
         conversation: Conversation,
         message: Message,
     ) -> None:
-        super().__init__(client, timeout, conversation._queue)
+        super().__init__(client, timeout, conversation.queue)
         self._conversation = conversation
         self._message = message
 
@@ -78,35 +79,63 @@ class Conversation:
         self, client: Client, saved: Mapping[str, Any] | str | os.PathLike[str] | None
     ) -> None:
         self._client = client
-        self._queue = OneAtATime()
+        self._new_queue()
         self._messages: list[Message] = []
         self._id = str(uuid4())
         self._visitor = client.visitor
         self._system = client.system
         self._memory = ""
         self._state: dict[str, str] = {}
+        if not (saved is None or isinstance(saved, (Mapping, str, os.PathLike))):
+            raise InvalidConfigError(
+                "A conversation goes on from a dict or the path of a file, not from"
+                f" {type(saved).__name__}."
+            )
         self._saved = saved
+        self._loading = threading.Lock()
+
+    def _new_queue(self) -> None:
+        self._pid = os.getpid()
+        self._queue = OneAtATime()
+
+    @property
+    def queue(self) -> OneAtATime:
+        """Where its turns wait for one another, in this process."""
+        if self._pid != os.getpid():
+            self._new_queue()  # After a fork: a turn under way is the parent's.
+        return self._queue
 
     def _load(self) -> None:
-        saved = self._saved
-        if saved is not None:
-            self._restore(saved if isinstance(saved, Mapping) else _read(saved))
-            self._saved = None
+        with self._loading:
+            saved = self._saved
+            if saved is not None:
+                self._restore(saved if isinstance(saved, Mapping) else _read(saved))
+                self._saved = None
+
+    def _check_loaded(self) -> None:
+        if self._saved is not None:
+            raise ChatGptEsError(
+                "The conversation's file has not been read yet: await the conversation first"
+                " (`talk = await client.conversation(path)`), or take a turn."
+            )
 
     def __repr__(self) -> str:
         return f"<Conversation of {len(self._messages)} messages with {self._client.site}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._load()
         return Conversation, (self._client, self.to_dict())
 
     @property
     def messages(self) -> list[dict[str, str]]:
         """The messages so far, as `{"role": …, "content": …}` (a copy)."""
+        self._check_loaded()
         return [message.as_dict() for message in self._messages]
 
     @property
     def id(self) -> str:
         """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
+        self._check_loaded()
         return self._id
 
     def chat(self, prompt: str, *, timeout: Timeout | float | None = None) -> Reply:
@@ -153,6 +182,7 @@ class Conversation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that is needed to go on, as plain JSON values: see `Client.conversation`."""
+        self._check_loaded()
         return {
             "version": VERSION,
             "id": self._id,
@@ -170,6 +200,7 @@ class Conversation:
         Raises:
             OSError: it can't be written.
         """
+        self._load()
         target = Path(path)
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
         # mkstemp makes it with mode 0600, in the same folder, so that the rename is atomic.

@@ -70,6 +70,11 @@ class Cookies:
                 self._jar = CookieJar()
             self._jar.extract_cookies(response, Request(url))
 
+    def values(self) -> list[str]:
+        """The value of every cookie, for what must not show."""
+        with self._lock:
+            return [cookie.value or "" for cookie in self._jar or ()]
+
 
 class _Info:
     """As much of a response as the jar asks for."""

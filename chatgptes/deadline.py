@@ -208,13 +208,18 @@ class Deadline:
         if self._cancelled:
             raise TurnCancelled("The turn was cancelled.")
         if self.expired():
-            raise RequestTimeout(
-                f"The turn took longer than its total of {self.timeout.total:g} s"
-                " (timeout=Timeout(total=…) allows more)."
-                if self.timeout.total is not None
-                else "The turn took longer than it may.",
-                phase="total",
-            )
+            raise self.overrun()
+
+    def overrun(self) -> RequestTimeout:
+        """The error of having no time left."""
+        total = self.timeout.total
+        return RequestTimeout(
+            "The turn took longer than it may."
+            if total is None
+            else f"The turn took longer than its total of {total:g} s"
+            " (timeout=Timeout(total=…) allows more).",
+            phase="total",
+        )
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from .errors import InvalidConfigError
 
-__all__ = ["Headers", "Limits", "Request", "may_send", "origin", "redact"]
+__all__ = ["Headers", "Limits", "Request", "ascii_url", "may_send", "origin", "redact"]
 
 
 class Headers:
@@ -80,7 +80,7 @@ class Limits:
     """How much is taken before `ResponseTooLargeError` (or, for a prompt, `InvalidMessageError`).
 
     Attributes:
-        prompt: characters of all messages of a turn together.
+        prompt: characters of what one call is given: a prompt, or all messages of a list.
         page: bytes of the page that shows the bot.
         answer: bytes of an answer that comes in one piece.
         stream: bytes of an answer that comes as an event stream.
@@ -129,17 +129,43 @@ def _port(parts: SplitResult) -> int | None:
     return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
+# Where the two standards for names in other scripts differ, so that whoever looks the name up may
+# find another host than whoever compared it.
+_AMBIGUOUS = frozenset("ßς\u200c\u200d")
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
 def _host(parts: SplitResult) -> str:
-    host = (parts.hostname or "").rstrip(".")
-    try:
-        host = host.encode("idna").decode("ascii")
-    except UnicodeError:
-        pass
-    return host.lower()
+    """The host in lower case and ASCII; ValueError where it has no certain ASCII form."""
+    host = (parts.hostname or "").removesuffix(".").lower()
+    if _AMBIGUOUS.intersection(host):
+        raise ValueError(host)
+    if ":" in host:
+        return host  # An IPv6 address.
+    return host.encode("idna").decode("ascii") if host else ""  # UnicodeError is a ValueError.
+
+
+def ascii_url(url: str) -> str:
+    """`url` as it goes over the wire: an ASCII host, percent-encoded, without user and fragment.
+
+    What is compared (`may_send`) and what a transport connects to are then the same.
+
+    Raises:
+        ValueError: its host or port can't be read, or its host has no certain ASCII form.
+    """
+    parts = urlsplit(url)
+    host = _bracket(_host(parts)) + ("" if parts.port is None else f":{parts.port}")
+    path = quote(parts.path, safe=_PRINTABLE)
+    query = quote(parts.query, safe=_PRINTABLE)
+    return urlunsplit((parts.scheme, host, path, query, ""))
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of `url`, as a browser's `Origin` header writes them."""
+    """Scheme, host and port of `url`, as a browser's `Origin` header writes them.
+
+    Raises:
+        ValueError: as `ascii_url`.
+    """
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = "" if parts.port in (None, default) else f":{parts.port}"
@@ -154,6 +180,7 @@ def may_send(url: str, to: str) -> bool:
     """
     try:
         a, b = urlsplit(url), urlsplit(to)
+        a_host, b_host = _host(a).removeprefix("www."), _host(b).removeprefix("www.")
         a_port, b_port = _port(a), _port(b)
     except ValueError:
         return False
@@ -161,6 +188,6 @@ def may_send(url: str, to: str) -> bool:
         return False
     if a.scheme == "https" and b.scheme == "http":
         return False
-    if _host(a).removeprefix("www.") != _host(b).removeprefix("www."):
+    if a_host != b_host:
         return False
     return a_port == b_port or (a.scheme, b.scheme) == ("http", "https")

@@ -9,7 +9,8 @@ Programs written for it go on working:
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 from uuid import uuid4
 
@@ -70,7 +71,7 @@ class AsyncGeneratorProvider:
     @classmethod
     def create_async_generator(
         cls, model: str | None, messages: Any, proxy: str | None = None, **kwargs: Any
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """The answer's text, chunk by chunk."""
         raise NotImplementedError(f"{cls.__name__} does not say how it answers.")
 
@@ -132,12 +133,13 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
 
     default_model = "gpt-4o"
     models: ClassVar[list[str]] = ["gpt-4", "gpt-4o", "gpt-4o-mini"]
-    SYSTEM_PROMPT = LANGUAGE_PROMPT
+    SYSTEM_PROMPT: ClassVar[str | None] = LANGUAGE_PROMPT
+    """Put before the first prompt; None for nothing."""
 
     @classmethod
     async def create_async_generator(
         cls, model: str | None, messages: Any, proxy: str | None = None, **kwargs: Any
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Ask the bot, and give its answer as it arrives.
 
         Args:
@@ -145,7 +147,8 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
             messages: a list of {"role", "content"}, the user's last; other keys are ignored.
             proxy: URL of a proxy (str), or None.
             **kwargs: `timeout` (a `Timeout`, or seconds for the whole turn), and what `HONOURED`
-                names, mean what they mean to `Client`; all others are accepted and ignored.
+                names, mean what they mean to `Client`; `stream_timeout` is how long the site may
+                be silent, in seconds; all others are accepted and ignored.
 
         Raises:
             MissingRequirementsError: curl_cffi is not installed.
@@ -188,17 +191,24 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
     @classmethod
     def _prepared(
         cls, model: str | None, messages: Any, proxy: str | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Client, list[dict[str, Any]], Timeout | float | None]:
+    ) -> tuple[Client, list[dict[str, Any]], Timeout]:
         cls.get_model(model)
         arguments: dict[str, Any] = {
             name: value for name, value in kwargs.items() if name in HONOURED and value is not None
         }
         arguments.setdefault("transport", "curl_cffi")
-        arguments.update(site=cls.url, system=cls.SYSTEM_PROMPT or None, proxy=proxy)
+        arguments.update(site=cls.url, system=cls.SYSTEM_PROMPT or None, proxy=proxy or None)
         client = kept(cast("ClientArguments", arguments))
         client.visitor = _visitor(client.site)
-        # Zero is these programs' way to say "none".
-        return client, _known_keys(messages), kwargs.get("timeout") or None
+        return client, _known_keys(messages), _timeout(client, kwargs)
+
+
+def _timeout(client: Client, kwargs: Mapping[str, Any]) -> Timeout:
+    # Zero is these programs' way to say "none".
+    timeout = client.timeout.override(kwargs.get("timeout") or None)
+    if silence := kwargs.get("stream_timeout"):
+        timeout = replace(timeout, read=silence)
+    return timeout
 
 
 def _known_keys(messages: Any) -> list[dict[str, Any]]:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from .deadline import Deadline, Signal
-from .errors import TurnCancelled
+from .errors import ChatGptEsError, TurnCancelled
 from .streaming import Stream
+from .turn import LAST
 
 __all__ = ["Bell", "Reader", "in_thread"]
 
 T = TypeVar("T")
 
 BUFFER = 256 << 10
-"""How much text waits for a slow consumer, in bytes (about), before the site is held back."""
-PER_CHUNK = 64
-"""Bytes that a chunk costs beside its characters."""
+"""Bytes of memory that text takes up waiting for a slow consumer, before the site is held back."""
 
 
 def _waker(wake: Callable[[], None]) -> Callable[[], None]:
@@ -72,10 +73,25 @@ class Bell:
             await event.wait()
 
 
-def _start(work: Callable[[], None]) -> None:
+def _start(work: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
+    """Run `work` in a new thread; `failed` is told, in another, if there can be none."""
     # Daemons: a program that ends need not wait for a site.
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(work,), name="chatgptes", daemon=True).start()
+    thread = threading.Thread(target=context.run, args=(work,), name="chatgptes", daemon=True)
+
+    def start() -> None:
+        try:
+            thread.start()
+        except BaseException as error:  # noqa: BLE001 - "can't start new thread", above all.
+            failed(error)
+
+    # `Thread.start` waits until the thread runs, which on a busy interpreter takes many
+    # milliseconds: so a bare thread does the waiting.
+    _thread.start_new_thread(start, ())
+
+
+def _no_thread(error: BaseException) -> ChatGptEsError:
+    return ChatGptEsError(f"The turn needs a thread, and the system gives none: {error}.")
 
 
 class Reader:
@@ -96,11 +112,21 @@ class Reader:
         # Each counted on one side only: their difference needs no lock.
         self._put = 0
         self._taken = 0
-        self._room: deque[Signal] = deque()
+        self._room: deque[tuple[int, Signal]] = deque()
 
     def start(self) -> None:
-        """Begin to read."""
-        _start(self._read)
+        """Begin to read; that there is no thread for it shows as `error`."""
+        try:
+            _start(self._read, self._failed)
+        except RuntimeError as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        self.error = _no_thread(error)
+        for ticket in self._stream._tickets:
+            ticket.release()
+        self.ended = True
+        self.bell.ring()
 
     def _read(self) -> None:
         stream = self._stream
@@ -108,26 +134,43 @@ class Reader:
             with stream:
                 self.opened = True
                 self.bell.ring()
-                for chunk in stream:
-                    if self._hand_over:
-                        self._give(chunk)
+                self._pass_on(stream)
         except BaseException as error:  # noqa: BLE001 - the loop's side raises it.
             self.error = error
         finally:
             self.ended = True
             self.bell.ring()
 
-    def _give(self, chunk: str) -> None:
-        self.chunks.append(chunk)
-        self._put += len(chunk) + PER_CHUNK
-        self.bell.ring()
-        while self._put - self._taken > BUFFER:
+    def _pass_on(self, stream: Stream) -> None:
+        while True:
+            try:
+                chunk = stream._step()
+            except StopIteration:
+                return
+            if not self._hand_over:
+                continue
+            if chunk is LAST:
+                # Only who has taken everything and wants more has heard the whole answer: who
+                # leaves before leaves a turn that does not count, as with a blocking stream.
+                self._wait_for_room(0)
+            elif chunk:
+                self.chunks.append(chunk)
+                self._put += getsizeof(chunk)
+                self.bell.ring()
+                if self._put - self._taken > BUFFER:
+                    self._wait_for_room(BUFFER // 2)
+
+    def _wait_for_room(self, most: int) -> None:
+        """Wait until no more than `most` bytes wait to be taken.
+
+        The turn's clock stands still here: a slow consumer is never a timeout.
+        """
+        while self._put - self._taken > most:
             signal = Signal()
-            self._room.append(signal)
-            if self._put - self._taken <= BUFFER // 2:
+            self._room.append((most, signal))
+            if self._put - self._taken <= most:  # Taken before there was a signal to set.
                 self._room.clear()
-                break
-            # The turn's clock stands still here: a slow consumer is never a timeout.
+                return
             with self._deadline.on_cancel(signal.set):
                 signal.wait(None)
             if self._deadline.cancelled:
@@ -136,12 +179,14 @@ class Reader:
     def take(self) -> str:
         """The next chunk; the loop's side, when there is one."""
         chunk = self.chunks.popleft()
-        self._taken += len(chunk) + PER_CHUNK
-        if self._room and self._put - self._taken <= BUFFER // 2:
-            try:
-                self._room.pop().set()
-            except IndexError:
-                pass
+        self._taken += getsizeof(chunk)
+        try:
+            most, signal = self._room[0]
+        except IndexError:
+            return chunk
+        if self._put - self._taken <= most:
+            self._room.clear()
+            signal.set()
         return chunk
 
     def check(self) -> None:
@@ -172,6 +217,11 @@ class _Job(Generic[T]):
             self.done = True
             self.bell.ring()
 
+    def failed(self, error: BaseException) -> None:
+        self._error = _no_thread(error)
+        self.done = True
+        self.bell.ring()
+
     def result(self) -> T:
         if self._error is not None:
             raise self._error
@@ -181,7 +231,10 @@ class _Job(Generic[T]):
 async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> T:
     """The result of `work`, run in a thread; a cancel goes on at once, and cancels `deadline`."""
     job = _Job(work)
-    _start(job.run)
+    try:
+        _start(job.run, job.failed)
+    except RuntimeError as error:
+        raise _no_thread(error) from None
     try:
         await job.bell.wait(lambda: job.done)
     except BaseException:

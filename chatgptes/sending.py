@@ -6,7 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import Literal
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urljoin
 
 from .cookies import Cookies
 from .deadline import Deadline
@@ -22,7 +22,7 @@ from .errors import (
     TurnCancelled,
     UnexpectedStatusError,
 )
-from .http import Limits, Request, may_send, origin, redact
+from .http import Limits, Request, ascii_url, may_send, origin, redact
 from .sites.dialect import Page
 from .transport.base import Response, Transport
 
@@ -34,6 +34,7 @@ Fault = Callable[[Page], ChatGptEsError | None]
 Kind = Literal["page", "answer"]
 
 log = logging.getLogger("chatgptes")
+log.addHandler(logging.NullHandler())
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 10
@@ -64,6 +65,10 @@ class Sender:
         self._headers = headers
         self._retries = retries
         self._limits = limits
+
+    def secrets(self) -> list[str]:
+        """What must not show in an error: the cookies."""
+        return self._cookies.values()
 
     def page(self, request: Request, deadline: Deadline, fault: Fault, kind: Kind) -> Page:
         """The whole response to `request`; `kind` names the field of `Limits` that bounds it.
@@ -159,7 +164,9 @@ class Sender:
         before = deadline.elapsed
         try:
             response = self.transport.send(sent, deadline)
-        except ChatGptEsError as error:
+        except OSError as error:
+            if not isinstance(error, ChatGptEsError):
+                raise foreign(error) from error
             log.debug("%r: %s after %.3f s", sent, type(error).__name__, deadline.elapsed - before)
             raise
         log.debug("%r: %d after %.3f s", sent, response.status, deadline.elapsed - before)
@@ -186,7 +193,12 @@ def may_repeat(error: ChatGptEsError, request: Request) -> bool:
 
 def _target(url: str, location: str, status: int) -> str:
     try:
-        target = urldefrag(urljoin(url, location)).url
+        # Header bytes reach us as Latin-1; what is not ASCII in them is UTF-8 in practice.
+        location = location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        pass
+    try:
+        target = ascii_url(urljoin(url, location))
         allowed = may_send(url, target)
         named = origin(target)
     except ValueError:
@@ -221,13 +233,20 @@ def _read(response: Response, kind: Kind | None, limits: Limits, deadline: Deadl
                     url=redact(response.url),
                     status=response.status,
                 )
-    except TransportError:
+    except OSError as error:
         # The status says enough of a failure whose text broke off.
         if good or deadline.cancelled:
-            raise
+            if isinstance(error, ChatGptEsError):
+                raise
+            raise foreign(error) from error
     finally:
         response.close()
     return Page(response.url, response.status, response.headers, b"".join(pieces))
+
+
+def foreign(error: OSError) -> TransportError:
+    """What a user's own transport raised, in our words."""
+    return TransportError(f"The transport failed with {type(error).__name__}: {error}.")
 
 
 def drain(response: Response, deadline: Deadline) -> None:
@@ -239,5 +258,5 @@ def drain(response: Response, deadline: Deadline) -> None:
                 size += len(data)
                 if size > DRAIN_BYTES:
                     break
-    except ChatGptEsError:
+    except (ChatGptEsError, OSError):
         pass  # The connection is then closed instead; the answer is whole all the same.

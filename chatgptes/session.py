@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .concurrency import SingleFlight
 from .deadline import Deadline
-from .errors import BotNotFoundError, ChallengeError, ChatGptEsError, ResponseError
+from .errors import BotNotFoundError, ChallengeError, ChatGptEsError, RateLimitError, ResponseError
 from .http import Limits, Request, redact
 from .sending import Sender
 from .sites import dialect, find_bots, plugin_traces, rest
@@ -84,9 +84,10 @@ class Session:
         return self._choose(self._refreshing.do(renew, deadline))
 
     def secrets(self) -> list[str]:
-        """What must not show in an error: the nonces and the key."""
+        """What must not show in an error: the nonces, the key and the cookies."""
         known = [each.nonce for found in self._found for each in found]
-        return [text for text in [*known, self.api_key or ""] if len(text) >= 6]
+        known += [self.api_key or "", *self.sender.secrets()]
+        return [text for text in known if len(text) >= 6]
 
     def _keep(self, endpoints: Endpoints) -> Endpoints:
         with self._lock:
@@ -133,6 +134,8 @@ class Session:
             try:
                 page = self.sender.page(request, deadline, _unless_ok(speaks.fault), "answer")
                 nonce = speaks.refreshed(page)
+            except (ChallengeError, RateLimitError):
+                raise
             except ResponseError:
                 pass  # Older plugins have no such action (400 `0`): then the page has it.
         if nonce is None:

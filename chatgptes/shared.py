@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
@@ -20,6 +21,15 @@ KEPT = 8
 
 _clients: OrderedDict[Hashable, Client] = OrderedDict()
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # A thread that does not exist here may have held the old one.
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _key(value: Any) -> Hashable:

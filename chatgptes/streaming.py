@@ -14,7 +14,7 @@ from .concurrency import Slots, Ticket
 from .deadline import Deadline, Timeout
 from .errors import ChatGptEsError, StreamInterruptedError, TurnCancelled
 from .reply import Reply
-from .turn import Outcome
+from .turn import LAST, Outcome
 
 __all__ = ["Plan", "Stream", "drained"]
 
@@ -31,13 +31,13 @@ class Plan(Protocol):
         """Where it waits for its place, in this order."""
 
     def begin(self, stream: Stream) -> None:
-        """Called once, before anything is sent."""
+        """Called before anything is sent (from an event loop perhaps twice: must not block)."""
 
     def run(self, deadline: Deadline, outcome: Outcome) -> Iterator[str]:
         """The text of the answer, after an empty string once the site has answered."""
 
     def finish(self, outcome: Outcome, text: str, elapsed: float) -> Reply:
-        """Called once, with the whole text."""
+        """Called once, with the whole text, while the places are still held."""
 
     def explain(self, error: ChatGptEsError) -> None:
         """Make an error fit for the user's eyes, in place."""
@@ -61,7 +61,7 @@ class Stream:
         self._chunks: Generator[str, None, None] | None = None
         self._outcome = Outcome()
         self._pieces: list[str] = []
-        self._reply: Reply | None = None
+        self._done: list[Reply] = []
         self._error: ChatGptEsError | None = None
         self._closed = False
         self._stepping = threading.Lock()  # Only ever tried, never waited for.
@@ -128,24 +128,32 @@ class Stream:
     def _stepped(self) -> str:
         if self._chunks is None:
             self._plan.begin(self)
-            self._chunks = _running(self._plan, self._deadline, self._outcome, self._tickets)
+            self._chunks = _running(
+                self._plan, self._deadline, self._outcome, self._tickets, self._pieces, self._done
+            )
         self._deadline.resume()
         try:
             chunk = next(self._chunks)
         except StopIteration:
-            if self._outcome.complete:
-                self._reply = self._plan.finish(self._outcome, self.text, self._deadline.elapsed)
-            elif not self._closed:
+            if self._reply is None and not self._closed:
                 # It was cut off between two steps, which must not look like an end.
                 self._fail(TurnCancelled(_CLOSED))
             raise
         except ChatGptEsError as error:
             self._fail(error)
+        except BaseException as error:
+            # Ctrl-C, or a fault of a transport of the user's own: it is not wrapped, but known.
+            self._error = ChatGptEsError(f"The stream was ended by {type(error).__name__}.")
+            raise
         finally:
             self._deadline.pause()
         if chunk:
             self._pieces.append(chunk)
         return chunk
+
+    @property
+    def _reply(self) -> Reply | None:
+        return self._done[0] if self._done else None
 
     def _fail(self, error: ChatGptEsError) -> NoReturn:
         self._error = self._told(error)
@@ -200,7 +208,12 @@ class Stream:
 
 
 def _running(
-    plan: Plan, deadline: Deadline, outcome: Outcome, tickets: list[Ticket]
+    plan: Plan,
+    deadline: Deadline,
+    outcome: Outcome,
+    tickets: list[Ticket],
+    pieces: list[str],
+    done: list[Reply],
 ) -> Generator[str, None, None]:
     # Not a method: a stream that is dropped half-read must not wait for the garbage collector to
     # give back its places and its connection.
@@ -208,6 +221,12 @@ def _running(
         for queue in plan.queues[len(tickets) :]:
             tickets.append(queue.acquire(deadline))  # noqa: PERF401 - each is to be released.
         yield from plan.run(deadline, outcome)
+        # One more step, in which nothing is waited for: an answer counts as given when whoever
+        # reads has come for what follows its last chunk.
+        yield LAST
+        if deadline.cancelled:
+            raise TurnCancelled(_CLOSED)
+        done.append(plan.finish(outcome, "".join(pieces), deadline.elapsed))
     finally:
         for ticket in reversed(tickets):
             ticket.release()

@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from .deadline import Deadline
-from .errors import ChatGptEsError, RefusedError, ResponseTooLargeError, TransportError
-from .http import redact
+from .errors import (
+    ChallengeError,
+    ChatGptEsError,
+    RateLimitError,
+    RefusedError,
+    ResponseError,
+    TransportError,
+    TurnCancelled,
+)
 from .messages import Message, with_system, written_out
-from .sending import drain
+from .sending import drain, foreign
 from .session import Session
 from .sites import dialect
 from .sites.dialect import Decoder, Dialect, Endpoint, Heard, NonceRefused, Turn
@@ -18,8 +25,17 @@ from .transport.base import Response
 
 __all__ = ["Ask", "Outcome", "take_turn"]
 
-SENT = ""
-"""The first thing a turn gives: nothing yet, but the site has taken the request."""
+
+class _Mark(str):
+    """An empty chunk that can be told from another."""
+
+    __slots__ = ()
+
+
+SENT = _Mark()
+"""What a turn gives first: nothing yet, but the site has taken the request."""
+LAST = _Mark()
+"""What a stream gives after the last chunk, before it counts as ended."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,6 @@ class Outcome:
     streamed: bool = False
     conversation: str = ""
     memory: str = ""
-    complete: bool = False
 
 
 def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) -> Iterator[str]:
@@ -69,7 +84,13 @@ def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) 
         return
     except NonceRefused as error:
         refused = error
-    fresh = session.renewed(endpoint, deadline)
+    try:
+        fresh = session.renewed(endpoint, deadline)
+    except (ChallengeError, RateLimitError, TurnCancelled):
+        raise
+    except (TransportError, ResponseError) as error:
+        deadline.check()
+        raise _plain(refused) from error  # What the site said of the message is what counts.
     if fresh.nonce == endpoint.nonce:
         raise _plain(refused) from None
     try:
@@ -124,35 +145,24 @@ def _speak(
         decoder = speaks.hear(turn, response.url, response.status, response.headers, session.limits)
         outcome.heard = decoder.heard
         yield SENT
-        yield from _hear(response, decoder, session, deadline)
+        yield from _hear(response, decoder, deadline)
         outcome.streamed = decoder.streamed
-        outcome.complete = True
     finally:
         response.close()
 
 
-def _hear(
-    response: Response, decoder: Decoder, session: Session, deadline: Deadline
-) -> Iterator[str]:
-    size = 0
+def _hear(response: Response, decoder: Decoder, deadline: Deadline) -> Iterator[str]:
     try:
         for data in response:
-            size += len(data)
             yield from decoder.feed(data)
             if decoder.complete:
                 drain(response, deadline)
                 break
-            kind = "stream" if decoder.streamed else "answer"
-            limit = getattr(session.limits, kind)
-            if size > limit:
-                raise ResponseTooLargeError(
-                    f"{redact(response.url)} answered more than {limit:,} bytes (Limits.{kind}).",
-                    url=redact(response.url),
-                    status=response.status,
-                )
-    except TransportError:
+    except OSError as error:
         yield from _rest_of(decoder)
-        raise
+        if isinstance(error, ChatGptEsError):
+            raise
+        raise foreign(error) from error
     yield from decoder.end()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextlib
+import contextvars
 import gc
 import os
 import pickle
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
@@ -27,9 +30,11 @@ from chatgptes import (
     BotNotFoundError,
     ChatGptEsError,
     Client,
+    Deadline,
     InvalidConfigError,
     InvalidMessageError,
     QuotaError,
+    Request,
     RequestTimeout,
     StreamInterruptedError,
     Timeout,
@@ -65,6 +70,9 @@ def blockbuster() -> Iterator[BlockBuster]:
 @pytest.fixture(params=["requests", "curl_cffi"])
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+NAME: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody's")
 
 
 def workers() -> int:
@@ -340,7 +348,7 @@ async def test_slow_consumer_holds_the_site_back(site: Site, transport: str) -> 
                 while not reader._room:  # Until the thread waits for room.
                     await anyio.sleep(0.01)
             await anyio.sleep(1.2)  # Longer than any limit: its own slowness is no timeout.
-            waiting = sum(len(chunk) + 64 for chunk in reader.chunks)
+            waiting = sum(map(sys.getsizeof, reader.chunks))
             assert BUFFER < waiting < BUFFER + 100_000
             for _ in range(len(reader.chunks) + 100):
                 await anext(stream)
@@ -476,6 +484,185 @@ async def test_random_cancels_leave_nothing(site: Site, transport: str) -> None:
         assert await descriptors() <= before + 1
         site.chunk_delay = 0
         assert (await client.chat("Hello")).text
+
+
+async def test_unread_conversation_is_not_saved_as_empty(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "talk.json"
+    async with AsyncClient(site.url) as client:
+        talk = client.conversation()
+        await talk.chat("one")
+        await talk.save(file)
+        later = client.conversation(file)
+        for look in (lambda: later.messages, lambda: later.id, later.to_dict):
+            with pytest.raises(ChatGptEsError, match="await"):
+                look()
+        with pytest.raises(RequestTimeout):
+            await later.chat("two", timeout=1e-9)
+        await later.save(file)
+        assert (await client.conversation(file)).messages == talk.messages
+        with pytest.raises(FileNotFoundError):
+            await client.conversation(tmp_path / "none").save(file)
+
+
+async def test_no_thread_to_be_had(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with AsyncClient(site.url, max_concurrency=1) as client:
+        for module, name in ((threading.Thread, "start"), (_thread, "start_new_thread")):
+            with monkeypatch.context() as patch:
+                patch.setattr(module, name, none)
+                for _ in range(2):
+                    with pytest.raises(ChatGptEsError, match="thread"):
+                        await client.chat("Hi")
+                with pytest.raises(ChatGptEsError, match="thread"):
+                    await client.bots()
+        assert (await client.chat("Hi", timeout=10)).text
+
+
+async def test_two_readers_lose_nothing(site: Site) -> None:
+    """They may not wait for one stream together, but what each got is everything."""
+    async with AsyncClient(site.url) as client:
+        for _ in range(20):
+            stream = client.stream("Hello, this is a text of some length, to be cut in pieces.")
+            got: list[str] = []
+
+            async def read(stream: AsyncStream = stream, got: list[str] = got) -> None:
+                while True:
+                    try:
+                        async for chunk in stream:
+                            got.append(chunk)
+                        return
+                    except anyio.BusyResourceError:
+                        await anyio.lowlevel.checkpoint()
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(read)
+                group.start_soon(read)
+            assert len("".join(got)) == len(stream.reply.text)
+
+
+async def test_left_before_the_end_is_no_turn(site: Site) -> None:
+    """Even where all of it had come already: as with a blocking stream."""
+    async with AsyncClient(site.url) as client:
+        talk = client.conversation()
+        stream = talk.stream("Hello")
+        async for _ in stream:
+            await anyio.sleep(0.1)  # Time in which the rest arrives.
+            break
+        await stream.aclose()
+        await gone()
+        assert talk.messages == []
+        with pytest.raises(ChatGptEsError):
+            _ = stream.reply
+
+
+async def test_buffer_counts_bytes() -> None:
+    site = Site(answer=lambda messages: ("🙂" * 1000 for _ in range(2000)))
+    await anyio.to_thread.run_sync(site.start)
+    try:
+        async with AsyncClient(site.page("classic")) as client, client.stream("Hi") as stream:
+            await anext(stream)
+            reader = stream._reader
+            assert reader is not None
+            with anyio.fail_after(20):
+                while not reader._room:
+                    await anyio.sleep(0.01)
+            assert sum(map(sys.getsizeof, reader.chunks)) < BUFFER + 20_000
+    finally:
+        await anyio.to_thread.run_sync(site.stop)
+    await gone()
+
+
+async def test_a_task_is_known_by_itself_not_by_its_number(paused: Site) -> None:
+    async with AsyncClient(paused.url) as client:
+        talk = client.conversation()
+        streams: list[AsyncStream] = []
+
+        async def begin() -> None:
+            stream = talk.stream("one")
+            await anext(stream)
+            streams.append(stream)
+
+        async def wait() -> None:
+            # A task made after `begin`'s has gone may well get its number.
+            with pytest.raises(RequestTimeout):
+                await talk.chat("two", timeout=0.05)
+
+        for work in (begin, wait, wait, wait):
+            async with anyio.create_task_group() as group:
+                group.start_soon(work)
+        await streams[0].aclose()
+    await gone()
+
+
+async def test_cancelled_while_queued_leaves_the_queue(paused: Site) -> None:
+    async with AsyncClient(paused.page("classic"), max_concurrency=1) as client:
+        stream = client.stream("Hi")
+        await anext(stream)
+        for _ in range(3):
+            with anyio.move_on_after(0.02) as scope:
+                await client.chat("queued")
+            assert scope.cancelled_caught
+        slots = client._client.slots
+        assert not slots._queue
+        await stream.aclose()
+        await gone()
+        assert slots._free == 1
+
+
+async def test_bots_ends_with_its_task_and_with_the_client(silent: str) -> None:
+    client = AsyncClient(f"http://{silent}/")
+    with anyio.move_on_after(0.1) as scope:
+        await client.bots()
+    assert scope.cancelled_caught
+    await gone()
+    errors: list[ChatGptEsError] = []
+
+    async def ask() -> None:
+        try:
+            await client.bots()
+        except ChatGptEsError as error:
+            errors.append(error)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            while not workers():
+                await anyio.sleep(0.001)
+            await client.aclose()
+    assert isinstance(errors[0], TurnCancelled)
+    await gone()
+
+
+async def test_a_late_start_is_not_a_lack_of_slots(site: Site) -> None:
+    async with AsyncClient(site.page("classic"), min_interval=5) as client:
+        await client.chat("Hi")
+        stream = client.stream("Hi", timeout=0.1)
+        with pytest.raises(RequestTimeout) as caught:
+            await anext(stream)
+        assert caught.value.phase == "total"
+        assert "failed" in repr(stream)
+        with pytest.raises(RequestTimeout):
+            _ = stream.reply
+
+
+async def test_context_variables_reach_the_thread() -> None:
+    seen: list[str] = []
+
+    class Watching(RequestsTransport):
+        def send(self, request: Request, deadline: Deadline) -> Any:
+            seen.append(NAME.get())
+            return super().send(request, deadline)
+
+    site = await anyio.to_thread.run_sync(Site().start)
+    mine = await anyio.to_thread.run_sync(lambda: Watching(trust_env=False))
+    NAME.set("of this task")
+    async with AsyncClient(site.url, transport=mine) as client:
+        await client.chat("Hi")
+    assert set(seen) == {"of this task"}
+    mine.close()
+    await anyio.to_thread.run_sync(site.stop)
 
 
 async def test_nothing_is_warned_of(site: Site, capfd: pytest.CaptureFixture[str]) -> None:

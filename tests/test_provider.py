@@ -17,6 +17,7 @@ from chatgptes import (
     InvalidConfigError,
     InvalidMessageError,
     ProxyError,
+    StreamInterruptedError,
     UpstreamError,
 )
 from chatgptes.provider import AsyncGeneratorProvider, ProviderModelMixin
@@ -142,6 +143,21 @@ def test_other_arguments_are_accepted(site: Site) -> None:
         asyncio.run(_stalled(site, local))
     asyncio.run(local.create_async("gpt-4o", HELLO, transport="requests"))
     assert "chatgptes/" in site.requests[-1].headers["user-agent"]
+
+
+def test_how_long_the_site_may_be_silent(site: Site) -> None:
+    """`stream_timeout`, for every way to call it; and an empty proxy is none."""
+    local = provider(site)
+    list(local.create_completion("gpt-4o", HELLO, proxy=""))
+    for call in (
+        lambda: list(local.create_completion("gpt-4o", HELLO, stream_timeout=0.2)),
+        lambda: list(local.create_completion("gpt-4o", HELLO, stream=False, stream_timeout=0.2)),
+        lambda: asyncio.run(local.create_async("gpt-4o", HELLO, stream_timeout=0.2)),
+    ):
+        site.next("stall")
+        with pytest.raises(StreamInterruptedError, match="silent"):
+            call()
+        site.release()
 
 
 async def _stalled(site: Site, local: type[ChatGptEs]) -> None:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgptes.errors import UnexpectedFormatError
-from chatgptes.sites import DIALECTS, dialect, find_bots, plugin_traces
+from chatgptes.http import Headers
+from chatgptes.sites import DIALECTS, aipkit, dialect, find_bots, plugin_traces, wpaicg
+from chatgptes.sites.dialect import Page
 
 BAD = "https://evil.test/wp-admin/admin-ajax.php"
 
@@ -87,3 +89,24 @@ PIECES = [
 @settings(max_examples=200, deadline=None)
 def test_any_page_gives_bots_or_none(body: str) -> None:
     assert all(bot in ("1", "2") for _, bot, _ in found(body))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        b'<x class="wpaicg-chatbox" data-bot-id=1>',
+        b'<x class="aipkit_chat_container" data-config=\'{"botId":1,"nonce":"n"}\'>',
+    ],
+)
+def test_the_page_is_searched_once_for_all_its_tags(
+    tag: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, not timed: a page of thousands of tags would take hours otherwise."""
+    looked: list[int] = []
+    for module, name in ((wpaicg, "_search_nonce"), (wpaicg, "ajax_url"), (aipkit, "ajax_url")):
+        real = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, real=real: (looked.append(1), real(*given))[1]
+        )
+    find_bots(Page("https://a.org/", 200, Headers(), tag * 2000))
+    assert len(looked) <= 2

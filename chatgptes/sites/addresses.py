@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ..errors import UnexpectedFormatError
-from ..http import may_send, origin, redact
+from ..http import ascii_url, may_send, origin, redact
 from .dialect import Page
 from .html import unescape
 
@@ -30,9 +30,9 @@ _REL_ATTRIBUTE = re.compile(r"\brel\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)
 
 
 def join(base: str, address: str) -> str:
-    """`address` as seen from `base`; "" where the two make no address."""
+    """`address` as seen from `base`, as it goes over the wire; "" where that is no address."""
     try:
-        return urljoin(base, address.strip())
+        return ascii_url(urljoin(base, address.strip()))
     except ValueError:
         return ""
 

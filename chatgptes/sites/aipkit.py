@@ -58,6 +58,7 @@ class Aipkit:
         page = replace(page, body=body)
         found: list[tuple[int, Endpoint]] = []
         bad: UnexpectedFormatError | None = None
+        where = _AjaxUrl(page)
         for tag in tags(body, (_INLINE, _POPUP)):
             read = attributes(tag, encoding)
             config = read_json(read.get("data-config", ""))
@@ -65,7 +66,7 @@ class Aipkit:
                 continue
             popup = _INLINE.decode() not in read.get("class", "").split()
             try:
-                endpoint = _endpoint(page, config, popup=popup)
+                endpoint = _endpoint(page, config, where, popup=popup)
             except UnexpectedFormatError as error:
                 bad = bad or error
                 continue
@@ -218,7 +219,27 @@ def _identifier(value: object) -> str:
     return sound(str(value)).strip()
 
 
-def _endpoint(page: Page, config: dict[Any, Any], *, popup: bool) -> Endpoint | None:
+class _AjaxUrl:
+    """The page's own address for a config that names none; looked for once, whatever is found."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._found: str | UnexpectedFormatError | None = None
+
+    def get(self) -> str:
+        if self._found is None:
+            try:
+                self._found = ajax_url(self._page)
+            except UnexpectedFormatError as error:
+                self._found = error
+        if isinstance(self._found, UnexpectedFormatError):
+            raise self._found
+        return self._found
+
+
+def _endpoint(
+    page: Page, config: dict[Any, Any], where: _AjaxUrl, *, popup: bool
+) -> Endpoint | None:
     bot_id, nonce = _identifier(config.get("botId")), text_of(config.get("nonce")).strip()
     if not bot_id or not nonce:
         return None
@@ -235,7 +256,7 @@ def _endpoint(page: Page, config: dict[Any, Any], *, popup: bool) -> Endpoint | 
     )
     return Endpoint(
         bot=bot,
-        url=checked(page.url, written) if written else ajax_url(page),
+        url=checked(page.url, written) if written else where.get(),
         nonce=sound(nonce),
         post_id=_identifier(config.get("postId")),
         page_url=page.url,

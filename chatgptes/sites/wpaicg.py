@@ -76,12 +76,15 @@ class Wpaicg:
         body, encoding = utf8(page.headers, page.body)
         page = replace(page, body=body)
         found: list[tuple[int, Endpoint]] = []
-        url = ""
+        # Each is looked for once at most, whatever is found: a page may hold thousands of tags.
+        url, search_nonce = "", None
         for tag in tags(body, _CLASSES):
             read = attributes(tag, encoding)
             nonce = read.get("data-nonce", "").strip()
             if not nonce and any(name in read for name in ("data-bot-id", "data-post-id")):
-                nonce = _search_nonce(body)
+                if search_nonce is None:
+                    search_nonce = _search_nonce(body)
+                nonce = search_nonce
             if not nonce:
                 continue
             url = url or ajax_url(page)

@@ -26,9 +26,17 @@ __all__ = ["Response", "Transport"]
 class Response(Protocol):
     """A response whose headers have arrived and whose body is on its way."""
 
-    status: int
-    headers: Headers
-    url: str
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Headers:
+        """The response's headers."""
+
+    @property
+    def url(self) -> str:
+        """The address that was asked."""
 
     def __iter__(self) -> Iterator[bytes]:
         """The body as it arrives, content encodings undone; pieces of any size but zero.
