@@ -92,11 +92,11 @@ class Conversation:
                 f" {type(saved).__name__}."
             )
         self._saved = saved
-        self._loading = threading.Lock()
 
     def _new_queue(self) -> None:
         self._pid = os.getpid()
         self._queue = OneAtATime()
+        self._loading = threading.Lock()
 
     @property
     def queue(self) -> OneAtATime:
@@ -106,6 +106,7 @@ class Conversation:
         return self._queue
 
     def _load(self) -> None:
+        _ = self.queue  # After a fork, the lock is a new one too.
         with self._loading:
             saved = self._saved
             if saved is not None:

@@ -164,12 +164,16 @@ def origin(url: str) -> str:
     """Scheme, host and port of `url`, as a browser's `Origin` header writes them.
 
     Raises:
-        ValueError: as `ascii_url`.
+        ValueError: its host or port can't be read.
     """
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = "" if parts.port in (None, default) else f":{parts.port}"
-    return f"{parts.scheme}://{_bracket(_host(parts))}{port}"
+    try:
+        host = _host(parts)
+    except ValueError:
+        host = (parts.hostname or "").lower()  # To be shown, or to find out that it is no host.
+    return f"{parts.scheme}://{_bracket(host)}{port}"
 
 
 def may_send(url: str, to: str) -> bool:
