@@ -81,25 +81,31 @@ async def theirs(page: str, streams: int) -> None:
     await asyncio.gather(*(read() for _ in range(streams)))
 
 
+def show(name: str, runs: list[tuple[float, list[float]]]) -> float:
+    """A row of the table; the worst lag in seconds."""
+    late = sorted(each for _, lates in runs for each in lates)
+    wall = statistics.median(wall for wall, _ in runs)
+    p50, p99, worst = (1000 * late[int(len(late) * part)] for part in (0.5, 0.99, 0.99999))
+    print(f"{name:24}{wall:8.2f}{p50:10.1f}{p99:10.1f}{worst:10.1f}")
+    return worst / 1000
+
+
 async def main(streams: int, chunks: int, rounds: int) -> int:
-    results: dict[str, list[tuple[float, list[float]]]] = {"chatgptes": [], "old approach": []}
+    results: dict[str, list[tuple[float, list[float]]]] = {"old approach": []}
     with site_process(chunks, DELAY) as page:
-        async with AsyncClient(page, max_concurrency=streams, transport="requests") as client:
-            await client.chat("warm")
-            for _ in range(rounds):
-                results["chatgptes"].append(await measure(ours(client, streams)))
-                results["old approach"].append(await measure(theirs(page, streams)))
+        for _ in range(rounds):
+            for transport in ("requests", "curl_cffi"):
+                async with AsyncClient(
+                    page, max_concurrency=streams, transport=transport
+                ) as client:
+                    for state in ("cold", "warm"):  # Cold: no page, no connection yet.
+                        row = results.setdefault(f"{transport}, {state}", [])
+                        row.append(await measure(ours(client, streams)))
+            results["old approach"].append(await measure(theirs(page, streams)))
     print(f"{streams} streams of {chunks} chunks, {DELAY * 1000:.0f} ms apart; {rounds} rounds")
-    print(f"{'':14}{'wall s':>10}{'lag p50 ms':>12}{'p99 ms':>10}{'worst ms':>10}")
-    for name, runs in results.items():
-        wall = statistics.median(wall for wall, _ in runs)
-        late = sorted(each for _, lates in runs for each in lates)
-        shown = (late[len(late) // 2], late[int(len(late) * 0.99)], late[-1])
-        print(
-            f"{name:14}{wall:10.2f}"
-            + "".join(f"{1000 * each:{w}.1f}" for each, w in zip(shown, (12, 10, 10), strict=True))
-        )
-    worst = max(each for _, lates in results["chatgptes"] for each in lates)
+    print(f"{'':24}{'wall s':>8}{'lag p50':>10}{'p99':>10}{'worst ms':>10}")
+    worst = max(show(name, runs) for name, runs in results.items() if name != "old approach")
+    show("old approach", results["old approach"])
     print(f"bound {BOUND * 1000:.0f} ms: {'kept' if worst <= BOUND else 'NOT kept'}")
     return 0 if worst <= BOUND else 1
 
