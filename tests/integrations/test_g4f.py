@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatgptes import ChatGptEs
+from chatgptes import ChatGptEs, StreamInterruptedError
 from chatgptes.sandbox import Site
 
 g4f_client = pytest.importorskip("g4f.client")
@@ -82,8 +82,25 @@ def test_stream_timeout_that_passes() -> None:
             ):
                 pass
 
-        with pytest.raises(TimeoutError):
+        # Both watch: the program steps, and the provider the site's silence.
+        with pytest.raises((TimeoutError, StreamInterruptedError)):
             asyncio.run(main())
+
+
+def test_stream_timeout_of_a_blocking_client() -> None:
+    with Site() as site:
+
+        class Local(ChatGptEs):
+            url = site.url
+
+        site.next("stall")
+        client = g4f_client.Client(provider=Local)
+        with pytest.raises(StreamInterruptedError):
+            list(
+                client.chat.completions.create(
+                    HELLO, model="gpt-4o", stream=True, stream_timeout=0.3
+                )
+            )
 
 
 def test_blocking_client_inside_a_running_loop(provider: type[ChatGptEs]) -> None:
