@@ -18,10 +18,13 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import errors, sandbox
     from .aio import AsyncClient, AsyncConversation, AsyncStream
+    from .batch_file import BatchResult
+    from .batching import BatchProgress, batch
     from .client import Client
     from .config import DEFAULT
     from .conversation import Conversation
     from .deadline import Deadline, Timeout
+    from .diagnosis import Diagnosis, Step, doctor
     from .errors import (
         AuthenticationError,
         BotNotFoundError,
@@ -62,6 +65,8 @@ __all__ = [
     "AsyncGeneratorProvider",
     "AsyncStream",
     "AuthenticationError",
+    "BatchProgress",
+    "BatchResult",
     "Bot",
     "BotNotFoundError",
     "ChallengeError",
@@ -72,6 +77,7 @@ __all__ = [
     "ConnectError",
     "Conversation",
     "Deadline",
+    "Diagnosis",
     "EmptyReplyError",
     "Headers",
     "InvalidConfigError",
@@ -89,6 +95,7 @@ __all__ = [
     "Response",
     "ResponseError",
     "ResponseTooLargeError",
+    "Step",
     "Stream",
     "StreamInterruptedError",
     "TLSError",
@@ -101,7 +108,9 @@ __all__ = [
     "UpstreamError",
     "Usage",
     "__version__",
+    "batch",
     "chat",
+    "doctor",
     "errors",
     "sandbox",
     "stream",
@@ -109,10 +118,13 @@ __all__ = [
 
 _MODULES = {
     "aio": ("AsyncClient", "AsyncConversation", "AsyncStream"),
+    "batch_file": ("BatchResult",),
+    "batching": ("BatchProgress", "batch"),
     "client": ("Client",),
     "config": ("DEFAULT",),
     "conversation": ("Conversation",),
     "deadline": ("Deadline", "Timeout"),
+    "diagnosis": ("Diagnosis", "Step", "doctor"),
     "errors": (
         "AuthenticationError", "BotNotFoundError", "ChallengeError", "ChatGptEsError",
         "ConnectError", "EmptyReplyError", "InvalidConfigError", "InvalidMessageError",

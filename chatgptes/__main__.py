@@ -9,11 +9,13 @@ def main() -> None:
     """Run the command line, or say how to get what it needs."""
     try:
         from .cli import command
+
+        command(prog_name="chatgptes")
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("click", "rich"):
+        name = (error.name or "").partition(".")[0]
+        if name not in ("click", "rich"):
             raise
-        sys.exit(f"chatgptes: the command line needs {error.name}: pip install 'chatgptes[cli]'")
-    command(prog_name="chatgptes")
+        sys.exit(f"chatgptes: the command line needs {name}: pip install 'chatgptes[cli]'")
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def test_in_a_real_terminal(site: Site) -> None:
 
     text, status = on_terminal("--site", site.url, "Hello")
     assert status == 0
-    assert "> Hello" in text
+    assert "Hello" in text
     text, status = on_terminal("--site", site.url)
     assert status == 2
     assert "Nothing to ask" in text

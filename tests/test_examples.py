@@ -7,6 +7,8 @@ import re
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -28,8 +30,10 @@ EXPECTED = {
     "trio_chat.py": r"(?:\? -> \d+ characters(.|\n)*){3}",
     "many_chats.py": r"(?:User\d\d is remembered: True\s*){20}",
     "provider.py": "Hello, how are you",
+    "batch.py": r"first run(.|\n)*second run(.|\n)*8 replies",
 }
 SERVERS = {"web.py"}
+CLUSTERS = {"dask_batch.py"}
 
 
 def run(*command: str) -> str:
@@ -49,7 +53,7 @@ def run(*command: str) -> str:
 
 def test_all_are_here_and_listed() -> None:
     programs = {path.name for path in EXAMPLES.glob("*.py")}
-    assert programs == set(EXPECTED) | SERVERS
+    assert programs == set(EXPECTED) | SERVERS | CLUSTERS
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\((\w+\.py)\)", table)) == programs
 
@@ -63,6 +67,37 @@ def test_as_it_is(name: str) -> None:
 def test_with_a_site(site: Site, name: str) -> None:
     run(f"examples/{name}", site.page("classic"))
     assert site.messages
+
+
+def test_dask() -> None:
+    """A cluster of two processes; no more turns at once than the limit that they share."""
+    pytest.importorskip("distributed")
+    lock = threading.Lock()
+    now, most = 0, 0
+
+    def answer(_: list[dict[str, str]]) -> str:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.05)
+        with lock:
+            now -= 1
+        return "done"
+
+    with Site(answer=answer) as site:
+        result = subprocess.run(
+            [sys.executable, "examples/dask_batch.py", site.url],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=100,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+        )
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.count("-> 4 characters") == 12
+        assert len({request.param("session_id") for request in site.requests} - {""}) == 1
+    assert 1 < most <= 3
 
 
 def test_web() -> None:

@@ -27,10 +27,14 @@ MAY = {
     "streaming": VALUES | {"concurrency", "turn"},
     "plan": VALUES | {"concurrency", "turn", "streaming", "client"},
     "conversation": VALUES | {"concurrency", "plan", "streaming", "turn", "client"},
+    "batch_file": VALUES,
     "sandbox": set(),
 }
 # Above these, anything goes but the command line.
-ABOVE = {"client", "shared", "reader", "aio", "provider", "cli", "__init__", "__main__"}
+ABOVE = {
+    "client", "shared", "reader", "aio", "provider", "batching", "diagnosis", "cli", "__init__",
+    "__main__",
+}  # fmt: skip
 
 
 def rooms_imported(path: Path) -> set[str]:

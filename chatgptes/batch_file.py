@@ -1,0 +1,269 @@
+"""The two files of a batch: prompts in, one JSON line a reply out.
+
+A line of the second is written whole, in one piece, as soon as its turn has ended; so after a kill
+at any moment at most the last line is torn, and a torn line was never a reply that was counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
+from .messages import Messages
+from .reply import Reply
+
+__all__ = ["BatchResult", "Item", "Journal", "items_of", "prompts_of"]
+
+_BEGINNING = b'{"id": '
+"""What every line of ours begins with: a torn end of anything else is not ours to cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One prompt of a batch.
+
+    Attributes:
+        index: its place among the prompts, from 0.
+        id: the id it was given (str or int), else its index.
+        messages: what `Client.chat` takes.
+        digest: stands for what is asked, so that a changed prompt is noticed.
+    """
+
+    index: int
+    id: str | int
+    messages: Messages
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of one prompt of a batch: exactly one of `reply` and `error` is there.
+
+    Attributes:
+        id: the prompt's id (str or int), or where it has none its index.
+        index: its place among the prompts, from 0 (int).
+        digest: the beginning of the prompt's SHA-256 (str).
+        reply: the answer (`Reply`), or None.
+        error: why there is none (`ChatGptEsError`), or None.
+    """
+
+    id: str | int
+    index: int
+    digest: str
+    reply: Reply | None = None
+    error: ChatGptEsError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """There is an answer."""
+        return self.reply is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a line of the file says it: plain JSON values."""
+        fields: dict[str, Any] = {
+            "id": self.id,
+            "index": self.index,
+            "digest": self.digest,
+            "ok": self.ok,
+        }
+        if self.reply is not None:
+            return fields | asdict(self.reply)
+        error = self.error
+        assert error is not None
+        return fields | {
+            "error": type(error).__name__,
+            "message": str(error),
+            "url": error.url,
+            "status": error.status,
+            "partial": getattr(error, "partial", None),
+        }
+
+
+def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
+    """`prompts` numbered and checked, one by one.
+
+    Raises:
+        InvalidMessageError: one has a wrong shape, or an id that another has.
+    """
+    seen: set[str | int] = set()
+    for index, prompt in enumerate(prompts):
+        item = _item(index, prompt)
+        if item.id in seen:
+            raise InvalidMessageError(f"Prompt {index} has the id {item.id!r}, as one before it.")
+        seen.add(item.id)
+        yield item
+
+
+def _item(index: int, prompt: str | Mapping[str, Any]) -> Item:
+    where = f"Prompt {index}"
+    fields: Mapping[str, Any] = {"prompt": prompt} if isinstance(prompt, str) else prompt
+    if not isinstance(fields, Mapping):
+        raise InvalidMessageError(f"{where} is neither a string nor a dict.")
+    asked = set(fields) - {"id"}
+    if asked not in ({"prompt"}, {"messages"}):
+        raise InvalidMessageError(
+            f'{where} must have either "prompt" or "messages", and may have "id"; it has '
+            f"{', '.join(sorted(repr(str(name)) for name in fields)) or 'nothing'}."
+        )
+    name = fields.get("id", index)
+    if isinstance(name, bool) or not isinstance(name, (str, int)):
+        raise InvalidMessageError(f"{where} has an id that is neither a string nor a number.")
+    messages = fields["prompt"] if "prompt" in asked else fields["messages"]
+    if not isinstance(messages, str if "prompt" in asked else list):
+        kind = "a string" if "prompt" in asked else "a list"
+        raise InvalidMessageError(f"{where}: {asked.pop()!r} must be {kind}.")
+    try:
+        # ASCII, so that even what can't be sent (half a character) has a digest.
+        text = json.dumps(messages, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidMessageError(f"{where} has messages that are no plain JSON values.") from None
+    return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
+    """The prompts in a file's text: JSON lines, or a prompt a line; blank lines are passed over.
+
+    It is JSON lines if its name ends in .jsonl or .ndjson, or if its first line is a JSON object
+    with "prompt" or "messages".
+
+    Raises:
+        InvalidMessageError: a line of JSON lines is none; the message names it.
+    """
+    # Not splitlines(): a prompt may hold U+2028 and its like.
+    lines = [
+        (number, line.removesuffix("\r"))
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)
+        if line.strip()
+    ]
+    named = Path(name).suffix.lower() in (".jsonl", ".ndjson")
+    if not lines or not (named or _asks(_json(lines[0][1]))):
+        return [line for _, line in lines]
+    prompts: list[str | dict[str, Any]] = []
+    for number, line in lines:
+        value = _json(line)
+        if not (isinstance(value, str) or _asks(value)):
+            raise InvalidMessageError(
+                f'{name}, line {number}, is no prompt: one is {{"prompt": "…"}},'
+                ' {"messages": […]} (both may have an "id"), or a JSON string.'
+            )
+        prompts.append(value)
+    return prompts
+
+
+def _json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _asks(value: object) -> bool:
+    return isinstance(value, dict) and ("prompt" in value or "messages" in value)
+
+
+class Journal:
+    """The file of replies: what was written before, and where further ones go.
+
+    Attributes:
+        answered, failed: id -> digest of what the file has; for an id the last line counts.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.answered: dict[str | int, str] = {}
+        self.failed: dict[str | int, str] = {}
+        self._lock = threading.Lock()
+        # Unbuffered: a line is in the system's hands when write() returns, and outlives a kill.
+        self._file: BinaryIO = open(self.path, "a+b", buffering=0)  # noqa: SIM115
+        try:
+            self._alone()
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _alone(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # Windows: nothing of the kind that a kill would undo as surely.
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidConfigError(f"Another batch is writing to {self.path} now.") from None
+        except OSError:
+            pass  # A file system without locks.
+
+    def _read(self) -> None:
+        self._file.seek(0)
+        good = 0
+        line = b""
+        number = 0
+        with open(self._file.fileno(), "rb", closefd=False) as reader:
+            for number, line in enumerate(reader, 1):
+                if not line.endswith(b"\n"):
+                    break
+                self._remember(line, number)
+                good += len(line)
+            else:
+                return
+        # The last line was torn by a kill: it is cut off, and its prompt asked again.
+        if not (line.startswith(_BEGINNING) or _BEGINNING.startswith(line)):
+            raise self._foreign(number)
+        self._file.truncate(good)
+
+    def _remember(self, line: bytes, number: int) -> None:
+        try:
+            record = json.loads(line)
+            name, digest, ok = record["id"], record["digest"], record["ok"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise self._foreign(number) from None
+        if not isinstance(name, (str, int)) or not isinstance(digest, str):
+            raise self._foreign(number)
+        to, other = (self.answered, self.failed) if ok else (self.failed, self.answered)
+        other.pop(name, None)
+        to[name] = digest
+
+    def _foreign(self, number: int) -> InvalidConfigError:
+        return InvalidConfigError(
+            f"{self.path} is not a file of batch replies (line {number}): nothing was written to"
+            " it. Give another file."
+        )
+
+    def check(self, item: Item) -> None:
+        """Is `item` what the file's line with its id has answered?
+
+        Raises:
+            InvalidConfigError: it is another prompt.
+        """
+        known = self.answered.get(item.id) or self.failed.get(item.id)
+        if known is not None and known != item.digest:
+            raise InvalidConfigError(
+                f"{self.path} has a reply to another prompt with the id {item.id!r}: the prompts"
+                " were changed since. Give another file, or the prompts as they were; ids of your"
+                ' own ({"id": …, "prompt": …}) let you add and move prompts.'
+            )
+
+    def write(self, result: BatchResult) -> None:
+        """Append one line; any thread.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        # ASCII: it also holds half a character, should a site send one.
+        line = json.dumps(result.to_dict()).encode("ascii") + b"\n"
+        with self._lock:
+            while line:
+                line = line[self._file.write(line) :]
+
+    def close(self) -> None:
+        """Close the file, and let another batch have it."""
+        with self._lock:
+            self._file.close()

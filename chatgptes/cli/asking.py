@@ -1,0 +1,98 @@
+"""`chatgptes "prompt"`: one question, one answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from ..reply import Reply
+from ..streaming import Stream
+from .failing import one_line_errors
+from .options import site_of
+from .screen import Screen, is_screen
+from .text import harmless
+
+__all__ = ["ask", "show"]
+
+
+def ask(
+    context: click.Context,
+    prompt: str | None,
+    *,
+    site: str | None,
+    sandbox: bool,
+    as_json: bool,
+    no_stream: bool,
+    plain: bool,
+    options: dict[str, Any],
+) -> None:
+    """The command of that name."""
+    text = _prompt(prompt)
+    with (
+        one_line_errors(as_json=as_json),
+        site_of(context, site, sandbox, options) as client,
+    ):
+        if as_json:
+            click.echo(_json(client.chat(text)))
+        elif no_stream:
+            _show_whole(client.chat(text), plain)
+        else:
+            show(client.stream(text), plain)
+
+
+def _prompt(prompt: str | None) -> str:
+    if prompt is not None and prompt != "-":
+        return prompt
+    if prompt is None and sys.stdin.isatty():
+        raise click.UsageError('Nothing to ask. Try: chatgptes --sandbox "Hello"')
+    try:
+        return sys.stdin.read().removesuffix("\n")
+    except UnicodeDecodeError:
+        raise click.UsageError("Standard input is not text in the terminal's encoding.") from None
+
+
+def show(stream: Stream, plain: bool) -> None:
+    """Print an answer while it comes: drawn on a terminal, as it is in a pipe."""
+    if not is_screen(plain):
+        _print(stream)
+        return
+    screen = Screen()
+    with stream:
+        with screen:
+            for chunk in stream:
+                screen.write(chunk)
+        screen.sources(stream.reply.citations)
+
+
+def _show_whole(reply: Reply, plain: bool) -> None:
+    if not is_screen(plain):
+        click.echo(harmless(reply.text))
+        return
+    screen = Screen()
+    with screen:
+        screen.write(reply.text)
+    screen.sources(reply.citations)
+
+
+def _print(stream: Iterable[str]) -> None:
+    last = "\n"
+    try:
+        for chunk in stream:
+            shown = harmless(chunk)
+            click.echo(shown, nl=False)
+            sys.stdout.flush()
+            last = shown or last
+    finally:
+        # What arrived stays readable, with whatever comes next on a line of its own.
+        if not last.endswith("\n"):
+            click.echo()
+
+
+def _json(reply: Reply) -> str:
+    # ASCII only: no control character of an answer reaches a terminal this way either.
+    return json.dumps(asdict(reply))

@@ -1,0 +1,250 @@
+"""The commands and their options; what they do is in the other files."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from .. import __version__
+from .failing import one_line_errors
+from .options import arguments_of, client_options, site_of, talk_options
+
+__all__ = ["command"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_DEFAULT = "ask"
+
+
+class _Prompts(click.Group):
+    """A group whose first word, when it is no command's name, is a prompt.
+
+    Options may stand before the command: `chatgptes --sandbox chat`.
+    """
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        at = self._first_word(context, args)
+        word = args[at] if at < len(args) else ""
+        if word in self.commands and "--" not in args[:at]:
+            args = [word, *args[:at], *args[at + 1 :]]
+        elif args[:1] not in (["-h"], ["--help"], ["--version"]):
+            args = [_DEFAULT, *args]
+        return super().parse_args(context, args)
+
+    def _first_word(self, context: click.Context, args: list[str]) -> int:
+        takes_value = {
+            name
+            for command in self.commands.values()
+            for option in command.params
+            if isinstance(option, click.Option) and not (option.is_flag or option.count)
+            for name in option.opts
+        }
+        at = 0
+        while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
+            at += 2 if args[at] in takes_value else 1
+        return min(at, len(args))
+
+
+@click.group(cls=_Prompts, context_settings=_SETTINGS)
+@click.version_option(__version__)
+def command() -> None:
+    """Talk to the chat bot of a WordPress site with the AI Power plugin.
+
+    \b
+    chatgptes "PROMPT"       ask one thing; `chatgptes ask --help` has the options
+    chatgptes chat           a conversation
+    chatgptes doctor URL     why does this site not answer?
+
+    A prompt that is a command's name goes by `chatgptes ask "chat"`.  Options have defaults in the
+    environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY, _SYSTEM, _TIMEOUT.
+    """
+
+
+_plain = click.option(
+    "--plain", is_flag=True, help="On a terminal too: the text as it is, no Markdown drawn."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@command.command("ask")
+@click.argument("prompt", required=False)
+@talk_options
+@click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
+@_plain
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, when it is whole.")
+@click.pass_context
+def _ask(
+    context: click.Context,
+    /,
+    prompt: str | None,
+    site: str | None,
+    sandbox: bool,
+    as_json: bool,
+    no_stream: bool,
+    plain: bool,
+    **options: Any,
+) -> None:
+    """Ask a bot one thing, and print its answer.
+
+    The PROMPT is read from standard input when it is "-", or left out in a pipe.
+    """
+    from .asking import ask
+
+    ask(
+        context,
+        prompt,
+        site=site,
+        sandbox=sandbox,
+        as_json=as_json,
+        no_stream=no_stream,
+        plain=plain,
+        options=options,
+    )
+
+
+@command.command("chat")
+@talk_options
+@_plain
+@click.option(
+    "--load", "file", metavar="FILE", type=click.Path(), help="Go on with a saved conversation."
+)
+@click.pass_context
+def _chat(
+    context: click.Context,
+    /,
+    site: str | None,
+    sandbox: bool,
+    plain: bool,
+    file: str | None,
+    **options: Any,
+) -> None:
+    """Have a conversation: /help tells what can be typed."""
+    from .talking import Talk
+
+    with one_line_errors(), site_of(context, site, sandbox, options) as client:
+        Talk(client, plain=plain).run(file)
+
+
+@command.command("bots")
+@click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")
+@client_options
+@_json
+@click.pass_context
+def _bots(
+    context: click.Context, /, site: str | None, sandbox: bool, as_json: bool, **options: Any
+) -> None:
+    """List the bots that a page shows."""
+    from .looking import show_bots
+
+    with (
+        one_line_errors(as_json=as_json),
+        site_of(context, site, sandbox, options) as client,
+    ):
+        show_bots(client.bots(), as_json=as_json)
+
+
+@command.command("doctor")
+@click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")
+@client_options
+@click.option(
+    "--ask", "asks", is_flag=True, help="Take a test turn too: the model speaks, and it may count."
+)
+@_json
+@click.pass_context
+def _doctor(
+    context: click.Context,
+    /,
+    site: str | None,
+    sandbox: bool,
+    asks: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Find out what keeps a site from answering, and what to do about it.
+
+    The exit status is 0 if nothing does, and 1 if something does.
+    """
+    from ..diagnosis import doctor
+    from .looking import show_diagnosis
+
+    with (
+        one_line_errors(as_json=as_json),
+        arguments_of(context, site, sandbox, options) as arguments,
+    ):
+        diagnosis = doctor(**arguments, ask=asks)
+        show_diagnosis(diagnosis, as_json=as_json)
+        if not diagnosis.ok:
+            sys.exit(1)
+
+
+@command.command("batch")
+@click.argument("source", metavar="IN", type=click.Path())
+@click.option(
+    "-o",
+    "--out",
+    metavar="OUT",
+    type=click.Path(dir_okay=False),
+    help="Append the replies to this file (JSON lines), and go on where it ends.  [print them]",
+)
+@click.option("--jobs", metavar="N", type=int, default=4, show_default=True, help="Turns at once.")
+@click.option(
+    "--min-interval",
+    metavar="SECONDS",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Least time between the starts of two turns.",
+)
+@click.option("--retry-failed", is_flag=True, help="Ask those again that failed, and no others.")
+@talk_options
+@click.pass_context
+def _batch(
+    context: click.Context,
+    /,
+    source: str,
+    out: str | None,
+    jobs: int,
+    min_interval: float,
+    retry_failed: bool,
+    site: str | None,
+    sandbox: bool,
+    **options: Any,
+) -> None:
+    """Ask everything in a file: a prompt a line, or JSON lines.
+
+    \b
+    {"id": "a1", "prompt": "…"}          (the id may be left out)
+    {"messages": [{"role": "user", "content": "…"}]}
+
+    After a crash, a kill or Ctrl-C, the same command goes on where it stopped.  IN may be "-".
+    The exit status is 1 if a prompt failed.
+    """
+    from .many import run_batch
+
+    with (
+        one_line_errors(),
+        arguments_of(context, site, sandbox, options) as arguments,
+    ):
+        good = run_batch(
+            source,
+            out,
+            jobs=jobs,
+            retry_failed=retry_failed,
+            arguments={**arguments, "min_interval": min_interval},
+        )
+        if not good:
+            sys.exit(1)
+
+
+@command.command(
+    "sandbox",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def _sandbox(arguments: tuple[str, ...]) -> None:
+    """Serve the local stand-in until stopped; --help lists its options."""
+    from ..sandbox.__main__ import main
+
+    sys.exit(main(arguments))

@@ -1,0 +1,150 @@
+"""`chatgptes batch`: many prompts from a file, with a progress bar."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..batch_file import prompts_of
+from ..batching import BatchProgress, batch
+from ..config import ClientArguments
+from ..errors import InvalidConfigError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["run_batch"]
+
+
+def run_batch(
+    source: str,
+    out: str | None,
+    *,
+    jobs: int,
+    retry_failed: bool,
+    arguments: ClientArguments,
+) -> bool:
+    """Ask what `source` holds; True if every prompt of this run was answered.
+
+    Args:
+        source: path of the prompts, or "-" for standard input.
+        out: path of the replies, or None to print them as they come.
+    """
+    prompts = _read(source)
+    last = BatchProgress(len(prompts))
+    failures: Counter[str] = Counter()
+    try:
+        # What is said below comes when the bar has gone.
+        with _progress(len(prompts)) as show:
+
+            def tell(progress: BatchProgress) -> None:
+                nonlocal last
+                last = progress
+                show(progress)
+
+            for result in batch(
+                prompts,
+                out=out,
+                jobs=jobs,
+                retry_failed=retry_failed,
+                progress=tell,
+                **arguments,
+            ):
+                if result.error is not None:
+                    failures[type(result.error).__name__] += 1
+                if out is None:
+                    click.echo(json.dumps(result.to_dict()))
+                    sys.stdout.flush()
+    except KeyboardInterrupt:
+        click.echo(f"chatgptes: Interrupted.{_how_to_go_on(out)}", err=True)
+        raise
+    finally:
+        click.echo(f"chatgptes: {_summary(last, failures)}", err=True)
+    if failures and out is not None:
+        click.echo("chatgptes: --retry-failed asks those again.", err=True)
+    return not failures
+
+
+def _how_to_go_on(out: str | None) -> str:
+    return " The same command goes on from here." if out is not None else ""
+
+
+def _summary(last: BatchProgress, failures: Counter[str]) -> str:
+    parts = [f"{last.answered} answered"]
+    if failures:
+        kinds = ", ".join(f"{count} {name}" for name, count in failures.most_common())
+        parts.append(f"{last.failed} failed ({kinds})")
+    if last.skipped:
+        parts.append(f"{last.skipped} passed over")
+    if last.total is not None and (left := last.total - last.done) > 0:
+        parts.append(f"{left} left")
+    return ", ".join(parts) + "."
+
+
+def _read(source: str) -> list[str | dict[str, Any]]:
+    name = "standard input" if source == "-" else source
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        prompts = prompts_of(data.decode("utf-8-sig"), name)
+    except UnicodeDecodeError as error:
+        raise InvalidConfigError(f"{name} is not UTF-8 text (byte {error.start}).") from None
+    if not prompts:
+        raise InvalidConfigError(f"There is no prompt in {name}.")
+    return prompts
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[BatchProgress], None]]:
+    """A bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    bar = _bar()
+    with bar:
+        task = bar.add_task("", total=total, failed=0, rate="")
+
+        def show(progress: BatchProgress) -> None:
+            asked = progress.answered + progress.failed
+            elapsed = bar.tasks[0].elapsed or 0.0
+            rate = f"{60 * asked / elapsed:.0f}/min" if asked and elapsed else ""
+            bar.update(
+                task,
+                # What was skipped takes no time, and would spoil the time left.
+                total=None if progress.total is None else progress.total - progress.skipped,
+                completed=asked,
+                failed=progress.failed,
+                rate=rate,
+            )
+
+        yield show
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[failed]} failed"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        redirect_stdout=False,
+    )

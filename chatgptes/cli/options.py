@@ -1,0 +1,182 @@
+"""The options that the commands share, and the client they make."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+from click.core import ParameterSource
+
+from ..client import Client
+from ..config import DEFAULT_SITE, ClientArguments
+from ..errors import InvalidConfigError
+from .text import one_line
+
+__all__ = ["arguments_of", "client_options", "site_of", "talk_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+KEY_VARIABLE = "CHATGPTES_API_KEY"
+_TYPING = 0.02
+"""Seconds between two words of the stand-in: as a bot types."""
+
+_SITE = click.option(
+    "--site",
+    metavar="URL",
+    envvar="CHATGPTES_SITE",
+    help=f"The page that shows the bot.  [{DEFAULT_SITE}]",
+)
+_CLIENT = (
+    click.option("--sandbox", is_flag=True, help="Take a local stand-in instead: no network."),
+    click.option(
+        "--bot", metavar="ID", envvar="CHATGPTES_BOT", help="The bot, when the page shows several."
+    ),
+    click.option(
+        "--api-key-file",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help=f"The owner's REST key, from a file.  [{KEY_VARIABLE}]",
+    ),
+    click.option(
+        "--transport",
+        type=click.Choice(["auto", "requests", "curl_cffi"]),
+        default="auto",
+        envvar="CHATGPTES_TRANSPORT",
+        show_default=True,
+        help="curl_cffi looks like a browser; auto takes it for chatgpt.es only.",
+    ),
+    click.option(
+        "--proxy",
+        metavar="URL",
+        envvar="CHATGPTES_PROXY",
+        help="An http, https, socks5 or socks5h proxy.",
+    ),
+    click.option(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        envvar="CHATGPTES_TIMEOUT",
+        help="For the whole turn.  [300]",
+    ),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Show every request on standard error.",
+        expose_value=False, is_eager=True, callback=lambda _context, _option, on: _log(on),
+    ),
+)  # fmt: skip
+_SYSTEM = click.option(
+    "--system",
+    metavar="TEXT",
+    envvar="CHATGPTES_SYSTEM",
+    help="Text put before the first prompt; '' for none.",
+)
+
+
+def client_options(command: Command) -> Command:
+    """Add what every command that talks to a site takes."""
+    for option in reversed(_CLIENT):
+        command = option(command)
+    return command
+
+
+def talk_options(command: Command) -> Command:
+    """Add that, `--site` and `--system`."""
+    return _SITE(client_options(_SYSTEM(command)))
+
+
+@contextlib.contextmanager
+def arguments_of(
+    context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
+) -> Iterator[ClientArguments]:
+    """The arguments of a client, with the sandbox running for the block if it was wanted.
+
+    Raises:
+        click.UsageError: options that don't go together.
+    """
+    key = _key(options.pop("api_key_file", None), site, sandbox=sandbox)
+    arguments: Any = {name: value for name, value in options.items() if value is not None}
+    if not sandbox:
+        if key is not None:
+            arguments["api_key"] = key
+        if site is not None:
+            arguments["site"] = site
+        yield arguments
+        return
+    if site is not None and not _from_environment(context, "site"):
+        raise click.UsageError("--sandbox and --site don't go together.")
+    from ..sandbox import Site
+
+    # The user's own site has other bots, and no proxy leads to this machine.
+    for name in ("bot", "proxy"):
+        if _from_environment(context, name):
+            arguments.pop(name, None)
+    with Site(chunk_delay=_TYPING if sys.stdout.isatty() else 0.0) as local:
+        arguments.update(site=local.url, trust_env=False)
+        yield arguments
+
+
+@contextlib.contextmanager
+def site_of(
+    context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
+) -> Iterator[Client]:
+    """A client for those options, for the block."""
+    with arguments_of(context, site, sandbox, options) as arguments, Client(**arguments) as client:
+        yield client
+
+
+def _from_environment(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) == ParameterSource.ENVIRONMENT
+
+
+def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
+    """The key, never from the command line itself: others on the machine could read it there."""
+    if path is not None:
+        if sandbox:
+            raise click.UsageError("--sandbox and --api-key-file don't go together.")
+        if site is None:
+            raise click.UsageError("A key needs --site: the site it belongs to.")
+        return _read_key(path)
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key or sandbox or site is None:
+        return None
+    # A key that stands beside a site in the environment is not for another one.
+    home = os.environ.get("CHATGPTES_SITE", "").strip()
+    return key if not home or _host(home) == _host(site) else None
+
+
+def _read_key(path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        text = ""
+    if not text.strip():
+        raise InvalidConfigError(f"--api-key-file: there is no key in {path}.")
+    return text.strip()
+
+
+def _host(site: str) -> str | None:
+    try:
+        return urlsplit(site.strip()).hostname
+    except ValueError:
+        return None
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
+def _log(on: bool) -> None:
+    log = logging.getLogger("chatgptes")
+    if not on or any(isinstance(each.formatter, _OneLine) for each in log.handlers):
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("chatgptes: %(relativeCreated)6.0f ms  %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)

@@ -1,0 +1,188 @@
+"""An answer on a terminal: Markdown, shown while it is written.
+
+Finished blocks (paragraphs, lists, code) are printed once and scroll away like any text; only the
+block that is still being written is drawn again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from .text import harmless
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.live import Live
+    from rich.segment import Segment
+
+    from ..reply import Citation
+
+__all__ = ["Screen", "is_screen"]
+
+_LOOK = 0.1
+"""Seconds at least between two looks for finished blocks."""
+_TAIL_LINES = 200
+"""Source lines of an unfinished block that are drawn: more than any terminal shows."""
+
+
+def is_screen(plain: bool) -> bool:
+    """Is standard output a terminal that Markdown can be drawn on?"""
+    return not plain and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+class Screen:
+    """Where one answer is drawn; use with `with`."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # First: it is what an error should name.
+
+        from markdown_it import MarkdownIt  # isort: skip - rich's own parser
+
+        # Tags are text: an answer may be about HTML, and rich would swallow them.
+        self._parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+        self._console = Console(highlight=False)
+        self._text = ""
+        self.printed = False
+        self._next_look = 0.0
+        self._live: Live | None = None
+        # rich's own thread may draw in the middle of a print, and then what it erases is not
+        # what is there: here one of the two waits for the other.
+        self._lock = threading.RLock()
+        self._changed = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._draw, name="chatgptes-screen", daemon=True)
+
+    def __enter__(self) -> Screen:
+        from rich.live import Live
+
+        self._live = Live(
+            console=self._console,
+            get_renderable=lambda: _Tail(self, self._text),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        text, self._text = self._text, ""
+        assert self._live is not None
+        self._live.stop()
+        self._print(text)
+
+    def write(self, chunk: str) -> None:
+        """The next text of the answer."""
+        with self._lock:
+            self._text += harmless(chunk)
+            self._changed = True
+            now = time.monotonic()
+            if now >= self._next_look:
+                self._flush()
+                # A long block takes longer to look through: never most of the time.
+                self._next_look = now + max(_LOOK, 4 * (time.monotonic() - now))
+
+    def sources(self, citations: Iterable[Citation]) -> None:
+        """The sources that the answer names, below it."""
+        from rich.text import Text
+
+        for number, citation in enumerate(citations, 1):
+            line = f"[{number}] {citation.title} {citation.url}"
+            self._console.print(Text(" ".join(harmless(line).split()), style="dim"))
+
+    def _draw(self) -> None:
+        """In a thread of its own: what is being written, ten times a second."""
+        assert self._live is not None
+        while not self._ended.wait(_LOOK):
+            with self._lock:
+                if self._changed:
+                    self._changed = False
+                    self._live.refresh()
+
+    def _flush(self) -> None:
+        """Print the blocks that are finished: all but the last, as far as whole lines tell."""
+        whole = self._text[: self._text.rfind("\n") + 1]
+        starts = [
+            token.map[0]
+            for token in self._parser.parse(whole)
+            if token.level == 0 and token.map and token.nesting >= 0
+        ]
+        if len(starts) < 2:
+            return
+        lines = self._text.split("\n")
+        done = "\n".join(lines[: starts[-1]])
+        self._text = "\n".join(lines[starts[-1] :])
+        self._print(done)
+
+    def _print(self, text: str) -> None:
+        if text.strip():
+            self._console.print(_Block(self, text))
+            self.printed = True
+
+    def lines(self, text: str, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
+        """`text` as it is drawn, without empty lines around it."""
+        from rich.markdown import Markdown
+        from rich.segment import Segment
+
+        # No hyperlinks: a terminal would hide where they lead.
+        markdown = Markdown("", hyperlinks=False)
+        markdown.parsed = self._parser.parse(text)
+        # What entities (`&#12;`) stand for comes out of the drawing only.
+        lines = [
+            [Segment(harmless(part.text), part.style) for part in line if not part.control]
+            for line in console.render_lines(markdown, options, pad=False)
+        ]
+        for end in (0, -1):
+            while lines and not any(part.text.strip() for part in lines[end]):
+                del lines[end]
+        return lines
+
+
+class _Block:
+    """Markdown that is drawn once, an empty line after what was printed before."""
+
+    def __init__(self, screen: Screen, text: str) -> None:
+        self._screen = screen
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        lines = self._lines(console, options)
+        if lines and self._screen.printed:
+            yield Segment.line()
+        for line in lines:
+            yield from line
+            yield Segment.line()
+
+    def _lines(self, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
+        return self._screen.lines(self._text, console, options)
+
+
+class _Tail(_Block):
+    """The end of a block that is being written, as far as it fits the terminal."""
+
+    def _lines(self, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
+        text = self._text
+        if not text.strip():
+            return []
+        lines = text.split("\n")
+        if len(lines) > _TAIL_LINES:
+            # Its first line says what it is (a fence, a list).
+            text = "\n".join([lines[0], *lines[-_TAIL_LINES:]])
+        return self._screen.lines(text, console, options)[-max(1, console.height - 2) :]

@@ -1,0 +1,172 @@
+"""`chatgptes chat`: a conversation at a prompt."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from ..client import Client
+from ..conversation import Conversation
+from ..errors import ChatGptEsError
+from .asking import show
+from .failing import say_error
+from .text import harmless, one_line
+
+__all__ = ["Talk"]
+
+HELP = """\
+/save FILE   keep the conversation in a file
+/load FILE   go on with one that was kept
+/new         begin a new one
+/help        this
+/exit        leave (so does Ctrl-D)
+Ctrl-C stops an answer. A line that ends in \\ goes on in the next one; several lines may stand
+between \"\"\" and \"\"\". A message that begins with / is written with //."""
+
+_QUOTES = '"""'
+LEAVE = object()
+
+
+class Talk:
+    """One session: reads what the user writes until they leave."""
+
+    def __init__(self, client: Client, *, plain: bool) -> None:
+        self._client = client
+        self._plain = plain
+        self._talk: Conversation = client.conversation()
+        self._known: set[Path] = set()
+        self._interactive = sys.stdin.isatty()
+        self._commands: dict[str, Callable[[str], None]] = {
+            "save": self._save,
+            "load": self._load,
+            "new": self._new,
+            "help": lambda _: click.echo(HELP),
+        }
+
+    def run(self, file: str | None) -> None:
+        """Talk until the user leaves.  `file`: a conversation to go on with."""
+        if self._interactive:
+            # Line editing and a history of this session; not on every system.
+            with contextlib.suppress(ImportError):
+                import readline  # noqa: F401
+            click.echo(f"Talking to {one_line(self._client.site)}. /help for help, /exit to leave.")
+        if file is not None:
+            self._load(file)
+        while True:
+            try:
+                text = self._read()
+                if self._obey(text) is LEAVE:
+                    return
+            except EOFError:
+                if self._interactive:
+                    click.echo()
+                return
+            except KeyboardInterrupt:
+                # At the prompt it drops the line; a second one behind an answer finds nothing.
+                click.echo("\n(Ctrl-D or /exit leaves.)")
+            except UnicodeDecodeError:
+                self._complain("That line is not text in the terminal's encoding.")
+
+    def _obey(self, text: str) -> object:
+        """Do what a line says; LEAVE if that is to leave."""
+        name, _, rest = text[1:].partition(" ")
+        if not text.strip():
+            return None
+        if text.startswith("//"):
+            self._say(text[1:])
+        elif not text.startswith("/"):
+            self._say(text)
+        elif name in ("exit", "quit"):
+            return LEAVE
+        elif name in self._commands and "\n" not in text:
+            self._commands[name](rest.strip())
+        else:
+            self._complain(f"There is no command /{one_line(name)}; /help lists them.")
+        return None
+
+    def _read(self) -> str:
+        line = self._line("> ")
+        if line.lstrip().startswith(_QUOTES):
+            return self._quoted(line.lstrip().removeprefix(_QUOTES))
+        lines = [line]
+        while lines[-1].endswith("\\"):
+            lines[-1] = lines[-1][:-1]
+            lines.append(self._line("… "))
+        return "\n".join(lines)
+
+    def _quoted(self, line: str) -> str:
+        lines = [line]
+        while not lines[-1].rstrip().endswith(_QUOTES):
+            lines.append(self._line("… "))
+        lines[-1] = lines[-1].rstrip().removesuffix(_QUOTES)
+        text = "\n".join(lines).strip("\n")
+        # Within quotes a slash is a slash.
+        return f"/{text}" if text.startswith("/") else text
+
+    def _line(self, prompt: str) -> str:
+        return input(prompt if self._interactive else "")
+
+    def _say(self, text: str) -> None:
+        try:
+            show(self._talk.stream(text), self._plain)
+        except KeyboardInterrupt:
+            self._complain("Stopped; the conversation goes on without this question.")
+        except ChatGptEsError as error:
+            say_error(error)
+        if self._interactive:
+            click.echo()
+
+    def _save(self, name: str) -> None:
+        path = self._path(name, "/save FILE")
+        if path is None:
+            return
+        if path not in self._known and path.exists():
+            self._complain(f"{path} is there already: take another name, or remove it first.")
+            return
+        try:
+            self._talk.save(path)
+        except OSError as error:
+            self._complain(f"{path}: {error.strerror or error}")
+            return
+        self._known.add(path)
+        click.echo(f"Saved {len(self._talk.messages)} messages to {one_line(str(path))}.")
+
+    def _load(self, name: str) -> None:
+        path = self._path(name, "/load FILE")
+        if path is None:
+            return
+        try:
+            self._talk = self._client.conversation(path)
+        except ChatGptEsError as error:
+            say_error(error)
+            return
+        except OSError as error:
+            self._complain(f"{path}: {error.strerror or error}")
+            return
+        self._known.add(path)
+        messages = self._talk.messages
+        click.echo(f"Loaded {len(messages)} messages from {one_line(str(path))}.")
+        for message in messages[-2:]:
+            who = "You" if message["role"] == "user" else "Bot"
+            text = one_line(message["content"])
+            click.echo(harmless(f"  {who}: {text[:70]}{'…' if len(text) > 70 else ''}"))
+
+    def _new(self, _: str) -> None:
+        self._talk = self._client.conversation()
+        click.echo("A new conversation.")
+
+    def _path(self, name: str, usage: str) -> Path | None:
+        if not name:
+            self._complain(f"Which file? {usage}")
+            return None
+        try:
+            return Path(name).expanduser()
+        except RuntimeError:  # ~nobody
+            return Path(name)
+
+    def _complain(self, text: str) -> None:
+        click.echo(f"chatgptes: {one_line(text)}", err=True)

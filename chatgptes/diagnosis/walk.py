@@ -1,0 +1,271 @@
+"""doctor(): what a turn needs, step by step, and what to do about the first thing missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Unpack
+from urllib.parse import urlsplit
+
+from ..client import Client
+from ..config import DEFAULT_SITE, OtherArguments
+from ..deadline import Deadline
+from ..errors import (
+    ChallengeError,
+    ChatGptEsError,
+    ConnectError,
+    ProxyError,
+    RequestTimeout,
+    TLSError,
+    UnexpectedFormatError,
+)
+from ..http import redact
+from ..sites import find_bots
+from ..sites.dialect import Endpoint, Page
+from ..sites.faults import page_fault
+from ..transport._settings import Routes, ca_path
+from . import page as page_reading
+from . import probes
+from .advice import advice
+from .nonce import probe
+from .values import STEPS, UNREACHED, Diagnosis, Step, StepName
+
+__all__ = ["doctor"]
+
+QUESTION = "Hello"
+
+
+def doctor(
+    site: str = DEFAULT_SITE, *, ask: bool = False, **arguments: Unpack[OtherArguments]
+) -> Diagnosis:
+    """Walk what a turn with a site needs, up to the first thing that fails.
+
+    It looks the name up, connects, shakes hands, reads the page, and has its nonce checked by an
+    empty message, which reaches no model.  It makes a handful of requests, and repeats none.
+
+    Args:
+        site: URL of the page that should show the bot, as for `Client`.
+        ask: also take a test turn, which makes the model speak and may count against a limit.
+        **arguments: those of `Client` (bot, api_key, transport, proxy, timeout, …).
+
+    Raises:
+        InvalidConfigError: an argument can't be used.
+        MissingRequirementsError: the transport's package is not installed.
+    """
+    arguments.setdefault("retries", 0)
+    with Client(site, **arguments) as client:
+        return _Walk(client, arguments, ask).diagnosis()
+
+
+class _Failed(Exception):
+    """The walk ends here: `steps` has why."""
+
+
+class _Walk:
+    def __init__(self, client: Client, arguments: Mapping[str, Any], ask: bool) -> None:
+        self._client = client
+        self._arguments = arguments
+        self._ask = ask
+        self._deadline = Deadline(client.timeout)
+        self._steps: dict[StepName, Step] = {}
+        self._parts = urlsplit(client.site)
+
+    def diagnosis(self) -> Diagnosis:
+        """Take the steps."""
+        try:
+            self._reach()
+            if self._client._config.api_key is not None:
+                self._rest()
+            else:
+                page = self._page()
+                endpoint = self._bots(page)
+                self._dialect(page, endpoint)
+                self._nonce(endpoint)
+            self._turn()
+        except _Failed:
+            pass
+        steps = (self._steps.get(name, Step(name, None, UNREACHED)) for name in STEPS)
+        return Diagnosis(redact(self._client.site), tuple(steps))
+
+    # What the steps are written down with.
+
+    def _good(self, name: StepName, detail: str, hint: str = "") -> None:
+        self._steps[name] = Step(name, True, detail, hint)
+
+    def _skipped(self, name: StepName, why: str) -> None:
+        self._steps[name] = Step(name, None, why)
+
+    def _bad(self, name: StepName, detail: str, hint: str, error: str | None = None) -> _Failed:
+        self._steps[name] = Step(name, False, detail, hint, error)
+        return _Failed()
+
+    @contextmanager
+    def _errors_are(self, name: StepName) -> Iterator[None]:
+        """What the library raises in this block is the failure of the step `name`."""
+        try:
+            yield
+        except ChatGptEsError as error:
+            raise self._told(name, error) from None
+
+    def _told(self, name: StepName, error: ChatGptEsError) -> _Failed:
+        self._client._explain(error)
+        return self._bad(name, str(error), advice(error), type(error).__name__)
+
+    # The steps.
+
+    def _reach(self) -> None:
+        """Name, connection and TLS, on sockets of its own: they tell more than a transport."""
+        transport = self._arguments.get("transport", "auto")
+        trust = self._arguments.get("trust_env", True)
+        proxy = None
+        why = ""
+        if not isinstance(transport, str):
+            why = "left to your own transport"
+        else:
+            proxy = Routes.read(self._arguments.get("proxy"), trust).route(self._client.site)
+            why = "left to the proxy" if proxy is not None else ""
+        if why:
+            for name in ("name", "connection", "TLS"):
+                self._skipped(name, why)
+            return
+        limit = self._client.timeout.connect
+        seconds = self._deadline.remaining(limit) or limit or 60.0
+        host = self._parts.hostname or ""
+        secure = self._parts.scheme == "https"
+        port = self._parts.port or (443 if secure else 80)
+        found = self._probe("name", ConnectError, lambda: probes.name(host, port, seconds))
+        self._good("name", f"{host} is {found}" if str(found) != host else f"{host}, an address")
+        sock, where = self._probe(
+            "connection", ConnectError, lambda: probes.connection(found, seconds)
+        )
+        self._good("connection", where)
+        with sock:
+            if not secure:
+                self._skipped("TLS", "http:// has none: whoever is between can read along")
+                return
+            ca = ca_path(self._arguments.get("verify", True), trust)
+            self._good(
+                "TLS", self._probe("TLS", TLSError, lambda: probes.tls(sock, host, ca, seconds))
+            )
+
+    def _probe(self, name: StepName, cls: type[ChatGptEsError], look: Callable[[], Any]) -> Any:
+        try:
+            return look()
+        except probes.Trouble as trouble:
+            raise self._bad(name, trouble.detail, trouble.advice, cls.__name__) from None
+
+    def _page(self) -> Page:
+        session = self._client.session
+        with self._arriving():
+            page = session.sender.page(session._request(), self._deadline, page_fault, "page")
+        if odd := page_reading.not_a_page(page):
+            raise self._bad("page", *odd, "BotNotFoundError")
+        moved = "" if page.url == self._client.site else f", at {redact(page.url)}"
+        self._good("page", f"status {page.status}, {len(page.body):,} bytes{moved}")
+        self._good("gate", "no bot check")
+        return page
+
+    @contextmanager
+    def _arriving(self) -> Iterator[None]:
+        """The page is read in this block; each way to fail belongs to a step of its own."""
+        try:
+            yield
+        except ChallengeError as error:
+            self._good("page", f"something answered, with status {error.status}")
+            raise self._told("gate", error) from None
+        except (ConnectError, ProxyError) as error:
+            raise self._told("connection", error) from None
+        except TLSError as error:
+            raise self._told("TLS", error) from None
+        except ChatGptEsError as error:
+            early = isinstance(error, RequestTimeout) and error.phase == "connect"
+            raise self._told("connection" if early else "page", error) from None
+
+    def _bots(self, page: Page) -> Endpoint:
+        try:
+            endpoints = tuple(find_bots(page))
+        except UnexpectedFormatError as error:
+            self._client._explain(error)
+            raise self._bad("bots", str(error), OTHER_HOST, type(error).__name__) from None
+        if not endpoints:
+            raise self._bad("bots", *page_reading.no_bots(page), "BotNotFoundError")
+        session = self._client.session
+        session._keep(endpoints)
+        with self._errors_are("bots"):
+            chosen = session.endpoint(self._deadline)
+        named = [
+            f"{each.bot.id} ({each.bot.name})" if each.bot.name else each.bot.id
+            for each in endpoints
+        ]
+        asked = f"; bot {chosen.bot.id} is asked" if len(endpoints) > 1 else ""
+        count = f"{len(endpoints)} bot{'s' if len(endpoints) > 1 else ''}"
+        self._good("bots", f"{count}: {', '.join(named)}{asked}")
+        return chosen
+
+    def _dialect(self, page: Page, endpoint: Endpoint) -> None:
+        bot = endpoint.bot
+        hint = ""
+        if bot.consent:
+            hint = "The page asks its visitors for consent first: read it before you go on."
+        self._good(
+            "dialect", f"{bot.dialect} ({bot.kind}), {page_reading.age(page, endpoint)}", hint
+        )
+
+    def _nonce(self, endpoint: Endpoint) -> None:
+        session = self._client.session
+        with self._errors_are("nonce"):
+            verdict = probe(session, endpoint, self._deadline)
+            if verdict == "good":
+                self._good("nonce", "the site takes the one in the page")
+                return
+            fresh = session.renewed(endpoint, self._deadline)
+            if verdict == "dead" and fresh.nonce == endpoint.nonce:
+                raise self._bad("nonce", *CACHED, "RefusedError")
+            if fresh.nonce != endpoint.nonce:
+                verdict = probe(session, fresh, self._deadline)
+        if verdict != "good":
+            raise self._bad("nonce", *FORBIDDEN, "RefusedError")
+        self._good(
+            "nonce",
+            "the one in the page had run out; the site gave a fresh one, as it does for a turn",
+            "Nothing to do for you. Owner: a cache keeps the page for too long; half a day is the "
+            "most.",
+        )
+
+    def _rest(self) -> None:
+        """With the owner's key the page only tells where the API is."""
+        with self._arriving():
+            endpoint = self._client.session.endpoint(self._deadline)
+        self._good("page", f"the API is at {redact(endpoint.url)}")
+        self._good("gate", "no bot check")
+        self._skipped("bots", f"bot {endpoint.bot.id}, as you named it")
+        self._good("dialect", "rest (with your key), plugin 2.3 or later")
+        self._skipped("nonce", "none is needed with a key")
+
+    def _turn(self) -> None:
+        if not self._ask:
+            self._skipped("turn", "not asked for: it makes the model speak, and may count")
+            return
+        with self._errors_are("turn"):
+            reply = self._client.chat(QUESTION)
+        how = "streamed" if reply.streamed else "in one piece"
+        self._good("turn", f"{len(reply.text):,} characters in {reply.elapsed:.1f} s, {how}")
+
+
+OTHER_HOST = (
+    "Messages would go to another site, so none is sent. Owner: the addresses in WordPress's "
+    "settings (General) must be those that visitors use; a copy of the site (staging, CDN) still "
+    "names the original. Others: if you trust that host, give its page instead."
+)
+CACHED = (
+    "The nonce in the page has run out, and reading the page again gives the same one.",
+    "The page comes from a cache that keeps it longer than a nonce lives (12 to 24 hours), so the "
+    "chat fails in browsers too. Owner: empty the cache, and let it keep this page for half a day "
+    "at most. Others: tell the owner, or come back later.",
+)
+FORBIDDEN = (
+    "The site refuses messages (status 403), though the page and its nonce are fresh.",
+    "A firewall or security plugin stands before admin-ajax.php, or the site's pages are made for "
+    "members. Owner: look into the firewall's log and let admin-ajax.php be reached. Others: ask "
+    "the owner.",
+)

@@ -1,0 +1,376 @@
+"""Batches: every reply is written once, whatever ends the run."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chatgptes
+from chatgptes import BatchProgress, BatchResult
+from chatgptes.batch_file import Journal, prompts_of
+from chatgptes.batching import IN_A_ROW
+from chatgptes.sandbox import Site
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(prompts: Any, **arguments: Any) -> list[BatchResult]:
+    return list(chatgptes.batch(prompts, **arguments))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def asked(site: Site) -> list[str]:
+    return [messages[-1]["content"] for messages in site.messages]
+
+
+def test_results(site: Site) -> None:
+    told: list[BatchProgress] = []
+    prompts = [
+        "one",
+        {"id": "b", "prompt": "two"},
+        {"id": 70, "messages": [{"role": "user", "content": "three"}]},
+        " ",
+    ]
+    results = {result.id: result for result in run(prompts, site=site.url, progress=told.append)}
+    assert set(results) == {0, "b", 70, 3}
+    for name, index, text in ((0, 0, "one"), ("b", 1, "two"), (70, 2, "three")):
+        assert results[name].ok
+        assert results[name].index == index
+        assert f"> {text}" in str(results[name].reply)
+    assert isinstance(results[3].error, chatgptes.InvalidMessageError)
+    assert not results[3].ok
+    assert told[0] == BatchProgress(4)
+    assert told[-1] == BatchProgress(4, 0, 3, 1, 0)
+    assert told[-1].done == 4
+
+
+def test_nothing_starts_before_it_is_wanted(site: Site, tmp_path: Path) -> None:
+    chatgptes.batch(["one"], site=site.url, out=tmp_path / "out")
+    assert site.requests == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_endless_iterable_is_taken_as_there_is_room(site: Site) -> None:
+    taken = itertools.count()
+    replies = chatgptes.batch((f"say {number}" for number in taken), site=site.url, jobs=2)
+    assert len(list(itertools.islice(replies, 5))) == 5
+    replies.close()  # type: ignore[attr-defined]
+    assert next(taken) < 12
+
+
+def test_what_was_written_is_not_asked_again(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    assert len(run(["one", "two"], site=site.url, out=out)) == 2
+    assert {line["id"]: line["ok"] for line in lines(out)} == {0: True, 1: True}
+    assert "> one" in next(line["text"] for line in lines(out) if line["id"] == 0)
+    told: list[BatchProgress] = []
+    results = run(["one", "two", "three"], site=site.url, out=out, progress=told.append)
+    assert [result.id for result in results] == [2]
+    assert told[-1] == BatchProgress(3, skipped=2, answered=1)
+    assert sorted(asked(site)) == ["one", "three", "two"]
+
+
+def test_a_changed_prompt_is_noticed(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run(["one", "two"], site=site.url, out=out)
+    before = out.read_bytes()
+    with pytest.raises(chatgptes.InvalidConfigError, match="another prompt with the id 1"):
+        run(["one", "changed", "more"], site=site.url, out=out)
+    assert len(site.messages) == 2
+    assert out.read_bytes() == before
+    # Ids of one's own stand for themselves, wherever they are.
+    named = [{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "y"}]
+    other = tmp_path / "named.jsonl"
+    run(named, site=site.url, out=other)
+    assert run(named[::-1], site=site.url, out=other) == []
+
+
+@pytest.mark.parametrize("left", [1, 20, -1])
+def test_a_torn_last_line_is_asked_again(site: Site, tmp_path: Path, left: int) -> None:
+    out = tmp_path / "out.jsonl"
+    run(["one", "two", "three"], site=site.url, out=out)
+    *whole, last = out.read_bytes().splitlines(keepends=True)
+    out.write_bytes(b"".join(whole) + last[:left])
+    results = run(["one", "two", "three"], site=site.url, out=out)
+    assert [result.id for result in results] == [json.loads(last)["id"]]
+    assert sorted(line["id"] for line in lines(out)) == [0, 1, 2]
+    assert len(site.messages) == 4
+
+
+@pytest.mark.parametrize("text", ["my notes", "my notes\n", '{"a": 1}\n', '{"other": "x', "[]\n"])
+def test_a_file_of_something_else_is_left_alone(site: Site, tmp_path: Path, text: str) -> None:
+    out = tmp_path / "notes.txt"
+    out.write_text(text)
+    with pytest.raises(chatgptes.InvalidConfigError, match="not a file of batch replies"):
+        run(["one"], site=site.url, out=out)
+    assert out.read_text() == text
+    assert site.requests == []
+
+
+def test_failures_are_kept_and_retried_alone(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    site.next("model-500")
+    (failed,) = [r for r in run(["one", "two"], site=site.url, out=out, jobs=1) if not r.ok]
+    (line,) = [line for line in lines(out) if not line["ok"]]
+    assert (line["id"], line["error"]) == (failed.id, "UpstreamError")
+    assert "problem of its own" in line["message"]
+    assert run(["one", "two"], site=site.url, out=out) == []
+    (again,) = run(["one", "two", "three"], site=site.url, out=out, retry_failed=True)
+    assert (again.id, again.ok) == (failed.id, True)
+    assert "three" not in asked(site)
+    assert run(["one", "two"], site=site.url, out=out, retry_failed=True) == []
+    # The last line of an id counts.
+    journal = Journal(out)
+    assert set(journal.answered) == {0, 1}
+    assert journal.failed == {}
+    journal.close()
+
+
+def test_a_partial_answer_is_kept(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    site.next("cut")
+    run(["one"], site=site.url, out=out)
+    (line,) = lines(out)
+    assert line["error"] == "StreamInterruptedError"
+    assert line["partial"].startswith("**I am")
+
+
+def test_a_quota_ends_it_and_the_next_day_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    prompts = [f"say {number}" for number in range(6)]
+    with Site(quota=2) as site:
+        results = []
+        with pytest.raises(chatgptes.QuotaError, match="stopped, with 2 of 6") as caught:
+            for result in chatgptes.batch(prompts, site=site.url, out=out, jobs=1):
+                results.append(result)
+        assert "goes on from here" in str(caught.value)
+        assert [result.id for result in results] == [0, 1]
+        assert [line["ok"] for line in lines(out)] == [True, True]
+        site.quota = None
+        assert len(run(prompts, site=site.url, out=out)) == 4
+        assert sorted(asked(site)) == prompts
+
+
+@pytest.mark.parametrize(
+    ("page", "error"),
+    [
+        ("challenge", chatgptes.ChallengeError),
+        ("limited-long", chatgptes.RateLimitError),
+        ("nobot", chatgptes.BotNotFoundError),
+        ("fault-ts-required", chatgptes.ChallengeError),
+        ("fault-quota", chatgptes.QuotaError),
+    ],
+)
+def test_it_does_not_hammer_a_site_that_says_no(
+    site: Site, page: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        run(map(str, range(50)), site=site.page(page), jobs=2)
+    assert len(site.requests) <= 8
+
+
+def test_a_wrong_key_ends_it(site: Site) -> None:
+    with pytest.raises(chatgptes.AuthenticationError):
+        run(["one"] * 50, site=site.url, api_key="sandbox-wrong", bot=5, jobs=2)
+    assert len(site.requests) <= 5
+
+
+def test_many_failures_in_a_row_end_it(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(chatgptes.UpstreamError, match="in a row"):
+        run(map(str, range(50)), site=site.page("fault-model-500"), out=out)
+    assert IN_A_ROW <= len(lines(out)) <= IN_A_ROW + 4
+    # What only the prompt is to blame for says nothing of the site.
+    refused = run(map(str, range(IN_A_ROW + 5)), site=site.page("fault-plain-banned-word"))
+    assert all(isinstance(result.error, chatgptes.RefusedError) for result in refused)
+    assert len(refused) == IN_A_ROW + 5
+
+
+def test_no_more_than_jobs_at_once() -> None:
+    now = 0
+    most = 0
+    lock = threading.Lock()
+    three = threading.Event()
+
+    def answer(messages: list[dict[str, str]]) -> str:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            if now == 3:
+                three.set()
+        three.wait(10)
+        with lock:
+            now -= 1
+        return "done"
+
+    with Site(answer=answer) as site:
+        assert len(run(map(str, range(12)), site=site.url, jobs=3)) == 12
+    assert most == 3
+
+
+def test_starts_are_apart() -> None:
+    starts: list[float] = []
+
+    def answer(messages: list[dict[str, str]]) -> str:
+        starts.append(time.monotonic())
+        return "done"
+
+    with Site(answer=answer) as site:
+        # Its waits are nobody's turn: a total of less than they take together does not matter.
+        results = run(["a", "b", "c"], site=site.url, jobs=3, min_interval=0.4)
+    assert all(result.ok for result in results)
+    assert starts[-1] - starts[0] > 0.4
+
+
+def test_leaving_early_ends_what_runs(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    replies = chatgptes.batch(["one", "two", "three"], site=site.url, out=out, jobs=1)
+    next(replies)
+    replies.close()  # type: ignore[attr-defined]
+    before = len(lines(out))
+    site.next("stall")
+    replies = chatgptes.batch(["one", "two", "three"], site=site.url, out=out, jobs=2)
+    next(replies)
+    replies.close()  # type: ignore[attr-defined]
+    assert all(line["ok"] for line in lines(out))
+    assert len(lines(out)) > before
+    ids = [line["id"] for line in lines(out)]
+    assert len(ids) == len(set(ids))
+    run(["one", "two", "three"], site=site.url, out=out)
+    assert sorted(line["id"] for line in lines(out)) == [0, 1, 2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_a_file_has_one_writer(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    first = chatgptes.batch(["one", "two", "three"], site=site.url, out=out, jobs=1)
+    next(first)
+    with pytest.raises(chatgptes.InvalidConfigError, match="Another batch"):
+        run(["one"], site=site.url, out=out)
+    assert len(list(first)) == 2
+    assert run(["one", "two", "three"], site=site.url, out=out) == []
+
+
+def test_a_full_disk_is_told(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Journal, result: BatchResult) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        run(["one"] * 9, site=site.url, out=tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [3],
+        [{"text": "hi"}],
+        [{"prompt": "a", "messages": []}],
+        [{"prompt": "a", "more": 1}],
+        [{"prompt": ["a"]}],
+        [{"messages": "a"}],
+        [{"prompt": "a", "id": 1.5}],
+        [{"prompt": "a", "id": True}],
+        ["a", {"prompt": "b", "id": 0}],  # As the first has, by its place.
+        [{"messages": [{"role": "user", "content": object()}]}],
+    ],
+)
+def test_wrong_prompts(site: Site, wrong: Any) -> None:
+    with pytest.raises(chatgptes.InvalidMessageError, match="Prompt"):
+        chatgptes.batch(wrong, site=site.url)
+    assert site.requests == []
+
+
+def test_wrong_arguments(site: Site) -> None:
+    wrong: dict[str, Any] = {
+        "jobs": 0, "max_concurrency": 3, "retry_failed": True, "min_interval": -1,
+    }  # fmt: skip
+    for name, value in wrong.items():
+        with pytest.raises(chatgptes.InvalidConfigError):
+            chatgptes.batch(["a"], site=site.url, **{name: value})
+    with pytest.raises(TypeError):
+        chatgptes.batch(["a"], sight=site.url)  # type: ignore[call-arg]
+
+
+def test_formats() -> None:
+    assert prompts_of("one\n\n  two \r\nthree\u2028still\n", "p.txt") == [
+        "one", "  two ", "three\u2028still",
+    ]  # fmt: skip
+    objects = '\ufeff{"prompt": "one"}\n\n{"id": 4, "messages": []}\n"two"\n'
+    expected = [{"prompt": "one"}, {"id": 4, "messages": []}, "two"]
+    assert prompts_of(objects, "p.jsonl") == expected
+    assert prompts_of(objects, "p.txt") == expected
+    assert prompts_of('{"a": 1}\n', "p.txt") == ['{"a": 1}']
+    assert prompts_of("", "p.jsonl") == []
+    for broken in ("one\n", '{"prompt": "a"}\n{"prompt": \n', "[1]\n", '{"prompt": "a"}\n3\n'):
+        with pytest.raises(chatgptes.InvalidMessageError, match=r"p\.jsonl, line"):
+            prompts_of(broken, "p.jsonl")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
+def test_killed_and_gone_on(tmp_path: Path) -> None:
+    """kill -9 in the middle, twice: nothing asked twice that was written, nothing lost."""
+    prompts = [f"say {number}" for number in range(40)]
+    source, out = tmp_path / "prompts.txt", tmp_path / "replies.jsonl"
+    source.write_text("\n".join(prompts))
+
+    def answer(messages: list[dict[str, str]]) -> list[str]:
+        return ["You", " said: ", messages[-1]["content"]]
+
+    with Site(answer=answer, chunk_delay=0.02) as site:
+        command = [
+            sys.executable, "-m", "chatgptes", "batch", str(source), "-o", str(out),
+            "--site", site.url, "--jobs", "3",
+        ]  # fmt: skip
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                command,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+
+        written: set[int] = set()
+        for enough in (6, 16):
+            process = start()
+            end = time.monotonic() + 30
+            while not out.exists() or out.read_bytes().count(b"\n") < enough:
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < end
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=30)
+            # As if the kill had hit in the middle of a write, which it seldom does.
+            *whole, last = out.read_bytes().splitlines(keepends=True)
+            torn = last[: len(last) // 2]
+            out.write_bytes(b"".join(whole) + torn)
+            written |= {json.loads(line)["id"] for line in whole}
+        before = Counter(asked(site))
+        process = start()
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 0, stderr
+        assert f"{len(written)} passed over" in stderr.decode()
+        after = Counter(asked(site))
+    records = lines(out)
+    assert sorted(record["id"] for record in records) == list(range(40))
+    for record in records:
+        assert record["text"] == f"You said: say {record['id']}"
+    for number in written:
+        assert after[f"say {number}"] == before[f"say {number}"]
+    assert len(written) >= 15

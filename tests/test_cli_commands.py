@@ -1,0 +1,308 @@
+"""The command line's other commands, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatgptes.sandbox import Site
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("CHATGPTES_")},
+    "PYTHONPATH": str(ROOT),
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+def chatgptes(
+    *arguments: str, stdin: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chatgptes", *arguments],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        env=ENVIRONMENT | variables,
+    )
+
+
+def test_first_words(site: Site) -> None:
+    """What is no command is a prompt; options may stand on either side of both."""
+    for words in (
+        ["doctors"],
+        ["ask", "doctor"],
+        ["--", "bots"],
+        ["--bot", "5", "word"],
+        ["--timeout=20", "two words"],
+    ):
+        result = chatgptes(*words[:-1], words[-1], CHATGPTES_SITE=site.url)
+        assert f"> {words[-1]}" in result.stdout, result.stderr
+    result = chatgptes("--site", site.url, "--timeout", "20", "chat", stdin="Hello\n")
+    assert "> Hello" in result.stdout
+    assert "chat" not in [messages[-1]["content"] for messages in site.messages]
+    assert chatgptes("docter", site.url).returncode == 2
+    assert "Commands:" in chatgptes("-h").stdout
+    assert "--no-stream" in chatgptes("ask", "--help").stdout
+    assert re.fullmatch(r"chatgptes, version \S+\n", chatgptes("--version").stdout)
+
+
+def test_variables(site: Site) -> None:
+    page = site.page("aipkit-two")
+    result = chatgptes(
+        "--json", "Hello",
+        CHATGPTES_SITE=page, CHATGPTES_BOT="5", CHATGPTES_SYSTEM="Be brief.",
+        CHATGPTES_TRANSPORT="curl_cffi", CHATGPTES_TIMEOUT="20",
+    )  # fmt: skip
+    reply = json.loads(result.stdout)
+    assert (reply["site"], reply["bot"]) == (page, "5")
+    assert site.messages[-1][-1]["content"] == "Be brief.\n\nHello"
+    assert "Mozilla" in site.requests[-1].headers["user-agent"]
+    # What is given wins.
+    chatgptes("--system", "", "--bot", "6", "Hi", CHATGPTES_SITE=page, CHATGPTES_SYSTEM="Not me")
+    assert site.messages[-1][-1]["content"] == "Hi"
+    wrong = chatgptes("Hi", CHATGPTES_SITE=site.url, CHATGPTES_TIMEOUT="soon")
+    assert wrong.returncode == 2
+    proxied = chatgptes("Hi", CHATGPTES_SITE=site.url, CHATGPTES_PROXY="http://127.0.0.1:9")
+    assert "ProxyError" in proxied.stderr
+    # The stand-in is another site: what belongs to the user's own is left out.
+    alone = chatgptes(
+        "--sandbox", "Hi", CHATGPTES_SITE=site.url, CHATGPTES_BOT="77", CHATGPTES_API_KEY="k" * 9,
+        CHATGPTES_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="",
+    )  # fmt: skip
+    assert "> Hi" in alone.stdout, alone.stderr
+
+
+def test_keys(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(site.api_key + "\n")
+    options = ["--site", site.url, "--bot", "5", "--json", "Hello"]
+    by_file = chatgptes("--api-key-file", str(file), *options)
+    assert json.loads(by_file.stdout)["dialect"] == "rest", by_file.stderr
+    by_variable = chatgptes(*options, CHATGPTES_API_KEY=site.api_key)
+    assert json.loads(by_variable.stdout)["dialect"] == "rest"
+    # The key of one site never goes to another.
+    elsewhere = chatgptes(
+        *options, CHATGPTES_API_KEY=site.api_key, CHATGPTES_SITE="https://example.org/"
+    )
+    assert json.loads(elsewhere.stdout)["dialect"] == "aipkit"
+    assert "authorization" not in site.requests[-1].headers
+    file.write_text("\n")
+    for wrong in (["--api-key-file", str(file), "--site", site.url, "x"],
+                  ["--api-key-file", str(file), "x"],
+                  ["--api-key-file", str(file), "--sandbox", "x"]):  # fmt: skip
+        assert chatgptes(*wrong).returncode == 2
+    missing = chatgptes("--api-key-file", str(tmp_path / "no"), "--site", site.url, "x")
+    assert missing.returncode == 1
+    assert missing.stderr.count("\n") == 1
+    assert "--api-key " not in chatgptes("ask", "--help").stdout
+
+
+def test_the_log(site: Site) -> None:
+    result = chatgptes("-v", "--site", site.url, "Hello")
+    assert "GET" in result.stderr
+    assert "200" in result.stderr
+    assert site.nonces.current("aipkit") not in result.stderr
+    assert "GET" not in result.stdout
+
+
+def test_bots(site: Site) -> None:
+    lines = chatgptes("bots", site.page("aipkit-two")).stdout.splitlines()
+    assert lines[0].split("\t")[:2] == ["ID", "NAME"]
+    assert [line.split("\t")[:3] for line in lines[1:]] == [
+        ["6", "Second", "aipkit"],
+        ["5", "Stand-in", "aipkit"],
+    ]
+    bots = json.loads(chatgptes("bots", "--json", site.page("aipkit-images")).stdout)
+    assert bots[0]["images"] is True
+    assert "5\tStand-in" in chatgptes("bots", CHATGPTES_SITE=site.url).stdout
+    none = chatgptes("bots", site.page("nobot"))
+    assert none.returncode == 1
+    assert none.stderr.startswith("chatgptes: BotNotFoundError")
+    assert json.loads(chatgptes("bots", "--json", site.page("nobot")).stdout)["error"]
+
+
+def test_doctor(site: Site) -> None:
+    good = chatgptes("doctor", site.url)
+    assert good.returncode == 0
+    assert "nonce      ok" in good.stdout
+    assert site.messages == []
+    asked = json.loads(chatgptes("doctor", "--ask", "--json", site.url).stdout)
+    assert asked["ok"] is True
+    assert asked["steps"][-1]["ok"] is True
+    bad = chatgptes("doctor", site.page("challenge"))
+    assert bad.returncode == 1
+    assert "gate       FAILED" in bad.stdout
+    assert chatgptes("doctor", "--json", site.page("challenge")).returncode == 1
+    wrong = chatgptes("doctor", "nonsense")
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("\n") == 1
+
+
+def test_batch(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"id": "a", "prompt": "one"}\n{"id": "b", "prompt": "two"}\n')
+    site.next("model-500")
+    command = ["batch", str(source), "-o", str(out), "--site", site.url, "--jobs", "1"]
+    first = chatgptes(*command)
+    assert first.returncode == 1
+    assert "1 answered, 1 failed (1 UpstreamError)" in first.stderr
+    assert "--retry-failed" in first.stderr
+    assert first.stdout == ""
+    again = chatgptes(*command)
+    assert (again.returncode, again.stderr) == (0, "chatgptes: 0 answered, 2 passed over.\n")
+    retried = chatgptes(*command, "--retry-failed")
+    assert retried.returncode == 0
+    assert "1 answered, 1 passed over." in retried.stderr
+    assert len(site.messages) == 3
+    ok = {line["id"]: line["ok"] for line in map(json.loads, out.read_text().splitlines())}
+    assert ok == {"a": True, "b": True}
+    printed = chatgptes("batch", "-", "--site", site.url, stdin="x\ny\n")
+    assert {json.loads(line)["id"] for line in printed.stdout.splitlines()} == {0, 1}
+
+
+def test_batch_that_can_not_be(site: Site, tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    options = ["--site", site.url]
+    assert "No such file" in chatgptes("batch", str(source), *options).stderr
+    for data in (b"", b"\xff\xfe\n", b'{"prompt": "a"}\n{"prompt": 3}\n'):
+        source.write_bytes(data)
+        result = chatgptes("batch", str(source), *options)
+        assert result.returncode == 2
+        assert "Traceback" not in result.stderr
+    assert site.messages == []
+    source.write_text("a\nb\nc\n")
+    stopped = chatgptes("batch", str(source), "--site", site.page("challenge"))
+    assert stopped.returncode == 1
+    assert "ChallengeError" in stopped.stderr
+    assert "3 left" in stopped.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_batch_interrupted(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("a\nb\nc\n")
+    with Site() as site:
+        site.next("stall", 3)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatgptes", "-v", "batch", str(source), "-o", str(out),
+             "--site", site.url],
+            stderr=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,
+        )  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "GET" in line and "…" in line:  # The answer of a turn.
+                break
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "The same command goes on from here." in stderr
+        assert "Traceback" not in stderr
+        assert out.read_bytes() == b""
+    with Site() as site:
+        assert chatgptes("batch", str(source), "-o", str(out), "--site", site.url).returncode == 0
+
+
+def test_sandbox() -> None:
+    assert "--chunk-delay" in chatgptes("sandbox", "--help").stdout
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chatgptes", "sandbox", "--port", "0"],
+        stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        url = next(line.strip() for line in process.stdout if "http://" in line)
+        assert "> Hello" in chatgptes("--site", url, "Hello").stdout
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_conversation_in_a_pipe(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "talk.json"
+    said = [
+        "My name is Ada",
+        "one\\",
+        "two",
+        '"""',
+        "/three",
+        "",
+        'four"""',
+        f"/save {file}",
+        f"/save {file}",
+        "//etc is a folder",
+        "/new",
+        "Who am I?",
+        f"/load {file}",
+        "/load",
+        "/load /nowhere/at/all",
+        "/nonsense",
+        "/help",
+        "And now?",
+        "/exit",
+        "not said",
+    ]
+    result = chatgptes("chat", "--site", site.url, stdin="\n".join(said) + "\n")
+    assert result.returncode == 0, result.stderr
+    prompts = [messages[-1]["content"] for messages in site.messages]
+    assert prompts == [
+        "My name is Ada", "one\ntwo", "/three\n\nfour", "/etc is a folder", "Who am I?", "And now?",
+    ]  # fmt: skip
+    assert len(site.messages[3]) == 7
+    assert len(site.messages[4]) == 1
+    # The site remembers it under the saved conversation's id, with what came after the saving.
+    assert "My name is Ada" in site.messages[5][0]["content"]
+    assert "Saved 6 messages" in result.stdout
+    assert "Loaded 6 messages" in result.stdout
+    assert "> /new" not in result.stdout
+    errors = result.stderr.splitlines()
+    assert len(errors) == 3
+    assert "Which file?" in errors[0]
+    assert "No such file" in errors[1]
+    assert "no command /nonsense" in errors[2]
+
+
+def test_a_conversation_goes_on_after_an_error(site: Site, tmp_path: Path) -> None:
+    site.next("quota")
+    result = chatgptes("chat", "--site", site.url, stdin="one\ntwo\n")
+    assert result.returncode == 0
+    assert result.stderr.startswith("chatgptes: QuotaError: ")
+    assert result.stderr.count("\n") == 1
+    assert "> two" in result.stdout
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    kept = chatgptes("chat", "--site", site.url, stdin=f"hi\n/save {file}\n/load {file}\n")
+    assert "is there already" in kept.stderr
+    assert "no saved conversation" in kept.stderr
+    assert file.read_text() == "mine"
+    saved = tmp_path / "talk.json"
+    chatgptes("chat", "--site", site.url, stdin=f"hi\n/save {saved}\n")
+    loaded = chatgptes("chat", "--load", str(saved), "--site", site.url, stdin=f"/save {saved}\n")
+    assert "Loaded 2 messages" in loaded.stdout
+    assert "Saved 2 messages" in loaded.stdout
+
+
+def test_without_rich(site: Site) -> None:
+    """It is needed on a terminal only; the message is the same."""
+    program = (
+        "import sys; sys.modules['rich'] = None; sys.stdout.isatty = lambda: True;"
+        "import chatgptes.__main__ as m; m.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, "--site", site.url, "Hello"],
+        capture_output=True, text=True, env=ENVIRONMENT | {"TERM": "xterm"}, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.strip() == (
+        "chatgptes: the command line needs rich: pip install 'chatgptes[cli]'"
+    )
+    assert site.messages == []
