@@ -134,6 +134,7 @@ _MODULES = {
         "UnexpectedStatusError", "UpstreamError",
     ),
     "http": ("Headers", "Limits", "Request"),
+    "integrations.ipython": ("load_ipython_extension", "unload_ipython_extension"),
     "provider": ("AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"),
     "reply": ("Citation", "Reply", "Usage"),
     "shared": ("chat", "stream"),

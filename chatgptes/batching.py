@@ -102,9 +102,10 @@ def batch(
     Raises:
         InvalidConfigError, InvalidMessageError: an argument, the file or a prompt can't be used.
             (A prompt that is empty or too long is a failure of that prompt instead.)
-        ChallengeError, AuthenticationError, QuotaError, RateLimitError, BotNotFoundError,
-        TLSError, ProxyError: from the iteration, once what was running has ended: asking on would
-            be of no use.  Their prompts are not written as failed, so the next run asks them.
+        ResponseError, TransportError: from the iteration, once what was running has ended, where
+            asking on would be of no use: ChallengeError, AuthenticationError, QuotaError,
+            RateLimitError, BotNotFoundError, TLSError, ProxyError.  Their prompts are not written
+            as failed, so the next run asks them.
         ChatGptEsError: of any class, as the tenth failure in a row.
         OSError: the file can't be read or written.
     """

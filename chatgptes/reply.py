@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
+
+from .markdown import harmless_markdown
 
 __all__ = ["Citation", "Reply", "Usage"]
 
@@ -30,21 +31,6 @@ class Citation:
     url: str
     title: str = ""
     text: str = ""
-
-
-_RAW_HTML = re.compile(r"<(?=[A-Za-z/!?])")
-_MARKDOWN_LINK_SCHEME = re.compile(
-    r"(\]\(\s*<?\s*|^\s*\[[^\]]+\]:\s*<?\s*)([a-z][a-z0-9+.\-]*):", re.IGNORECASE | re.MULTILINE
-)
-_SAFE_SCHEMES = frozenset({"http", "https", "mailto"})
-
-
-def harmless_markdown(text: str) -> str:
-    """`text` as Markdown in which raw HTML and script links do nothing."""
-    text = _RAW_HTML.sub("&lt;", text)
-    return _MARKDOWN_LINK_SCHEME.sub(
-        lambda m: m[0] if m[2].lower() in _SAFE_SCHEMES else f"{m[1]}unsafe-{m[2]}:", text
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "chatgptes"
 
-VALUES = {"errors", "messages", "reply", "deadline", "http", "config", "_version"}
+VALUES = {"errors", "messages", "reply", "deadline", "http", "config", "_version", "markdown"}
 # What each room may import beside itself and the values above.
 MAY = {
     "errors": set(),
     "_version": set(),
-    "reply": set(),
+    "markdown": set(),
+    "reply": {"markdown"},
     "messages": {"errors"},
     "deadline": {"errors"},
     "http": {"errors"},
@@ -32,8 +33,8 @@ MAY = {
 }
 # Above these, anything goes but the command line.
 ABOVE = {
-    "client", "shared", "reader", "aio", "provider", "batching", "diagnosis", "cli", "__init__",
-    "__main__",
+    "client", "shared", "reader", "aio", "provider", "batching", "diagnosis", "cli", "integrations",
+    "__init__", "__main__",
 }  # fmt: skip
 
 

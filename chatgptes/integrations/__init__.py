@@ -1,0 +1,3 @@
+"""Where other programs meet the library; each file needs its program, and nothing else needs it."""
+
+from __future__ import annotations

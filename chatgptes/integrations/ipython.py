@@ -1,0 +1,277 @@
+"""`%load_ext chatgptes`: a conversation in the cells of a notebook.
+
+    %%chat --site https://example.org/chat/
+    What can you do?
+
+The answer grows in the cell while it is written.  The turn is a blocking one, in the thread that
+runs the cell: the notebook's event loop is neither used nor changed.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from IPython import display as ipython_display
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from ..client import Client
+from ..conversation import Conversation
+from ..errors import ChatGptEsError
+from ..markdown import harmless_markdown
+
+if TYPE_CHECKING:
+    from ..reply import Reply
+    from ..sandbox import Site
+    from ..streaming import Stream
+
+_display: Any = ipython_display.display  # It has no types of its own.
+
+__all__ = ["load_ipython_extension", "unload_ipython_extension"]
+
+HELP = """\
+%%chat [OPTIONS]    what to say is the rest of the cell
+%chat [OPTIONS]     choose, and say nothing; without options, tell how things stand
+
+  --site URL          the page that shows the bot (default: chatgpt.es)
+  --bot ID            the bot, when the page shows several
+  --system TEXT       put before the first prompt
+  --transport NAME    auto, requests or curl_cffi
+  --proxy URL         an http, https, socks5 or socks5h proxy
+  --sandbox           a local stand-in instead of a site
+  --with NAME         a Client or Conversation of yours, by its variable's name
+  --timeout SECONDS   for this turn
+  --new               begin a new conversation
+  --to NAME           put the Reply into a variable of that name
+  --help              this
+
+What was chosen stays for the cells that follow; --site, --sandbox and --with choose anew.
+IPython replaces {name} and $name in the line of the options."""
+
+_FLAGS = ("sandbox", "new", "help")
+_CHOICES = ("bot", "system", "transport", "proxy")  # What a client is made from, beside its site.
+_VALUES = ("site", *_CHOICES, "with", "timeout", "to")
+_OPTION = re.compile(r"\s*--([a-z]+)(?:(=|\s+|$)((?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)?)?(?=\s|$)")
+_PACE = 0.1
+"""Seconds between two looks of a growing answer: each is the whole answer once more."""
+_BYTES_PER_SECOND = 100_000
+"""Notebook servers stop a cell's output when it comes faster than ten times that."""
+
+
+class _OneLine(Exception):
+    """Ends a cell as an error that is shown as one line; its cause has the rest."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class _Interrupted(KeyboardInterrupt):
+    """As its base, so that what runs further cells stops; shown as one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["Interrupted. The conversation is as it was before."]
+
+
+class ChatError(_OneLine):
+    """A turn failed: `__cause__` is the library's error."""
+
+
+@magics_class
+class ChatMagics(Magics):
+    """`%chat` and `%%chat`, with one conversation for the notebook."""
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self._names: dict[str, Any] = shell.user_ns
+        self._settings: dict[str, str] = {}
+        self._talk: Conversation | None = None
+        self._own: Client | None = None
+        self._sandbox: Site | None = None
+
+    @line_cell_magic
+    def chat(self, line: str, cell: str | None = None) -> None:
+        """Say something to a site's bot; `%chat --help` tells the options."""
+        try:
+            options, rest = _parsed(line)
+            if "help" in options:
+                print(HELP)
+                return
+            if rest:
+                raise ChatError("What to say goes below, into the cell: %%chat, then the text.")
+            talk = self._conversation(options)
+            if cell is not None and cell.strip():
+                reply = self._turn(talk.stream(cell.strip(), timeout=_seconds(options)))
+                if "to" in options:
+                    self._names[options["to"]] = reply
+            elif not options:
+                print(f"{talk!r}. `%chat --help` tells what can be said here.")
+        except ChatGptEsError as error:
+            text = " ".join(_plain(str(error)).split())
+            raise ChatError(f"{type(error).__name__}: {text}") from error
+
+    def close(self) -> None:
+        """End what this has started."""
+        if self._own is not None:
+            self._own.close()
+        if self._sandbox is not None:
+            self._sandbox.stop()
+        self._talk = self._own = self._sandbox = None
+
+    def _conversation(self, options: dict[str, str]) -> Conversation:
+        """The notebook's conversation, or a new one where the options ask for that."""
+        settings = dict(self._settings)
+        if {"site", "sandbox", "with"} & set(options):
+            settings = {}
+        settings |= {name: options[name] for name in ("site", "sandbox", "with", *_CHOICES)
+                     if name in options}  # fmt: skip
+        if len({"site", "sandbox", "with"} & set(settings)) > 1 or (
+            "with" in settings and len(settings) > 1
+        ):
+            raise ChatError(
+                "--with goes with none of the other choices, nor --sandbox with --site."
+            )
+        if "with" in settings:
+            self._take(settings["with"], anew="new" in options)
+        elif self._talk is None or settings != self._settings or "new" in options:
+            self._begin(settings)
+        self._settings = settings
+        assert self._talk is not None
+        return self._talk
+
+    def _take(self, name: str, *, anew: bool) -> None:
+        given = self._names.get(name)
+        if isinstance(given, Conversation):
+            self._talk = given._client.conversation() if anew else given
+        elif not isinstance(given, Client):
+            raise ChatError(f"--with {name}: there is no Client or Conversation of this name.")
+        elif anew or self._talk is None or self._talk._client is not given:
+            self._talk = given.conversation()
+
+    def _begin(self, settings: dict[str, str]) -> None:
+        """A new conversation, with a new client only if the settings are others."""
+        if self._own is None or settings != self._settings:
+            arguments: dict[str, Any] = {
+                name: settings[name] for name in ("site", *_CHOICES) if name in settings
+            }
+            if "sandbox" in settings:
+                arguments["site"] = self._local().url
+            client = Client(**arguments)
+            if self._own is not None:
+                self._own.close()
+            self._own = client
+        self._talk = self._own.conversation()
+
+    def _local(self) -> Site:
+        if self._sandbox is None:
+            from ..sandbox import Site
+
+            self._sandbox = Site(chunk_delay=0.02).start()
+        return self._sandbox
+
+    def _turn(self, stream: Stream) -> Reply:
+        # In a terminal every look of a display would be printed below the one before.
+        notebook = getattr(self.shell, "kernel", None) is not None
+        shown: _Growing | _Printed = _Growing() if notebook else _Printed()
+        try:
+            with stream:
+                for chunk in stream:
+                    shown.add(chunk, stream)
+        except KeyboardInterrupt:
+            raise _Interrupted from None
+        finally:
+            shown.end(stream)
+        return stream.reply
+
+
+class _Growing:
+    """An answer as Markdown in a cell, one display that is changed in place."""
+
+    def __init__(self) -> None:
+        self._display: Any = None
+        self._next = 0.0
+        self._length = 0
+
+    def add(self, chunk: str, stream: Stream) -> None:
+        if time.monotonic() >= self._next:
+            self._show(stream.text)
+
+    def end(self, stream: Stream) -> None:
+        if len(stream.text) != self._length:
+            self._show(stream.text)
+
+    def _show(self, text: str) -> None:
+        look = {"text/markdown": harmless_markdown(text), "text/plain": text}
+        if self._display is None:
+            self._display = _display(look, raw=True, display_id=True)
+        else:
+            self._display.update(look, raw=True)
+        self._length = len(text)
+        size = sum(len(part.encode("utf-8", "replace")) for part in look.values())
+        self._next = time.monotonic() + max(_PACE, size / _BYTES_PER_SECOND)
+
+
+class _Printed:
+    """An answer as text in a terminal."""
+
+    def add(self, chunk: str, stream: Stream) -> None:
+        print(_plain(chunk), end="", flush=True)
+
+    def end(self, stream: Stream) -> None:
+        if stream.text:
+            print(flush=True, file=sys.stdout)
+
+
+def _plain(text: str) -> str:
+    """`text` without what steers a terminal; joiners of letters and pictures stay."""
+    return "".join(sign for sign in text if sign.isprintable() or sign in "\n\t\u200c\u200d")
+
+
+def _parsed(line: str) -> tuple[dict[str, str], str]:
+    """The options at the beginning of `line`, and what comes after them, as it stands."""
+    options: dict[str, str] = {}
+    while line.lstrip().startswith("--"):
+        found = _OPTION.match(line)
+        name = found[1] if found else line.split()[0].removeprefix("--")
+        if found is None or name not in (*_FLAGS, *_VALUES):
+            raise ChatError(f"There is no option --{name} like this: see `%chat --help`.")
+        if name in _FLAGS:
+            if found[2] == "=":
+                raise ChatError(f"--{name} takes no value.")
+            options[name] = ""
+            line = line[found.end(1) :]
+            continue
+        if not found[3]:
+            raise ChatError(f"--{name} needs a value: see `%chat --help`.")
+        options[name] = "".join(shlex.split(found[3]))
+        line = line[found.end() :]
+    return options, line.strip()
+
+
+def _seconds(options: dict[str, str]) -> float | None:
+    if "timeout" not in options:
+        return None
+    try:
+        return float(options["timeout"])
+    except ValueError:
+        raise ChatError("--timeout needs a number of seconds.") from None
+
+
+_loaded: dict[int, ChatMagics] = {}
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext chatgptes` calls."""
+    magics = _loaded[id(shell)] = ChatMagics(shell)
+    shell.register_magics(magics)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What `%unload_ext chatgptes` calls."""
+    magics = _loaded.pop(id(shell), None)
+    if magics is not None:
+        magics.close()
+        for kind in ("line", "cell"):
+            shell.magics_manager.magics[kind].pop("chat", None)
