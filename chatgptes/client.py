@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import weakref
@@ -304,8 +305,10 @@ class Client:
         """Take secrets out of an error's texts, and offer ways on where the default site fails."""
         found = self._session.secrets() if self._session is not None else []
         secrets = [*found, *self._config.secrets]
-        error.excerpt = _without(error.excerpt, secrets)
-        message = _without(str(error), secrets) or ""
+        for each in _chain(error):
+            each.excerpt = _without(each.excerpt, secrets)
+            each.args = (_without(str(each), secrets) or "", *each.args[1:])
+        message = str(error)
         if (
             self._config.is_default
             and isinstance(error, (TransportError, ResponseError))
@@ -325,6 +328,12 @@ class _Cuttable:
 
     def _cut(self) -> None:
         self._deadline.cancel()
+
+
+def _forms(secret: str) -> list[str]:
+    """A secret as it is, and as JSON writes it (PHP's with `\\/`)."""
+    written = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
+    return list(dict.fromkeys([secret, *written, *(each.replace("/", "\\/") for each in written)]))
 
 
 class Single(ClientPlan):
@@ -373,11 +382,24 @@ def _session(config: Config) -> Session:
     )
 
 
+def _chain(error: ChatGptEsError) -> list[ChatGptEsError]:
+    """`error`, and those of ours that led to it."""
+    found: list[ChatGptEsError] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, ChatGptEsError) and each not in found:
+            found.append(each)
+            waiting += [each.__cause__, each.__context__]
+    return found
+
+
 def _without(text: str | None, secrets: list[str]) -> str | None:
     if text is not None:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, "…")
-            # Where an excerpt was cut, the cut may have gone through one.
-            for length in range(len(secret) - 1, _TELLING - 1, -1):
-                text = text.replace(f"{secret[:length]}…", "…")
+        for secret in sorted(map(_forms, secrets), key=lambda forms: len(forms[0]), reverse=True):
+            for form in secret:
+                text = text.replace(form, "…")
+                # Where an excerpt was cut, the cut may have gone through one.
+                for length in range(min(len(form), len(text)) - 1, _TELLING - 1, -1):
+                    text = text.replace(f"{form[:length]}…", "…")
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -20,7 +21,7 @@ T = TypeVar("T")
 class Ticket:
     """A place in the queue for a slot, or the slot itself once `granted`."""
 
-    __slots__ = ("_slots", "_wake", "granted", "owner", "released")
+    __slots__ = ("__weakref__", "_slots", "_wake", "granted", "owner", "released")
 
     def __init__(self, slots: Slots, wake: Callable[[], None], owner: object) -> None:
         self._slots = slots
@@ -37,6 +38,11 @@ class Ticket:
     def release(self) -> None:
         """Give the slot back, or leave the queue.  Any number of times, never blocks."""
         self._slots._release(self)
+
+    def __del__(self) -> None:
+        # Ctrl-C can land between getting a slot and noting that there is one to give back.
+        if not getattr(self, "released", True):  # Its own making can be interrupted, too.
+            self.release()
 
 
 class Slots:
@@ -69,9 +75,10 @@ class Slots:
 
     def _grant(self) -> None:
         while self._queue and self._free > 0:
-            self._free -= 1
+            # In this order: interrupted in between, there is one slot too many and never one less.
             ticket = self._queue.popleft()
             ticket.granted = True
+            self._free -= 1
             self._granted(ticket)
             ticket._wake()
 
@@ -84,9 +91,9 @@ class Slots:
                 return
             ticket.released = True
             if ticket.granted:
-                self._free += 1
+                self._free = min(self._free + 1, self.count)
                 self._grant()
-            else:
+            elif ticket in self._queue:
                 self._queue.remove(ticket)
 
     def _disowned(self, ticket: Ticket) -> None:
@@ -137,11 +144,12 @@ class OneAtATime(Slots):
 
     def __init__(self) -> None:
         super().__init__(1)
-        self._holder: Ticket | None = None
+        # Weakly: who has lost its ticket holds nothing.
+        self._holder: Callable[[], Ticket | None] = lambda: None
 
     def request(self, wake: Callable[[], None], owner: object) -> Ticket:
         with self._lock:
-            holder = self._holder
+            holder = self._holder()
             if holder is not None and not holder.released and holder.owner == owner:
                 raise ChatGptEsError(
                     "The conversation's last stream has not ended: read it to its end or close it"
@@ -150,7 +158,7 @@ class OneAtATime(Slots):
         return super().request(wake, owner)
 
     def _granted(self, ticket: Ticket) -> None:
-        self._holder = ticket
+        self._holder = weakref.ref(ticket)
 
     def _disowned(self, ticket: Ticket) -> None:
         """Its owner may queue up behind it; it is released when the turn has ended."""

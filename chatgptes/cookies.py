@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Cookies"]
 
+MOST = 180
+"""Cookies that are kept; the first ones of a site go first."""
+LONGEST = 4096
+"""Bytes of one, with its attributes."""
+_UNSENDABLE = re.compile(r"[\x00\r\n]")
+
 
 class Cookies:
     """Cookies by the browsers' rules (the standard library's jar).
@@ -23,6 +30,7 @@ class Cookies:
 
     def __init__(self, initial: Mapping[str, str] | CookieJar | None, site: str) -> None:
         self._jar: CookieJar | None = None
+        self._own = True
         self._lock = threading.RLock()
         if initial is None:
             return
@@ -32,6 +40,7 @@ class Cookies:
                     f"cookies must be a dict or a CookieJar, not {type(initial).__name__}."
                 )
             self._jar = initial
+            self._own = False
             return
         for name, value in initial.items():
             if not isinstance(name, str) or not isinstance(value, str) or not name:
@@ -62,13 +71,20 @@ class Cookies:
         from urllib.request import Request
 
         message = Message()
-        for value in values:
-            message["Set-Cookie"] = value
+        for value in values[:MOST]:
+            # As browsers do: a NUL would make every later request one that can't be sent.
+            if len(value) <= LONGEST and not _UNSENDABLE.search(value):
+                message["Set-Cookie"] = value
         response: Any = _Info(message)
         with self._lock:
             if self._jar is None:
                 self._jar = CookieJar()
             self._jar.extract_cookies(response, Request(url))
+            if self._own:
+                # A jar of the user's own may hold more, and for other sites.
+                kept = list(self._jar)
+                for cookie in kept[: max(0, len(kept) - MOST)]:
+                    self._jar.clear(cookie.domain, cookie.path, cookie.name)
 
     def values(self) -> list[str]:
         """The value of every cookie, for what must not show."""

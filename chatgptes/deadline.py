@@ -92,7 +92,8 @@ class Signal:
         if seconds is not None and seconds <= 0:
             done = self._lock.acquire(blocking=False)
         else:
-            done = self._lock.acquire(timeout=-1 if seconds is None else seconds)
+            limit = -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+            done = self._lock.acquire(timeout=limit)
         if done:
             self.set()
         return done

@@ -58,10 +58,16 @@ def test_every_error_travels(cls: type[ChatGptEsError], protocol: int) -> None:
 
 
 def test_a_foreign_cause_stays_behind() -> None:
-    error = errors.TransportError("It broke.", url="https://a.test/")
-    error.__cause__ = OSError(threading.Lock())  # Which pickles no lock.
-    arrived = pickle.loads(pickle.dumps(error))
-    assert (str(arrived), arrived.url, arrived.__cause__) == ("It broke.", "https://a.test/", None)
+    """In a process of its own: packages of other tests teach pickle to take causes along."""
+    program = """
+import pickle, threading
+from chatgptes import errors
+error = errors.TransportError("It broke.", url="https://a.test/")
+error.__cause__ = OSError(threading.Lock())  # Which pickles no lock.
+arrived = pickle.loads(pickle.dumps(error))
+assert (str(arrived), arrived.url, arrived.__cause__) == ("It broke.", "https://a.test/", None)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 # Other processes.

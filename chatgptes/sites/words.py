@@ -89,7 +89,14 @@ def words(value: object, limit: int = MAX_WORDS) -> str:
     text = text[:_LOOK_AT]
     if _MARKUP.search(text):
         text = _TAG.sub(" ", _HIDDEN.sub(" ", text))
-    return _one_line(html.unescape(text), limit)
+    return _one_line(_unescaped(text), limit)
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:  # A numeric entity of thousands of digits is more than int() takes.
+        return text
 
 
 def _one_line(text: str, limit: int) -> str:
@@ -114,7 +121,7 @@ def told(said: str) -> str:
 def excerpt(body: bytes, limit: int = MAX_WORDS) -> str:
     """The beginning of a body as one line of text: no markup, at most `limit` characters."""
     text = body[: _LOOK_AT * 4].removeprefix(BOM).decode("utf-8", "replace")[:_LOOK_AT]
-    return _one_line(html.unescape(_TAG.sub(" ", _HIDDEN.sub(" ", text))), limit)
+    return _one_line(_unescaped(_TAG.sub(" ", _HIDDEN.sub(" ", text))), limit)
 
 
 def text_of(value: object) -> str:

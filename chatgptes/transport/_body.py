@@ -29,7 +29,7 @@ class StreamedResponse(ABC):
         self._pid = os.getpid()
         self._busy = threading.Lock()
         self._closing = False
-        self._ended = False
+        self._ended = True  # Until a subclass is whole: its last line says that it is not.
         self._complete = False
 
     @abstractmethod

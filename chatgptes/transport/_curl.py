@@ -167,6 +167,9 @@ def _number(value: Any) -> int:
     return int(value or 0)
 
 
+_LISTS = ("_headers", "_http3_headers", "_ws_headers", "_proxy_headers")
+
+
 class _Handle(Curl):
     """An easy handle that leaves a parent process's connections alone."""
 
@@ -175,6 +178,19 @@ class _Handle(Curl):
     def __init__(self) -> None:
         self._pid = os.getpid()
         super().__init__()
+
+    def clean_handles_and_buffers(
+        self, clear_headers: bool = True, clear_resolve: bool = True
+    ) -> None:
+        # curl_cffi frees each list and forgets it afterwards: Ctrl-C in between would have it
+        # freed twice.  This way round, it leaks.
+        names = (*(_LISTS if clear_headers else ()), *(("_resolve",) if clear_resolve else ()))
+        for name in names:
+            pointer = getattr(self, name, ffi.NULL)
+            setattr(self, name, ffi.NULL)
+            if pointer != ffi.NULL:
+                lib.curl_slist_free_all(pointer)
+        super().clean_handles_and_buffers(clear_headers, clear_resolve)
 
     def close(self) -> None:
         if self._pid != os.getpid():
@@ -243,10 +259,10 @@ class Engine:
 
     def start(self) -> None:
         """Begin the transfer that `prepare` and the options describe."""
+        self._running = True  # Before it is so: Ctrl-C in between must not leave it added.
         code = lib.curl_multi_add_handle(self._multi, self.easy._curl)
         if code != 0:
             raise CurlError("curl_multi_add_handle failed", code)
-        self._running = True
 
     def step(self) -> int | None:
         """Do what can be done without waiting; curl's result code once the transfer is over.

@@ -41,8 +41,10 @@ def fault(
     if exchange.resent:
         return _faults.not_resent(url)
     text = engine.error_text()
-    if exchange.too_large or code == _TOO_LARGE or "response headers" in text:
+    if exchange.too_large or "response headers" in text or (code == _TOO_LARGE and status is None):
         return _faults.headers_too_large(url, exchange.max_headers)
+    if code == _TOO_LARGE:
+        return _faults.unpacks_to_much(url, status)
     try:
         if not engine.sent(exchange):
             if code == _TIMED_OUT:

@@ -12,6 +12,7 @@ __all__ = ["ACCEPTED", "BadEncoding", "decode"]
 
 ACCEPTED = "gzip, deflate"
 _PIECE = 1 << 16
+_MOST_CODINGS = 5
 
 
 class BadEncoding(Exception):
@@ -28,7 +29,10 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     Raises:
         BadEncoding: one of them is not known, or the data is not of it or not whole.
     """
-    for coding in reversed([name.strip().lower() for name in encoding.split(",")]):
+    codings = [name.strip().lower() for name in encoding.split(",")]
+    if len(codings) > _MOST_CODINGS:
+        raise BadEncoding(f"{len(codings)} of them", "that many make no sense")
+    for coding in reversed(codings):
         if coding in ("gzip", "x-gzip"):
             pieces = _inflate(pieces, coding, 16 + zlib.MAX_WBITS)
         elif coding == "deflate":

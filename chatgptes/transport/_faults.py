@@ -165,3 +165,12 @@ def headers_too_large(url: str, limit: int) -> ResponseTooLargeError:
 
 def _brackets(reason: str) -> str:
     return f" ({reason})" if reason else ""
+
+
+def unpacks_to_much(url: str, status: int | None) -> ResponseTooLargeError:
+    """So much came out of so little at once that the transport's buffers were full."""
+    return ResponseTooLargeError(
+        f"What {host_of(url)} sent unpacks to more at once than is taken.",
+        url=redact(url),
+        status=status,
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import ssl
 from base64 import b64encode
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -151,8 +153,36 @@ class _HTTPS(_Watched, HTTPSConnection):
     pass
 
 
+class _Stack:
+    """What a pool keeps its idle connections in: as much of a `LifoQueue` as urllib3 uses.
+
+    A `LifoQueue` has a lock in Python code; Ctrl-C in there leaves it taken, and whoever puts the
+    next connection back waits for ever.  A deque's own steps can't be interrupted.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._items: deque[Any] = deque()
+        self._maxsize = maxsize
+
+    def put(self, item: Any, block: bool = False, timeout: float | None = None) -> None:
+        if len(self._items) >= self._maxsize > 0:
+            raise queue.Full
+        self._items.append(item)
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        try:
+            return self._items.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def qsize(self) -> int:
+        return len(self._items)
+
+
 class _Returning(_Pool):
     """A pool that parts a connection from its operation before another thread may take it."""
+
+    QueueCls = _Stack  # type: ignore[assignment]  # As much of one as is used.
 
     def _put_conn(self, conn: Any) -> None:
         operation = getattr(conn, "operation", None)

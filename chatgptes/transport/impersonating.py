@@ -91,8 +91,12 @@ class CurlTransport:
         response = _Response(self, request, deadline, self._take(origin(request.url)))
         try:
             response.begin(self._target, self._routes.route(request.url), self._ca)
-        except BaseException:
+        except ChatGptEsError:
             response.close()
+            raise
+        except BaseException:
+            # Ctrl-C can have landed anywhere: nobody else gets this engine.
+            response.discard()
             raise
         return response
 
@@ -178,13 +182,15 @@ class _Response(StreamedResponse):
         self._exchange = Exchange(repeatable=request.repeatable, max_headers=transport.max_headers)
         self._proxy: Proxy | None = None
         self._result: int | None = None
+        self._whole = True
         self._registration: Registration = deadline.on_cancel(engine.wake)
+        self._ended = False
 
     def begin(self, target: str, proxy: Proxy | None, ca: str | None) -> None:
         """Send the request and wait for the response's head."""
         self._proxy = proxy
         lines = self._lines(target)
-        problem: InvalidConfigError | None = None
+        problem: TransportError | None = None
         try:
             easy = self._engine.prepare(target, self._exchange)
             easy.setopt(CurlOpt.HTTPHEADER, lines)
@@ -192,8 +198,9 @@ class _Response(StreamedResponse):
             self._set_route(ca)
             self._engine.start()
         except CurlError as error:
-            problem = InvalidConfigError(f"curl can't send this request (code {error.code}).")
+            problem = TransportError(f"curl can't begin this request (code {error.code}).")
         if problem is not None:
+            self._whole = False
             raise _faults.bare(problem)
         while not self._exchange.head_done:
             if self._result is not None:
@@ -306,6 +313,8 @@ class _Response(StreamedResponse):
         exchange = self._exchange
         if self._deadline.cancelled:
             self._deadline.check()
+        if self.status == 101:
+            return b""  # No body: what follows is another protocol, which nobody asked for.
         while not exchange.chunks:
             if exchange.paused:
                 exchange.paused = False
@@ -331,10 +340,23 @@ class _Response(StreamedResponse):
             )
         )
 
+    def discard(self) -> None:
+        """Close, and give the engine to nobody."""
+        self._whole = False
+        self.close()
+
     def _end(self, *, complete: bool) -> None:
         self._registration.close()
-        self._engine.stop()
-        self._transport.give_back(self._engine)
+        engine = self._engine
+        try:
+            engine.stop()
+        except BaseException:
+            engine.close()
+            raise
+        if self._whole:
+            self._transport.give_back(engine)
+        else:
+            engine.close()
 
     def _interrupt(self) -> None:
         self._engine.wake()

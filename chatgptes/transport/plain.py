@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
@@ -104,15 +104,22 @@ class RequestsTransport:
                     proxies={"all": proxy.url} if proxy else {},
                 )
             if answer.status_code != 407 or proxy is None or not proxy.forwards(request.url):
-                return _Response(operation, answer.raw)
+                return _Response(operation, answer.raw, self._spoiled)
             answer.close()
             error = _faults.proxy_failed(request.url, proxy, status=407)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
             error = fault(operation, e)
+        except BaseException:
+            self._spoiled()
+            raise
         finally:
             if operation.status is None:
                 operation.end()
         raise _faults.bare(error)
+
+    def _spoiled(self) -> None:
+        """Ctrl-C can have landed inside the pools' own locks, which then stay taken for ever."""
+        self._adapter = Adapter(self._context)
 
     def _prepare(self, request: Request) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
@@ -162,8 +169,9 @@ def _tls_context(path: str | None) -> ssl.SSLContext:
 
 
 class _Response(StreamedResponse):
-    def __init__(self, operation: Operation, raw: Any) -> None:
+    def __init__(self, operation: Operation, raw: Any, spoiled: Callable[[], None]) -> None:
         super().__init__(operation.url)
+        self._spoiled = spoiled
         self.status = operation.status = raw.status
         self.headers = Headers(raw.headers.items())
         self._operation = operation
@@ -172,6 +180,7 @@ class _Response(StreamedResponse):
         # No part of it knows this object: a response that is forgotten must close at once, not when
         # the garbage collector comes to a cycle.
         self._pieces = _decoded(raw, ",".join(self.headers.get_all("content-encoding")))
+        self._ended = False
 
     def _read(self) -> bytes:
         error: ChatGptEsError
@@ -190,13 +199,17 @@ class _Response(StreamedResponse):
         raise _faults.bare(error)
 
     def _end(self, *, complete: bool) -> None:
-        self._operation.end()
-        if not complete:
-            try:
-                self._raw.close()
-            except Exception:  # noqa: BLE001 - whatever state it is in, it is of no use any more.
-                pass
-        self._raw.release_conn()
+        try:
+            self._operation.end()
+            if not complete:
+                try:
+                    self._raw.close()
+                except Exception:  # noqa: BLE001 - whatever state it is in, it is of no use now.
+                    pass
+            self._raw.release_conn()
+        except BaseException:
+            self._spoiled()
+            raise
 
     def _interrupt(self) -> None:
         self._operation.abort()
