@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -21,8 +23,12 @@ from .reply import Reply
 
 __all__ = ["BatchResult", "Item", "Journal", "items_of", "prompts_of"]
 
+# What every line of ours begins with, in its parts: a torn end of anything else is not ours to cut.
 _BEGINNING = b'{"id": '
-"""What every line of ours begins with: a torn end of anything else is not ours to cut."""
+_ID = re.compile(rb'\{"id": (?:-?\d+|"(?:[^"\\]|\\.)*")')
+_TORN_ID = re.compile(rb'\{"id": (?:-|"(?:[^"\\]|\\.)*\\?)')
+_INDEX = re.compile(rb', "index": \d+')
+_DIGEST = b', "digest": "'
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,29 @@ def _asks(value: object) -> bool:
     return isinstance(value, dict) and ("prompt" in value or "messages" in value)
 
 
+def _torn(line: bytes) -> bool:
+    """Can this be the beginning of a line of ours?"""
+    if len(line) <= len(_BEGINNING):
+        return _BEGINNING.startswith(line)
+    found = _ID.match(line)
+    if found is None:
+        return _TORN_ID.fullmatch(line) is not None
+    rest = line[found.end() :]
+    found = _INDEX.match(rest)
+    if found is None:
+        return b', "index": '.startswith(rest)
+    rest = rest[found.end() :]
+    return rest.startswith(_DIGEST) or _DIGEST.startswith(rest)
+
+
+def _whole(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 class Journal:
     """The file of replies: what was written before, and where further ones go.
 
@@ -183,6 +212,8 @@ class Journal:
         # Unbuffered: a line is in the system's hands when write() returns, and outlives a kill.
         self._file: BinaryIO = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         try:
+            if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                raise InvalidConfigError(f"{self.path} is no regular file.")
             self._alone()
             self._read()
         except BaseException:
@@ -214,8 +245,13 @@ class Journal:
                 good += len(line)
             else:
                 return
+        if _whole(line):
+            # Ours, if an editor took its line end; if it is anybody else's, this raises.
+            self._remember(line, number)
+            self._file.write(b"\n")
+            return
         # The last line was torn by a kill: it is cut off, and its prompt asked again.
-        if not (line.startswith(_BEGINNING) or _BEGINNING.startswith(line)):
+        if not _torn(line):
             raise self._foreign(number)
         self._file.truncate(good)
 

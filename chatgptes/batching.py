@@ -29,7 +29,6 @@ from .errors import (
     ProxyError,
     QuotaError,
     RateLimitError,
-    RefusedError,
     TLSError,
     TurnCancelled,
 )
@@ -45,7 +44,7 @@ _STOP = (
     MissingRequirementsError, ProxyError, QuotaError, RateLimitError, TLSError,
 )  # fmt: skip
 # What says something of the prompt, and nothing of the site.
-_OF_THE_PROMPT = (InvalidMessageError, RefusedError)
+_OF_THE_PROMPT = (InvalidMessageError,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +108,11 @@ def batch(
         ChatGptEsError: of any class, as the tenth failure in a row.
         OSError: the file can't be read or written.
     """
+    if isinstance(prompts, (str, bytes, bytearray, Mapping)):
+        raise InvalidConfigError(
+            f"prompts must be a list (or another iterable) of prompts, not one"
+            f" {type(prompts).__name__}."
+        )
     if "max_concurrency" in arguments:
         raise InvalidConfigError("A batch takes jobs= instead of max_concurrency=.")
     arguments["max_concurrency"] = int(number("jobs", jobs, 1, whole=True))
@@ -187,10 +191,16 @@ class _Run:
                 raise self._told(self._stop)
         finally:
             self._leaving.set()
-            self._client.close()  # Ends the turns that still run, if the caller has left.
-            threads.shutdown(wait=True, cancel_futures=True)
-            if self._journal is not None:
-                self._journal.close()
+            try:
+                self._client.close()  # Ends the turns that still run, if the caller has left.
+            finally:
+                try:
+                    # Once more, if Ctrl-C has cut it short: nobody waits for turns that run on.
+                    self._client.close()
+                    threads.shutdown(wait=True, cancel_futures=True)
+                finally:
+                    if self._journal is not None:
+                        self._journal.close()
 
     def _open(self) -> None:
         if self._out is None:
@@ -278,7 +288,10 @@ class _Run:
     def _told(self, error: ChatGptEsError) -> ChatGptEsError:
         why = ""
         if self._row >= IN_A_ROW and not isinstance(error, _STOP):
-            why = f" These were {self._row} failures in a row, so"
+            why = (
+                f" These were {self._row} failures in a row (kept as failed: retry_failed=True,"
+                " or --retry-failed, asks them again), so"
+            )
         rest = "" if self._total is None else f" of {self._total}"
         done = self._skipped + self._answered + self._failed
         how = " the same call with the same file goes on from here" if self._journal else ""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import chatgptes
-from chatgptes import BatchProgress, BatchResult
+from chatgptes import BatchProgress, BatchResult, InvalidConfigError
 from chatgptes.batch_file import Journal, prompts_of
 from chatgptes.batching import IN_A_ROW
 from chatgptes.sandbox import Site
@@ -99,7 +99,7 @@ def test_a_changed_prompt_is_noticed(site: Site, tmp_path: Path) -> None:
     assert run(named[::-1], site=site.url, out=other) == []
 
 
-@pytest.mark.parametrize("left", [1, 20, -1])
+@pytest.mark.parametrize("left", [1, 20, -2])
 def test_a_torn_last_line_is_asked_again(site: Site, tmp_path: Path, left: int) -> None:
     out = tmp_path / "out.jsonl"
     run(["one", "two", "three"], site=site.url, out=out)
@@ -194,10 +194,12 @@ def test_many_failures_in_a_row_end_it(site: Site, tmp_path: Path) -> None:
     with pytest.raises(chatgptes.UpstreamError, match="in a row"):
         run(map(str, range(50)), site=site.page("fault-model-500"), out=out)
     assert IN_A_ROW <= len(lines(out)) <= IN_A_ROW + 4
-    # What only the prompt is to blame for says nothing of the site.
-    refused = run(map(str, range(IN_A_ROW + 5)), site=site.page("fault-plain-banned-word"))
-    assert all(isinstance(result.error, chatgptes.RefusedError) for result in refused)
-    assert len(refused) == IN_A_ROW + 5
+    # A site that refuses everything is not asked on; what only the prompt is to blame for is none.
+    with pytest.raises(chatgptes.RefusedError, match="in a row"):
+        run(map(str, range(50)), site=site.page("fault-plain-banned-word"))
+    blank = run([" "] * (IN_A_ROW + 5), site=site.url)
+    assert all(isinstance(result.error, chatgptes.InvalidMessageError) for result in blank)
+    assert len(blank) == IN_A_ROW + 5
 
 
 def test_no_more_than_jobs_at_once() -> None:
@@ -374,3 +376,39 @@ def test_killed_and_gone_on(tmp_path: Path) -> None:
     for number in written:
         assert after[f"say {number}"] == before[f"say {number}"]
     assert len(written) >= 15
+
+
+def test_files_of_others_are_left_alone(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "export.json"
+    for content in (
+        '{"id": 7, "name": "precious"}',
+        '{"id": "a", "prompt": "one"}',
+        '{"id": 7, "index": "no", "digest": 5}',
+        '{"id": 7, "na',
+        "[1, 2]",
+        "text",
+    ):
+        file.write_text(content, encoding="utf-8")
+        with pytest.raises(InvalidConfigError, match="not a file of batch replies"):
+            list(chatgptes.batch(["one"], out=file, site=site.url))
+        assert file.read_text(encoding="utf-8") == content
+    assert site.requests == []
+
+
+def test_a_reply_that_lost_its_line_end_counts(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "replies.jsonl"
+    list(chatgptes.batch(["one"], out=file, site=site.url))
+    whole = file.read_bytes()
+    file.write_bytes(whole.rstrip(b"\n"))
+    assert list(chatgptes.batch(["one"], out=file, site=site.url)) == []
+    assert file.read_bytes() == whole
+    for length in range(1, len(whole) - 1, 7):  # Torn anywhere, it is asked again.
+        file.write_bytes(whole[:length])
+        assert len(list(chatgptes.batch(["one"], out=file, site=site.url))) == 1
+
+
+@pytest.mark.parametrize("wrong", ["a string", b"bytes", {"prompt": "x"}])
+def test_one_prompt_is_no_list(site: Site, wrong: object) -> None:
+    with pytest.raises(InvalidConfigError, match="list"):
+        chatgptes.batch(wrong, site=site.url)  # type: ignore[arg-type]
+    assert site.requests == []

@@ -29,6 +29,7 @@ MAY = {
     "plan": VALUES | {"concurrency", "turn", "streaming", "client"},
     "conversation": VALUES | {"concurrency", "plan", "streaming", "turn", "client"},
     "batch_file": VALUES,
+    "text": set(),
     "sandbox": set(),
 }
 # Above these, anything goes but the command line.

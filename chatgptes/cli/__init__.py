@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from ..text import harmless
 from .commands import command
-from .text import harmless
 
 __all__ = ["command", "harmless"]

@@ -12,10 +12,10 @@ import click
 
 from ..reply import Reply
 from ..streaming import Stream
+from ..text import harmless
 from .failing import one_line_errors
 from .options import site_of
 from .screen import Screen, is_screen
-from .text import harmless
 
 __all__ = ["ask", "show"]
 

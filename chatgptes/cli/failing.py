@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 
 from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from .text import one_line
+from ..text import one_line
 
 __all__ = ["one_line_errors", "say_error"]
 

@@ -11,7 +11,7 @@ import click
 
 from ..diagnosis import Diagnosis
 from ..sites.dialect import Bot
-from .text import harmless, one_line
+from ..text import harmless, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table

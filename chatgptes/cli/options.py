@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -17,7 +16,8 @@ from click.core import ParameterSource
 from ..client import Client
 from ..config import DEFAULT_SITE, ClientArguments
 from ..errors import InvalidConfigError
-from .text import one_line
+from ..http import origin
+from ..text import one_line
 
 __all__ = ["arguments_of", "client_options", "site_of", "talk_options"]
 
@@ -145,9 +145,9 @@ def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key or sandbox or site is None:
         return None
-    # A key that stands beside a site in the environment is not for another one.
+    # A key that stands beside a site in the environment is for that one: scheme, host and port.
     home = os.environ.get("CHATGPTES_SITE", "").strip()
-    return key if not home or _host(home) == _host(site) else None
+    return key if not home or _origin(home) == _origin(site) else None
 
 
 def _read_key(path: str) -> str:
@@ -160,9 +160,9 @@ def _read_key(path: str) -> str:
     return text.strip()
 
 
-def _host(site: str) -> str | None:
+def _origin(site: str) -> str | None:
     try:
-        return urlsplit(site.strip()).hostname
+        return origin(site.strip())
     except ValueError:
         return None
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .text import harmless
+from ..text import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -12,9 +12,9 @@ import click
 from ..client import Client
 from ..conversation import Conversation
 from ..errors import ChatGptEsError
+from ..text import harmless, one_line
 from .asking import show
 from .failing import say_error
-from .text import harmless, one_line
 
 __all__ = ["Talk"]
 
@@ -147,7 +147,7 @@ class Talk:
         except OSError as error:
             self._complain(f"{path}: {error.strerror or error}")
             return
-        self._known.add(path)
+        self._known = {path}  # Only this talk's own file may be written over.
         messages = self._talk.messages
         click.echo(f"Loaded {len(messages)} messages from {one_line(str(path))}.")
         for message in messages[-2:]:
@@ -157,6 +157,7 @@ class Talk:
 
     def _new(self, _: str) -> None:
         self._talk = self._client.conversation()
+        self._known = set()
         click.echo("A new conversation.")
 
     def _path(self, name: str, usage: str) -> Path | None:

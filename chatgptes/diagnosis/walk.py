@@ -23,6 +23,7 @@ from ..http import redact
 from ..sites import find_bots
 from ..sites.dialect import Endpoint, Page
 from ..sites.faults import page_fault
+from ..text import one_line
 from ..transport._settings import Routes, ca_path
 from . import page as page_reading
 from . import probes
@@ -90,13 +91,14 @@ class _Walk:
     # What the steps are written down with.
 
     def _good(self, name: StepName, detail: str, hint: str = "") -> None:
-        self._steps[name] = Step(name, True, detail, hint)
+        # What a page says may steer a terminal, or look like a further step.
+        self._steps[name] = Step(name, True, one_line(detail), one_line(hint))
 
     def _skipped(self, name: StepName, why: str) -> None:
         self._steps[name] = Step(name, None, why)
 
     def _bad(self, name: StepName, detail: str, hint: str, error: str | None = None) -> _Failed:
-        self._steps[name] = Step(name, False, detail, hint, error)
+        self._steps[name] = Step(name, False, one_line(detail), one_line(hint), error)
         return _Failed()
 
     @contextmanager

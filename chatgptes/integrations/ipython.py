@@ -203,7 +203,7 @@ class _Growing:
             self._show(stream.text)
 
     def _show(self, text: str) -> None:
-        look = {"text/markdown": harmless_markdown(text), "text/plain": text}
+        look = {"text/markdown": harmless_markdown(text), "text/plain": _plain(text)}
         if self._display is None:
             self._display = _display(look, raw=True, display_id=True)
         else:

@@ -1,4 +1,4 @@
-"""Text for a terminal, whoever wrote it."""
+"""Text for a terminal, whoever wrote it: the command line's, and what is printed from Python."""
 
 from __future__ import annotations
 
