@@ -321,3 +321,12 @@ def test_why_a_page_shows_no_bot(body: str, said: str) -> None:
     detail, advice = no_bots(page)
     assert said in f"{detail} {advice}"
     assert "s3cret" not in detail
+
+
+@pytest.mark.parametrize("fault", ["cache-html", "cache-empty", "cache-challenge-ok"])
+def test_a_good_status_alone_is_no_good_nonce(site: Site, fault: str) -> None:
+    """An empty message is all that is sent: a healthy site says that it is empty."""
+    found = chatgptes.doctor(site.page(f"fault-{fault}"), timeout=10)
+    assert not found.ok
+    assert found.problem is not None
+    assert found.problem.name == "nonce"

@@ -45,8 +45,6 @@ def _say_nothing(
     turn = Turn(endpoint, "", visitor="0" * 10)
     steps = speaks.say(turn)
     request = next(steps)
-    final = request.final
-    steps.close()
     seen: list[Page] = []
 
     def fault(page: Page) -> ChatGptEsError | None:
@@ -55,8 +53,10 @@ def _say_nothing(
 
     try:
         page = session.sender.page(request, deadline, fault, "answer")
-        if final:
+        if request.final:
             _hear(speaks, turn, page, session)
+        else:
+            steps.send(page)  # Which says what a good status alone does not.
     except NonceRefused:
         page = seen[-1]
         if page.status < 300:
@@ -68,6 +68,8 @@ def _say_nothing(
         if seen[-1].status not in (200, 400):
             raise
         return "good", seen[-1]
+    finally:
+        steps.close()
     return "good", page
 
 

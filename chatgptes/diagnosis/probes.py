@@ -91,7 +91,11 @@ def connection(found: Found, seconds: float) -> tuple[socket.socket, str]:
         left = end - time.monotonic()
         if left <= 0:
             break
-        sock = socket.socket(family, kind, protocol)
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # No IPv6 on this machine, say.
+            errors.append(error)
+            continue
         try:
             sock.settimeout(left)
             sock.connect(address)
