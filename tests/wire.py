@@ -15,6 +15,7 @@ import anyio
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 from servers import Connection, Server, body, head
 
 from chatgptes import AsyncClient, ChatGptEsError, Client, Reply
@@ -100,7 +101,10 @@ def h2_site(answer: H2Answer, tls: ssl.SSLContext) -> ChatServer:
 
     def events(raw: Connection, conn: h2.connection.H2Connection) -> Iterator[Any]:
         while data := raw.sock.recv(65536):
-            yield from conn.receive_data(data)
+            try:
+                yield from conn.receive_data(data)
+            except h2.exceptions.ProtocolError:
+                return  # A client that gave up in the middle of saying hello.
             raw.send(conn.data_to_send())
 
     def handler(raw: Connection) -> None:
