@@ -96,23 +96,24 @@ def site(
 H2Answer = Callable[[h2.connection.H2Connection, int], object]
 
 
+def _events(raw: Connection, conn: h2.connection.H2Connection) -> Iterator[Any]:
+    while data := raw.sock.recv(65536):
+        try:
+            yield from conn.receive_data(data)
+        except h2.exceptions.ProtocolError:
+            return  # A client that gave up in the middle of saying hello.
+        raw.send(conn.data_to_send())
+
+
 def h2_site(answer: H2Answer, tls: ssl.SSLContext) -> ChatServer:
     """A site that speaks HTTP/2; `answer(connection, stream id)` answers what is posted."""
-
-    def events(raw: Connection, conn: h2.connection.H2Connection) -> Iterator[Any]:
-        while data := raw.sock.recv(65536):
-            try:
-                yield from conn.receive_data(data)
-            except h2.exceptions.ProtocolError:
-                return  # A client that gave up in the middle of saying hello.
-            raw.send(conn.data_to_send())
 
     def handler(raw: Connection) -> None:
         conn = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
         conn.initiate_connection()
         raw.send(conn.data_to_send())
         posted: set[int] = set()
-        for event in events(raw, conn):
+        for event in _events(raw, conn):
             if isinstance(event, h2.events.RequestReceived):
                 if dict(event.headers)[b":method"] == b"POST":
                     posted.add(event.stream_id)
