@@ -9,7 +9,7 @@ milliseconds; nobody waits for that.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -17,13 +17,14 @@ import anyio
 import anyio.lowlevel
 from anyio.lowlevel import RunVar
 
-from .client import Client, Single
+from .client import Client
 from .concurrency import Slots, Ticket
 from .config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from .conversation import Conversation
 from .deadline import Deadline, Timeout
 from .errors import ChatGptEsError
-from .messages import Messages, check
+from .images import ImageSource
+from .messages import Messages, Prompt
 from .reader import Bell, Reader, in_thread
 from .reply import Reply
 from .sites.dialect import Bot
@@ -239,8 +240,8 @@ class AsyncConversation:
         return self
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        """The messages so far, as `{"role": …, "content": …}` (a copy)."""
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages so far, as `{"role": …, "content": …}` (a copy): `Conversation.messages`."""
         return self._conversation.messages
 
     @property
@@ -248,13 +249,31 @@ class AsyncConversation:
         """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
         return self._conversation.id
 
-    async def chat(self, prompt: str, *, timeout: Timeout | float | None = None) -> Reply:
+    async def chat(
+        self,
+        prompt: Prompt,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> Reply:
         """Say `prompt` and wait for the whole answer: `Conversation.chat`."""
-        return await self.stream(prompt, timeout=timeout)._drained()
+        plan = self._conversation._plan(prompt, images, web_search, timeout)
+        return await AsyncStream(plan)._drained()
 
-    def stream(self, prompt: str, *, timeout: Timeout | float | None = None) -> AsyncStream:
-        """Say `prompt` and hear the answer as it comes: `Conversation.stream`."""
-        return AsyncStream(self._conversation._plan(prompt, timeout))
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> AsyncStream:
+        """Say `prompt` and hear the answer as it comes: `Conversation.stream`.
+
+        Images that are files are read with the stream's first use, off the loop.
+        """
+        return AsyncStream(self._conversation._plan(prompt, images, web_search, timeout))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that is needed to go on: `Conversation.to_dict`."""
@@ -302,14 +321,31 @@ class AsyncClient:
         """The id this client shows to the site (a UUID)."""
         return self._client.visitor
 
-    async def chat(self, prompt: Messages, *, timeout: Timeout | float | None = None) -> Reply:
+    async def chat(
+        self,
+        prompt: Messages,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> Reply:
         """Say `prompt` and wait for the whole answer: `Client.chat`."""
-        return await self.stream(prompt, timeout=timeout)._drained()
+        plan = self._client._plan(prompt, images, web_search, timeout)
+        return await AsyncStream(plan)._drained()
 
-    def stream(self, prompt: Messages, *, timeout: Timeout | float | None = None) -> AsyncStream:
-        """Say `prompt` and hear the answer as it comes: `Client.stream`."""
-        client = self._client
-        return AsyncStream(Single(client, timeout, check(prompt, client.limits.prompt)))
+    def stream(
+        self,
+        prompt: Messages,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> AsyncStream:
+        """Say `prompt` and hear the answer as it comes: `Client.stream`.
+
+        Images that are files are read with the stream's first use, off the loop.
+        """
+        return AsyncStream(self._client._plan(prompt, images, web_search, timeout))
 
     def conversation(
         self, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
@@ -19,12 +19,14 @@ from .deadline import Deadline, Timeout
 from .errors import (
     ChatGptEsError,
     InvalidConfigError,
+    InvalidMessageError,
     ResponseError,
     TransportError,
     TurnCancelled,
 )
 from .http import Limits
-from .messages import Message, Messages, check
+from .images import ImageSource
+from .messages import Message, Messages, check, images_of, with_files
 from .plan import ClientPlan
 from .reply import Reply
 from .sending import Sender
@@ -168,27 +170,75 @@ class Client:
         """The sizes that are still taken."""
         return self._config.limits
 
-    def chat(self, prompt: Messages, *, timeout: Timeout | float | None = None) -> Reply:
+    def chat(
+        self,
+        prompt: Messages,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> Reply:
         """Say `prompt` and wait for the whole answer.
 
         Args:
             prompt: what to say (str), or a list of messages that ends in a user message.
+            images: pictures that go with it: paths, bytes, or `data:` URLs.  A `wpaicg` site takes
+                one (jpeg, png, webp, gif), an `aipkit` bot that takes any up to four (jpeg, png,
+                webp), the REST API none.
+            web_search: ask the bot to search the web, where it offers that (`Bot.web_search`).
             timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
 
         Raises:
-            InvalidMessageError: the prompt can't be sent; nothing was.
+            InvalidMessageError: the prompt, or an image, can't be sent; nothing was.
+            InvalidConfigError: the bot does not offer a web search; nothing was sent.
             TransportError: there was no response.
             ResponseError: the response was no answer.
         """
-        return drained(self.stream(prompt, timeout=timeout))
+        return drained(self.stream(prompt, images=images, web_search=web_search, timeout=timeout))
 
-    def stream(self, prompt: Messages, *, timeout: Timeout | float | None = None) -> Stream:
+    def stream(
+        self,
+        prompt: Messages,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> Stream:
         """Say `prompt` and hear the answer as it comes.
 
         The arguments are checked here; the turn starts with the stream's first use.  Arguments
         and errors as `chat`.
         """
-        return Stream(Single(self, timeout, check(prompt, self.limits.prompt)))
+        plan = self._plan(prompt, images, web_search, timeout)
+        plan.read_files()
+        return Stream(plan)
+
+    def _plan(
+        self,
+        prompt: Messages,
+        images: Sequence[ImageSource],
+        web_search: bool,
+        timeout: Timeout | float | None,
+    ) -> Single:
+        messages = check(prompt, self.limits, images)
+        self._check_offered(messages, web_search)
+        return Single(self, timeout, messages, web_search)
+
+    def _check_offered(self, messages: Sequence[Message], web_search: bool) -> None:
+        """What no bot behind a key does need not wait for the site to be refused."""
+        if not isinstance(web_search, bool):
+            raise InvalidConfigError(f"web_search must be True or False, not {web_search!r}.")
+        if self._config.api_key is None:
+            return
+        if any(message.images for message in messages):
+            raise InvalidMessageError(
+                "The REST API takes no images: talk to the bot's page instead (without api_key)."
+            )
+        if web_search:
+            raise InvalidConfigError(
+                "web_search: the REST API does not offer it: talk to the bot's page instead"
+                " (without api_key)."
+            )
 
     def conversation(
         self, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
@@ -340,13 +390,29 @@ class Single(ClientPlan):
     """A turn on its own."""
 
     def __init__(
-        self, client: Client, timeout: Timeout | float | None, messages: tuple[Message, ...]
+        self,
+        client: Client,
+        timeout: Timeout | float | None,
+        messages: tuple[Message, ...],
+        web_search: bool = False,
     ) -> None:
         super().__init__(client, timeout)
         self._messages = messages
+        self._web_search = web_search
+
+    def read_files(self) -> None:
+        self._messages = with_files(self._messages, self.client.limits)
 
     def ask(self) -> Ask:
-        return Ask(self._messages, self.client.system, self.client.visitor, str(uuid4()))
+        self.read_files()
+        return Ask(
+            self._messages,
+            self.client.system,
+            self.client.visitor,
+            str(uuid4()),
+            images=images_of(self._messages),
+            web_search=self._web_search,
+        )
 
 
 def _session(config: Config) -> Session:

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -14,7 +14,9 @@ from uuid import uuid4
 from .concurrency import OneAtATime
 from .deadline import Timeout
 from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from .messages import Message, check
+from .http import Limits
+from .images import Image, ImageSource
+from .messages import Message, Prompt, check, check_prompt, images_of, with_files
 from .plan import ClientPlan
 from .reply import Reply
 from .streaming import Stream, drained
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Conversation"]
 
 VERSION = 1
+_ANY = Limits(prompt=1 << 40, image=1 << 40)  # What was sent once is taken back.
 
 
 class _Next(ClientPlan):
@@ -37,13 +40,19 @@ class _Next(ClientPlan):
         timeout: Timeout | float | None,
         conversation: Conversation,
         message: Message,
+        web_search: bool,
     ) -> None:
         super().__init__(client, timeout, conversation.queue)
         self._conversation = conversation
         self._message = message
+        self._web_search = web_search
+
+    def read_files(self) -> None:
+        (self._message,) = with_files([self._message], self.client.limits)
 
     def ask(self) -> Ask:
-        return self._conversation._ask(self._message)
+        self.read_files()
+        return self._conversation._ask(self._message, self._web_search)
 
     def finish(self, outcome: Outcome, text: str, elapsed: float) -> Reply:
         self._conversation._finished(self._message, outcome, text)
@@ -128,8 +137,12 @@ class Conversation:
         return Conversation, (self._client, self.to_dict())
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        """The messages so far, as `{"role": …, "content": …}` (a copy)."""
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages so far, as `{"role": …, "content": …}` (a copy).
+
+        The content is a string, or for a message with images a list of parts, in which they are
+        `data:` URLs.
+        """
         self._check_loaded()
         return [message.as_dict() for message in self._messages]
 
@@ -139,32 +152,53 @@ class Conversation:
         self._check_loaded()
         return self._id
 
-    def chat(self, prompt: str, *, timeout: Timeout | float | None = None) -> Reply:
+    def chat(
+        self,
+        prompt: Prompt,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> Reply:
         """Say `prompt` and wait for the whole answer.
 
         Args:
-            prompt: the next user message (str).
+            prompt: the next user message (str, or a list of parts).
+            images: as `Client.chat`.  A site's bot sees them with this message only: later turns
+                bring the words of earlier ones along, not their pictures.
+            web_search: as `Client.chat`, for this turn.
             timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
 
         Raises:
             ChatGptEsError: as `Client.chat`.
         """
-        return drained(self.stream(prompt, timeout=timeout))
+        return drained(self.stream(prompt, images=images, web_search=web_search, timeout=timeout))
 
-    def stream(self, prompt: str, *, timeout: Timeout | float | None = None) -> Stream:
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        images: Sequence[ImageSource] = (),
+        web_search: bool = False,
+        timeout: Timeout | float | None = None,
+    ) -> Stream:
         """Say `prompt` and hear the answer as it comes.  Arguments and errors as `chat`."""
-        return Stream(self._plan(prompt, timeout))
+        plan = self._plan(prompt, images, web_search, timeout)
+        plan.read_files()
+        return Stream(plan)
 
-    def _plan(self, prompt: str, timeout: Timeout | float | None) -> ClientPlan:
-        if not isinstance(prompt, str):
-            raise InvalidMessageError(
-                "A conversation takes one message at a time, as a string;"
-                f" this is {type(prompt).__name__}. For a list there is Client.chat()."
-            )
-        message = check(prompt, self._client.limits.prompt)[0]
-        return _Next(self._client, timeout, self, message)
+    def _plan(
+        self,
+        prompt: Prompt,
+        images: Sequence[ImageSource],
+        web_search: bool,
+        timeout: Timeout | float | None,
+    ) -> ClientPlan:
+        message = check_prompt(prompt, self._client.limits, images)
+        self._client._check_offered([message], web_search)
+        return _Next(self._client, timeout, self, message, web_search)
 
-    def _ask(self, message: Message) -> Ask:
+    def _ask(self, message: Message, web_search: bool) -> Ask:
         self._load()
         return Ask(
             messages=[*self._messages, message],
@@ -173,6 +207,8 @@ class Conversation:
             conversation=self._id,
             memory=self._memory,
             state=self._state,
+            images=images_of([message]),
+            web_search=web_search,
         )
 
     def _finished(self, message: Message, outcome: Outcome, text: str) -> None:
@@ -243,15 +279,23 @@ def _saved_messages(messages: list[Any]) -> list[Message]:
     restored = []
     for index, item in enumerate(messages):
         role = ("user", "assistant")[index % 2]
-        if (
-            not isinstance(item, Mapping)
-            or item.get("role") != role
-            or not isinstance(item.get("content"), str)
-        ):
+        if not isinstance(item, Mapping) or item.get("role") != role:
             raise InvalidConfigError(
                 f"The saved conversation is damaged: message {index} is not the {role}'s."
             )
-        restored.append(Message(role, item["content"]))
+        content = item.get("content")
+        if isinstance(content, str):
+            restored.append(Message(role, content))
+            continue
+        try:
+            restored.append(check([{"role": "user", "content": content}], _ANY)[0])
+        except InvalidMessageError as error:
+            raise InvalidConfigError(f"The saved conversation is damaged: {error}") from None
+        if role != "user" or not all(isinstance(each, Image) for each in restored[-1].images):
+            # A file that somebody else wrote must not make us read others.
+            raise InvalidConfigError(
+                f"The saved conversation is damaged: message {index} is not as save() writes it."
+            )
     if len(restored) % 2:
         raise InvalidConfigError("The saved conversation is damaged: its last answer is missing.")
     return restored

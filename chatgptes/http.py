@@ -81,6 +81,7 @@ class Limits:
 
     Attributes:
         prompt: characters of what one call is given: a prompt, or all messages of a list.
+        image: bytes of one image that goes with it.
         page: bytes of the page that shows the bot.
         answer: bytes of an answer that comes in one piece.
         stream: bytes of an answer that comes as an event stream.
@@ -89,6 +90,7 @@ class Limits:
     """
 
     prompt: int = 1_000_000
+    image: int = 10 << 20
     page: int = 16 << 20
     answer: int = 16 << 20
     stream: int = 64 << 20

@@ -35,6 +35,9 @@ class ClientPlan:
         """What to say.  Called when all places are held."""
         raise NotImplementedError
 
+    def read_files(self) -> None:
+        """Read what it sends from files.  Done by the time of `ask`; may block."""
+
     def begin(self, stream: Stream) -> None:
         self.client._started(stream)
 

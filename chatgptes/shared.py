@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Unpack
 
 from .client import Client
 from .config import DEFAULT_SITE, ClientArguments, Config
+from .images import ImageSource
 from .messages import Messages
 from .reply import Reply
 from .streaming import Stream
@@ -60,7 +61,13 @@ def kept(arguments: ClientArguments) -> Client:
     return client
 
 
-def chat(prompt: Messages, **arguments: Unpack[ClientArguments]) -> Reply:
+def chat(
+    prompt: Messages,
+    *,
+    images: Sequence[ImageSource] = (),
+    web_search: bool = False,
+    **arguments: Unpack[ClientArguments],
+) -> Reply:
     """Ask a site's bot and wait for the whole answer.
 
     The client that does it is kept, so that a second call with the same arguments costs one
@@ -68,6 +75,8 @@ def chat(prompt: Messages, **arguments: Unpack[ClientArguments]) -> Reply:
 
     Args:
         prompt: what to say (str), or a list of messages that ends in a user message.
+        images: pictures that go with it (paths, bytes, `data:` URLs): see `Client.chat`.
+        web_search: ask the bot to search the web, where it offers that.
         **arguments: those of `Client` (site, bot, api_key, transport, timeout, …).
 
     Raises:
@@ -76,10 +85,16 @@ def chat(prompt: Messages, **arguments: Unpack[ClientArguments]) -> Reply:
         ResponseError: the response was no answer.
     """
     timeout = arguments.pop("timeout", None)
-    return kept(arguments).chat(prompt, timeout=timeout)
+    return kept(arguments).chat(prompt, images=images, web_search=web_search, timeout=timeout)
 
 
-def stream(prompt: Messages, **arguments: Unpack[ClientArguments]) -> Stream:
+def stream(
+    prompt: Messages,
+    *,
+    images: Sequence[ImageSource] = (),
+    web_search: bool = False,
+    **arguments: Unpack[ClientArguments],
+) -> Stream:
     """Ask a site's bot and hear the answer as it comes.  Arguments and errors as `chat`."""
     timeout = arguments.pop("timeout", None)
-    return kept(arguments).stream(prompt, timeout=timeout)
+    return kept(arguments).stream(prompt, images=images, web_search=web_search, timeout=timeout)

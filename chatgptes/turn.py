@@ -16,6 +16,7 @@ from .errors import (
     TransportError,
     TurnCancelled,
 )
+from .images import Image
 from .messages import Message, with_system, written_out
 from .sending import drain, foreign
 from .session import Session
@@ -49,6 +50,8 @@ class Ask:
         conversation: the conversation's id.
         memory: whose server remembers the messages before the last ("" for none).
         state: what the last turn left.
+        images: what goes with the new user message.
+        web_search: ask the bot to search the web.
     """
 
     messages: Sequence[Message]
@@ -57,6 +60,8 @@ class Ask:
     conversation: str
     memory: str = ""
     state: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[Image, ...] = ()
+    web_search: bool = False
 
 
 @dataclass
@@ -120,7 +125,9 @@ def _turn(endpoint: Endpoint, speaks: Dialect, ask: Ask, outcome: Outcome) -> Tu
         if ask.memory:
             conversation = str(uuid4())
     outcome.conversation = conversation
-    return Turn(endpoint, prompt, history, ask.visitor, conversation, state)
+    return Turn(
+        endpoint, prompt, history, ask.visitor, conversation, state, ask.web_search, ask.images
+    )
 
 
 def _speak(

@@ -24,6 +24,7 @@ EXPECTED = {
     "streaming.py": r"\d+\.\d+ s, \d+ characters",
     "conversation.py": r"My name is Ada\.(.|\n)*4 messages",
     "bots.py": r"aipkit +inline(.|\n)*aipkit +inline",
+    "images.py": r"1 image: image/png, 69 bytes(.|\n)*takes no images",
     "own_site.py": r"stand-in(.|\n)*\d+ tokens",
     "failures.py": r"quota(.|\n)*come back later(.|\n)*ChallengeError|a gate for browsers",
     "asyncio_chat.py": r"·tick·(.|\n)*stand|stand(.|\n)*·tick·",

@@ -7,14 +7,25 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "chatgptes"
 
-VALUES = {"errors", "messages", "reply", "deadline", "http", "config", "_version", "markdown"}
+VALUES = {
+    "errors",
+    "images",
+    "messages",
+    "reply",
+    "deadline",
+    "http",
+    "config",
+    "_version",
+    "markdown",
+}
 # What each room may import beside itself and the values above.
 MAY = {
     "errors": set(),
     "_version": set(),
     "markdown": set(),
     "reply": {"markdown"},
-    "messages": {"errors"},
+    "images": {"errors"},
+    "messages": {"errors", "http", "images"},
     "deadline": {"errors"},
     "http": {"errors"},
     "config": {"errors", "deadline", "http", "messages", "transport"},

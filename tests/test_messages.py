@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatgptes import InvalidMessageError
+from chatgptes.http import Limits
 from chatgptes.messages import Message, check, with_system, written_out
 
 
@@ -51,20 +52,20 @@ def user(text: Any) -> dict[str, Any]:
 )
 def test_what_may_not_be_sent(wrong: Any) -> None:
     with pytest.raises(InvalidMessageError) as caught:
-        check(wrong, 1000)
+        check(wrong, Limits(prompt=1000))
     assert str(caught.value).endswith(".")
 
 
 def test_what_may() -> None:
-    assert check("Hi", 2) == (Message("user", "Hi"),)
+    assert check("Hi", Limits(prompt=2)) == (Message("user", "Hi"),)
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    assert check((user(parts),), 100) == (Message("user", "ab"),)
+    assert check((user(parts),), Limits()) == (Message("user", "ab"),)
 
 
 @given(st.text())
 def test_any_text_is_sent_or_refused_in_our_words(text: str) -> None:
     try:
-        (message,) = check(text, 100)
+        (message,) = check(text, Limits())
     except InvalidMessageError:
         assert not text.strip() or len(text) > 100 or any("\ud800" <= c <= "\udfff" for c in text)
     else:

@@ -158,7 +158,7 @@ def test_multipart_and_chunked_bodies(site: Site) -> None:
     ]
     parts.append(
         '--XX\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n'
-        "Content-Type: image/png\r\n\r\nPNG\r\n--XX--\r\n"
+        "Content-Type: image/gif\r\n\r\nGIF89a\r\n--XX--\r\n"
     )
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
     connection.request("POST", f"/{AJAX}", iter(part.encode() for part in parts),
@@ -170,7 +170,7 @@ def test_multipart_and_chunked_bodies(site: Site) -> None:
     assert site.accepted == 2
     connection.close()
     assert site.messages[0][-1]["content"] == "zwei\nü"
-    assert site.requests[-2].files["image"] == ("image/png", b"PNG")
+    assert site.requests[-2].files["image"] == ("image/gif", b"GIF89a")
 
 
 @pytest.mark.parametrize(

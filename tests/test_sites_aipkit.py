@@ -14,7 +14,7 @@ from hearing import PAGE, URL, hear, page_of, turn_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatgptes.errors import ChatGptEsError, ResponseError
+from chatgptes.errors import ChatGptEsError, InvalidConfigError, ResponseError
 from chatgptes.http import Limits, Request
 from chatgptes.sites import AIPKIT
 from chatgptes.sites.dialect import NonceRefused, Page, Turn
@@ -128,9 +128,10 @@ def test_what_a_bot_allows_is_asked_for_only_then() -> None:
     )
     assert query["previous_openai_response_id"] == ["resp_1"]
     assert query["frontend_web_search_active"] == ["true"]
-    plain = replace(turn_for(AIPKIT, state=changes["state"]), web_search=True)
+    plain = turn_for(AIPKIT, state=changes["state"])
     assert "previous_openai" not in say(plain)[1].url
-    assert "web_search" not in say(plain)[1].url
+    with pytest.raises(InvalidConfigError, match="does not offer it"):
+        say(replace(plain, web_search=True))
     unasked = turn_for(AIPKIT, keeps_response_id=True, **{**changes, "state": {}})
     assert "previous_openai" not in say(replace(unasked, web_search=False))[1].url
     assert "web_search" not in say(replace(unasked, web_search=False))[1].url

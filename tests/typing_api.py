@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import assert_type
 
 import chatgptes
@@ -51,7 +52,9 @@ def blocking() -> None:
         talk = client.conversation({"version": 1})
         reply = talk.chat("Hi", timeout=3.5)
         assert_type(reply.usage, Usage | None)
-        with client.stream("Hi") as stream:
+        talk.chat([{"type": "text", "text": "Hi"}], images=["a.png", b"", Path("b.png")])
+        assert_type(client.bots()[0].images, bool | None)
+        with client.stream("Hi", web_search=True) as stream:
             assert_type(next(stream), str)
             assert_type(stream.reply, Reply)
     with sandbox.Site() as site:

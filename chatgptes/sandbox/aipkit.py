@@ -12,6 +12,7 @@ from .aipkit_events import AnswerEvents, event
 from .bot import Message, ModelError
 from .faults import http_fault
 from .php import clean, php_json, version
+from .pictures import Picture, from_json
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -33,7 +34,6 @@ _NO_STORE = (
     ("Cache-Control", "no-cache, no-store, must-revalidate, max-age=0, no-transform"),
     ("X-Accel-Buffering", "no"),
 )
-_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 
 # Why step 2 says no, in an `error` event and a `done`.
 _REFUSALS = {
@@ -67,7 +67,7 @@ class Aipkit:
     def __init__(self, site: Site) -> None:
         self.memory: dict[tuple[str, str, str], list[Message]] = {}
         self._site = site
-        self._cached: dict[str, tuple[float, str]] = {}
+        self._cached: dict[str, tuple[float, str, list[Picture]]] = {}
         self._lock = threading.Lock()
 
     def handle(self, exchange: Exchange) -> None:
@@ -101,7 +101,8 @@ class Aipkit:
         if http_fault(exchange, fault.removeprefix("cache-"), site.home):
             return
         message = request.form.get("message", "")
-        images = request.form.get("image_inputs", "")
+        written = request.form.get("image_inputs", "")
+        images, problem = from_json(written) if written else ([], "")
         if fault == "unknown-action":
             exchange.respond(400, "0")
         elif fault == "cache-nonce":
@@ -110,7 +111,7 @@ class Aipkit:
             _fail(exchange, 403, "embed_not_available", "This site's bot can't be taken along.")
         elif fault == "cache-cors":
             _fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
-        elif images and (problem := _image_problem(images)):
+        elif problem:
             _fail(exchange, 400, problem, "That is no picture this bot can look at.")
         elif fault == "cache-no-message" or (message in ("", "0") and not images):
             _fail(exchange, 400, "empty_data_to_cache", "There is nothing in this message.")
@@ -119,7 +120,7 @@ class Aipkit:
         else:
             key = f"aipkit_sse_{secrets.token_hex(16)}"
             with self._lock:
-                self._cached[key] = (site.clock(), message)
+                self._cached[key] = (site.clock(), message, images)
             _succeed(exchange, {"cache_key": key})
 
     # Step 2: the answer, 200 whatever happens.
@@ -132,9 +133,9 @@ class Aipkit:
             fault = site.meet(bot, "aipkit") if bot else ""
             if http_fault(exchange, fault, site.home):
                 return
-            message, refusal = self._taken(request, bot, fault)
+            message, images, refusal = self._taken(request, bot, fault)
         else:
-            message, refusal = "", "nonce"
+            message, images, refusal = "", [], "nonce"
         session = request.query.get("session_id", "")
         if not refusal and not site.within_quota(session):
             refusal = "quota"
@@ -152,6 +153,8 @@ class Aipkit:
             memory.append({"role": "user", "content": message})
             del memory[:-_MEMORY]
             messages = list(memory)
+        if images and bot.images:  # A bot that takes none passes them over.
+            messages[-1] = {**messages[-1], "images": images}
         answer = site.model.ask(messages, fault)
         try:
             AnswerEvents(exchange, site, bot, fault).tell(answer)
@@ -161,21 +164,23 @@ class Aipkit:
                 with self._lock:
                     memory.append({"role": "assistant", "content": answer.text})
 
-    def _taken(self, request: Received, bot: BotSpec | None, fault: str) -> tuple[str, str]:
-        """The cached message and "", or "" and why there is none."""
+    def _taken(
+        self, request: Received, bot: BotSpec | None, fault: str
+    ) -> tuple[str, list[Picture], str]:
+        """The cached message, its images, and ""; or nothing and why there is none."""
         query, site = request.query, self._site
         if self._foreign(request, bot):
-            return "", "origin"
+            return "", [], "origin"
         if fault in _REFUSALS:
-            return "", fault
+            return "", [], fault
         if not query.get("cache_key"):
-            return "", "key-missing"
+            return "", [], "key-missing"
         with self._lock:
-            since, message = self._cached.pop(query["cache_key"], (None, ""))
+            since, message, images = self._cached.pop(query["cache_key"], (None, "", []))
         if since is None:
-            return "", "key-used"
+            return "", [], "key-used"
         if site.clock() - since > KEY_LIFETIME:
-            return "", "key-expired"
+            return "", [], "key-expired"
         for missing, name in (
             (bot is None, "unknown-bot"),
             (_has_context(message), "stream-context"),
@@ -183,8 +188,8 @@ class Aipkit:
             (not query.get("conversation_uuid"), "conversation"),
         ):
             if missing:
-                return "", name
-        return message, ""
+                return "", [], name
+        return message, images, ""
 
     def _refuse(self, exchange: Exchange, bot: BotSpec | None, refusal: str) -> None:
         refusal = refusal or "unknown-bot"
@@ -242,15 +247,3 @@ def _has_context(message: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(data, dict) and "stream_context" in data
-
-
-def _image_problem(text: str) -> str:
-    """The code for what is wrong with `image_inputs`, or ""."""
-    try:
-        images = json.loads(text)
-        kinds = [image["mime_type"] for image in images if image["base64_data"]]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return "invalid_image_payload"
-    if len(kinds) > 4:
-        return "too_many_images"
-    return "" if all(kind in _IMAGE_TYPES for kind in kinds) else "invalid_image_type"

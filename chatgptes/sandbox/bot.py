@@ -11,7 +11,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-Message = dict[str, str]
+from .pictures import kind_of
+
+Message = dict[str, Any]
+"""{"role", "content"}, and of a prompt with pictures "images": [(type, bytes), …]."""
 Scripted = Callable[[list[Message]], "str | Iterable[str]"]
 """A user's own bot: gets the messages so far, the prompt last, and gives text or chunks of it."""
 
@@ -56,6 +59,9 @@ def stand_in(messages: list[Message]) -> str:
     prompt, before = asked[-1], asked[:-1]
     lines = ["**I am a stand-in**, not a model: the sandbox answers in place of a site's bot.", ""]
     lines += ["You asked:", "", *(f"> {line}" for line in _lines(prompt)), ""]
+    if images := messages[-1].get("images"):
+        shown = "; ".join(f"{kind}, {len(data)} bytes" for kind, data in images)
+        lines += [f"With it came {len(images)} image{'s'[: len(images) - 1]}: {shown}.", ""]
     if before:
         lines += [f"This is message {len(asked)} of our conversation; before, you said:", ""]
         first = max(0, len(before) - _SHOWN)
@@ -135,6 +141,9 @@ class Model:
 
     def _say(self, messages: list[Message], fault: str) -> Iterator[str]:
         _fail_at_once(fault)
+        for kind, data in messages[-1].get("images", ()):
+            if kind_of(data) != kind:
+                raise ModelError(f"This is no {kind}.", 400, "invalid_image_format")
         if fault == "model-json":
             raise ModelSpoke("json", "".join(self._chunks(messages)))
         chunks = self._chunks(messages)

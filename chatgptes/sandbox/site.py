@@ -48,8 +48,9 @@ class Site:
         chunk_delay: pause after each chunk of a streamed answer (float, seconds).
         words_per_chunk: how much of an answer a chunk holds (int, words).
         answer: your own bot, called with the conversation as a list of {"role", "content"}, the
-            prompt last; gives the answer as a str or as an iterable of str chunks.  What it raises
-            becomes an error of the site's model (`ModelError` chooses its status).
+            prompt last (with "images", a list of (type, bytes), where some came with it to a bot
+            that takes them); gives the answer as a str or as an iterable of str chunks.  What it
+            raises becomes an error of the site's model (`ModelError` chooses its status).
             None for the built-in bot.
         quota: how many turns each visitor has (int), or None for no limit.
         cut: "events" sends each event in one piece, "bytes" cuts the stream anywhere.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .bot import Answer, Message, ModelDropped, ModelError, ModelSpoke
 from .faults import http_fault
 from .php import clean, escaped, php_json, strip_tags, version
+from .pictures import WPAICG_TYPES, is_animated, kind_of
 from .telling import Telling
 
 if TYPE_CHECKING:
@@ -126,7 +127,15 @@ class Wpaicg:
         request = exchange.request
         messages = history(request.param("wpaicg_chat_history"), bot.plugin)
         prompt = arrived(request.param("message"), bot.plugin)
-        answer = self._site.model.ask([*messages, {"role": "user", "content": prompt}], fault)
+        asked: Message = {"role": "user", "content": prompt}
+        if "image" in request.files:
+            data = request.files["image"][1]
+            if not _is_picture(data):
+                exchange.respond(200, "That is no picture this bot can look at.", headers=_NO_CACHE)
+                return
+            if bot.images:  # A bot that takes none passes it over.
+                asked["images"] = [(kind_of(data), data)]
+        answer = self._site.model.ask([*messages, asked], fault)
         if bot.streams:
             _Stream(exchange, self._site, bot, fault).tell(answer)
         else:
@@ -282,6 +291,10 @@ def _is_empty(request: Received, bot: BotSpec) -> bool:
         return request.param("message").strip() in ("", "0")
     # From 1.8.91 on, only what was posted counts.
     return request.form.get("message", "") in ("", "0")
+
+
+def _is_picture(data: bytes) -> bool:
+    return kind_of(data) in WPAICG_TYPES and not is_animated(data)
 
 
 def _error(exchange: Exchange, message: str) -> None:

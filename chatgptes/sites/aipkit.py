@@ -6,9 +6,10 @@ POST and reads the answer by a GET; the site keeps the conversation.
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -20,19 +21,22 @@ from ..errors import (
     UnexpectedFormatError,
 )
 from ..http import Headers, Limits, Request
+from ..images import Image
 from .addresses import ajax_url, checked
 from .aipkit_answer import AipkitDecoder
 from .challenge import challenge, gate, gated
 from .dialect import Bot, Decoder, DialectName, Endpoint, NonceRefused, Page, Turn
 from .faults import failure, status_fault, unknown_action
+from .forms import check_images, check_search, encoded
 from .html import attributes, tags, utf8
 from .words import excerpt, quoted, read_json, sound, text_of, told, words
 
 __all__ = ["Aipkit"]
 
 _INLINE, _POPUP = b"aipkit_chat_container", b"aipkit_popup_wrapper"
-_FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 _RESPONSE_ID = "openai_response_id"
+# Measured on 2.4.71.
+_IMAGES, _MOST_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp"}), 4
 
 
 class Aipkit:
@@ -78,6 +82,8 @@ class Aipkit:
 
     def say(self, turn: Turn) -> Generator[Request, Page, None]:
         """Two requests: the message, and the stream of its answer under the key that it got."""
+        check_search(turn)
+        check_images(turn, _MOST_IMAGES, _IMAGES)
         endpoint, bot = turn.endpoint, turn.endpoint.bot
         now = int(time.time() * 1000)
         page = yield self._post(
@@ -90,6 +96,7 @@ class Aipkit:
                 "user_client_message_id": (
                     f"aipkit-client-msg-{bot.id}-{now}-{uuid.uuid4().hex[:5]}"
                 ),
+                **({"image_inputs": _image_inputs(turn.images)} if turn.images else {}),
             },
         )
         query = {
@@ -105,7 +112,7 @@ class Aipkit:
         previous = turn.state.get(_RESPONSE_ID)
         if endpoint.keeps_response_id and previous:
             query["previous_openai_response_id"] = previous
-        if turn.web_search and bot.web_search:
+        if turn.web_search:
             query["frontend_web_search_active"] = "true"
         yield Request(
             "GET",
@@ -117,11 +124,12 @@ class Aipkit:
         )
 
     def _post(self, endpoint: Endpoint, fields: dict[str, str]) -> Request:
+        kind, body = encoded(fields)
         return Request(
             "POST",
             endpoint.url,
-            headers={**endpoint.headers, "Content-Type": _FORM},
-            body=urlencode(fields).encode("ascii"),
+            headers={**endpoint.headers, "Content-Type": kind},
+            body=body,
             referrer=endpoint.bot.page,
         )
 
@@ -210,6 +218,10 @@ def _refused(page: Page, data: dict[Any, Any]) -> ChatGptEsError | None:
         page.status,
         said,
     )
+
+
+def _image_inputs(images: Sequence[Image]) -> str:
+    return json.dumps([{"mime_type": each.kind, "base64_data": each.base64} for each in images])
 
 
 def _identifier(value: object) -> str:

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from ..errors import ChatGptEsError, RefusedError
 from ..http import Headers, Limits, Request
+from ..images import Image
 from ..reply import Citation, Usage
 
 __all__ = [
@@ -33,7 +34,7 @@ class Bot:
         dialect: "wpaicg" (plugin up to 1.9.18, and 2.2), "aipkit" (2.3 on) or "rest" (with a key).
         kind: "shortcode" or "widget" (`wpaicg`), "inline" or "popup" (`aipkit`), or "rest".
         page: the address of the page that shows it (str).
-        images: it takes images.
+        images: it takes images; None where the page does not say (`wpaicg`).
         web_search: it can search the web.
         consent: its page asks visitors to agree to something before they chat.
     """
@@ -43,7 +44,7 @@ class Bot:
     dialect: DialectName
     kind: Kind
     page: str
-    images: bool = False
+    images: bool | None = False
     web_search: bool = False
     consent: bool = False
 
@@ -94,6 +95,7 @@ class Turn:
         conversation: this conversation's id (a UUID as str).
         state: what an earlier turn of the conversation left in `Heard.state`.
         web_search: ask the bot to search the web.
+        images: what goes with the prompt.
     """
 
     endpoint: Endpoint
@@ -103,6 +105,7 @@ class Turn:
     conversation: str = ""
     state: Mapping[str, str] = field(default_factory=dict)
     web_search: bool = False
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(slots=True)
@@ -165,6 +168,10 @@ class Dialect(Protocol):
         """The requests of a turn; each but the one marked `final` gets its response sent.
 
         Only responses with a 2xx status are sent: for others the core raises `fault()`.
+
+        Raises:
+            InvalidMessageError, InvalidConfigError: before the first of them: the site can't do
+                what the turn asks for.
         """
         ...
 

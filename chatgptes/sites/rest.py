@@ -22,6 +22,7 @@ from .challenge import gate, gated
 from .decoding import BodyDecoder, usage_of
 from .dialect import Bot, Decoder, DialectName, Endpoint, Page, Turn
 from .faults import failure, status_fault
+from .forms import check_images, check_search
 from .words import excerpt, read_json, sound, text_of, told, words
 
 __all__ = ["Rest", "api_root", "endpoint"]
@@ -80,6 +81,8 @@ class Rest:
 
     def say(self, turn: Turn) -> Generator[Request, Page, None]:
         """The one request of a turn."""
+        check_search(turn)
+        check_images(turn, 0, ())
         messages = [
             {"role": "user" if role == "user" else "assistant", "content": sound(text)}
             for role, text in (*turn.history, ("user", turn.prompt))

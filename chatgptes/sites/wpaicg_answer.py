@@ -12,6 +12,7 @@ from ..errors import (
     UnexpectedFormatError,
     UpstreamError,
 )
+from ..http import Headers, Limits
 from .challenge import gate, gated
 from .decoding import BodyDecoder, usage_of
 from .dialect import NonceRefused
@@ -71,6 +72,12 @@ def _content(value: object) -> str:
 
 class WpaicgDecoder(BodyDecoder):
     """The answer of one turn.  See `Decoder`."""
+
+    def __init__(
+        self, url: str, status: int, headers: Headers, limits: Limits, *, images: bool = False
+    ) -> None:
+        super().__init__(url, status, headers, limits)
+        self._images = images
 
     _done = False  # [DONE], or the model's finish_reason.
     _marked = False  # [DONE].
@@ -296,6 +303,10 @@ class WpaicgDecoder(BodyDecoder):
             )
         elif body.strip() == b"0":
             message = "WordPress knows no such action there: the chat plugin is not active."
+        elif self._images and b"<" not in body:
+            # So 1.9.18 refuses a file that is not to its taste.
+            message = f"The site refused the image{quoted(said)}"
+            return self._error(RefusedError, message, said)
         else:
             message = f"The site answered neither JSON nor an event stream.{told(said)}"
         return self._error(UnexpectedFormatError, message, said)
