@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -128,7 +129,7 @@ def _bracket(host: str) -> str:
 
 
 def _port(parts: SplitResult) -> int | None:
-    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return _place(parts.netloc)[1] or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 # Where the two standards for names in other scripts differ, so that whoever looks the name up may
@@ -137,14 +138,24 @@ _AMBIGUOUS = frozenset("ßς\u200c\u200d")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
-def _host(parts: SplitResult) -> str:
-    """The host in lower case and ASCII; ValueError where it has no certain ASCII form."""
+@functools.lru_cache(maxsize=256)
+def _place(netloc: str) -> tuple[str, int | None]:
+    """Host and port of `netloc`; ValueError where either can't be read.
+
+    Remembered, since a turn asks for the same one a dozen times.
+    """
+    parts = SplitResult("", netloc, "", "", "")
     host = (parts.hostname or "").removesuffix(".").lower()
     if _AMBIGUOUS.intersection(host):
         raise ValueError(host)
-    if ":" in host:
-        return host  # An IPv6 address.
-    return host.encode("idna").decode("ascii") if host else ""  # UnicodeError is a ValueError.
+    if host and ":" not in host:  # Else it is an IPv6 address.
+        host = host.encode("idna").decode("ascii")  # UnicodeError is a ValueError.
+    return host, parts.port
+
+
+def _host(parts: SplitResult) -> str:
+    """The host in lower case and ASCII; ValueError where it has no certain ASCII form."""
+    return _place(parts.netloc)[0]
 
 
 def ascii_url(url: str) -> str:
@@ -156,7 +167,8 @@ def ascii_url(url: str) -> str:
         ValueError: its host or port can't be read, or its host has no certain ASCII form.
     """
     parts = urlsplit(url)
-    host = _bracket(_host(parts)) + ("" if parts.port is None else f":{parts.port}")
+    host, port = _place(parts.netloc)
+    host = _bracket(host) + ("" if port is None else f":{port}")
     path = quote(parts.path, safe=_PRINTABLE)
     query = quote(parts.query, safe=_PRINTABLE)
     return urlunsplit((parts.scheme, host, path, query, ""))
@@ -170,11 +182,12 @@ def origin(url: str) -> str:
     """
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
-    port = "" if parts.port in (None, default) else f":{parts.port}"
     try:
-        host = _host(parts)
+        host, number = _place(parts.netloc)
     except ValueError:
-        host = (parts.hostname or "").lower()  # To be shown, or to find out that it is no host.
+        # To be shown, or to find out that it is no host.
+        host, number = (parts.hostname or "").lower(), parts.port
+    port = "" if number in (None, default) else f":{number}"
     return f"{parts.scheme}://{_bracket(host)}{port}"
 
 

@@ -14,7 +14,7 @@ from .http import Limits, Request, redact
 from .sending import Sender
 from .sites import dialect, find_bots, plugin_traces, rest
 from .sites.dialect import Endpoint, Page
-from .sites.faults import page_fault
+from .sites.faults import page_fault, status_fault
 
 __all__ = ["Session"]
 
@@ -112,10 +112,11 @@ class Session:
     def _read(self, deadline: Deadline) -> Endpoints:
         if self.api_key is not None:
             return self._read_rest(self.api_key, deadline)
-        page = self.sender.page(self._request(), deadline, page_fault, "page")
+        page = self.sender.page(self._request(), deadline, _unless_ok(status_fault), "page")
         endpoints = tuple(find_bots(page))
         if not endpoints:
-            raise _no_bot(page)
+            # Only now, since it takes a while: a page that shows a bot is no bot check.
+            raise page_fault(page) or _no_bot(page)
         return endpoints
 
     def _read_rest(self, api_key: str, deadline: Deadline) -> Endpoints:

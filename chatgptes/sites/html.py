@@ -15,7 +15,7 @@ from __future__ import annotations
 import codecs
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html.entities import html5
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ _TOKEN = re.compile(
 _COMMENT_END = re.compile(rb"-->|--!>")
 _RAW = (b"script", b"style", b"textarea", b"title")
 _RAW_END = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW}
-_CLASS_BEFORE = re.compile(rb"class" + _S + rb"*=" + _S + rb"*[\"']?[^\"'<>=]*\Z", re.IGNORECASE)
+_CLASS_BEFORE = re.compile(rb"class" + _S + rb"*=" + _S + rb"*[\"']?\Z", re.IGNORECASE)
 
 _MOST_LOOKS = 64  # Places that are looked at one by one before the page is tokenised instead.
 _CLASS_REACH = 4096  # Bytes before a class name in which its `class=` is looked for.
@@ -75,17 +75,16 @@ def _has_class(inside: bytes, classes: Sequence[bytes]) -> bool:
     return False
 
 
-def _places(page: bytes, classes: Sequence[bytes]) -> Iterator[int]:
-    """Every place where one of the class names stands, in order."""
-    following = {name: page.find(name) for name in classes}
-    while True:
-        here = min((place for place in following.values() if place >= 0), default=-1)
-        if here < 0:
-            return
-        yield here
-        for name, place in following.items():
-            if 0 <= place <= here:
-                following[name] = page.find(name, here + 1)
+def _places(page: bytes, classes: Sequence[bytes]) -> list[int]:
+    """The places where the class names stand, in order; no more than it takes to know too many."""
+    found: list[int] = []
+    for name in classes:
+        # From the end: CPython's rfind is two to three times as fast as its find.
+        place = page.rfind(name)
+        while place >= 0 and len(found) <= _MOST_LOOKS:
+            found.append(place)
+            place = page.rfind(name, 0, place + len(name) - 1)
+    return sorted(found)
 
 
 def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
@@ -93,12 +92,13 @@ def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
     found: list[Tag] = []
     sure = 0  # Up to here the page is read: text, outside of any tag, follows.
     lower = b""
-    for look, place in enumerate(_places(page, classes)):
-        if look == _MOST_LOOKS:
-            return None
+    places = _places(page, classes)
+    if len(places) > _MOST_LOOKS:
+        return None
+    for place in places:
         if place < sure:
             continue
-        in_class = _CLASS_BEFORE.search(page[max(sure, place - _CLASS_REACH) : place])
+        in_class = _in_class(page, max(sure, place - _CLASS_REACH), place)
         start = page.rfind(b"<", sure, place)
         match = _TAG.match(page, start) if start >= 0 else None
         if match is None or match.end() <= place:
@@ -118,6 +118,13 @@ def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
         if wanted:
             found.append(Tag(start, match["name"].lower(), match["inside"]))
     return found
+
+
+def _in_class(page: bytes, low: int, place: int) -> bool:
+    """Does `place` seem to be inside of a class's value?  Looked at back to `low`."""
+    value = 1 + max(page.rfind(mark, low, place) for mark in (b'"', b"'", b"<", b">", b"="))
+    value = max(value, low)
+    return _CLASS_BEFORE.search(page, max(low, value - 64), value) is not None
 
 
 def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:

@@ -152,17 +152,22 @@ def _checked(impersonate: str) -> str:
     """The target that `impersonate` names."""
     if isinstance(impersonate, str) and impersonate:
         target = resolve(impersonate)
-        engine = Engine()
-        try:
-            if engine.easy.impersonate(target) == 0:
-                return target
-        finally:
-            engine.close()
+        if _is_target(target):
+            return target
     few = ", ".join(dict.fromkeys(known()[:6]))
     raise InvalidConfigError(
         f"impersonate names a browser that this version of curl_cffi does not know:"
         f" {impersonate!r}. It knows {few} and others."
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _is_target(target: str) -> bool:
+    engine = Engine()
+    try:
+        return engine.easy.impersonate(target) == 0
+    finally:
+        engine.close()
 
 
 @functools.cache
