@@ -1,0 +1,203 @@
+"""`llm -m chatgptes "Hello"`: a site's bot as one more model of Simon Willison's `llm`.
+
+    llm -m chatgptes -o site https://example.org/chat/ "What can you do?"
+    llm -c "Tell me more."
+
+`llm` finds it by the entry point of this package; the extra `llm` brings what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+import llm
+from llm.parts import StreamEvent
+from pydantic import Field
+
+from ..errors import ChatGptEsError, StreamInterruptedError
+from ..text import one_line
+from .llm_turn import NAME, read, target
+
+if TYPE_CHECKING:
+    from ..client import Client
+    from ..reply import Reply
+
+__all__ = ["AsyncChatGptEsModel", "ChatGptEsModel", "TurnError", "register_models"]
+
+
+class TurnError(llm.ModelError, click.ClickException):
+    """A turn failed: `__cause__` is the library's error, with `.partial` where text had arrived.
+
+    It is click's as well, because `llm chat` shows a traceback for any other error.
+    """
+
+
+class ChatGptEsOptions(llm.Model.Options):
+    """What `-o` takes."""
+
+    site: str | None = Field(
+        default=None,
+        description="URL of the page that shows the bot, or the name in llm's key store that such"
+        " a URL has. Default: chatgpt.es, or the conversation's",
+    )
+    bot: str | int | None = Field(
+        default=None, description="The bot's id, when the page shows several, or with a key"
+    )
+    transport: Literal["auto", "requests", "curl_cffi"] | None = Field(
+        default=None,
+        description="curl_cffi looks like a browser; auto takes it for chatgpt.es only",
+    )
+    proxy: str | None = Field(
+        default=None,
+        description="URL of an http, https, socks5 or socks5h proxy, or the name in llm's key"
+        " store that such a URL has",
+    )
+    timeout: float | None = Field(default=None, description="Seconds for the whole turn")
+    web_search: bool | None = Field(
+        default=None, description="Let the bot search the web, if its owner allows that"
+    )
+
+
+class _Shared:
+    """What the model is, blocking and not."""
+
+    model_id = NAME
+    can_stream = True
+    attachment_types: set[str] | frozenset[str] = frozenset(
+        {"image/png", "image/jpeg", "image/webp", "image/gif"}
+    )
+    key: str | None
+
+    Options = ChatGptEsOptions
+
+    def get_key(self, explicit_key: str | None = None) -> str | None:
+        """The key that was given with the prompt, or the stored one of that name.
+
+        Not the one that is stored under the model's name: it would go to any site that is asked.
+        """
+        return llm.get_key(input=explicit_key) if explicit_key else self.key
+
+
+class _Turn:
+    """One turn: its arguments, checked, and what becomes of its reply."""
+
+    def __init__(self, prompt: llm.Prompt, key: str | None) -> None:
+        from ..shared import kept
+
+        options: Any = prompt.options
+        self.said = read(prompt.messages)
+        self.target = target(options, self.said.left, key)
+        self.client: Client = kept(self.target.arguments)
+        self.saved = self.said.saved(self.client)
+        self.content: Any = self.said.content()
+        self.how: dict[str, Any] = {"timeout": options.timeout}
+        if options.web_search:
+            self.how["web_search"] = True
+        for name, value in self.target.shown.items():
+            if getattr(options, name) is not None:
+                setattr(options, name, value)  # llm logs them: without passwords.
+
+    def done(
+        self, response: Any, talk: Callable[[], dict[str, Any]], reply: Reply, chunk: str
+    ) -> StreamEvent:
+        """Tell llm what else the reply says; the last of its chunks, with what comes next in it."""
+        if reply.usage is not None:
+            response.set_usage(input=reply.usage.input_tokens, output=reply.usage.output_tokens)
+        if reply.model:
+            response.set_resolved_model(reply.model)
+        response.response_json = {
+            "site": reply.site,
+            "bot": reply.bot,
+            "dialect": reply.dialect,
+            "message_id": reply.message_id,
+            "conversation_id": reply.conversation_id,
+            "finish_reason": reply.finish_reason,
+            "citations": [{"url": each.url, "title": each.title} for each in reply.citations],
+        }
+        state = talk()
+        left = {name: state[name] for name in ("id", "visitor", "memory", "state", "site")}
+        left["digest"] = self.said.digest(state["messages"][-2]["content"], reply.text)
+        left["options"] = self.target.shown
+        left["rest"] = self.target.rest
+        return StreamEvent(type="text", chunk=chunk, provider_metadata={NAME: left})
+
+
+def _told(error: ChatGptEsError, *, shown: bool) -> TurnError:
+    """`error` as llm shows it; with the text that had arrived, unless that has been `shown`."""
+    message = one_line(str(error))
+    if isinstance(error, StreamInterruptedError) and not shown:
+        message = f"{message}\n\n{error.partial}"
+    return TurnError(message)
+
+
+class ChatGptEsModel(_Shared, llm.KeyModel):
+    """The blocking model."""
+
+    def execute(
+        self,
+        prompt: llm.Prompt,
+        stream: bool,
+        response: llm.Response,
+        conversation: llm.Conversation | None,
+        key: str | None = None,
+    ) -> Iterator[str | StreamEvent]:
+        """Say the prompt; see `llm.KeyModel`.
+
+        Raises:
+            TurnError: the turn failed.
+        """
+        try:
+            turn = _Turn(prompt, key)
+            talk = turn.client.conversation(turn.saved)
+            if not stream:
+                reply = talk.chat(turn.content, **turn.how)
+                yield turn.done(response, talk.to_dict, reply, reply.text)
+                return
+            with talk.stream(turn.content, **turn.how) as chunks:
+                yield from chunks
+            yield turn.done(response, talk.to_dict, chunks.reply, "")
+        except ChatGptEsError as error:
+            raise _told(error, shown=stream) from error
+
+
+class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
+    """The model for event loops."""
+
+    async def execute(
+        self,
+        prompt: llm.Prompt,
+        stream: bool,
+        response: llm.AsyncResponse,
+        conversation: llm.AsyncConversation | None,
+        key: str | None = None,
+    ) -> AsyncGenerator[str | StreamEvent, None]:
+        """Say the prompt; see `llm.AsyncKeyModel`.
+
+        Raises:
+            TurnError: the turn failed.
+        """
+        from ..aio import AsyncClient
+        from ..reader import in_thread
+
+        try:
+            # Keys and attachments are files, or on the network.
+            turn = await in_thread(lambda: _Turn(prompt, key))
+            talk = AsyncClient._over(turn.client).conversation(turn.saved)
+            if not stream:
+                reply = await talk.chat(turn.content, **turn.how)
+                yield turn.done(response, talk.to_dict, reply, reply.text)
+                return
+            async with talk.stream(turn.content, **turn.how) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            yield turn.done(response, talk.to_dict, chunks.reply, "")
+        except ChatGptEsError as error:
+            raise _told(error, shown=stream) from error
+
+
+@llm.hookimpl
+def register_models(register: Callable[..., None]) -> None:
+    """What `llm` calls to find the model."""
+    register(ChatGptEsModel(), AsyncChatGptEsModel())
