@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -18,7 +20,7 @@ from llm.parts import AttachmentPart, TextPart
 
 from ..config import site_of
 from ..errors import InvalidConfigError, InvalidMessageError
-from ..http import origin
+from ..http import origin, redact
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -72,7 +74,8 @@ class Said(NamedTuple):
             saved["system"] = self.system
         saved["messages"] = self.messages
         left = self.left
-        if left.get("site") == client.site and left.get("digest") == self.digest():
+        known = left.get("site") == client.site and left.get("digest") == self.digest()
+        if known and _first_to_go_on(left):
             saved.update({name: left[name] for name in ("id", "visitor", "memory", "state")})
         return saved
 
@@ -81,6 +84,28 @@ class Said(NamedTuple):
         texts = [each["content"] for each in self.messages]
         written = json.dumps([self.system, *texts, *more])
         return hashlib.sha256(written.encode("ascii")).hexdigest()
+
+
+_gone_on: OrderedDict[tuple[str, str], None] = OrderedDict()
+_lock = threading.Lock()
+_REMEMBERED = 10_000
+
+
+def _first_to_go_on(left: Mapping[str, Any]) -> bool:
+    """Nobody in this process has gone on from there yet.
+
+    A site that keeps the conversation itself would take two branches of it for one.
+    """
+    if not left["memory"]:
+        return True
+    point = (left["id"], left["digest"])
+    with _lock:
+        if point in _gone_on:
+            return False
+        _gone_on[point] = None
+        if len(_gone_on) > _REMEMBERED:
+            _gone_on.popitem(last=False)
+        return True
 
 
 def read(chain: Sequence[llm.Message]) -> Said:
@@ -135,11 +160,13 @@ def _left(chain: Sequence[llm.Message]) -> Mapping[str, Any]:
 
 
 def _bytes_of(attachment: Any) -> bytes:  # It has no types of its own.
-    where = attachment.path or attachment.url or "the attachment"
+    where = attachment.path or redact(attachment.url or "") or "The attachment"
     try:
         content = attachment.content_bytes()
+    except OSError as error:
+        raise InvalidMessageError(f"{where} can't be read: {error.strerror or error}.") from error
     except Exception as error:  # What fetches an address is llm's choice, and so are its errors.
-        raise InvalidMessageError(f"{where} can't be read: {error}") from error
+        raise InvalidMessageError(f"{where} can't be had: {type(error).__name__}.") from error
     if not content:
         raise InvalidMessageError(f"{where} is empty.")
     return bytes(content)
@@ -209,8 +236,10 @@ def _own_key(arguments: Mapping[str, Any]) -> str | None:
 
 
 def _address(given: str) -> str:
-    """`given`, or what is stored under that name: an address with a password in it, say."""
-    return given if "://" in given else llm.get_key(alias=given) or given
+    """`given`, or the address that is stored under that name: one with a password in it, say."""
+    stored = None if "://" in given else llm.get_key(alias=given)
+    # What is stored there may be a key, which must not show up in an error about addresses.
+    return stored if stored and "://" in stored else given
 
 
 def _page(given: str) -> str | None:
