@@ -17,8 +17,8 @@ from llm.parts import StreamEvent
 from pydantic import Field
 
 from ..errors import ChatGptEsError, StreamInterruptedError
-from ..text import one_line
-from .llm_turn import NAME, read, target
+from ..text import harmless, one_line
+from .llm_turn import NAME, VERSION, read, target
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -39,6 +39,7 @@ class ChatGptEsOptions(llm.Model.Options):
 
     site: str | None = Field(
         default=None,
+        repr=False,  # It may hold a password, as that of a proxy.
         description="URL of the page that shows the bot, or the name in llm's key store that such"
         " a URL has. Default: chatgpt.es, or the conversation's",
     )
@@ -51,6 +52,7 @@ class ChatGptEsOptions(llm.Model.Options):
     )
     proxy: str | None = Field(
         default=None,
+        repr=False,
         description="URL of an http, https, socks5 or socks5h proxy, or the name in llm's key"
         " store that such a URL has",
     )
@@ -90,18 +92,23 @@ class _Turn:
         self.said = read(prompt.messages)
         self.target = target(options, self.said.left, key)
         self.client: Client = kept(self.target.arguments)
-        self.saved = self.said.saved(self.client)
-        self.content: Any = self.said.content()
-        self.how: dict[str, Any] = {"timeout": options.timeout}
-        if options.web_search:
-            self.how["web_search"] = True
+        self.how: dict[str, Any] = {
+            "images": self.said.images(),
+            "web_search": bool(options.web_search),
+            "timeout": options.timeout,
+        }
+        self.content: Any = self.said.written() if self.said.begins_oddly else self.said.prompt
         for name, value in self.target.shown.items():
             if getattr(options, name) is not None:
                 setattr(options, name, value)  # llm logs them: without passwords.
 
-    def done(
-        self, response: Any, talk: Callable[[], dict[str, Any]], reply: Reply, chunk: str
-    ) -> StreamEvent:
+    def talk(self, client: Any) -> Any:
+        """What takes the turn: the conversation, of either kind of client."""
+        if self.said.begins_oddly:
+            return client
+        return client.conversation(self.said.saved(self.client))
+
+    def done(self, response: Any, talk: Any, reply: Reply, chunk: str = "") -> StreamEvent:
         """Tell llm what else the reply says; the last of its chunks, with what comes next in it."""
         if reply.usage is not None:
             response.set_usage(input=reply.usage.input_tokens, output=reply.usage.output_tokens)
@@ -116,11 +123,15 @@ class _Turn:
             "finish_reason": reply.finish_reason,
             "citations": [{"url": each.url, "title": each.title} for each in reply.citations],
         }
-        state = talk()
-        left = {name: state[name] for name in ("id", "visitor", "memory", "state", "site")}
-        left["digest"] = self.said.digest(state["messages"][-2]["content"], reply.text)
-        left["options"] = self.target.shown
-        left["rest"] = self.target.rest
+        left: dict[str, Any] = {
+            "version": VERSION,
+            "options": self.target.shown,
+            "rest": self.target.rest,
+        }
+        if not self.said.begins_oddly:
+            state = talk.to_dict()
+            left |= {name: state[name] for name in ("id", "visitor", "memory", "state", "site")}
+            left["digest"] = self.said.digest(reply.text)
         return StreamEvent(type="text", chunk=chunk, provider_metadata={NAME: left})
 
 
@@ -128,7 +139,7 @@ def _told(error: ChatGptEsError, *, shown: bool) -> TurnError:
     """`error` as llm shows it; with the text that had arrived, unless that has been `shown`."""
     message = one_line(str(error))
     if isinstance(error, StreamInterruptedError) and not shown:
-        message = f"{message}\n\n{error.partial}"
+        message = f"{message}\n\n{harmless(error.partial)}"
     return TurnError(message)
 
 
@@ -150,14 +161,14 @@ class ChatGptEsModel(_Shared, llm.KeyModel):
         """
         try:
             turn = _Turn(prompt, key)
-            talk = turn.client.conversation(turn.saved)
+            talk = turn.talk(turn.client)
             if not stream:
                 reply = talk.chat(turn.content, **turn.how)
-                yield turn.done(response, talk.to_dict, reply, reply.text)
+                yield turn.done(response, talk, reply, reply.text)
                 return
             with talk.stream(turn.content, **turn.how) as chunks:
                 yield from chunks
-            yield turn.done(response, talk.to_dict, chunks.reply, "")
+            yield turn.done(response, talk, chunks.reply)
         except ChatGptEsError as error:
             raise _told(error, shown=stream) from error
 
@@ -184,15 +195,15 @@ class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
         try:
             # Keys and attachments are files, or on the network.
             turn = await in_thread(lambda: _Turn(prompt, key))
-            talk = AsyncClient._over(turn.client).conversation(turn.saved)
+            talk = turn.talk(AsyncClient._over(turn.client))
             if not stream:
                 reply = await talk.chat(turn.content, **turn.how)
-                yield turn.done(response, talk.to_dict, reply, reply.text)
+                yield turn.done(response, talk, reply, reply.text)
                 return
             async with talk.stream(turn.content, **turn.how) as chunks:
                 async for chunk in chunks:
                     yield chunk
-            yield turn.done(response, talk.to_dict, chunks.reply, "")
+            yield turn.done(response, talk, chunks.reply)
         except ChatGptEsError as error:
             raise _told(error, shown=stream) from error
 

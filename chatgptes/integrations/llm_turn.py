@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..config import ClientArguments
 
-__all__ = ["NAME", "Said", "Target", "read", "target"]
+__all__ = ["NAME", "VERSION", "Said", "Target", "read", "target"]
 
 NAME = "chatgptes"
 """Of the model, and of what it puts beside its answers."""
+VERSION = 1
+"""Of the latter's shape."""
 
+_NO_WORDS = "(an image)"
 _STICKY = ("site", "bot", "transport", "proxy")
 """Options that a conversation goes on with when they are not given again."""
 
@@ -52,16 +55,23 @@ class Said(NamedTuple):
     attachments: list[llm.Attachment]
     left: Mapping[str, Any]
 
-    def content(self) -> str | list[dict[str, Any]]:
-        """The prompt as our messages have it.  Reads files, and fetches what has an address.
+    @property
+    def begins_oddly(self) -> bool:
+        """The assistant speaks first, which no conversation of a site begins with."""
+        return bool(self.messages) and self.messages[0]["role"] == "assistant"
+
+    def written(self) -> list[dict[str, str]]:
+        """All of it as messages."""
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        return [*system, *self.messages, {"role": "user", "content": self.prompt}]
+
+    def images(self) -> list[bytes]:
+        """The attachments.  Reads files, and fetches what has an address.
 
         Raises:
-            InvalidMessageError: an attachment can't be had.
+            InvalidMessageError: one can't be had.
         """
-        if not self.attachments:
-            return self.prompt
-        text = [{"type": "text", "text": self.prompt}] if self.prompt else []
-        return [*text, *({"type": "image", "image": _bytes_of(each)} for each in self.attachments)]
+        return [_bytes_of(each) for each in self.attachments]
 
     def saved(self, client: Client) -> dict[str, Any]:
         """The conversation to go on with, as `Client.conversation` takes it.
@@ -79,10 +89,12 @@ class Said(NamedTuple):
             saved.update({name: left[name] for name in ("id", "visitor", "memory", "state")})
         return saved
 
-    def digest(self, *more: str) -> str:
-        """What tells this history, with `more` texts added to it, from another."""
+    def digest(self, answer: str | None = None) -> str:
+        """What tells this history from another; with an `answer`, the one that follows it."""
         texts = [each["content"] for each in self.messages]
-        written = json.dumps([self.system, *texts, *more])
+        if answer is not None:
+            texts += [self.prompt or _NO_WORDS, answer]
+        written = json.dumps([self.system, *texts])
         return hashlib.sha256(written.encode("ascii")).hexdigest()
 
 
@@ -140,8 +152,7 @@ def read(chain: Sequence[llm.Message]) -> Said:
         system="\n\n".join(system),
         # An image that was sent earlier is not sent again.
         messages=[
-            {"role": role, "content": "\n\n".join(texts) or "(an image)"}
-            for role, texts, _ in before
+            {"role": role, "content": "\n\n".join(texts) or _NO_WORDS} for role, texts, _ in before
         ],
         prompt="\n\n".join(prompt),
         attachments=attachments,
@@ -154,7 +165,7 @@ def _left(chain: Sequence[llm.Message]) -> Mapping[str, Any]:
     for message in reversed(chain):
         for part in message.parts:
             left = (getattr(part, "provider_metadata", None) or {}).get(NAME)
-            if isinstance(left, Mapping):
+            if isinstance(left, Mapping) and left.get("version") == VERSION:
                 return left
     return {}
 
@@ -252,5 +263,8 @@ def _page(given: str) -> str | None:
 def _without_login(value: Any) -> Any:
     if not isinstance(value, str) or "://" not in value:
         return value
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return "(an unreadable URL)"  # The client says what is wrong with it.
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,520 @@
+"""A site's bot as a model of the program `llm`: run by the tox environment `llm`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+import chatgptes
+from chatgptes.sandbox import Site
+
+llm = pytest.importorskip("llm")
+
+from chatgptes.integrations.llm import TurnError  # noqa: E402 - It needs llm.
+
+ROOT = Path(__file__).parents[2]
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360000000000500017a5eab3f0000000049454e44ae426082"
+)
+
+
+@pytest.fixture(autouse=True)
+def user_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where llm keeps its keys and its log, for this test alone."""
+    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
+    return tmp_path
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+
+
+def run(*arguments: str, text: str = "", status: int = 0) -> subprocess.CompletedProcess[str]:
+    """The program itself, in a process of its own."""
+    result = subprocess.run(
+        [sys.executable, "-m", "llm", *arguments],
+        input=text,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        env=environment(),
+    )
+    assert result.returncode == status, result.stderr
+    return result
+
+
+def ask(site: str, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    return run("-m", "chatgptes", "-o", "site", site, *arguments, status=status)
+
+
+def store(**keys: str) -> None:
+    path = Path(os.environ["LLM_USER_PATH"]) / "keys.json"
+    path.write_text(json.dumps(keys), encoding="utf-8")
+
+
+def model() -> Any:
+    return llm.get_model("chatgptes")
+
+
+def async_model() -> Any:
+    return llm.get_async_model("chatgptes")
+
+
+def ids(site: Site) -> list[tuple[str, str]]:
+    """Whose and which conversation each turn was, on a site that keeps it itself."""
+    pairs = [(each.param("session_id"), each.param("conversation_uuid")) for each in site.requests]
+    return [pair for pair in pairs if pair[1]]
+
+
+def asked(site: Site) -> list[str]:
+    """What the user had said, by the model's last turn."""
+    return [each["content"] for each in site.messages[-1] if each["role"] == "user"]
+
+
+def keys_seen(site: Site) -> set[str]:
+    return {each.headers.get("authorization", "") for each in site.requests} - {""}
+
+
+# The program.
+
+
+def test_the_program_knows_the_model() -> None:
+    listed = run("models", "list", "--options", "-q", "chatgptes").stdout
+    for name in ("site", "bot", "transport", "proxy", "timeout", "web_search", "async"):
+        assert name in listed
+    assert run("models", "list", "--async", "-q", "chatgptes").stdout.count("chatgptes") == 1
+
+
+@pytest.mark.parametrize(
+    "further", [(), ("--no-stream",), ("--async",), ("--async", "--no-stream")]
+)
+def test_the_program_asks(site: Site, further: tuple[str, ...]) -> None:
+    answer = ask(site.page("classic"), "What is a nonce?", *further)
+    assert "> What is a nonce?" in answer.stdout
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("further", [(), ("--async",)])
+def test_text_is_printed_as_it_comes(further: tuple[str, ...]) -> None:
+    seen = threading.Event()
+
+    def answer(_: list[dict[str, str]]) -> Iterator[str]:
+        yield "first "
+        assert seen.wait(30)
+        yield "second"
+
+    with Site(answer=answer) as site:
+        program = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "llm",
+                "-m",
+                "chatgptes",
+                "-o",
+                "site",
+                site.url,
+                "Hi",
+                *further,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+        assert program.stdout is not None
+        assert program.stdout.read(5) == b"first"
+        seen.set()
+        rest, _ = program.communicate(timeout=30)
+    assert rest.strip() == b"second"
+
+
+@pytest.mark.parametrize("page", ["front", "aipkit-state"])
+def test_a_conversation_goes_on_in_another_process(site: Site, page: str) -> None:
+    """On a site that keeps it itself: under the same ids, with one prompt at a time."""
+    ask(site.page(page), "My name is Ada.")
+    run("-c", "What is my name?")
+    run("-c", "--async", "And who are you?")
+    assert len(set(ids(site))) == 1
+    assert len(ids(site)) == 3
+    assert [each.param("message") for each in site.requests if each.param("message")] == [
+        "My name is Ada.",
+        "What is my name?",
+        "And who are you?",
+    ]
+    assert asked(site)[0] == "My name is Ada."
+    if page == "aipkit-state":
+        assert [bool(each.param("previous_openai_response_id")) for each in site.requests
+                if each.param("conversation_uuid")] == [False, True, True]  # fmt: skip
+
+
+def test_a_conversation_goes_on_where_the_history_is_sent_along(site: Site) -> None:
+    ask(site.page("classic"), "My name is Ada.", "-s", "Be brief.")
+    run("-c", "What is my name?")
+    run("-c", "And who are you?")
+    assert asked(site) == ["Be brief. My name is Ada.", "What is my name?", "And who are you?"]
+    assert len({each.param("wpaicg_chat_client_id") for each in site.requests} - {""}) == 1
+
+
+def test_a_conversation_with_another_bot_is_told_what_was_said(site: Site) -> None:
+    ask(site.page("front"), "My name is Ada.")
+    run("-c", "-o", "site", site.page("classic"), "What is my name?")
+    assert asked(site) == ["My name is Ada.", "What is my name?"]
+    run("-c", "-o", "site", site.page("aipkit-popup"), "And now?")
+    assert asked(site)[0].startswith("User: My name is Ada.")
+    assert asked(site)[0].endswith("User: And now?")
+    first, second = ids(site)
+    assert first != second
+
+
+def test_the_programs_own_chat(site: Site) -> None:
+    said = run("chat", "-m", "chatgptes", "-o", "site", site.url, text="I am Ada.\nWho?\nquit\n")
+    assert "message 2 of our conversation" in said.stdout
+    assert len(set(ids(site))) == 1
+    run("chat", "-c", text="And now?\nquit\n")
+    assert asked(site) == ["I am Ada.", "Who?", "And now?"]
+    assert len(set(ids(site))) == 1
+
+
+def test_failures_are_one_line(site: Site) -> None:
+    site.next("quota", 2)
+    error = ask(site.url, "Hi", status=1).stderr
+    assert re.fullmatch(r"Error: The bot's limit for its visitors is used up\..*\n", error)
+    error = run("chat", "-m", "chatgptes", "-o", "site", site.url, text="Hi\n", status=1).stderr
+    assert re.fullmatch(r"Error: The bot's limit for its visitors is used up\..*\n", error)
+    assert "Did you mean https://nowhere?" in ask("nowhere", "Hi", status=1).stderr
+
+
+@pytest.mark.parametrize("further", [(), ("--async",)])
+def test_text_that_arrived_is_not_lost(site: Site, further: tuple[str, ...]) -> None:
+    site.next("model-drop", 2)
+    broken = ask(site.url, "Hi", *further, status=1)
+    assert broken.stdout.startswith("**I am a")
+    assert "broke off" in broken.stderr
+    broken = ask(site.url, "Hi", "--no-stream", *further, status=1)
+    assert "broke off" in broken.stderr.splitlines()[0]
+    assert "**I am a" in broken.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("further", [(), ("--async",)])
+def test_ctrl_c_ends_the_turn(site: Site, further: tuple[str, ...]) -> None:
+    site.next("stall")
+    program = subprocess.Popen(
+        [sys.executable, "-m", "llm", "-m", "chatgptes", "-o", "site", site.url, "Hi", *further],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert program.stdout is not None
+    program.stdout.read(1)  # The answer has begun, and stalls.
+    program.send_signal(signal.SIGINT)
+    program.communicate(timeout=30)  # A stall would be 60 s.
+    assert program.returncode == 1
+    assert len(site.requests) == 3
+
+
+def test_a_picture(site: Site, tmp_path: Path) -> None:
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(PNG)
+    ask(site.page("aipkit-images"), "What is this?", "-a", str(picture))
+    sent = [each.param("image_inputs") for each in site.requests if each.param("image_inputs")]
+    assert json.loads(sent[0])[0]["mime_type"] == "image/png"
+    run("-c", "Thank you.")  # It goes on, without the picture.
+    assert len(set(ids(site))) == 1
+    assert len([each for each in site.requests if each.param("image_inputs")]) == 1
+
+
+# The owner's key.
+
+
+def test_a_key_that_is_given_goes_to_the_bot_that_is_named(site: Site) -> None:
+    answer = ask(site.url, "-o", "bot", site.rest_bot, "--key", site.api_key, "-u", "Hi")
+    assert "stand-in" in answer.stdout
+    assert re.search(r"Token usage: \d+ input, \d+ output", answer.stderr)
+    assert keys_seen(site) == {f"Bearer {site.api_key}"}
+    logged = json.loads(run("logs", "-n", "1", "--json").stdout)[0]
+    assert logged["resolved_model"] == "sandbox-1"
+    assert logged["response_json"]["dialect"] == "rest"
+    assert site.api_key not in json.dumps(logged)
+    assert "give it again" in run("-c", "And?", status=1).stderr
+    run("-c", "--key", site.api_key, "And?")
+    assert asked(site) == ["Hi", "And?"]
+
+
+@pytest.mark.parametrize("options", [{}, {"site": "URL"}, {"bot": "5"}])
+def test_a_key_without_whom_it_is_for_is_sent_nowhere(site: Site, options: dict[str, str]) -> None:
+    given = {name: value.replace("URL", site.url) for name, value in options.items()}
+    with pytest.raises(TurnError, match="name both"):
+        model().prompt("Hi", key=site.api_key, **given).text()
+    assert site.requests == []
+
+
+def test_a_stored_key_goes_nowhere_by_itself(site: Site) -> None:
+    store(chatgptes=site.api_key)
+    assert "stand-in" in model().prompt("Hi", site=site.url).text()
+    assert "stand-in" in model().prompt("Hi", site=site.url, bot=site.rest_bot).text()
+    assert keys_seen(site) == set()
+    named = model().prompt("Hi", site=site.url, bot=site.rest_bot, key="chatgptes")
+    assert named.json() is not None
+    assert keys_seen(site) == {f"Bearer {site.api_key}"}
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_key_stored_under_a_sites_address_goes_there_only(site: Site, end: str) -> None:
+    with Site() as other:
+        store(**{site.url.rstrip("/") + end: site.api_key})
+        model().prompt("Hi", site=other.url, bot=other.rest_bot).text()
+        model().prompt("Hi", site=site.url).text()
+        assert keys_seen(site) == keys_seen(other) == set()
+        first = model().prompt("Hi", site=site.page("mixed"), bot=site.rest_bot)
+        assert first.json()["dialect"] == "rest"
+        assert first.reply("Again").json()["dialect"] == "rest"
+        # Its history goes on to the other site, the key does not.
+        chain = [*first.prompt.messages, *first.messages()]
+        model().prompt("Hi", messages=chain, site=other.url, bot=other.rest_bot).text()
+        assert keys_seen(other) == set()
+
+
+def test_a_key_is_not_taken_for_an_address() -> None:
+    store(openai="sk-very-secret")
+    for options in ({"site": "openai"}, {"site": "http://127.0.0.1:9/", "proxy": "openai"}):
+        with pytest.raises(TurnError) as caught:
+            model().prompt("Hi", **options).text()
+        assert "secret" not in str(caught.value)
+
+
+# Passwords.
+
+
+def test_llm_logs_no_password(site: Site, user_path: Path) -> None:
+    login = ":".join(map(quote, site.credentials))
+    address = site.page("staging").replace("://", f"://{login}@")
+    ask(address, "Hi")
+    stored = b"".join(path.read_bytes() for path in user_path.iterdir())
+    assert quote(site.credentials[1]).encode() not in stored
+    assert site.page("staging").encode() in stored
+    run("-c", "-o", "site", address, "More")  # The same page, so it is the same conversation.
+    assert len(set(ids(site))) == 1
+
+
+def test_an_address_by_its_name_in_the_key_store(site: Site) -> None:
+    login = ":".join(map(quote, site.credentials))
+    store(staging=site.page("staging").replace("://", f"://{login}@"))
+    ask("staging", "Hi")
+    run("-c", "More")
+    assert len(set(ids(site))) == 1
+    assert asked(site) == ["Hi", "More"]
+
+
+def test_options_show_no_password() -> None:
+    options = model().Options(site="https://u:hidden@x.org/", proxy="http://u:hidden@x.org:1")
+    assert "hidden" not in repr(options)
+
+
+# From Python.
+
+
+def test_conversation(site: Site) -> None:
+    talk = model().conversation()
+    talk.prompt("My name is Ada.", site=site.url, system="Be brief.").text()
+    talk.prompt("What is my name?").text()
+    assert len(set(ids(site))) == 1
+    assert asked(site) == ["Be brief.\n\nMy name is Ada.", "What is my name?"]
+
+
+def test_two_branches_are_not_mixed(site: Site) -> None:
+    first = model().prompt("My name is Ada.", site=site.url)
+    first.reply("Forget it. I am Bob.").text()
+    first.reply("Who am I?").text()
+    assert len(set(ids(site))) == 2
+    assert "Bob" not in str(site.messages[-1])
+    assert "Ada" in str(site.messages[-1])
+
+
+def test_history_that_was_changed_is_told_anew(site: Site) -> None:
+    first = model().prompt("My name is Ada.", site=site.url)
+    answer = first.messages()
+    chain = [llm.user("My name is Eve."), *answer]
+    model().prompt("Who am I?", messages=chain).text()
+    assert asked(site)[-1].startswith("User: My name is Eve.")
+    assert len(set(ids(site))) == 2
+
+
+def test_history_of_another_model(site: Site) -> None:
+    chain = [
+        llm.system("Be brief."),
+        llm.user("What time is it?"),
+        llm.assistant(llm.parts.ReasoningPart(text="Hm."), llm.parts.ToolCallPart(name="clock")),
+        llm.tool_message(llm.parts.ToolResultPart(name="clock", output="noon")),
+        llm.assistant("It is noon."),
+        llm.user("Thank you."),
+        llm.user("And now?"),
+    ]
+    response = model().prompt(messages=chain, site=site.page("classic"))
+    response.text()
+    assert site.messages[-1] == [
+        {"role": "user", "content": "Be brief. What time is it?"},
+        {"role": "assistant", "content": "It is noon."},
+        {"role": "user", "content": "Thank you.\n\nAnd now?"},
+    ]
+    # Another model answers in between: the conversation's site is asked again, and told all.
+    chain += [*response.messages(), llm.user("Sure?"), llm.assistant("Yes.")]
+    model().prompt("Really?", messages=chain).text()
+    assert asked(site)[-1] == "Really?"
+    assert site.messages[-1][-2] == {"role": "assistant", "content": "Yes."}
+
+
+def test_history_that_begins_with_the_assistant(site: Site) -> None:
+    chain = [llm.assistant("I am a bot."), llm.user("Hi"), llm.assistant("Hi.")]
+    response = model().prompt("Are you?", messages=chain, site=site.page("classic"))
+    response.reply("Really?").text()
+    assert site.messages[-1][0] == {"role": "assistant", "content": "I am a bot."}
+    assert asked(site) == ["Hi", "Are you?", "Really?"]
+
+
+def test_a_failed_turn_can_be_said_again(site: Site) -> None:
+    talk = model().conversation()
+    talk.prompt("My name is Ada.", site=site.url).text()
+    site.next("quota")
+    with pytest.raises(TurnError) as caught:
+        talk.prompt("Who am I?").text()
+    assert isinstance(caught.value, llm.ModelError)
+    assert isinstance(caught.value.__cause__, chatgptes.QuotaError)
+    talk.prompt("Who am I?").text()
+    assert "Ada" in str(site.messages[-1])
+
+
+def test_what_is_left_early_is_ended(site: Site) -> None:
+    site.next("endless")
+    chunks = iter(model().prompt("Hi", site=site.url))
+    next(chunks)
+    chunks.close()
+    until_idle(site)
+
+
+def until_idle(site: Site) -> None:
+    """The site has no answer under way; a turn that was not ended would go on for ever."""
+    deadline = time.monotonic() + 30
+    while site.open_connections and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert site.open_connections == 0
+
+
+def test_async(site: Site) -> None:
+    async def main() -> None:
+        talk = async_model().conversation()
+        chunks = [chunk async for chunk in talk.prompt("My name is Ada.", site=site.url)]
+        assert len(chunks) > 5
+        response = talk.prompt("What is my name?", stream=False)
+        assert "Ada" in await response.text()
+        assert (await response.usage()).input is None
+        site.next("quota")
+        with pytest.raises(TurnError, match="limit"):
+            await talk.prompt("And now?").text()
+
+    asyncio.run(main())
+    assert len(set(ids(site))) == 1
+
+
+def test_async_cancelled(site: Site) -> None:
+    async def main() -> None:
+        begun = asyncio.Event()
+
+        async def hear() -> None:
+            async for _ in async_model().prompt("Hi", site=site.url):
+                begun.set()
+
+        site.next("endless")
+        task = asyncio.create_task(hear())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    until_idle(site)
+
+
+def test_attachments(site: Site, tmp_path: Path) -> None:
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(PNG)
+    for attachment in (llm.Attachment(content=PNG), llm.Attachment(path=str(picture))):
+        model().prompt("?", attachments=[attachment], site=site.page("classic")).text()
+        assert site.requests[-1].files["image"] == ("image/png", PNG)
+    talk = model().conversation()
+    talk.prompt("", attachments=[attachment], site=site.page("aipkit-images")).text()
+    talk.prompt("And?").text()
+    assert len(set(ids(site))) == 1
+    with pytest.raises(TurnError, match="image"):
+        model().prompt("?", attachments=[attachment], site=site.url).text()
+    gone = llm.Attachment(type="image/png", path=str(tmp_path / "gone.png"))
+    with pytest.raises(TurnError, match="can't be read"):
+        model().prompt("?", attachments=[gone], site=site.page("classic")).text()
+
+
+def test_web_search(site: Site) -> None:
+    response = model().prompt("News?", site=site.page("aipkit-state"), web_search=True)
+    assert response.json()["citations"]
+    assert site.requests[-1].param("frontend_web_search_active") == "true"
+    with pytest.raises(TurnError, match="search"):
+        model().prompt("News?", site=site.url, web_search=True).text()
+
+
+def test_what_no_site_has_is_refused(site: Site) -> None:
+    with pytest.raises(ValueError, match="schemas"):
+        model().prompt("Hi", schema={"type": "object"}, site=site.url)
+    with pytest.raises(ValueError, match="tools"):
+        model().prompt("Hi", tools=[clock], site=site.url)
+    with pytest.raises(ValueError, match="attachments of type"):
+        model().prompt("Hi", attachments=[llm.Attachment(type="audio/wav", content=b"RIFF")])
+    with pytest.raises(TurnError, match="no prompt"):
+        model().prompt("", site=site.url).text()
+    assert site.requests == []
+
+
+def clock() -> str:
+    return ""
+
+
+def test_fragments(site: Site) -> None:
+    model().prompt("Sum it up.", fragments=["A long text."], site=site.url).text()
+    assert asked(site) == ["A long text.\nSum it up."]
+
+
+def test_the_example() -> None:
+    result = subprocess.run(
+        [sys.executable, "examples/llm_model.py"],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        env=environment(),
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "message 2 of our conversation" in result.stdout
+
+
+def test_importing_the_plugin_imports_no_transport() -> None:
+    program = (
+        "import sys, llm, chatgptes.integrations.llm;"
+        "print([name for name in ('requests', 'curl_cffi') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", env=environment()
+    )
+    assert result.stdout.strip() == "[]", result.stderr
