@@ -18,6 +18,8 @@ from chatgptes.sandbox import Site
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+# What a page is about that not every environment has: tox runs it in one of its own.
+NEEDS = {"docs/howto/llm.md": "llm"}
 # Broad on purpose: a block that the tests don't know must not pass for one that runs.
 _BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -40,8 +42,20 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
         encoding="utf-8",
         timeout=60,
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+            "PATH": "/usr/bin:/bin",
+            "LLM_USER_PATH": str(folder),
+        },
     )
+
+
+def check_needs(where: str) -> None:
+    """Skip a block whose page is about a program that is not here."""
+    needed = NEEDS.get(where.partition(":")[0])
+    if needed is not None:
+        pytest.importorskip(needed)
 
 
 def here(text: str, site: Site, proxy: str = "") -> str:
@@ -75,6 +89,7 @@ def test_no_block_is_of_an_unknown_kind() -> None:
 
 @pytest.mark.parametrize(("where", "program"), blocks("python"))
 def test_python(site: Site, proxy: str, tmp_path: Path, where: str, program: str) -> None:
+    check_needs(where)
     result = run([sys.executable, "-W", "error", "-c", here(program, site, proxy)], tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() or "print" not in program
@@ -86,8 +101,12 @@ def test_python(site: Site, proxy: str, tmp_path: Path, where: str, program: str
     ("where", "lines"), [found for found in blocks("sh") if found[0].startswith("docs/howto/")]
 )
 def test_shell(site: Site, tmp_path: Path, where: str, lines: str) -> None:
-    """The command is this checkout's."""
-    program = f'chatgptes() {{ "{sys.executable}" -m chatgptes "$@"; }}\n' + here(lines, site)
+    """The commands are this checkout's and this environment's."""
+    check_needs(where)
+    functions = [
+        f'{name}() {{ "{sys.executable}" -m {name} "$@"; }}' for name in ("chatgptes", "llm")
+    ]
+    program = "\n".join([*functions, here(lines, site)])
     result = run(["sh", "-e", "-c", program], tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() or list(tmp_path.iterdir())

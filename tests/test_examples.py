@@ -35,6 +35,8 @@ EXPECTED = {
 }
 SERVERS = {"web.py"}
 CLUSTERS = {"dask_batch.py"}
+# Run by tests/integrations, where the program is installed that they are for.
+INTEGRATIONS = {"llm_model.py"}
 
 
 def run(*command: str) -> str:
@@ -54,7 +56,7 @@ def run(*command: str) -> str:
 
 def test_all_are_here_and_listed() -> None:
     programs = {path.name for path in EXAMPLES.glob("*.py")}
-    assert programs == set(EXPECTED) | SERVERS | CLUSTERS
+    assert programs == set(EXPECTED) | SERVERS | CLUSTERS | INTEGRATIONS
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\((\w+\.py)\)", table)) == programs
 
