@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -465,6 +466,33 @@ def test_attachments(site: Site, tmp_path: Path) -> None:
     gone = llm.Attachment(type="image/png", path=str(tmp_path / "gone.png"))
     with pytest.raises(TurnError, match="can't be read"):
         model().prompt("?", attachments=[gone], site=site.page("classic")).text()
+
+
+def test_an_attachment_with_an_address(site: Site) -> None:
+    class Pictures(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200 if self.path == "/dot.png" else 404)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Content-Length", str(len(PNG)))
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(PNG)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_port}"
+        attachment = llm.Attachment(url=f"{home}/dot.png")
+        model().prompt("?", attachments=[attachment], site=site.page("classic")).text()
+        assert site.requests[-1].files["image"] == ("image/png", PNG)
+        gone = llm.Attachment(type="image/png", url=f"{home}/gone?key=s3cret")
+        with pytest.raises(TurnError, match="can't be had") as caught:
+            model().prompt("?", attachments=[gone], site=site.page("classic")).text()
+        assert "s3cret" not in str(caught.value)
+        server.shutdown()
 
 
 def test_web_search(site: Site) -> None:
