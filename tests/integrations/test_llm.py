@@ -20,6 +20,7 @@ from urllib.parse import quote
 import pytest
 
 import chatgptes
+from chatgptes import shared
 from chatgptes.sandbox import Site
 
 llm = pytest.importorskip("llm")
@@ -174,7 +175,7 @@ def test_a_conversation_with_another_bot_is_told_what_was_said(site: Site) -> No
     ask(site.page("front"), "My name is Ada.")
     run("-c", "-o", "site", site.page("classic"), "What is my name?")
     assert asked(site) == ["My name is Ada.", "What is my name?"]
-    run("-c", "-o", "site", site.page("aipkit-popup"), "And now?")
+    run("-c", "-o", "site", site.page("aipkit-popup"), "And now?")  # Another site, to a client.
     assert asked(site)[0].startswith("User: My name is Ada.")
     assert asked(site)[0].endswith("User: And now?")
     first, second = ids(site)
@@ -351,9 +352,11 @@ def test_history_that_was_changed_is_told_anew(site: Site) -> None:
     first = model().prompt("My name is Ada.", site=site.url)
     answer = first.messages()
     chain = [llm.user("My name is Eve."), *answer]
+    shared._clients.clear()  # As in another process.
     model().prompt("Who am I?", messages=chain).text()
     assert asked(site)[-1].startswith("User: My name is Eve.")
     assert len(set(ids(site))) == 2
+    assert len({visitor for visitor, _ in ids(site)}) == 1
 
 
 def test_history_of_another_model(site: Site) -> None:
