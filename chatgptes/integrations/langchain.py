@@ -87,7 +87,7 @@ class ChatGptEsChat(PacedBatches):
             "system": None if isinstance(system, Default) else system,
             "default_system": isinstance(system, Default),
             "rest": self.api_key is not None,
-            "stop": list(stop_words(self.stop)) or None,
+            "default_stop": list(stop_words(self.stop)),  # LangChain's "stop" is a call's own.
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:

@@ -152,7 +152,7 @@ class TestMessages:
             [HumanMessage("Hi"), AIMessage("And so on")],
             [HumanMessage("Hi"), ToolMessage("42", tool_call_id="1"), HumanMessage("So?")],
             [
-                AIMessage("", tool_calls=[{"name": "add", "args": {}, "id": "1"}]),
+                AIMessage("Let me see.", tool_calls=[{"name": "add", "args": {}, "id": "1"}]),
                 HumanMessage("So?"),
             ],
             [ChatMessage("Hi", role="robot"), HumanMessage("So?")],
@@ -219,6 +219,7 @@ class TestAnswers:
         assert len({chunk.id for chunk in chunks}) == 1
         assert [chunk.chunk_position for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
         assert chunks[-1].chunk_position == "last"
+        assert chunks[-1].response_metadata["dialect"] == "aipkit"
 
     @pytest.mark.parametrize("how", ["stream", "astream"])
     def test_chunks_come_as_they_are_made(self, how: str) -> None:

@@ -135,10 +135,9 @@ class TestSecrets:
             {"timeout": -1}, {"bot": ""}, {"stop": ""}, {"nonsense": 1}, {"tags": 5},
             {"proxy": ["http://me:proxy-password@x"]},
         ):  # fmt: skip
-            try:
+            with pytest.raises((TypeError, ValueError)) as caught:
                 ChatGptEsChat(**{**SECRETS, **wrong}).invoke("Hello", timeout=1)
-            except (chatgptes.ChatGptEsError, TypeError, ValueError) as error:
-                text = f"{error!r} {error}"
+            text = f"{caught.value!r} {caught.value}"
             assert not [word for word in WORDS if word in text], text
 
     def test_not_in_traces(self, site: Site) -> None:
@@ -241,7 +240,11 @@ def test_cache(site: Site) -> None:
     ChatGptEsChat(site=site.page("classic"), cache=cache).invoke("Hello")
     bot.invoke("Hello", stop=["You"])
     ChatGptEsChat(site=site.url, cache=cache, system="Be brief.").invoke("Hello")
-    assert len(site.messages) == 4
+    ChatGptEsChat(site=site.url, cache=cache, stop="You").invoke("Hello")
+    assert len(site.messages) == 5
+    for bot_id in ("31", "32"):
+        ChatGptEsChat(site=site.page("classic-two"), bot=bot_id, cache=cache).invoke("Hello")
+    assert len(site.messages) == 7
 
 
 def test_without_langchain() -> None:
