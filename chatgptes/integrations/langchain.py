@@ -61,8 +61,9 @@ class ChatGptEsChat(PacedBatches):
     one visitor id, `max_concurrency` and `min_interval`.  There is nothing to close.
 
     `temperature`, `max_tokens` and `model` are taken with a warning, since programs give them to
-    any model; no site lets a visitor choose them.  For one call, `timeout=` and what else
-    `Client.chat` takes may be given to `invoke` and the like, or bound with `bind`.
+    any model; no site lets a visitor choose them.  For one call, `timeout=` and `web_search=` of
+    `Client.chat` may be given to `invoke` and the like, or bound with `bind`.  Images come as
+    content blocks, in base64.
 
     Tools and structured output are a `NotImplementedError`: no dialect has a place for them.
 

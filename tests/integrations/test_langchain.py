@@ -7,6 +7,7 @@ import base64
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,75 @@ class TestMessages:
         with pytest.raises(chatgptes.InvalidMessageError, match="audio") as caught:
             model(site).invoke([HumanMessage([{"type": "audio", "base64": sound}])])
         assert sound[:40] not in str(caught.value)
+
+
+class TestImages:
+    PNG = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+    )
+    DATA = base64.b64encode(PNG).decode()
+    SHAPES = (
+        {"type": "image", "base64": DATA, "mime_type": "image/png"},
+        {"type": "image", "source_type": "base64", "data": DATA, "mime_type": "image/png"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}},
+        {"type": "image", "url": f"data:image/png;base64,{DATA}"},
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": "image/png", "data": DATA},
+        },
+    )
+
+    @pytest.mark.parametrize("block", SHAPES)
+    @pytest.mark.parametrize("page", ["classic", "aipkit-images"])
+    def test_every_shape_arrives(self, site: Site, page: str, block: dict[str, Any]) -> None:
+        bot = ChatGptEsChat(site=site.page(page))
+        message = HumanMessage([{"type": "text", "text": "What is it?"}, block])
+        bot.invoke([message])
+        list(bot.stream([message]))
+        run(bot.ainvoke([message]))
+        run(collected(bot.astream([message])))
+        assert len(site.messages) == 4
+        for asked in site.messages:
+            assert asked[-1]["content"] == "What is it?"
+            assert asked[-1]["images"] == [("image/png", self.PNG)]
+
+    def test_no_file_is_read(self, site: Site, tmp_path: Path) -> None:
+        """A message may come from anybody: an address in it is no path."""
+        picture = tmp_path / "picture.png"
+        picture.write_bytes(self.PNG)
+        for url in (str(picture), picture.as_uri(), "https://example.org/cat.png"):
+            for block in (
+                {"type": "image", "url": url},
+                {"type": "image_url", "image_url": {"url": url}},
+                {"type": "image", "image": url},
+                {"type": "image", "base64": url, "mime_type": "image/png"},
+            ):
+                with pytest.raises(chatgptes.InvalidMessageError):
+                    ChatGptEsChat(site=site.page("classic")).invoke([HumanMessage([block, "?"])])
+        assert not site.messages
+
+    def test_where_none_is_taken(self, site: Site) -> None:
+        message = HumanMessage(["What is it?", self.SHAPES[0]])
+        for bot in (with_key(site), model(site)):
+            with pytest.raises(chatgptes.InvalidMessageError):
+                bot.invoke([message])
+        assert not site.messages
+
+
+class TestWebSearch:
+    def test_citations(self, site: Site) -> None:
+        bot = ChatGptEsChat(site=site.page("aipkit-state"))
+        for message in (
+            bot.invoke("What is new?", web_search=True),
+            bot.bind(web_search=True).invoke("What is new?"),
+            whole(list(bot.stream("What is new?", web_search=True))),
+        ):
+            cited = message.response_metadata["citations"]
+            assert cited[0]["url"] == "https://example.com/a"
+
+    def test_where_none_is_offered(self, site: Site) -> None:
+        with pytest.raises(chatgptes.InvalidConfigError):
+            with_key(site).invoke("What is new?", web_search=True)
 
 
 class TestAnswers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from chatgptes.sandbox import Site
 pytest.importorskip("langchain_core")
 pytest.importorskip("langchain_tests")
 
+import httpx
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
@@ -27,6 +29,9 @@ pytestmark = [
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"  # LangChain knows no other.
+
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 
 
 class Declared:
@@ -84,8 +89,24 @@ class TestAipkit(OnTheSandbox):
     page = "front"
 
 
-class TestClassic(OnTheSandbox):
+class Seeing(OnTheSandbox):
+    @property
+    def supports_image_inputs(self) -> bool:
+        return True
+
+    @pytest.fixture(autouse=True)
+    def picture(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The suite fetches its picture from the web; here it gets one without."""
+        answer = httpx.Response(200, content=base64.b64decode(PNG))
+        monkeypatch.setattr(httpx, "get", lambda *_, **__: answer)
+
+
+class TestClassic(Seeing):
     page = "classic"
+
+
+class TestAipkitImages(Seeing):
+    page = "aipkit-images"
 
 
 class TestClassicPlain(OnTheSandbox):
@@ -102,4 +123,4 @@ class TestRest(OnTheSandbox):
         return True
 
 
-del OnTheSandbox  # Nothing to collect by itself.
+del OnTheSandbox, Seeing  # Nothing to collect by itself.
