@@ -73,5 +73,6 @@ class PacedBatches(ClientFields):
         """`config`, or each of several, with no more at once than the client runs at once."""
         if isinstance(config, Sequence):
             return [self._paced(each) for each in config]
+        self._shared_client()  # Says what is wrong with a `max_concurrency` that was set later.
         wanted = ensure_config(config).get("max_concurrency") or self.max_concurrency
         return {**(config or {}), "max_concurrency": min(wanted, self.max_concurrency)}

@@ -57,8 +57,8 @@ class ChatGptEsChat(PacedBatches):
     `TypeError`, as for a `Client`: pydantic's own error would show the values, a proxy's password
     among them.  Errors of a turn come as they are, with `StreamInterruptedError.partial`.
 
-    Models with equal arguments share one client, which lives as long as any of them, and with it
-    one visitor id, `max_concurrency` and `min_interval`.  There is nothing to close.
+    Models with equal arguments share one client, which lives at least as long as they do, and with
+    it one visitor id, `max_concurrency` and `min_interval`.  There is nothing to close.
 
     `temperature`, `max_tokens` and `model` are taken with a warning, since programs give them to
     any model; no site lets a visitor choose them.  For one call, `timeout=` and `web_search=` of

@@ -86,6 +86,10 @@ class TestFields:
         assert "no url" not in repr(bot)
         with pytest.raises(chatgptes.InvalidConfigError):
             bot.invoke("Hello")
+        bot = ChatGptEsChat(site=site.url)
+        bot.max_concurrency = 0
+        with pytest.raises(chatgptes.InvalidConfigError):
+            bot.batch(["Hello", "Hey"])
         assert not site.requests
 
     def test_unknown_ones(self) -> None:
@@ -117,7 +121,7 @@ class TestSecrets:
             shown = [
                 repr(bot), str(bot), dumps(bot), json.dumps(dumpd(bot | (lambda x: x))),
                 bot.model_dump_json(exclude={"transport"}), repr(bot.model_dump()),
-                repr(bot.asdict()), repr(bot._get_ls_params()), repr(bot.to_json()),
+                repr(bot._get_invocation_params()), repr(bot._get_ls_params()), repr(bot.to_json()),
                 repr(bot.bind(stop=["x"])), repr(bot._get_llm_string()),
             ]  # fmt: skip
             for text in shown:
