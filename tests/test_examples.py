@@ -33,6 +33,7 @@ EXPECTED = {
     "provider.py": "Hello, how are you",
     "batch.py": r"first run(.|\n)*second run(.|\n)*8 replies",
 }
+LANGCHAIN = {"langchain_chain.py": r"explain things to a child(.|\n)*(?:\n.* -> \d+ characters){3}"}
 SERVERS = {"web.py"}
 CLUSTERS = {"dask_batch.py"}
 # Run by tests/integrations, where the program is installed that they are for.
@@ -56,7 +57,8 @@ def run(*command: str) -> str:
 
 def test_all_are_here_and_listed() -> None:
     programs = {path.name for path in EXAMPLES.glob("*.py")}
-    assert programs == set(EXPECTED) | SERVERS | CLUSTERS | INTEGRATIONS
+    known = set(EXPECTED) | set(LANGCHAIN) | SERVERS | CLUSTERS | INTEGRATIONS
+    assert programs == known
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\((\w+\.py)\)", table)) == programs
 
@@ -64,6 +66,12 @@ def test_all_are_here_and_listed() -> None:
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_as_it_is(name: str) -> None:
     assert re.search(EXPECTED[name], run(f"examples/{name}"))
+
+
+@pytest.mark.parametrize("name", sorted(LANGCHAIN))
+def test_langchain(name: str) -> None:
+    pytest.importorskip("langchain_core")
+    assert re.search(LANGCHAIN[name], run(f"examples/{name}"))
 
 
 @pytest.mark.parametrize("name", ["hello.py", "trio_chat.py", "provider.py"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_type
 
+from langchain_core.messages import AIMessage
+
 import chatgptes
 from chatgptes import (
     AsyncClient,
@@ -22,6 +24,7 @@ from chatgptes import (
     Usage,
     sandbox,
 )
+from chatgptes.integrations.langchain import ChatGptEsChat
 
 
 @dataclass(frozen=True)
@@ -86,3 +89,11 @@ async def provider() -> None:
     assert_type(await Mine.create_async("gpt-4o", []), str)
     for piece in Mine.create_completion("gpt-4o", []):
         assert_type(piece, str)
+
+
+def langchain() -> None:
+    model = ChatGptEsChat(site="https://example.org/", api_key="key", bot=5, timeout=Timeout())
+    model = ChatGptEsChat(timeout=30, stop=["END"], headers={"X-Mine": "1"})
+    assert_type(model.invoke("Hello"), AIMessage)
+    assert_type(model.batch(["Hello"]), list[AIMessage])
+    ChatGptEsChat(stie="https://example.org/")  # type: ignore[call-arg]

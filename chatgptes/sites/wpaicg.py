@@ -97,7 +97,7 @@ class Wpaicg:
         """The one request of a turn: the fields of the plugin's own script, in its order."""
         check_search(turn)
         check_images(turn, 1, _IMAGES)
-        if not turn.prompt.strip():
+        if turn.images and not turn.prompt.strip():
             raise InvalidMessageError("This site takes no image without a word with it.")
         endpoint, bot = turn.endpoint, turn.endpoint.bot
         widget = bot.kind == "widget"

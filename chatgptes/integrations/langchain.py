@@ -1,0 +1,233 @@
+"""`ChatGptEsChat`: a site's bot as a chat model of LangChain.
+
+    from chatgptes.integrations.langchain import ChatGptEsChat
+
+    model = ChatGptEsChat(site="https://example.org/chat/")
+    print(model.invoke("Hello").text)
+
+It needs langchain-core 1.0 or later: `pip install 'chatgptes[langchain]'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+
+from ..aio import AsyncClient
+from ..client import Client
+from ..config import Default
+from ..errors import MissingRequirementsError
+
+try:
+    import langchain_core  # noqa: F401 - whether it is there.
+except ImportError as error:
+    raise MissingRequirementsError(
+        "ChatGptEsChat needs langchain-core: pip install 'chatgptes[langchain]'."
+    ) from error
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LangSmithParams, LanguageModelInput
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel
+
+from ._langchain_batches import PacedBatches
+from ._langchain_fields import without_unheard
+from ._langchain_values import PROVIDER, chunk_of, last_chunk, result_of, said
+from ._stopping import Stopping, stop_words
+
+__all__ = ["ChatGptEsChat"]
+
+_HEARD = {"timeout", "web_search"}
+"""What a single call may say beside its messages and `stop`."""
+_TOOLS = ("tools", "tool_choice", "functions", "function_call", "response_format")
+
+
+class ChatGptEsChat(PacedBatches):
+    """A site's bot as a chat model of LangChain.
+
+    The fields are the arguments of `chatgptes.Client`, with their meanings, defaults and errors;
+    `max_retries`, LangChain's name, is `retries`.  `stop` and `streaming` are LangChain's own.
+
+    What is wrong with an argument is an `InvalidConfigError` or, for one that there is not, a
+    `TypeError`, as for a `Client`: pydantic's own error would show the values, a proxy's password
+    among them.  Errors of a turn come as they are, with `StreamInterruptedError.partial`.
+
+    Models with equal arguments share one client, which lives at least as long as they do, and with
+    it one visitor id, `max_concurrency` and `min_interval`.  There is nothing to close.
+
+    `temperature`, `max_tokens` and `model` are taken with a warning, since programs give them to
+    any model; no site lets a visitor choose them.  For one call, `timeout=` and `web_search=` of
+    `Client.chat` may be given to `invoke` and the like, or bound with `bind`.  Images come as
+    content blocks, in base64.
+
+    Tools and structured output are a `NotImplementedError`: no dialect has a place for them.
+
+    Raises:
+        InvalidConfigError: an argument can't be used.
+        TypeError: there is no such argument.
+    """
+
+    # What LangChain asks of a model.
+
+    @property
+    def _llm_type(self) -> str:
+        return PROVIDER
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """For traces and as a cache's key: what an answer depends on, and nothing secret."""
+        system = self.system
+        return {
+            "site": self._shown_site,
+            "bot": None if self.bot is None else str(self.bot),
+            "system": None if isinstance(system, Default) else system,
+            "default_system": isinstance(system, Default),
+            "rest": self.api_key is not None,
+            "default_stop": list(stop_words(self.stop)),  # LangChain's "stop" is a call's own.
+        }
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop or list(stop_words(self.stop)) or None)
+        params["ls_provider"] = PROVIDER
+        # Which model answers is not known before it does: a trace gets the name of the bot.
+        host = urlsplit(self._shown_site).hostname or ""
+        name = host if self.bot is None else f"bot {self.bot} of {host}"
+        params["ls_model_name"] = str(kwargs.get("model") or name)
+        return params
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        turn = self._turn(messages, stop, kwargs)
+        if turn.stop:
+            return generate_from_stream(self._stream(messages, stop, **kwargs))
+        return result_of(turn.client.chat(turn.messages, **turn.options))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        turn = self._turn(messages, stop, kwargs)
+        if turn.stop:
+            return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
+        return result_of(await turn.async_client.chat(turn.messages, **turn.options))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        turn = self._turn(messages, stop, kwargs)
+        stopping = Stopping(turn.stop)
+        with turn.client.stream(turn.messages, **turn.options) as stream:
+            for piece in stream:
+                if text := stopping.take(piece):
+                    chunk = chunk_of(text)
+                    if run_manager:
+                        run_manager.on_llm_new_token(text, chunk=chunk)
+                    yield chunk
+                if stopping.found is not None:
+                    break
+            reply = None if stopping.found is not None else stream.reply
+        last = last_chunk(stopping, reply, turn.client.site)
+        if run_manager:
+            run_manager.on_llm_new_token(last.text, chunk=last)
+        yield last
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        turn = self._turn(messages, stop, kwargs)
+        stopping = Stopping(turn.stop)
+        async with turn.async_client.stream(turn.messages, **turn.options) as stream:
+            async for piece in stream:
+                if text := stopping.take(piece):
+                    chunk = chunk_of(text)
+                    if run_manager:
+                        await run_manager.on_llm_new_token(text, chunk=chunk)
+                    yield chunk
+                if stopping.found is not None:
+                    break
+            reply = None if stopping.found is not None else stream.reply
+        last = last_chunk(stopping, reply, turn.client.site)
+        if run_manager:
+            await run_manager.on_llm_new_token(last.text, chunk=last)
+        yield last
+
+    # What no site has.
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Not possible.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        _no_tools()
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
+        """Not possible; an output parser behind the model can read what the prompt asked for.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "A site's bot has no structured output. Ask for a format in the prompt, and put an"
+            " output parser behind the model."
+        )
+
+    # A turn.
+
+    def _turn(self, messages: list[BaseMessage], stop: Any, kwargs: Mapping[str, Any]) -> _Turn:
+        """What a call means, checked before anything is sent."""
+        options = without_unheard(kwargs)
+        options.pop("stream", None)  # LangChain's own, which it does not take out.
+        if any(options.pop(name, None) for name in _TOOLS):
+            _no_tools()
+        if unknown := set(options) - _HEARD:
+            raise TypeError(f"A call takes no argument {', '.join(sorted(unknown))}.")
+        options["timeout"] = self._limits_of(options.get("timeout"))
+        words = stop_words(self.stop if stop is None else stop)
+        return _Turn(self._shared_client(), said(messages), options, words)
+
+
+class _Turn(NamedTuple):
+    client: Client
+    messages: list[dict[str, Any]]
+    options: dict[str, Any]
+    stop: tuple[str, ...]
+
+    @property
+    def async_client(self) -> AsyncClient:
+        return AsyncClient._over(self.client)
+
+
+def _no_tools() -> NoReturn:
+    raise NotImplementedError(
+        "A site's bot takes no tools and no response format: no dialect has a place for them."
+    )
