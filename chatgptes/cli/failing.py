@@ -11,6 +11,7 @@ import click
 
 from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
 from ..text import one_line
+from .streams import fail
 
 __all__ = ["one_line_errors", "say_error"]
 
@@ -20,10 +21,6 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
     """End the program with status 1, 2 (what was asked can't be done) or 130 (Ctrl-C)."""
     try:
         yield
-    except BrokenPipeError:
-        # The reader has gone; Python would complain about the flush at exit.
-        sys.stdout = None
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except ChatGptEsError as error:
@@ -33,9 +30,7 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
         usage = isinstance(error, (InvalidConfigError, InvalidMessageError))
         sys.exit(2 if usage else 1)
     except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        click.echo(f"chatgptes: {one_line(f'{what}{error.strerror or error}')}", err=True)
-        sys.exit(1)
+        fail(error)
 
 
 def say_error(error: ChatGptEsError) -> None:
