@@ -87,14 +87,25 @@ def test_keys(site: Site, tmp_path: Path) -> None:
     options = ["--site", site.url, "--bot", "5", "--json", "Hello"]
     by_file = chatgptes("--api-key-file", str(file), *options)
     assert json.loads(by_file.stdout)["dialect"] == "rest", by_file.stderr
-    by_variable = chatgptes(*options, CHATGPTES_API_KEY=site.api_key)
-    assert json.loads(by_variable.stdout)["dialect"] == "rest"
-    # The key of one site never goes to another.
-    elsewhere = chatgptes(
-        *options, CHATGPTES_API_KEY=site.api_key, CHATGPTES_SITE="https://example.org/"
-    )
+    home = {"CHATGPTES_API_KEY": site.api_key, "CHATGPTES_SITE": site.url}
+    for words in (options, ["--bot", "5", "--json", "Hello"]):
+        assert json.loads(chatgptes(*words, **home).stdout)["dialect"] == "rest"
+    # The key of one site never goes to another, and no key to one that nothing names as its own.
+    home["CHATGPTES_SITE"] = "https://example.org/"
+    elsewhere = chatgptes("-v", *options, **home)
     assert json.loads(elsewhere.stdout)["dialect"] == "aipkit"
+    assert "CHATGPTES_API_KEY is not used" in elsewhere.stderr
     assert "authorization" not in site.requests[-1].headers
+    asked = len(site.requests)
+    for home["CHATGPTES_SITE"] in ("", " "):
+        for words in (options, ["hi"], ["bots", site.url], ["doctor", site.url]):
+            homeless = chatgptes(*words, **home)
+            assert homeless.returncode == 2
+            assert "is set without CHATGPTES_SITE" in homeless.stderr
+            assert homeless.stderr.count("\n") == 1
+            assert site.api_key not in homeless.stdout + homeless.stderr
+    assert len(site.requests) == asked
+    assert chatgptes("--api-key-file", str(file), *options, **home).returncode == 0
     file.write_text("\n")
     for wrong in (["--api-key-file", str(file), "--site", site.url, "x"],
                   ["--api-key-file", str(file), "x"],
