@@ -27,7 +27,9 @@ ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[
 class Terminal:
     """A process whose standard streams are a terminal of 24 lines and 80 columns."""
 
-    def __init__(self, *arguments: str, **variables: str) -> None:
+    def __init__(
+        self, *arguments: str, program: tuple[str, ...] = ("-m", "chatgptes"), **variables: str
+    ) -> None:
         import fcntl
         import struct
         import termios
@@ -42,7 +44,7 @@ class Terminal:
             "INPUTRC": "/dev/null",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "chatgptes", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -314,6 +316,67 @@ def test_ctrl_c_ends_one_question(site: Site) -> None:
         assert "Traceback" not in terminal.text
         # The cursor is back.
         assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
+
+
+CTRL_C_AT = """
+import os, signal, sys, threading
+import rich.live
+
+def interrupted(owner, name, which=lambda self: True, before=False):
+    real = getattr(owner, name)
+    def call(self, *args, **kwargs):
+        chosen = which(self)
+        if chosen and before:
+            os.kill(os.getpid(), signal.SIGINT)
+        result = real(self, *args, **kwargs)
+        if chosen and not before:
+            os.kill(os.getpid(), signal.SIGINT)
+        return result
+    setattr(owner, name, call)
+
+ours = lambda self: self.name == "chatgptes-screen"
+{
+    "Live.start": lambda: interrupted(rich.live.Live, "start"),
+    "show_cursor": lambda: interrupted(rich.console.Console, "show_cursor"),
+    "Thread.start": lambda: interrupted(threading.Thread, "start", ours),
+    "Thread.join": lambda: interrupted(threading.Thread, "join", ours, True),
+}[sys.argv.pop(1)]()
+from chatgptes.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("moment", ["Live.start", "show_cursor", "Thread.start", "Thread.join"])
+def test_ctrl_c_when_drawing_begins_or_ends(site: Site, moment: str) -> None:
+    """A real signal at that moment: the cursor comes back."""
+    program = ("-c", CTRL_C_AT, moment)
+    with Terminal("--site", site.url, "Hello", program=program) as terminal:
+        assert terminal.done() == 130
+        assert "Traceback" not in terminal.text
+        assert "\x1b[?25l" in terminal.raw
+        assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize("moment", ["Live.start", "show_cursor"])
+def test_ctrl_c_when_a_bar_begins(site: Site, tmp_path: Path, moment: str) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("one\ntwo\n")
+    program = ("-c", CTRL_C_AT, moment)
+    with Terminal("batch", str(source), "--site", site.url, program=program) as terminal:
+        assert terminal.done() == 130
+        assert "Traceback" not in terminal.text
+        assert "\x1b[?25l" in terminal.raw
+        assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_lacks_characters(encoding: str) -> None:
+    with Site(answer=lambda _: "- 世界 –\n- **end**\n") as site:
+        with Terminal("--site", site.url, "hi", PYTHONIOENCODING=encoding) as terminal:
+            assert terminal.done() == 0
+    assert "?? " in terminal.text
+    assert "end" in terminal.text
+    assert "Traceback" not in terminal.text
 
 
 def test_a_batch_has_a_bar(site: Site, tmp_path: Path) -> None:

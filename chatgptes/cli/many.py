@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +106,7 @@ def _progress(total: int) -> Iterator[Callable[[BatchProgress], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    bar = _bar()
-    with bar:
+    with _shown(_bar()) as bar:
         task = bar.add_task("", total=total, failed=0, rate="")
 
         def show(progress: BatchProgress) -> None:
@@ -124,6 +123,18 @@ def _progress(total: int) -> Iterator[Callable[[BatchProgress], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def _shown(bar: Progress) -> Iterator[Progress]:
+    """`bar` on the terminal for the block, and the cursor back whenever Ctrl-C comes."""
+    try:
+        with bar:
+            yield bar
+    finally:
+        with suppress(Exception):  # What was half begun ends as it can.
+            bar.live.stop()
+        bar.console.show_cursor(True)
 
 
 def _bar() -> Progress:

@@ -6,6 +6,7 @@ block that is still being written is drawn again and again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -69,8 +70,13 @@ class Screen:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._live.start()
-        self._thread.start()
+        try:
+            self._live.start()
+            self._thread.start()
+        except BaseException:  # Ctrl-C, most likely: `__exit__` won't be called.
+            with contextlib.suppress(Exception):  # What was half begun ends as it can.
+                self._stop()
+            raise
         return self
 
     def __exit__(
@@ -79,12 +85,23 @@ class Screen:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ended.set()
-        self._thread.join()
         text, self._text = self._text, ""
-        assert self._live is not None
-        self._live.stop()
+        self._stop()
         self._print(text)
+
+    def _stop(self) -> None:
+        """Take away what is drawn, and give the terminal its cursor back."""
+        assert self._live is not None
+        self._ended.set()
+        try:
+            if self._thread.is_alive():
+                self._thread.join()
+        finally:
+            try:
+                self._live.stop()
+            finally:
+                # Once more, if Ctrl-C came in between; it changes nothing that is drawn.
+                self._console.show_cursor(True)
 
     def write(self, chunk: str) -> None:
         """The next text of the answer."""
