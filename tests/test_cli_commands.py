@@ -263,7 +263,7 @@ def test_a_conversation_in_a_pipe(site: Site, tmp_path: Path) -> None:
         "not said",
     ]
     result = chatgptes("chat", "--site", site.url, stdin="\n".join(said) + "\n")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 1, "some of its lines failed"
     prompts = [messages[-1]["content"] for messages in site.messages]
     assert prompts == [
         "My name is Ada", "one\ntwo", "/three\n\nfour", "/etc is a folder", "Who am I?", "And now?",
@@ -285,7 +285,7 @@ def test_a_conversation_in_a_pipe(site: Site, tmp_path: Path) -> None:
 def test_a_conversation_goes_on_after_an_error(site: Site, tmp_path: Path) -> None:
     site.next("quota")
     result = chatgptes("chat", "--site", site.url, stdin="one\ntwo\n")
-    assert result.returncode == 0
+    assert result.returncode == 1
     assert result.stderr.startswith("chatgptes: QuotaError: ")
     assert result.stderr.count("\n") == 1
     assert "> two" in result.stdout
@@ -300,6 +300,55 @@ def test_a_conversation_goes_on_after_an_error(site: Site, tmp_path: Path) -> No
     loaded = chatgptes("chat", "--load", str(saved), "--site", site.url, stdin=f"/save {saved}\n")
     assert "Loaded 2 messages" in loaded.stdout
     assert "Saved 2 messages" in loaded.stdout
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("last", "last"),
+        ("one\\", "one"),
+        ("one\\\ntwo\\", "one\ntwo"),
+        ('"""one', "one"),
+        ('"""\n/one\n\ntwo', "/one\n\ntwo"),
+    ],
+)
+def test_the_end_of_the_input_ends_a_message(site: Site, typed: str, said: str, end: str) -> None:
+    result = chatgptes("chat", "--site", site.url, stdin=f"first\n{typed}{end}")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [messages[-1]["content"] for messages in site.messages] == ["first", said]
+
+
+def test_a_conversation_that_can_not_be_loaded(site: Site, tmp_path: Path) -> None:
+    """The command ends before anything is said to a bot that knows nothing of it."""
+    damaged = tmp_path / "notes.txt"
+    damaged.write_text("mine")
+    for file, status in ((tmp_path / "none", 1), (tmp_path, 1), (damaged, 2)):
+        result = chatgptes("chat", "--load", str(file), "--site", site.url, stdin="hi\n")
+        assert result.returncode == status
+        assert result.stdout == ""
+        assert str(file) in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert site.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_ctrl_c_ends_a_conversation_in_a_pipe(site: Site) -> None:
+    site.next("stall")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chatgptes", "chat", "--site", site.url],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"one\ntwo\n")
+    process.stdin.flush()
+    assert process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr == b""
+    assert len(site.messages) == 1
 
 
 def test_without_rich(site: Site) -> None:

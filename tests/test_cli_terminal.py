@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -55,6 +56,8 @@ class Terminal:
         )
         os.close(inside)
         self.raw = ""
+        # A read may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._seen = 0
 
     def __enter__(self) -> Terminal:
@@ -109,7 +112,7 @@ class Terminal:
             data = os.read(self._end, 65536)
         except OSError:  # Linux's way to say that the other side is closed.
             data = b""
-        self.raw += data.decode("utf-8", "replace")
+        self.raw += self._decoder.decode(data)
         return bool(data)
 
 
@@ -297,6 +300,21 @@ def test_a_conversation(tmp_path: Path) -> None:
         prompts = [messages[-1]["content"] for messages in site.messages]
         assert prompts[:2] == ["My name is Ada", "What is my name?"]
         assert prompts[2] == "What is my name?"
+
+
+def test_ctrl_d_ends_a_message_of_several_lines(site: Site) -> None:
+    with Terminal("chat", "--site", site.url) as terminal:
+        terminal.see("> ")
+        terminal.type('"""one\n')
+        terminal.see("… ")
+        terminal.type("two\n")
+        terminal.see("… ")
+        terminal.type("\x04")
+        terminal.see("This is message 1")
+        terminal.see("\n> ")
+        terminal.type("/exit\n")
+        assert terminal.done() == 0
+    assert [messages[-1]["content"] for messages in site.messages] == ["one\ntwo"]
 
 
 def wait_for(condition: object) -> None:

@@ -119,11 +119,18 @@ def _chat(
     file: str | None,
     **options: Any,
 ) -> None:
-    """Have a conversation: /help tells what can be typed."""
+    """Have a conversation: /help tells what can be typed.
+
+    In a pipe a line is a message, and the exit status is 1 if one of them failed.
+    """
     from .talking import Talk
 
-    with one_line_errors(), site_of(context, site, sandbox, options) as client:
-        Talk(client, plain=plain).run(file)
+    with (
+        one_line_errors(),
+        site_of(context, site, sandbox, options) as client,
+    ):
+        if not Talk(client, plain=plain).run(file):
+            sys.exit(1)
 
 
 @command.command("bots")
