@@ -223,7 +223,12 @@ def test_batch_interrupted(tmp_path: Path) -> None:
 
 
 def test_sandbox() -> None:
-    assert "--chunk-delay" in chatgptes("sandbox", "--help").stdout
+    usage = chatgptes("sandbox", "--help").stdout
+    assert usage.startswith("usage: chatgptes sandbox [-h]")
+    assert "--chunk-delay" in usage
+    wrong = chatgptes("sandbox", "--port", "x")
+    assert wrong.returncode == 2
+    assert wrong.stderr.splitlines()[-1].startswith("chatgptes sandbox: error: ")
     process = subprocess.Popen(
         [sys.executable, "-m", "chatgptes", "sandbox", "--port", "0"],
         stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,

@@ -254,4 +254,4 @@ def _sandbox(arguments: tuple[str, ...]) -> None:
     """Serve the local stand-in until stopped; --help lists its options."""
     from ..sandbox.__main__ import main
 
-    sys.exit(main(arguments))
+    sys.exit(main(arguments, "chatgptes sandbox"))
