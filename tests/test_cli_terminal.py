@@ -192,9 +192,7 @@ class Screen:
             if text == "\r":
                 self._column = 0
             elif text == "\n":
-                self._row += 1
-                while len(self._lines) <= self._row:
-                    self._lines.append("")
+                self._down()
             elif not text.startswith("\x1b"):
                 self._put(text)
             elif match[2] == "A":
@@ -208,7 +206,15 @@ class Screen:
             else:
                 assert match[2] in ("m", "h", "l"), f"unknown: {text!r}"
 
+    def _down(self) -> None:
+        self._row += 1
+        if len(self._lines) == self._row:
+            self._lines.append("")
+
     def _put(self, char: str) -> None:
+        if self._column == self._columns:
+            self._down()
+            self._column = 0
         line = self._lines[self._row].ljust(self._column)
         self._lines[self._row] = line[: self._column] + char + line[self._column + 1 :]
         self._column += 1
@@ -334,6 +340,26 @@ def test_ctrl_c_ends_one_question(site: Site) -> None:
         assert "Traceback" not in terminal.text
         # The cursor is back.
         assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    "answer", ["x" * 60 + " end", "x " * 40 + "end", "```\n" + "x" * 70 + " end"]
+)
+def test_ctrl_c_leaves_what_is_drawn_there_once(answer: str) -> None:
+    """The terminal writes ^C behind it: that must not begin a line that nobody takes away."""
+    rest = threading.Event()
+
+    def half(_: object) -> Iterator[str]:
+        yield answer
+        rest.wait(30)
+
+    with Site(answer=half) as site, Terminal("--site", site.url, "Hello") as terminal:
+        terminal.see("end")
+        terminal.type("\x03")
+        assert terminal.done() == 130
+        rest.set()
+    assert "^C" in terminal.text
+    assert Screen(80, 24, terminal.raw).text.count("x") == answer.count("x")
 
 
 CTRL_C_AT = """

@@ -28,6 +28,9 @@ __all__ = ["Screen", "is_screen"]
 
 _LOOK = 0.1
 """Seconds at least between two looks for finished blocks."""
+_ROOM = 2
+"""Columns that stay free: for the ^C that a terminal writes, which would begin a line of its own
+and spoil what is drawn."""
 _TAIL_LINES = 200
 """Source lines of an unfinished block that are drawn: more than any terminal shows."""
 
@@ -159,15 +162,29 @@ class Screen:
         # No hyperlinks: a terminal would hide where they lead.
         markdown = Markdown("", hyperlinks=False)
         markdown.parsed = self._parser.parse(text)
+        width = max(1, options.max_width - _ROOM)
         # What entities (`&#12;`) stand for comes out of the drawing only.
         lines = [
-            [Segment(harmless(part.text), part.style) for part in line if not part.control]
-            for line in console.render_lines(markdown, options, pad=False)
+            _without_padding(
+                [Segment(harmless(part.text), part.style) for part in line if not part.control]
+            )
+            for line in console.render_lines(markdown, options.update_width(width), pad=False)
         ]
         for end in (0, -1):
             while lines and not any(part.text.strip() for part in lines[end]):
                 del lines[end]
         return lines
+
+
+def _without_padding(line: list[Segment]) -> list[Segment]:
+    """`line` without the blanks at its end, which would be copied with it; colour stays."""
+    from rich.segment import Segment
+
+    while line and not (line[-1].style and line[-1].style.bgcolor):
+        text, style, _ = line.pop()
+        if text.rstrip():
+            return [*line, Segment(text.rstrip(), style)]
+    return line
 
 
 class _Block:
