@@ -163,6 +163,24 @@ def test_a_long_answer_is_there_once() -> None:
     assert shown.rstrip().endswith("The end.")
 
 
+def test_it_looks_the_same_however_it_comes() -> None:
+    """Word by word, each block for itself, or all at once."""
+    answer = (
+        "# Title\n\nText.\n\n```\ncode\n```\n\n[A](https://example.org/) link.\n\n---\n\n"
+        "| a | b |\n|---|---|\n| 1 | 2 |\n\n- one\n\n  more\n- two\n\n> quote\n\n    code\n\n"
+        "## End\n\nThe end.\n"
+    )
+    looks = set()
+    for options, delay in (([], 0.02), ([], 0.0), (["--no-stream"], 0.0)):
+        with Site(answer=lambda _: answer, chunk_delay=delay) as site:
+            with Terminal("--site", site.url, *options, "Hello") as terminal:
+                assert terminal.done() == 0
+        looks.add(Screen(80, 24, terminal.raw).text.rstrip())
+    (look,) = looks
+    assert "\n\n\n" not in look
+    assert look.endswith("The end.")
+
+
 def test_the_end_of_a_long_block_is_shown_while_it_is_written() -> None:
     rest = threading.Event()
 

@@ -11,13 +11,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..text import harmless
 
 if TYPE_CHECKING:
+    from markdown_it.token import Token
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.live import Live
     from rich.segment import Segment
@@ -88,8 +89,8 @@ class Screen:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        text, self._text = self._text, ""
         self._stop()
+        text, self._text = self._text, ""
         self._print(text)
 
     def _stop(self) -> None:
@@ -155,31 +156,44 @@ class Screen:
             self.printed = True
 
     def lines(self, text: str, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
-        """`text` as it is drawn, without empty lines around it."""
-        from rich.markdown import Markdown
-        from rich.segment import Segment
+        """`text` as it is drawn: an empty line between blocks, none around them.
 
-        # No hyperlinks: a terminal would hide where they lead.
-        markdown = Markdown("", hyperlinks=False)
-        markdown.parsed = self._parser.parse(text)
-        width = max(1, options.max_width - _ROOM)
-        # What entities (`&#12;`) stand for comes out of the drawing only.
-        lines = [
-            _without_padding(
-                [Segment(harmless(part.text), part.style) for part in line if not part.control]
-            )
-            for line in console.render_lines(markdown, options.update_width(width), pad=False)
-        ]
-        for end in (0, -1):
-            while lines and not any(part.text.strip() for part in lines[end]):
-                del lines[end]
-        return lines
+        Block by block, so that it looks the same however much of it is drawn at once.
+        """
+        from rich.markdown import Markdown
+
+        options = options.update_width(max(1, options.max_width - _ROOM))
+        found: list[list[Segment]] = []
+        for tokens in _blocks(self._parser.parse(text)):
+            # No hyperlinks: a terminal would hide where they lead.
+            block = Markdown("", hyperlinks=False)
+            block.parsed = tokens
+            lines = [
+                _without_padding(line) for line in console.render_lines(block, options, pad=False)
+            ]
+            for end in (0, -1):
+                while lines and not any(part.text.strip() for part in lines[end]):
+                    del lines[end]
+            found += [[], *lines] if found and lines else lines
+        return found
+
+
+def _blocks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
+    """The tokens of each block that stands in no other."""
+    block: list[Token] = []
+    for token in tokens:
+        block.append(token)
+        if token.level == 0 and token.nesting <= 0:
+            yield block
+            block = []
 
 
 def _without_padding(line: list[Segment]) -> list[Segment]:
     """`line` without the blanks at its end, which would be copied with it; colour stays."""
     from rich.segment import Segment
 
+    # What entities (`&#12;`) stand for comes out of the drawing only.
+    line = [Segment(harmless(part.text), part.style) for part in line if not part.control]
     while line and not (line[-1].style and line[-1].style.bgcolor):
         text, style, _ = line.pop()
         if text.rstrip():
