@@ -49,7 +49,11 @@ def test_first_words(site: Site) -> None:
     result = chatgptes("--site", site.url, "--timeout", "20", "chat", stdin="Hello\n")
     assert "> Hello" in result.stdout
     assert "chat" not in [messages[-1]["content"] for messages in site.messages]
-    assert chatgptes("docter", site.url).returncode == 2
+    for several in (["docter", site.url], ["What", "is", "a", "nonce?"]):
+        result = chatgptes(*several)
+        assert result.returncode == 2
+        assert "goes in quotes" in result.stderr
+        assert f"there is no command {several[0]!r}" in " ".join(result.stderr.split())
     assert "Commands:" in chatgptes("-h").stdout
     assert "--no-stream" in chatgptes("ask", "--help").stdout
     assert re.fullmatch(r"chatgptes, version \S+\n", chatgptes("--version").stdout)
@@ -123,6 +127,22 @@ def test_the_log(site: Site) -> None:
     assert "200" in result.stderr
     assert site.nonces.current("aipkit") not in result.stderr
     assert "GET" not in result.stdout
+
+
+def test_advice_names_options(site: Site) -> None:
+    """The library's errors name its arguments; here they are options."""
+    closed = ["--proxy", "http://127.0.0.1:9"]
+    default = chatgptes("Hi", *closed).stderr
+    assert "--site URL talks to any other" in default
+    assert "--api-key-file and --bot to your own" in default
+    assert "--sandbox is a local stand-in" in default
+    site.next("stall")
+    slow = chatgptes("--site", site.url, "--timeout", "0.5", "Hi").stderr
+    assert "(--timeout allows more)" in slow
+    gate = chatgptes("doctor", site.page("challenge"))
+    assert "with a key (--api-key-file and --bot)" in " ".join(gate.stdout.split())
+    asked = json.loads(chatgptes("--json", "Hi", *closed).stdout)
+    assert "Client(site=…)" in asked["message"]  # For programs it is what it is in a program.
 
 
 def test_bots(site: Site) -> None:
@@ -354,6 +374,25 @@ def test_ctrl_c_ends_a_conversation_in_a_pipe(site: Site) -> None:
     assert process.returncode == 130
     assert stderr == b""
     assert len(site.messages) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize("module", ["commands", "talking"])
+def test_ctrl_c_while_it_loads(site: Site, module: str) -> None:
+    program = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "chatgptes.cli.{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+import chatgptes.__main__ as m; m.main()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, "chat", "--site", site.url],
+        capture_output=True, stdin=subprocess.DEVNULL, env=ENVIRONMENT, timeout=60,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (130, b"")
 
 
 def test_without_rich(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 
@@ -13,7 +14,22 @@ from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
 from ..text import one_line
 from .streams import fail
 
-__all__ = ["one_line_errors", "say_error"]
+__all__ = ["in_options", "one_line_errors", "say_error"]
+
+# How the library's texts name what to change, and what that is here.
+_OPTIONS = {
+    "Client(site=…)": "--site URL",
+    "`python -m chatgptes.sandbox`": "--sandbox",
+    "timeout=Timeout(total=…)": "--timeout",
+    "api_key=": "--api-key-file",
+    "site=": "--site",
+    "bot=": "--bot",
+    "proxy=": "--proxy",
+}
+# Without a value of its own behind it: what is no advice stays as it is.
+_ARGUMENT = re.compile(
+    rf"(?<![\w.?&/])(?:{'|'.join(map(re.escape, _OPTIONS))})(?=[\s.,;:)]|$)",
+)
 
 
 @contextlib.contextmanager
@@ -35,7 +51,12 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
 
 def say_error(error: ChatGptEsError) -> None:
     """One line on standard error."""
-    click.echo(f"chatgptes: {type(error).__name__}: {one_line(str(error))}", err=True)
+    click.echo(f"chatgptes: {type(error).__name__}: {one_line(in_options(str(error)))}", err=True)
+
+
+def in_options(text: str) -> str:
+    """`text` of the library with the command line's names for its arguments."""
+    return _ARGUMENT.sub(lambda found: _OPTIONS[found[0]], text)
 
 
 def _json_error(error: ChatGptEsError) -> str:
