@@ -26,17 +26,21 @@ ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[
 
 
 class Terminal:
-    """A process whose standard streams are a terminal of 24 lines and 80 columns."""
+    """A process whose standard streams are a terminal of 24 lines and (if not told) 80 columns."""
 
     def __init__(
-        self, *arguments: str, program: tuple[str, ...] = ("-m", "chatgptes"), **variables: str
+        self,
+        *arguments: str,
+        program: tuple[str, ...] = ("-m", "chatgptes"),
+        columns: int = 80,
+        **variables: str,
     ) -> None:
         import fcntl
         import struct
         import termios
 
         self._end, inside = os.openpty()
-        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         environment = {
             **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")},
             "PYTHONPATH": str(ROOT),
@@ -456,6 +460,27 @@ def test_a_batch_has_a_bar(site: Site, tmp_path: Path) -> None:
     assert "chatgptes: 11 answered, 1 failed (1 UpstreamError)." in shown
     assert shown[-1] == "chatgptes: --retry-failed asks those again."
     assert len([line for line in shown if "12/12" in line]) == 1
+
+
+def test_a_narrow_terminal(tmp_path: Path) -> None:
+    """Nothing is cut, and wide characters are not broken over its edge."""
+    source = tmp_path / "in.txt"
+    source.write_text("".join(f"say {number}\n" for number in range(12)))
+    answer = "世界" * 50 + "\n\n| a | b |\n|---|---|\n| " + "word " * 20 + "| 世界 |\n"
+    with Site(answer=lambda _: answer) as site:
+        with Terminal("batch", str(source), "--site", site.url, columns=40) as terminal:
+            assert terminal.done() == 0
+        last = ESCAPE.sub("", terminal.raw).split("\r")
+        assert any(re.search(r"12/12 +\d+/min +0 failed +left +\d", line) for line in last)
+        with Terminal("--site", site.url, "Hello", columns=40) as terminal:
+            assert terminal.done() == 0
+        shown = terminal.text.splitlines()
+        assert "".join(shown).count("世") >= 51
+        widths = [len(line) + len(re.findall("[世界]", line)) for line in shown]
+        assert max(widths) <= 40
+        with Terminal("doctor", site.url, columns=40) as terminal:
+            assert terminal.done() == 0
+        assert max(map(len, terminal.text.splitlines())) <= 40
 
 
 def test_hung_up(site: Site) -> None:

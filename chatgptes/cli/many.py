@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run_batch"]
 
+_ROOM_FOR_A_BAR = 64
+"""Columns; on fewer the figures would be cut."""
+
 
 def run_batch(
     source: str,
@@ -143,19 +146,21 @@ def _bar() -> Progress:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
-    return Progress(
-        BarColumn(),
+    console = Console(stderr=True)
+    columns: list[ProgressColumn] = [
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[failed]} failed"),
-        TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        redirect_stdout=False,
-    )
+    ]
+    if console.width >= _ROOM_FOR_A_BAR:
+        columns.insert(0, BarColumn())
+        columns.insert(-2, TimeElapsedColumn())
+    return Progress(*columns, console=console, redirect_stdout=False)
