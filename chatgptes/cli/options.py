@@ -157,7 +157,7 @@ def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
     # Scheme, host and port: what is given on the command line may be anybody's site.
     if _origin(home) is not None and _origin(home) == _origin(site):
         return key
-    logging.getLogger("chatgptes").info(
+    logging.getLogger("chatgptes").debug(
         "%s is not used: it belongs to the site of %s.", KEY_VARIABLE, SITE_VARIABLE
     )
     return None
