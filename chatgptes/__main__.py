@@ -9,8 +9,12 @@ def main() -> None:
     """Run the command line, or say how to get what it needs."""
     try:
         from .cli import command
+        from .cli.streams import standard_streams
 
-        command(prog_name="chatgptes")
+        with standard_streams():
+            command(prog_name="chatgptes")
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ImportError as error:
         name = (error.name or "").partition(".")[0]
         if name not in ("click", "rich"):

@@ -16,8 +16,10 @@ from collections.abc import Iterable
 __all__ = ["harmless_markdown"]
 
 _SAFE_SCHEMES = frozenset({"http", "https", "mailto"})
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ue000\ue001]")
-"""Programs drop some of these, which could join what was apart; two serve as marks here."""
+_NEWLINE = re.compile(r"\r\n?|\x85")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000\ue001]")
+"""Programs drop some of these, which could join what was apart, and terminals obey some; two serve
+as marks here."""
 
 _OPENING_FENCE = re.compile(
     r"([ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+|>[ \t]*)*)(`{3,}|~{3,})[ \t]*(.*)"
@@ -48,7 +50,7 @@ def harmless_markdown(text: str) -> str:
     """
     out: list[str] = []
     prose: list[str] = []
-    lines = deque(_CONTROL.sub("", re.sub(r"\r\n?", "\n", text)).split("\n"))
+    lines = deque(_CONTROL.sub("", _NEWLINE.sub("\n", text)).split("\n"))
     while lines:
         line = lines.popleft()
         opening = _OPENING_FENCE.fullmatch(line)

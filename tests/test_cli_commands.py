@@ -49,7 +49,11 @@ def test_first_words(site: Site) -> None:
     result = chatgptes("--site", site.url, "--timeout", "20", "chat", stdin="Hello\n")
     assert "> Hello" in result.stdout
     assert "chat" not in [messages[-1]["content"] for messages in site.messages]
-    assert chatgptes("docter", site.url).returncode == 2
+    for several in (["docter", site.url], ["What", "is", "a", "nonce?"]):
+        result = chatgptes(*several)
+        assert result.returncode == 2
+        assert "goes in quotes" in result.stderr
+        assert f"there is no command {several[0]!r}" in " ".join(result.stderr.split())
     assert "Commands:" in chatgptes("-h").stdout
     assert "--no-stream" in chatgptes("ask", "--help").stdout
     assert re.fullmatch(r"chatgptes, version \S+\n", chatgptes("--version").stdout)
@@ -87,14 +91,25 @@ def test_keys(site: Site, tmp_path: Path) -> None:
     options = ["--site", site.url, "--bot", "5", "--json", "Hello"]
     by_file = chatgptes("--api-key-file", str(file), *options)
     assert json.loads(by_file.stdout)["dialect"] == "rest", by_file.stderr
-    by_variable = chatgptes(*options, CHATGPTES_API_KEY=site.api_key)
-    assert json.loads(by_variable.stdout)["dialect"] == "rest"
-    # The key of one site never goes to another.
-    elsewhere = chatgptes(
-        *options, CHATGPTES_API_KEY=site.api_key, CHATGPTES_SITE="https://example.org/"
-    )
+    home = {"CHATGPTES_API_KEY": site.api_key, "CHATGPTES_SITE": site.url}
+    for words in (options, ["--bot", "5", "--json", "Hello"]):
+        assert json.loads(chatgptes(*words, **home).stdout)["dialect"] == "rest"
+    # The key of one site never goes to another, and no key to one that nothing names as its own.
+    home["CHATGPTES_SITE"] = "https://example.org/"
+    elsewhere = chatgptes("-v", *options, **home)
     assert json.loads(elsewhere.stdout)["dialect"] == "aipkit"
+    assert "CHATGPTES_API_KEY is not used" in elsewhere.stderr
     assert "authorization" not in site.requests[-1].headers
+    asked = len(site.requests)
+    for home["CHATGPTES_SITE"] in ("", " "):
+        for words in (options, ["hi"], ["bots", site.url], ["doctor", site.url]):
+            homeless = chatgptes(*words, **home)
+            assert homeless.returncode == 2
+            assert "is set without CHATGPTES_SITE" in homeless.stderr
+            assert homeless.stderr.count("\n") == 1
+            assert site.api_key not in homeless.stdout + homeless.stderr
+    assert len(site.requests) == asked
+    assert chatgptes("--api-key-file", str(file), *options, **home).returncode == 0
     file.write_text("\n")
     for wrong in (["--api-key-file", str(file), "--site", site.url, "x"],
                   ["--api-key-file", str(file), "x"],
@@ -112,6 +127,22 @@ def test_the_log(site: Site) -> None:
     assert "200" in result.stderr
     assert site.nonces.current("aipkit") not in result.stderr
     assert "GET" not in result.stdout
+
+
+def test_advice_names_options(site: Site) -> None:
+    """The library's errors name its arguments; here they are options."""
+    closed = ["--proxy", "http://127.0.0.1:9"]
+    default = chatgptes("Hi", *closed).stderr
+    assert "--site URL talks to any other" in default
+    assert "--api-key-file and --bot to your own" in default
+    assert "--sandbox is a local stand-in" in default
+    site.next("stall")
+    slow = chatgptes("--site", site.url, "--timeout", "0.5", "Hi").stderr
+    assert "(--timeout allows more)" in slow
+    gate = chatgptes("doctor", site.page("challenge"))
+    assert "with a key (--api-key-file and --bot)" in " ".join(gate.stdout.split())
+    asked = json.loads(chatgptes("--json", "Hi", *closed).stdout)
+    assert "Client(site=…)" in asked["message"]  # For programs it is what it is in a program.
 
 
 def test_bots(site: Site) -> None:
@@ -212,7 +243,12 @@ def test_batch_interrupted(tmp_path: Path) -> None:
 
 
 def test_sandbox() -> None:
-    assert "--chunk-delay" in chatgptes("sandbox", "--help").stdout
+    usage = chatgptes("sandbox", "--help").stdout
+    assert usage.startswith("usage: chatgptes sandbox [-h]")
+    assert "--chunk-delay" in usage
+    wrong = chatgptes("sandbox", "--port", "x")
+    assert wrong.returncode == 2
+    assert wrong.stderr.splitlines()[-1].startswith("chatgptes sandbox: error: ")
     process = subprocess.Popen(
         [sys.executable, "-m", "chatgptes", "sandbox", "--port", "0"],
         stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,
@@ -252,7 +288,7 @@ def test_a_conversation_in_a_pipe(site: Site, tmp_path: Path) -> None:
         "not said",
     ]
     result = chatgptes("chat", "--site", site.url, stdin="\n".join(said) + "\n")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 1, "some of its lines failed"
     prompts = [messages[-1]["content"] for messages in site.messages]
     assert prompts == [
         "My name is Ada", "one\ntwo", "/three\n\nfour", "/etc is a folder", "Who am I?", "And now?",
@@ -274,7 +310,7 @@ def test_a_conversation_in_a_pipe(site: Site, tmp_path: Path) -> None:
 def test_a_conversation_goes_on_after_an_error(site: Site, tmp_path: Path) -> None:
     site.next("quota")
     result = chatgptes("chat", "--site", site.url, stdin="one\ntwo\n")
-    assert result.returncode == 0
+    assert result.returncode == 1
     assert result.stderr.startswith("chatgptes: QuotaError: ")
     assert result.stderr.count("\n") == 1
     assert "> two" in result.stdout
@@ -289,6 +325,74 @@ def test_a_conversation_goes_on_after_an_error(site: Site, tmp_path: Path) -> No
     loaded = chatgptes("chat", "--load", str(saved), "--site", site.url, stdin=f"/save {saved}\n")
     assert "Loaded 2 messages" in loaded.stdout
     assert "Saved 2 messages" in loaded.stdout
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("last", "last"),
+        ("one\\", "one"),
+        ("one\\\ntwo\\", "one\ntwo"),
+        ('"""one', "one"),
+        ('"""\n/one\n\ntwo', "/one\n\ntwo"),
+    ],
+)
+def test_the_end_of_the_input_ends_a_message(site: Site, typed: str, said: str, end: str) -> None:
+    result = chatgptes("chat", "--site", site.url, stdin=f"first\n{typed}{end}")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [messages[-1]["content"] for messages in site.messages] == ["first", said]
+
+
+def test_a_conversation_that_can_not_be_loaded(site: Site, tmp_path: Path) -> None:
+    """The command ends before anything is said to a bot that knows nothing of it."""
+    damaged = tmp_path / "notes.txt"
+    damaged.write_text("mine")
+    for file, status in ((tmp_path / "none", 1), (tmp_path, 1), (damaged, 2)):
+        result = chatgptes("chat", "--load", str(file), "--site", site.url, stdin="hi\n")
+        assert result.returncode == status
+        assert result.stdout == ""
+        assert str(file) in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert site.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_ctrl_c_ends_a_conversation_in_a_pipe(site: Site) -> None:
+    site.next("stall")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chatgptes", "chat", "--site", site.url],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"one\ntwo\n")
+    process.stdin.flush()
+    assert process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr == b""
+    assert len(site.messages) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize("module", ["commands", "talking"])
+def test_ctrl_c_while_it_loads(site: Site, module: str) -> None:
+    program = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "chatgptes.cli.{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+import chatgptes.__main__ as m; m.main()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, "chat", "--site", site.url],
+        capture_output=True, stdin=subprocess.DEVNULL, env=ENVIRONMENT, timeout=60,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (130, b"")
 
 
 def test_without_rich(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -25,15 +26,21 @@ ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[
 
 
 class Terminal:
-    """A process whose standard streams are a terminal of 24 lines and 80 columns."""
+    """A process whose standard streams are a terminal of 24 lines and (if not told) 80 columns."""
 
-    def __init__(self, *arguments: str, **variables: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        program: tuple[str, ...] = ("-m", "chatgptes"),
+        columns: int = 80,
+        **variables: str,
+    ) -> None:
         import fcntl
         import struct
         import termios
 
         self._end, inside = os.openpty()
-        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         environment = {
             **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")},
             "PYTHONPATH": str(ROOT),
@@ -42,7 +49,7 @@ class Terminal:
             "INPUTRC": "/dev/null",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "chatgptes", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -53,6 +60,8 @@ class Terminal:
         )
         os.close(inside)
         self.raw = ""
+        # A read may end within a character.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._seen = 0
 
     def __enter__(self) -> Terminal:
@@ -107,7 +116,7 @@ class Terminal:
             data = os.read(self._end, 65536)
         except OSError:  # Linux's way to say that the other side is closed.
             data = b""
-        self.raw += data.decode("utf-8", "replace")
+        self.raw += self._decoder.decode(data)
         return bool(data)
 
 
@@ -158,6 +167,24 @@ def test_a_long_answer_is_there_once() -> None:
     assert shown.rstrip().endswith("The end.")
 
 
+def test_it_looks_the_same_however_it_comes() -> None:
+    """Word by word, each block for itself, or all at once."""
+    answer = (
+        "# Title\n\nText.\n\n```\ncode\n```\n\n[A](https://example.org/) link.\n\n---\n\n"
+        "| a | b |\n|---|---|\n| 1 | 2 |\n\n- one\n\n  more\n- two\n\n> quote\n\n    code\n\n"
+        "## End\n\nThe end.\n"
+    )
+    looks = set()
+    for options, delay in (([], 0.02), ([], 0.0), (["--no-stream"], 0.0)):
+        with Site(answer=lambda _: answer, chunk_delay=delay) as site:
+            with Terminal("--site", site.url, *options, "Hello") as terminal:
+                assert terminal.done() == 0
+        looks.add(Screen(80, 24, terminal.raw).text.rstrip())
+    (look,) = looks
+    assert "\n\n\n" not in look
+    assert look.endswith("The end.")
+
+
 def test_the_end_of_a_long_block_is_shown_while_it_is_written() -> None:
     rest = threading.Event()
 
@@ -187,9 +214,7 @@ class Screen:
             if text == "\r":
                 self._column = 0
             elif text == "\n":
-                self._row += 1
-                while len(self._lines) <= self._row:
-                    self._lines.append("")
+                self._down()
             elif not text.startswith("\x1b"):
                 self._put(text)
             elif match[2] == "A":
@@ -203,7 +228,15 @@ class Screen:
             else:
                 assert match[2] in ("m", "h", "l"), f"unknown: {text!r}"
 
+    def _down(self) -> None:
+        self._row += 1
+        if len(self._lines) == self._row:
+            self._lines.append("")
+
     def _put(self, char: str) -> None:
+        if self._column == self._columns:
+            self._down()
+            self._column = 0
         line = self._lines[self._row].ljust(self._column)
         self._lines[self._row] = line[: self._column] + char + line[self._column + 1 :]
         self._column += 1
@@ -297,6 +330,21 @@ def test_a_conversation(tmp_path: Path) -> None:
         assert prompts[2] == "What is my name?"
 
 
+def test_ctrl_d_ends_a_message_of_several_lines(site: Site) -> None:
+    with Terminal("chat", "--site", site.url) as terminal:
+        terminal.see("> ")
+        terminal.type('"""one\n')
+        terminal.see("… ")
+        terminal.type("two\n")
+        terminal.see("… ")
+        terminal.type("\x04")
+        terminal.see("This is message 1")
+        terminal.see("\n> ")
+        terminal.type("/exit\n")
+        assert terminal.done() == 0
+    assert [messages[-1]["content"] for messages in site.messages] == ["one\ntwo"]
+
+
 def wait_for(condition: object) -> None:
     end = time.monotonic() + 30
     while not condition():  # type: ignore[operator]
@@ -316,6 +364,87 @@ def test_ctrl_c_ends_one_question(site: Site) -> None:
         assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
 
 
+@pytest.mark.parametrize(
+    "answer", ["x" * 60 + " end", "x " * 40 + "end", "```\n" + "x" * 70 + " end"]
+)
+def test_ctrl_c_leaves_what_is_drawn_there_once(answer: str) -> None:
+    """The terminal writes ^C behind it: that must not begin a line that nobody takes away."""
+    rest = threading.Event()
+
+    def half(_: object) -> Iterator[str]:
+        yield answer
+        rest.wait(30)
+
+    with Site(answer=half) as site, Terminal("--site", site.url, "Hello") as terminal:
+        terminal.see("end")
+        terminal.type("\x03")
+        assert terminal.done() == 130
+        rest.set()
+    assert "^C" in terminal.text
+    assert Screen(80, 24, terminal.raw).text.count("x") == answer.count("x")
+
+
+CTRL_C_AT = """
+import os, signal, sys, threading
+import rich.live
+
+def interrupted(owner, name, which=lambda self: True, before=False):
+    real = getattr(owner, name)
+    def call(self, *args, **kwargs):
+        chosen = which(self)
+        if chosen and before:
+            os.kill(os.getpid(), signal.SIGINT)
+        result = real(self, *args, **kwargs)
+        if chosen and not before:
+            os.kill(os.getpid(), signal.SIGINT)
+        return result
+    setattr(owner, name, call)
+
+ours = lambda self: self.name == "chatgptes-screen"
+{
+    "Live.start": lambda: interrupted(rich.live.Live, "start"),
+    "show_cursor": lambda: interrupted(rich.console.Console, "show_cursor"),
+    "Thread.start": lambda: interrupted(threading.Thread, "start", ours),
+    "Thread.join": lambda: interrupted(threading.Thread, "join", ours, True),
+}[sys.argv.pop(1)]()
+from chatgptes.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("moment", ["Live.start", "show_cursor", "Thread.start", "Thread.join"])
+def test_ctrl_c_when_drawing_begins_or_ends(site: Site, moment: str) -> None:
+    """A real signal at that moment: the cursor comes back."""
+    program = ("-c", CTRL_C_AT, moment)
+    with Terminal("--site", site.url, "Hello", program=program) as terminal:
+        assert terminal.done() == 130
+        assert "Traceback" not in terminal.text
+        assert "\x1b[?25l" in terminal.raw
+        assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize("moment", ["Live.start", "show_cursor"])
+def test_ctrl_c_when_a_bar_begins(site: Site, tmp_path: Path, moment: str) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("one\ntwo\n")
+    program = ("-c", CTRL_C_AT, moment)
+    with Terminal("batch", str(source), "--site", site.url, program=program) as terminal:
+        assert terminal.done() == 130
+        assert "Traceback" not in terminal.text
+        assert "\x1b[?25l" in terminal.raw
+        assert terminal.raw.rfind("\x1b[?25h") > terminal.raw.rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_lacks_characters(encoding: str) -> None:
+    with Site(answer=lambda _: "- 世界 –\n- **end**\n") as site:
+        with Terminal("--site", site.url, "hi", PYTHONIOENCODING=encoding) as terminal:
+            assert terminal.done() == 0
+    assert "?? " in terminal.text
+    assert "end" in terminal.text
+    assert "Traceback" not in terminal.text
+
+
 def test_a_batch_has_a_bar(site: Site, tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
     source.write_text("".join(f"say {number}\n" for number in range(12)))
@@ -331,6 +460,27 @@ def test_a_batch_has_a_bar(site: Site, tmp_path: Path) -> None:
     assert "chatgptes: 11 answered, 1 failed (1 UpstreamError)." in shown
     assert shown[-1] == "chatgptes: --retry-failed asks those again."
     assert len([line for line in shown if "12/12" in line]) == 1
+
+
+def test_a_narrow_terminal(tmp_path: Path) -> None:
+    """Nothing is cut, and wide characters are not broken over its edge."""
+    source = tmp_path / "in.txt"
+    source.write_text("".join(f"say {number}\n" for number in range(12)))
+    answer = "世界" * 50 + "\n\n| a | b |\n|---|---|\n| " + "word " * 20 + "| 世界 |\n"
+    with Site(answer=lambda _: answer) as site:
+        with Terminal("batch", str(source), "--site", site.url, columns=40) as terminal:
+            assert terminal.done() == 0
+        last = ESCAPE.sub("", terminal.raw).split("\r")
+        assert any(re.search(r"12/12 +\d+/min +0 failed +left +\d", line) for line in last)
+        with Terminal("--site", site.url, "Hello", columns=40) as terminal:
+            assert terminal.done() == 0
+        shown = terminal.text.splitlines()
+        assert "".join(shown).count("世") >= 51
+        widths = [len(line) + len(re.findall("[世界]", line)) for line in shown]
+        assert max(widths) <= 40
+        with Terminal("doctor", site.url, columns=40) as terminal:
+            assert terminal.done() == 0
+        assert max(map(len, terminal.text.splitlines())) <= 40
 
 
 def test_hung_up(site: Site) -> None:

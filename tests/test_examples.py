@@ -81,7 +81,7 @@ def test_with_a_site(site: Site, name: str) -> None:
 
 
 def test_dask() -> None:
-    """A cluster of two processes; no more turns at once than the limit that they share."""
+    """Two processes: no more turns at once than their limit, and each reads the page once."""
     pytest.importorskip("distributed")
     lock = threading.Lock()
     now, most = 0, 0
@@ -108,7 +108,9 @@ def test_dask() -> None:
         assert result.returncode == 0, result.stderr
         assert result.stdout.count("-> 4 characters") == 12
         assert len({request.param("session_id") for request in site.requests} - {""}) == 1
+        pages = [request for request in site.requests if request.target == "/"]
     assert 1 < most <= 3
+    assert 1 <= len(pages) <= 2
 
 
 def test_web() -> None:

@@ -84,8 +84,8 @@ PIECES = [
     "vbscript:x", "<javascript:x>", "https://example.org/", "`", "``", "```", "~~~", "```html",
     "    ", "  ",
     "\n", "\n\n", "\r", "- ", "1. ", "> ", "\\", "|", "| - |\n", "|---|---|\n", "$", "$$", "\t",
-    "*", "_", "#", "x", " ", '"', "'", "(", "&lt;", "\x00", "\x0b", "\u2028", "- ```\n",
-    "> ```\n",
+    "*", "_", "#", "x", " ", '"', "'", "(", "&lt;", "\x00", "\x0b", "\u2028", "\x85", "\x9b",
+    "- ```\n", "> ```\n",
     "---\n", "<b>", "\ue0000\ue001", "<https://a/onclick=x>", "===\n",
 ]  # fmt: skip
 
@@ -170,6 +170,17 @@ def test_good_links_stay() -> None:
             "https://example.org/a_(b)", "http://example.org/p.png", "mailto:a@b.c",
             "https://example.org/r", "#part", "../x?a=b:c",
         ]  # fmt: skip
+
+
+def test_no_control_character_is_left() -> None:
+    """Neither for a browser nor for a terminal, where U+009B begins what U+001B [ does."""
+    controls = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
+    for text in ("a{}b", "`a{}b`", "```\na{}b\n```", "[a](https://example.org/{})", "$a{}b$"):
+        for control in controls:
+            shown = harmless_markdown(text.format(control))
+            assert not set(shown) & (set(controls) - {"\t", "\n"}), repr(control)
+            if control in "\r\x85" and text == "a{}b":  # U+0085 is NEXT LINE: words stay apart.
+                assert shown == "a\nb"
 
 
 def test_formulas() -> None:

@@ -137,11 +137,14 @@ def test_errors_are_one_line(kernel: Kernel, site: Site) -> None:
     outputs = kernel.run("%%chat\nThree")
     assert error(outputs).startswith("StreamInterruptedError: ")
     assert markdown([output for output in outputs if output.output_type != "error"])
+    turns = len(site.messages)
     for wrong in ("--sight x", "--new=1", "--site", "--timeout soon", "--sandbox --site x",
-                  "--transport pigeon", "Hello there"):  # fmt: skip
+                  "--transport pigeon", "Hello there", "--to 1x", "--to class",
+                  "--to a.b"):  # fmt: skip
         assert error(kernel.run(f"%%chat {wrong}\nHello")).startswith(
             ("There", "--", "Invalid", "What")
         )
+    assert len(site.messages) == turns
     assert "--sandbox" in printed(kernel.run("%chat --help"))
 
 

@@ -32,6 +32,12 @@ class _Prompts(click.Group):
             args = [_DEFAULT, *args]
         return super().parse_args(context, args)
 
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            sys.exit(130)  # click would say "Aborted!", and 1.
+
     def _first_word(self, context: click.Context, args: list[str]) -> int:
         takes_value = {
             name
@@ -68,7 +74,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @command.command("ask")
-@click.argument("prompt", required=False)
+@click.argument("words", metavar="[PROMPT]", nargs=-1)
 @talk_options
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
 @_plain
@@ -77,7 +83,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _ask(
     context: click.Context,
     /,
-    prompt: str | None,
+    words: tuple[str, ...],
     site: str | None,
     sandbox: bool,
     as_json: bool,
@@ -91,9 +97,14 @@ def _ask(
     """
     from .asking import ask
 
+    if len(words) > 1:
+        raise click.UsageError(
+            f"A prompt of several words goes in quotes; and there is no command {words[0]!r}"
+            " (`chatgptes --help` lists them)."
+        )
     ask(
         context,
-        prompt,
+        words[0] if words else None,
         site=site,
         sandbox=sandbox,
         as_json=as_json,
@@ -119,11 +130,18 @@ def _chat(
     file: str | None,
     **options: Any,
 ) -> None:
-    """Have a conversation: /help tells what can be typed."""
+    """Have a conversation: /help tells what can be typed.
+
+    In a pipe a line is a message, and the exit status is 1 if one of them failed.
+    """
     from .talking import Talk
 
-    with one_line_errors(), site_of(context, site, sandbox, options) as client:
-        Talk(client, plain=plain).run(file)
+    with (
+        one_line_errors(),
+        site_of(context, site, sandbox, options) as client,
+    ):
+        if not Talk(client, plain=plain).run(file):
+            sys.exit(1)
 
 
 @command.command("bots")
@@ -247,4 +265,4 @@ def _sandbox(arguments: tuple[str, ...]) -> None:
     """Serve the local stand-in until stopped; --help lists its options."""
     from ..sandbox.__main__ import main
 
-    sys.exit(main(arguments))
+    sys.exit(main(arguments, "chatgptes sandbox"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 
@@ -11,8 +12,24 @@ import click
 
 from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
 from ..text import one_line
+from .streams import fail
 
-__all__ = ["one_line_errors", "say_error"]
+__all__ = ["in_options", "one_line_errors", "say_error"]
+
+# How the library's texts name what to change, and what that is here.
+_OPTIONS = {
+    "Client(site=…)": "--site URL",
+    "`python -m chatgptes.sandbox`": "--sandbox",
+    "timeout=Timeout(total=…)": "--timeout",
+    "api_key=": "--api-key-file",
+    "site=": "--site",
+    "bot=": "--bot",
+    "proxy=": "--proxy",
+}
+# Without a value of its own behind it: what is no advice stays as it is.
+_ARGUMENT = re.compile(
+    rf"(?<![\w.?&/])(?:{'|'.join(map(re.escape, _OPTIONS))})(?=[\s.,;:)]|$)",
+)
 
 
 @contextlib.contextmanager
@@ -20,10 +37,6 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
     """End the program with status 1, 2 (what was asked can't be done) or 130 (Ctrl-C)."""
     try:
         yield
-    except BrokenPipeError:
-        # The reader has gone; Python would complain about the flush at exit.
-        sys.stdout = None
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except ChatGptEsError as error:
@@ -33,14 +46,17 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
         usage = isinstance(error, (InvalidConfigError, InvalidMessageError))
         sys.exit(2 if usage else 1)
     except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        click.echo(f"chatgptes: {one_line(f'{what}{error.strerror or error}')}", err=True)
-        sys.exit(1)
+        fail(error)
 
 
 def say_error(error: ChatGptEsError) -> None:
     """One line on standard error."""
-    click.echo(f"chatgptes: {type(error).__name__}: {one_line(str(error))}", err=True)
+    click.echo(f"chatgptes: {type(error).__name__}: {one_line(in_options(str(error)))}", err=True)
+
+
+def in_options(text: str) -> str:
+    """`text` of the library with the command line's names for its arguments."""
+    return _ARGUMENT.sub(lambda found: _OPTIONS[found[0]], text)
 
 
 def _json_error(error: ChatGptEsError) -> str:

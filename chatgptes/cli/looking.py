@@ -12,6 +12,7 @@ import click
 from ..diagnosis import Diagnosis
 from ..sites.dialect import Bot
 from ..text import harmless, one_line
+from .failing import in_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,7 +55,7 @@ def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
         click.echo(json.dumps(diagnosis.to_dict()))
         return
     if not sys.stdout.isatty():
-        click.echo(harmless(str(diagnosis)))
+        click.echo(harmless(in_options(str(diagnosis))))
         return
     from rich.text import Text
 
@@ -62,12 +63,12 @@ def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     table = _table("Step", "", "What was found")
     for step in diagnosis.steps:
         word, style = marks[step.ok]
-        found = Text(one_line(step.detail), style="dim" if step.ok is None else "")
+        found = Text(one_line(in_options(step.detail)), style="dim" if step.ok is None else "")
         table.add_row(step.name, Text(word, style=style), found)
     _draw(table, title=one_line(diagnosis.site))
     hints = [step for step in diagnosis.steps if step.advice]
     for step in hints:
-        _draw(Text.assemble((f"{step.name}: ", "bold"), one_line(step.advice)))
+        _draw(Text.assemble((f"{step.name}: ", "bold"), one_line(in_options(step.advice))))
     if diagnosis.ok:
         _draw(Text("Nothing stands in the way.", style="green"))
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 __all__ = ["run_batch"]
+
+_ROOM_FOR_A_BAR = 64
+"""Columns; on fewer the figures would be cut."""
 
 
 def run_batch(
@@ -106,8 +109,7 @@ def _progress(total: int) -> Iterator[Callable[[BatchProgress], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    bar = _bar()
-    with bar:
+    with _shown(_bar()) as bar:
         task = bar.add_task("", total=total, failed=0, rate="")
 
         def show(progress: BatchProgress) -> None:
@@ -126,25 +128,39 @@ def _progress(total: int) -> Iterator[Callable[[BatchProgress], None]]:
         yield show
 
 
+@contextmanager
+def _shown(bar: Progress) -> Iterator[Progress]:
+    """`bar` on the terminal for the block, and the cursor back whenever Ctrl-C comes."""
+    try:
+        with bar:
+            yield bar
+    finally:
+        with suppress(Exception):  # What was half begun ends as it can.
+            bar.live.stop()
+        bar.console.show_cursor(True)
+
+
 def _bar() -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
-    return Progress(
-        BarColumn(),
+    console = Console(stderr=True)
+    columns: list[ProgressColumn] = [
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[failed]} failed"),
-        TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
-        redirect_stdout=False,
-    )
+    ]
+    if console.width >= _ROOM_FOR_A_BAR:
+        columns.insert(0, BarColumn())
+        columns.insert(-2, TimeElapsedColumn())
+    return Progress(*columns, console=console, redirect_stdout=False)

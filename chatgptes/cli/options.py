@@ -24,13 +24,14 @@ __all__ = ["arguments_of", "client_options", "site_of", "talk_options"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 KEY_VARIABLE = "CHATGPTES_API_KEY"
+SITE_VARIABLE = "CHATGPTES_SITE"
 _TYPING = 0.02
 """Seconds between two words of the stand-in: as a bot types."""
 
 _SITE = click.option(
     "--site",
     metavar="URL",
-    envvar="CHATGPTES_SITE",
+    envvar=SITE_VARIABLE,
     help=f"The page that shows the bot.  [{DEFAULT_SITE}]",
 )
 _CLIENT = (
@@ -42,7 +43,7 @@ _CLIENT = (
         "--api-key-file",
         metavar="FILE",
         type=click.Path(dir_okay=False),
-        help=f"The owner's REST key, from a file.  [{KEY_VARIABLE}]",
+        help=f"The owner's REST key, from a file.  [{KEY_VARIABLE}, for {SITE_VARIABLE} only]",
     ),
     click.option(
         "--transport",
@@ -98,6 +99,7 @@ def arguments_of(
 
     Raises:
         click.UsageError: options that don't go together.
+        InvalidConfigError: there is a key, and nothing says for which site.
     """
     key = _key(options.pop("api_key_file", None), site, sandbox=sandbox)
     arguments: Any = {name: value for name, value in options.items() if value is not None}
@@ -143,11 +145,22 @@ def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
             raise click.UsageError("A key needs --site: the site it belongs to.")
         return _read_key(path)
     key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not key or sandbox or site is None:
+    if not key or sandbox:
         return None
-    # A key that stands beside a site in the environment is for that one: scheme, host and port.
-    home = os.environ.get("CHATGPTES_SITE", "").strip()
-    return key if not home or _origin(home) == _origin(site) else None
+    home = os.environ.get(SITE_VARIABLE, "").strip()
+    if not home:
+        raise InvalidConfigError(
+            f"{KEY_VARIABLE} is set without {SITE_VARIABLE}, the site that the key belongs to: set"
+            f" that too, give the key with --api-key-file, or unset {KEY_VARIABLE}."
+        )
+    assert site is not None  # It comes from there, if not from the command line.
+    # Scheme, host and port: what is given on the command line may be anybody's site.
+    if _origin(home) is not None and _origin(home) == _origin(site):
+        return key
+    logging.getLogger("chatgptes").debug(
+        "%s is not used: it belongs to the site of %s.", KEY_VARIABLE, SITE_VARIABLE
+    )
+    return None
 
 
 def _read_key(path: str) -> str:

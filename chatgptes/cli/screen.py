@@ -6,17 +6,19 @@ block that is still being written is drawn again and again.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..text import harmless
 
 if TYPE_CHECKING:
+    from markdown_it.token import Token
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.live import Live
     from rich.segment import Segment
@@ -27,6 +29,9 @@ __all__ = ["Screen", "is_screen"]
 
 _LOOK = 0.1
 """Seconds at least between two looks for finished blocks."""
+_ROOM = 2
+"""Columns that stay free: for the ^C that a terminal writes, which would begin a line of its own
+and spoil what is drawn."""
 _TAIL_LINES = 200
 """Source lines of an unfinished block that are drawn: more than any terminal shows."""
 
@@ -69,8 +74,13 @@ class Screen:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._live.start()
-        self._thread.start()
+        try:
+            self._live.start()
+            self._thread.start()
+        except BaseException:  # Ctrl-C, most likely: `__exit__` won't be called.
+            with contextlib.suppress(Exception):  # What was half begun ends as it can.
+                self._stop()
+            raise
         return self
 
     def __exit__(
@@ -79,12 +89,23 @@ class Screen:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ended.set()
-        self._thread.join()
+        self._stop()
         text, self._text = self._text, ""
-        assert self._live is not None
-        self._live.stop()
         self._print(text)
+
+    def _stop(self) -> None:
+        """Take away what is drawn, and give the terminal its cursor back."""
+        assert self._live is not None
+        self._ended.set()
+        try:
+            if self._thread.is_alive():
+                self._thread.join()
+        finally:
+            try:
+                self._live.stop()
+            finally:
+                # Once more, if Ctrl-C came in between; it changes nothing that is drawn.
+                self._console.show_cursor(True)
 
     def write(self, chunk: str) -> None:
         """The next text of the answer."""
@@ -135,22 +156,49 @@ class Screen:
             self.printed = True
 
     def lines(self, text: str, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
-        """`text` as it is drawn, without empty lines around it."""
-        from rich.markdown import Markdown
-        from rich.segment import Segment
+        """`text` as it is drawn: an empty line between blocks, none around them.
 
-        # No hyperlinks: a terminal would hide where they lead.
-        markdown = Markdown("", hyperlinks=False)
-        markdown.parsed = self._parser.parse(text)
-        # What entities (`&#12;`) stand for comes out of the drawing only.
-        lines = [
-            [Segment(harmless(part.text), part.style) for part in line if not part.control]
-            for line in console.render_lines(markdown, options, pad=False)
-        ]
-        for end in (0, -1):
-            while lines and not any(part.text.strip() for part in lines[end]):
-                del lines[end]
-        return lines
+        Block by block, so that it looks the same however much of it is drawn at once.
+        """
+        from rich.markdown import Markdown
+
+        options = options.update_width(max(1, options.max_width - _ROOM))
+        found: list[list[Segment]] = []
+        for tokens in _blocks(self._parser.parse(text)):
+            # No hyperlinks: a terminal would hide where they lead.
+            block = Markdown("", hyperlinks=False)
+            block.parsed = tokens
+            lines = [
+                _without_padding(line) for line in console.render_lines(block, options, pad=False)
+            ]
+            for end in (0, -1):
+                while lines and not any(part.text.strip() for part in lines[end]):
+                    del lines[end]
+            found += [[], *lines] if found and lines else lines
+        return found
+
+
+def _blocks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
+    """The tokens of each block that stands in no other."""
+    block: list[Token] = []
+    for token in tokens:
+        block.append(token)
+        if token.level == 0 and token.nesting <= 0:
+            yield block
+            block = []
+
+
+def _without_padding(line: list[Segment]) -> list[Segment]:
+    """`line` without the blanks at its end, which would be copied with it; colour stays."""
+    from rich.segment import Segment
+
+    # What entities (`&#12;`) stand for comes out of the drawing only.
+    line = [Segment(harmless(part.text), part.style) for part in line if not part.control]
+    while line and not (line[-1].style and line[-1].style.bgcolor):
+        text, style, _ = line.pop()
+        if text.rstrip():
+            return [*line, Segment(text.rstrip(), style)]
+    return line
 
 
 class _Block:

@@ -24,8 +24,9 @@ HELP = """\
 /new         begin a new one
 /help        this
 /exit        leave (so does Ctrl-D)
-Ctrl-C stops an answer. A line that ends in \\ goes on in the next one; several lines may stand
-between \"\"\" and \"\"\". A message that begins with / is written with //."""
+Ctrl-C stops an answer.
+A line that ends in \\ goes on in the next one; several lines may stand between
+\"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""
 
 _QUOTES = '"""'
 LEAVE = object()
@@ -40,6 +41,7 @@ class Talk:
         self._talk: Conversation = client.conversation()
         self._known: set[Path] = set()
         self._interactive = sys.stdin.isatty()
+        self._failed = False
         self._commands: dict[str, Callable[[str], None]] = {
             "save": self._save,
             "load": self._load,
@@ -47,15 +49,36 @@ class Talk:
             "help": lambda _: click.echo(HELP),
         }
 
-    def run(self, file: str | None) -> None:
-        """Talk until the user leaves.  `file`: a conversation to go on with."""
+    def run(self, file: str | None) -> bool:
+        """Talk until the user leaves, or the input ends.
+
+        Args:
+            file: path of a conversation to go on with, or None for a new one.
+
+        Returns:
+            False if a turn or a command failed that nobody saw: standard input is no terminal.
+
+        Raises:
+            InvalidConfigError, OSError: `file` can't be used.
+            KeyboardInterrupt: where standard input is no terminal.
+        """
+        path = None if file is None else self._expanded(file)
+        if path is not None:
+            self._go_on_with(path)
         if self._interactive:
-            # Line editing and a history of this session; not on every system.
-            with contextlib.suppress(ImportError):
-                import readline  # noqa: F401
-            click.echo(f"Talking to {one_line(self._client.site)}. /help for help, /exit to leave.")
-        if file is not None:
-            self._load(file)
+            self._greet()
+        if path is not None:
+            self._tell_loaded(path)
+        self._talk_on()
+        return self._interactive or not self._failed
+
+    def _greet(self) -> None:
+        # Line editing and a history of this session; not on every system.
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401
+        click.echo(f"Talking to {one_line(self._client.site)}. /help for help, /exit to leave.")
+
+    def _talk_on(self) -> None:
         while True:
             try:
                 text = self._read()
@@ -66,6 +89,8 @@ class Talk:
                     click.echo()
                 return
             except KeyboardInterrupt:
+                if not self._interactive:
+                    raise
                 # At the prompt it drops the line; a second one behind an answer finds nothing.
                 click.echo("\n(Ctrl-D or /exit leaves.)")
             except UnicodeDecodeError:
@@ -95,17 +120,30 @@ class Talk:
         lines = [line]
         while lines[-1].endswith("\\"):
             lines[-1] = lines[-1][:-1]
-            lines.append(self._line("… "))
+            if (following := self._following()) is None:
+                break
+            lines.append(following)
         return "\n".join(lines)
 
     def _quoted(self, line: str) -> str:
         lines = [line]
         while not lines[-1].rstrip().endswith(_QUOTES):
-            lines.append(self._line("… "))
+            if (following := self._following()) is None:
+                break
+            lines.append(following)
         lines[-1] = lines[-1].rstrip().removesuffix(_QUOTES)
         text = "\n".join(lines).strip("\n")
         # Within quotes a slash is a slash.
         return f"/{text}" if text.startswith("/") else text
+
+    def _following(self) -> str | None:
+        """The next line of a message, or None if the end of the input is the message's end too."""
+        try:
+            return self._line("… ")
+        except EOFError:
+            if self._interactive:
+                click.echo()
+            return None
 
     def _line(self, prompt: str) -> str:
         return input(prompt if self._interactive else "")
@@ -114,9 +152,11 @@ class Talk:
         try:
             show(self._talk.stream(text), self._plain)
         except KeyboardInterrupt:
+            if not self._interactive:
+                raise
             self._complain("Stopped; the conversation goes on without this question.")
         except ChatGptEsError as error:
-            say_error(error)
+            self._fail(error)
         if self._interactive:
             click.echo()
 
@@ -140,14 +180,19 @@ class Talk:
         if path is None:
             return
         try:
-            self._talk = self._client.conversation(path)
+            self._go_on_with(path)
         except ChatGptEsError as error:
-            say_error(error)
-            return
+            self._fail(error)
         except OSError as error:
             self._complain(f"{path}: {error.strerror or error}")
-            return
+        else:
+            self._tell_loaded(path)
+
+    def _go_on_with(self, path: Path) -> None:
+        self._talk = self._client.conversation(path)
         self._known = {path}  # Only this talk's own file may be written over.
+
+    def _tell_loaded(self, path: Path) -> None:
         messages = self._talk.messages
         click.echo(f"Loaded {len(messages)} messages from {one_line(str(path))}.")
         for message in messages[-2:]:
@@ -164,10 +209,18 @@ class Talk:
         if not name:
             self._complain(f"Which file? {usage}")
             return None
+        return self._expanded(name)
+
+    def _expanded(self, name: str) -> Path:
         try:
             return Path(name).expanduser()
         except RuntimeError:  # ~nobody
             return Path(name)
 
+    def _fail(self, error: ChatGptEsError) -> None:
+        self._failed = True
+        say_error(error)
+
     def _complain(self, text: str) -> None:
+        self._failed = True
         click.echo(f"chatgptes: {one_line(text)}", err=True)

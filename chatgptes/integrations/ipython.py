@@ -9,6 +9,7 @@ runs the cell: the notebook's event loop is neither used nor changed.
 
 from __future__ import annotations
 
+import keyword
 import re
 import shlex
 import sys
@@ -247,7 +248,13 @@ def _parsed(line: str) -> tuple[dict[str, str], str]:
             raise ChatError(f"--{name} needs a value: see `%chat --help`.")
         options[name] = "".join(shlex.split(found[3]))
         line = line[found.end() :]
+    if not _is_name(options.get("to", "reply")):
+        raise ChatError(f"--to needs a variable's name, and {options['to']!r} can't be one.")
     return options, line.strip()
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def _seconds(options: dict[str, str]) -> float | None:

@@ -10,10 +10,15 @@ from collections.abc import Sequence
 
 from .site import Site
 
+PROGRAM = "python -m chatgptes.sandbox"
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM; gives the exit status."""
-    options = _parser().parse_args(arguments)
+
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Serve until Ctrl-C or SIGTERM; gives the exit status.
+
+    `program` is how the user has called it, for the texts about usage.
+    """
+    options = _parser(program).parse_args(arguments)
     tls = None
     if options.tls_cert:
         import ssl
@@ -66,9 +71,9 @@ def listing(site: Site, *, faults: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m chatgptes.sandbox",
+        prog=program,
         description="Serve a local stand-in for WordPress sites with a chat bot, until stopped.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
