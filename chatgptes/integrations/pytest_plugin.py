@@ -130,7 +130,7 @@ def chatgptes_site(
         pytest.skip(
             "needs a real site (--chatgptes-site)"
             if wanted["live"]
-            else "needs the stand-in, and --chatgptes-site names a real site"
+            else "needs the stand-in; --chatgptes-site names a real site"
         )
     if arguments is not None:
         if wanted["page"] is not None:
@@ -176,15 +176,16 @@ def _wanted(node: Any) -> dict[str, Any]:
     """What the markers of a test say, the nearest last.
 
     Raises:
-        pytest.UsageError: one has an argument that there is not.
+        pytest.fail.Exception: one has an argument that there is not.
     """
     wanted = dict(_DEFAULTS)
     for marker in reversed(list(node.iter_markers("chatgptes"))):
         unknown = [*map(repr, marker.args), *(set(marker.kwargs) - set(_DEFAULTS))]
         if unknown:
-            raise pytest.UsageError(
-                f"{node.nodeid}: @pytest.mark.chatgptes has no argument {', '.join(unknown)}; it is"
-                f" {_MARKER.partition(':')[0]}."
+            pytest.fail(
+                f"@pytest.mark.chatgptes has no argument {', '.join(unknown)}; it is"
+                f" {_MARKER.partition(':')[0]}.",
+                pytrace=False,
             )
         wanted.update(marker.kwargs)
     return wanted

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from ...config import ClientArguments
+from ...http import origin
 from ...sandbox.catalogue import PAGES
 from .live import Live
-from .outside import defaults_are
+from .outside import ENDED, defaults_are
 from .script import Script, ScriptedSite
 from .site import SiteUnderTest
 
@@ -30,19 +31,18 @@ def stand_in(dialect: Any, page: Any, *, strict: bool) -> Iterator[tuple[SiteUnd
         strict: see `Script`.
 
     Raises:
-        pytest.UsageError: there is no such dialect or page.
+        pytest.fail.Exception: there is no such dialect or page.
     """
     if dialect is not None and page is not None:
-        raise pytest.UsageError("@pytest.mark.chatgptes: name a dialect or a page, not both.")
+        _refuse("@pytest.mark.chatgptes: name a dialect or a page, not both.")
     kind = "" if page is not None else dialect or "aipkit"
     if kind and kind not in PAGE_OF:
-        raise pytest.UsageError(
-            f"chatgptes_site: the stand-in speaks {', '.join(PAGE_OF)}, not {kind!r}."
-        )
+        _refuse(f"@pytest.mark.chatgptes: the dialects are {', '.join(PAGE_OF)}, not {kind!r}.")
     name = PAGE_OF[kind] if kind else page
     if name not in PAGES:
-        raise pytest.UsageError(
-            f"chatgptes_site: the stand-in has no page {name!r} (sandbox.Site.pages has them)."
+        _refuse(
+            f"@pytest.mark.chatgptes: the stand-in has no page {name!r}"
+            " (chatgptes.sandbox.Site.pages has them)."
         )
     script = Script(strict=strict)
     site = ScriptedSite(script)
@@ -53,8 +53,13 @@ def stand_in(dialect: Any, page: Any, *, strict: bool) -> Iterator[tuple[SiteUnd
         if kind == "rest":
             bot = arguments["bot"] = site.rest_bot
             arguments["api_key"] = site.api_key
-        with defaults_are(arguments):
-            yield SiteUnderTest(arguments, bot, stand_in=site, kind=kind), script
+        own = origin(site.home)
+        ENDED.discard(own)
+        try:
+            with defaults_are(arguments):
+                yield SiteUnderTest(arguments, bot, stand_in=site, kind=kind), script
+        finally:
+            ENDED.add(own)
 
 
 @contextmanager
@@ -63,3 +68,7 @@ def live_site(live: Live) -> Iterator[SiteUnderTest]:
     bot = live.arguments.get("bot")
     with defaults_are(live.arguments, clients=live.clients, alone=False):
         yield SiteUnderTest(live.arguments, None if bot is None else str(bot))
+
+
+def _refuse(why: str) -> NoReturn:
+    pytest.fail(why, pytrace=False)

@@ -14,7 +14,7 @@ import pytest
 
 from ... import config, sending, shared
 from ...diagnosis import probes
-from ...errors import InvalidConfigError
+from ...errors import ConnectError, InvalidConfigError
 from ...http import origin
 from ...transport import base
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...config import ClientArguments
 
-__all__ = ["defaults_are", "guarded", "is_loopback"]
+__all__ = ["ENDED", "defaults_are", "guarded", "is_loopback"]
 
 DEFAULT_HOSTS = frozenset({"chatgpt.es", "www.chatgpt.es"})
+ENDED: set[str] = set()
+"""Where stand-ins of earlier tests listened: scheme, host and port."""
 _TRANSPORTS = base.__name__.rpartition(".")[0]
 _KEPT = "CHATGPTES_TEST_"
 
@@ -63,7 +65,17 @@ def guarded(allowed: Collection[str]) -> Iterator[list[str]]:
     def checked_send(self: sending.Sender, request: Any, url: str, deadline: Any) -> Any:
         if type(self.transport).__module__.startswith(f"{_TRANSPORTS}."):
             check(urlsplit(url).hostname or "", origin(url))
-        return send(self, request, url, deadline)
+        try:
+            return send(self, request, url, deadline)
+        except ConnectError as error:
+            # Not before: the port may be another's by now.
+            if origin(url) not in ENDED:
+                raise
+            raise InvalidConfigError(
+                f"{origin(url)} was the stand-in of an earlier test, and has ended: a client was"
+                " kept from that test to this one. Make one for each test, or use"
+                " chatgptes.chat(), whose clients end with the test."
+            ) from error
 
     def checked_look_up(host: str, port: int, seconds: float) -> Any:
         check(host, host)

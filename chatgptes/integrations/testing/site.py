@@ -166,9 +166,7 @@ class SiteUnderTest:
     def _scripted(self, what: str) -> ScriptedSite:
         __tracebackhide__ = True
         if self._stand_in is None:
-            _skip(
-                f"chatgptes_site.{what} needs the stand-in, and --chatgptes-site names a real one"
-            )
+            _skip(f"chatgptes_site.{what} needs the stand-in; --chatgptes-site names a real site")
         return self._stand_in
 
     def _fault(self, how: str, fault: str, saying: Answer | None) -> Step:
