@@ -121,10 +121,11 @@ def test_faults_keep_their_place(run: Run) -> None:
             assert "stand-in" in chatgptes_client.chat("a").text
 
         def test_in_the_middle(chatgptes_site, chatgptes_client):
-            chatgptes_site.fails("cut", saying="Hello and")
-            with pytest.raises(chatgptes.StreamInterruptedError) as caught:
-                chatgptes_client.chat("a")
-            assert caught.value.partial == "Hello and"
+            for fault in ("cut", "model-drop", "model-error-mid"):
+                chatgptes_site.fails(fault, saying="Hello and so on and on")
+                with pytest.raises(chatgptes.StreamInterruptedError) as caught:
+                    chatgptes_client.chat("a")
+                assert caught.value.partial == "Hello and so on and on"
             chatgptes_site.fails("model-length", saying=["Too lo"])
             assert chatgptes_client.chat("a").finish_reason == "max_output_tokens"
 
@@ -145,6 +146,16 @@ def test_faults_keep_their_place(run: Run) -> None:
             reply = chatgptes_client.chat("a")
             assert (reply.text, reply.finish_reason) == ("one", "max_output_tokens")
 
+        @pytest.mark.chatgptes(page="mixed")
+        def test_waits_for_its_kind_of_bot(chatgptes_site):
+            chatgptes_site.fails("cache-embed")
+            chatgptes_site.answers("one")
+            with chatgptes.Client(chatgptes_site.url, bot="31") as classic:
+                assert classic.chat("a").text == "one"
+            with chatgptes.Client(chatgptes_site.url, bot="5") as aipkit:
+                with pytest.raises(chatgptes.RefusedError):
+                    aipkit.chat("a")
+
         def test_typing_error(chatgptes_site):
             with pytest.raises(ValueError, match="did you mean 'quota'"):
                 chatgptes_site.fails("qouta")
@@ -152,7 +163,7 @@ def test_faults_keep_their_place(run: Run) -> None:
                 chatgptes_site.fails("notice")
         """
     )
-    assert_all(result, passed=6)
+    assert_all(result, passed=7)
 
 
 def test_every_fault_can_be_told(run: Run) -> None:
@@ -404,7 +415,14 @@ def test_whoever_names_no_site_gets_this_one(run: Run) -> None:
             assert told.stdout == "Good morning.\\n", told.stderr
             assert chatgptes_site.prompts == ["Hello"]
 
+        clients = []
+
+        def test_kept_clients(chatgptes_site):
+            chatgptes.chat("Hello")
+            clients.extend(chatgptes.shared._clients.values())
+
         def test_afterwards():
+            assert [client._closed for client in clients] == [True]
             from chatgptes import config, sending, shared
             assert os.environ["CHATGPTES_SITE"] == "https://example.org/mine/"
             assert os.environ["CHATGPTES_SYSTEM"] == "Be brief."
@@ -419,7 +437,7 @@ def test_whoever_names_no_site_gets_this_one(run: Run) -> None:
             "http_proxy": "http://127.0.0.1:9",
         },
     )
-    assert_all(result, passed=9)
+    assert_all(result, passed=10)
 
 
 # Which bot.

@@ -159,7 +159,10 @@ class Script:
             raise said
         if callable(said):
             said = self._called(said, prompt)
-        return said if isinstance(said, str) else self._pieces(said)
+        if isinstance(said, str):
+            # A fault in the middle comes after a few chunks: in one, all of the text is before it.
+            return [said] if step.fault else said
+        return self._pieces(said)
 
     def _next(self, prompt: str) -> Step:
         with self._lock:

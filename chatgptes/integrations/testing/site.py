@@ -100,8 +100,9 @@ class SiteUnderTest:
         Args:
             fault: its name; `chatgptes.sandbox.FAULTS` has them for each kind of bot.
             times: how many turns (int).
-            saying: the answer that it meets, for faults in the middle of one; default: what the
-                built-in bot says.
+            saying: the answer that it meets, for faults in the middle of one: a text is said
+                whole before it, in one chunk; of chunks, two at least.  Default: what the built-in
+                bot says.
 
         Raises:
             ValueError: this kind of bot has no such fault.
