@@ -21,6 +21,7 @@ from chatgptes import (
     Usage,
     sandbox,
 )
+from chatgptes.integrations.testing import SiteUnderTest
 
 
 @dataclass(frozen=True)
@@ -83,3 +84,14 @@ async def provider() -> None:
     assert_type(await Mine.create_async("gpt-4o", []), str)
     for piece in Mine.create_completion("gpt-4o", []):
         assert_type(piece, str)
+
+
+def in_pytest(chatgptes_site: SiteUnderTest, chatgptes_client: Client) -> None:
+    gate = chatgptes_site.gate()
+    chatgptes_site.answers("a", ["b", gate], str.upper, lambda prompt: [prompt], OSError("c"))
+    chatgptes_site.fails("cut", saying=["b"])
+    chatgptes_site.answers(5)  # type: ignore[arg-type]
+    assert_type(chatgptes_site.prompts, list[str])
+    assert_type(chatgptes_site.sandbox, sandbox.Site)
+    Client(**chatgptes_site.arguments)
+    AsyncClient(**chatgptes_site.arguments)

@@ -104,7 +104,8 @@ def chatgptes_offline(request: pytest.FixtureRequest) -> Iterator[None]:
     from .testing.outside import guarded
     from .testing.watch import Watch
 
-    allowed = [str(host) for host in _wanted(request.node)["allow"]]
+    allow = _wanted(request.node)["allow"]
+    allowed = [allow] if isinstance(allow, str) else list(allow)
     if request.config.stash[live_key] is not None:
         allowed.append(request.getfixturevalue("_chatgptes_live").host)
     with guarded(allowed) as held:
@@ -123,6 +124,7 @@ def chatgptes_site(
     else, unless the marker's `allow` names its host.
     """
     from .testing.made import live_site, stand_in
+    from .testing.watch import Watch
 
     wanted = _wanted(request.node)
     arguments = request.config.stash[live_key]
@@ -140,7 +142,7 @@ def chatgptes_site(
         return
     dialect = getattr(request, "param", None) or wanted["dialect"]
     with stand_in(dialect, wanted["page"], strict=wanted["strict"]) as (site, script):
-        request.node.stash[watch_key].script = script
+        request.node.stash.setdefault(watch_key, Watch([])).script = script
         yield site
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -333,7 +332,7 @@ def test_nothing_else_is_reached(run: Run) -> None:
             with chatgptes.sandbox.Site() as site:
                 chatgptes.chat("Hello", site=site.url)
 
-        @pytest.mark.chatgptes(allow=["wordpress.invalid"])
+        @pytest.mark.chatgptes(allow="wordpress.invalid")
         def test_allowed(chatgptes_site, monkeypatch):
             def nowhere(*_, **__):
                 raise socket.gaierror("no such name")
@@ -509,9 +508,13 @@ def test_markers_that_mean_nothing(run: Run) -> None:
 
         @pytest.mark.chatgptes(live=True)
         def test_live(chatgptes_site): ...
+
+        @pytest.mark.chatgptes(dialect=["plain"])
+        def test_too_late(request):
+            request.getfixturevalue("chatgptes_site")
         """
     )
-    assert_all(result, errors=3, skipped=1)
+    assert_all(result, errors=3, skipped=1, failed=1)
     result.stdout.fnmatch_lines(
         ["*the dialects are aipkit, classic, plain, rest, not 'klingon'*", "*no page 'moon'*"]
     )
@@ -746,21 +749,3 @@ def test_it_says_what_there_is(run: Run, pytester: pytest.Pytester) -> None:
     for name in ("chatgptes_site", "chatgptes_client", "chatgptes_offline"):
         result.stdout.fnmatch_lines([f"{name}*"])
     assert "no docstring available" not in result.stdout.str().split("chatgptes_")[1]
-
-
-def test_the_package_is_typed_for_its_users(tmp_path: Path) -> None:
-    mypy = pytest.importorskip("mypy.api")
-    program = tmp_path / "test_typed.py"
-    program.write_text(
-        "from chatgptes import Client\n"
-        "from chatgptes.integrations.testing import SiteUnderTest\n"
-        "def test_it(chatgptes_site: SiteUnderTest, chatgptes_client: Client) -> None:\n"
-        "    gate = chatgptes_site.gate()\n"
-        "    chatgptes_site.answers('a', ['b', gate], str.upper, lambda p: [p], OSError())\n"
-        "    chatgptes_site.fails('cut', saying=['b'])\n"
-        "    Client(**chatgptes_site.arguments)\n"
-        "    chatgptes_site.answers(5)  # type: ignore[arg-type]\n",
-        encoding="utf-8",
-    )
-    told, _, status = mypy.run(["--strict", "--no-incremental", str(program)])
-    assert status == 0, told

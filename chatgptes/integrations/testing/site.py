@@ -177,9 +177,9 @@ class SiteUnderTest:
         if fault not in known:
             near = get_close_matches(fault, known, 3)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            whose = f"A bot of the kind {self._kind!r}" if self._kind else "The stand-in"
             raise ValueError(
-                f"A bot of the kind {self._kind!r} has no fault {fault!r}{hint or ''}"
-                " (chatgptes.sandbox.FAULTS has them)."
+                f"{whose} has no fault {fault!r}{hint} (see chatgptes.sandbox.FAULTS)."
             )
         answer = None if saying is None else checked(saying, often=True)
         return Step(f"{how}({fault!r})", fault, answer)
