@@ -34,7 +34,7 @@ def blocks(kind: str) -> list[tuple[str, str]]:
     ]
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own, without this one's environment."""
     return subprocess.run(
         command,
@@ -47,6 +47,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
             "PYTHONIOENCODING": "utf-8",
             "PATH": "/usr/bin:/bin",
             "LLM_USER_PATH": str(folder),
+            **environment,
         },
     )
 
@@ -87,7 +88,26 @@ def test_no_block_is_of_an_unknown_kind() -> None:
     assert kinds <= {"python", "ipython", "sh", "text"}
 
 
-@pytest.mark.parametrize(("where", "program"), blocks("python"))
+def is_test(program: str) -> bool:
+    """It is a test file, for the pytest plugin."""
+    return "chatgptes_site" in program
+
+
+@pytest.mark.parametrize(
+    ("where", "program"), [found for found in blocks("python") if is_test(found[1])]
+)
+def test_tests(tmp_path: Path, where: str, program: str) -> None:
+    (tmp_path / "test_page.py").write_text(program, encoding="utf-8")
+    plugin = "chatgptes.integrations.pytest_plugin"
+    command = [sys.executable, "-m", "pytest", "-W", "error", "--strict-markers", "-p", plugin]
+    result = run(command, tmp_path, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert result.returncode == 0, result.stdout
+    assert f"{program.count('def test_')} passed" in result.stdout or "dialect=" in program
+
+
+@pytest.mark.parametrize(
+    ("where", "program"), [found for found in blocks("python") if not is_test(found[1])]
+)
 def test_python(site: Site, proxy: str, tmp_path: Path, where: str, program: str) -> None:
     check_needs(where)
     if "integrations.langchain" in program:

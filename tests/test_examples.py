@@ -38,6 +38,7 @@ SERVERS = {"web.py"}
 CLUSTERS = {"dask_batch.py"}
 # Run by tests/integrations, where the program is installed that they are for.
 INTEGRATIONS = {"llm_model.py"}
+TESTED = {"test_translator.py"}
 
 
 def run(*command: str) -> str:
@@ -57,7 +58,7 @@ def run(*command: str) -> str:
 
 def test_all_are_here_and_listed() -> None:
     programs = {path.name for path in EXAMPLES.glob("*.py")}
-    known = set(EXPECTED) | set(LANGCHAIN) | SERVERS | CLUSTERS | INTEGRATIONS
+    known = set(EXPECTED) | set(LANGCHAIN) | SERVERS | CLUSTERS | INTEGRATIONS | TESTED
     assert programs == known
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\((\w+\.py)\)", table)) == programs
@@ -78,6 +79,21 @@ def test_langchain(name: str) -> None:
 def test_with_a_site(site: Site, name: str) -> None:
     run(f"examples/{name}", site.page("classic"))
     assert site.messages
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_with_the_pytest_plugin(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, live: bool
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    plugin = "chatgptes.integrations.pytest_plugin"
+    options = ["--chatgptes-site", site.url] if live else []
+    # Not this project's own configuration, which is for its tests.
+    options += ["-c", os.devnull, "--rootdir", str(tmp_path), "-p", "no:cacheprovider"]
+    told = run("-m", "pytest", "-p", plugin, "examples/test_translator.py", *options)
+    assert ("1 passed, 3 skipped" if live else "6 passed") in told
+    assert bool(site.messages) == live
 
 
 def test_dask() -> None:

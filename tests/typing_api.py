@@ -25,6 +25,7 @@ from chatgptes import (
     sandbox,
 )
 from chatgptes.integrations.langchain import ChatGptEsChat
+from chatgptes.integrations.testing import SiteUnderTest
 
 
 @dataclass(frozen=True)
@@ -97,3 +98,14 @@ def langchain() -> None:
     assert_type(model.invoke("Hello"), AIMessage)
     assert_type(model.batch(["Hello"]), list[AIMessage])
     ChatGptEsChat(stie="https://example.org/")  # type: ignore[call-arg]
+
+
+def in_pytest(chatgptes_site: SiteUnderTest, chatgptes_client: Client) -> None:
+    gate = chatgptes_site.gate()
+    chatgptes_site.answers("a", ["b", gate], str.upper, lambda prompt: [prompt], OSError("c"))
+    chatgptes_site.fails("cut", saying=["b"])
+    chatgptes_site.answers(5)  # type: ignore[arg-type]
+    assert_type(chatgptes_site.prompts, list[str])
+    assert_type(chatgptes_site.sandbox, sandbox.Site)
+    Client(**chatgptes_site.arguments)
+    AsyncClient(**chatgptes_site.arguments)

@@ -273,11 +273,11 @@ class Site:
 
     def meet(self, bot: BotSpec, where: str, step: int = 2) -> str:
         """The fault that this step of a turn meets, or ""."""
-        if bot.fault and _belongs(bot.fault, where, step):
+        if bot.fault and belongs(bot.fault, where, step):
             return bot.fault
         with self._lock:
             for at, fault in enumerate(self._queue):
-                if _belongs(fault, where, step):
+                if belongs(fault, where, step):
                     return self._queue.pop(at)
         return ""
 
@@ -337,7 +337,8 @@ class Site:
             pages.serve(exchange, self, page)
 
 
-def _belongs(fault: str, where: str, step: int) -> bool:
+def belongs(fault: str, where: str, step: int) -> bool:
+    """Can a bot of this kind meet `fault` at this step of a turn?"""
     if fault not in FAULTS[where]:
         return False
     first = where == "aipkit" and (fault.startswith("cache-") or fault == "unknown-action")

@@ -1,0 +1,8 @@
+"""What the pytest plugin's fixtures give; imported with the first of them, not before."""
+
+from __future__ import annotations
+
+from .script import Answer, Gate
+from .site import SiteUnderTest
+
+__all__ = ["Answer", "Gate", "SiteUnderTest"]

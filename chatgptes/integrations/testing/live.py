@@ -1,0 +1,50 @@
+"""An owner's real site, for a whole run of tests."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ...client import Client
+from .outside import Clients
+
+if TYPE_CHECKING:
+    from ...config import ClientArguments
+
+__all__ = ["INTERVAL", "Live"]
+
+INTERVAL = 0.5
+"""Least seconds between the starts of two turns: the site has other visitors."""
+
+
+class Live:
+    """What the tests of a run share, so that they are one visitor: a client, and its connections.
+
+    Attributes:
+        arguments: how the site is reached.
+        clients: what `chatgptes.chat()` keeps.
+    """
+
+    def __init__(self, arguments: ClientArguments) -> None:
+        self.arguments = arguments
+        self.clients: Clients = OrderedDict()
+        self._client: Client | None = None
+
+    @property
+    def host(self) -> str:
+        """The site's host (str)."""
+        return urlsplit(self.arguments["site"]).hostname or ""
+
+    def client(self) -> Client:
+        """The client; a new one if a test has closed it."""
+        if self._client is None or self._client._closed:
+            arguments = self.arguments.copy()
+            arguments["min_interval"] = INTERVAL
+            self._client = Client(**arguments)
+        return self._client
+
+    def close(self) -> None:
+        """End its connections."""
+        for client in filter(None, [self._client, *self.clients.values()]):
+            client.close()

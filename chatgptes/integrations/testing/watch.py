@@ -1,0 +1,78 @@
+"""What a test must not leave behind: answers that nobody asked for, and requests held back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .script import short
+
+if TYPE_CHECKING:
+    from .script import Script
+
+__all__ = ["Watch"]
+
+_SHOWN = 20
+
+
+class Watch:
+    """Looks at a test's script and requests once the test is over.
+
+    Args:
+        held: requests that were held back; grows while the test runs.
+
+    Attributes:
+        script: what its bot was told, or None.
+    """
+
+    def __init__(self, held: list[str]) -> None:
+        self.script: Script | None = None
+        self._held = held
+
+    def check(self) -> None:
+        """Fail a test that has passed, if something is left.
+
+        Raises:
+            Exception: what a function of the test raised where the program could not see it.
+            pytest.fail.Exception: anything else.
+        """
+        script = self.script
+        if script is not None and script.broken:
+            raise script.broken[0]
+        if problems := self._problems():
+            pytest.fail("\n".join([*problems, *self._story()]), pytrace=False)
+
+    def tell(self, item: pytest.Item) -> None:
+        """Show with a test that has failed what became of its script."""
+        if lines := [*self._problems(), *self._story()]:
+            item.add_report_section("call", "chatgptes", "\n".join(lines))
+
+    def _story(self) -> list[str]:
+        told = self.script.told if self.script is not None else []
+        return ["What happened:", *(f"  {line}" for line in told[-_SHOWN:])] if told else []
+
+    def _problems(self) -> list[str]:
+        lines = []
+        if self._held:
+            lines += [
+                f"The test tried to reach {', '.join(dict.fromkeys(self._held))}: held back.",
+                "  Give the program chatgptes_site.url, or allow the host with"
+                " @pytest.mark.chatgptes(allow=[…]).",
+            ]
+        if self.script is not None and self.script.strict:
+            lines += _left(self.script)
+        return lines
+
+
+def _left(script: Script) -> list[str]:
+    lines = []
+    if unused := script.unused():
+        lines += ["The bot was not asked for all that it was told to answer; this is left:"]
+        lines += [f"  {told}" for told in unused[:_SHOWN]]
+    if script.surplus:
+        lines += ["The bot was asked more than it was told to answer:"]
+        lines += [f"  {short(prompt)}" for prompt in script.surplus[:_SHOWN]]
+    if lines:
+        lines += ["(@pytest.mark.chatgptes(strict=False) allows both.)"]
+    return lines
