@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 
 
@@ -16,6 +18,10 @@ def main() -> None:
         if name not in ("click", "rich"):
             raise
         sys.exit(f"chatgptes: the command line needs {name}: pip install 'chatgptes[cli]'")
+    finally:
+        # Nothing is left to be put in order: Ctrl-C ends what Python still does, without a word.
+        with contextlib.suppress(ValueError):  # Not the main thread.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

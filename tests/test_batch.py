@@ -18,8 +18,9 @@ import pytest
 
 import chatgptes
 from chatgptes import BatchProgress, BatchResult, InvalidConfigError
-from chatgptes.batch_file import Journal, prompts_of
-from chatgptes.batching import IN_A_ROW
+from chatgptes.batch_file import Journal
+from chatgptes.batch_prompts import prompts_of
+from chatgptes.batch_run import IN_A_ROW
 from chatgptes.sandbox import Site
 
 ROOT = Path(__file__).parent.parent
