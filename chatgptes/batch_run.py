@@ -121,6 +121,7 @@ class Run:
         self._next_start = 0.0
         self._answered = self._failed = self._running = self._row = 0
         self._leaving = threading.Event()
+        self._threads: list[threading.Thread] = []  # Of turns.
 
     def results(self, checked: list[Item]) -> Iterator[BatchResult]:
         """What `batch` gives; `checked` prompts are compared with the file before any is asked."""
@@ -166,7 +167,8 @@ class Run:
             item, self._item = self._item, None
             self._running += 1
             try:
-                start_thread(self._ask, item)
+                self._threads = [each for each in self._threads if each.is_alive()]
+                self._threads.append(start_thread(self._ask, item))
             except ChatGptEsError as error:
                 self._events.put(_Ended(None, error))
             self._tell()
@@ -250,12 +252,8 @@ class Run:
     def _settle(self) -> None:
         """Let turns that were told to end do so: one may be writing its reply."""
         end = time.monotonic() + SETTLE
-        while self._running and (left := end - time.monotonic()) > 0:
-            try:
-                event = self._events.get(timeout=left)
-            except queue.Empty:
-                return
-            self._running -= isinstance(event, _Ended)
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _close_journal(self) -> None:
         if self._journal is not None:

@@ -77,15 +77,17 @@ class Source:
         return None
 
 
-def start_thread(work: Callable[..., object], *arguments: Any) -> None:
+def start_thread(work: Callable[..., object], *arguments: Any) -> threading.Thread:
     """Call `work(*arguments)` in a thread that no program waits for at its end.
 
     Raises:
         ChatGptEsError: the system gives no thread.
     """
     try:
-        threading.Thread(target=work, args=arguments, name="chatgptes-batch", daemon=True).start()
+        thread = threading.Thread(target=work, args=arguments, name="chatgptes-batch", daemon=True)
+        thread.start()
     except RuntimeError as error:
         raise ChatGptEsError(
             f"A batch needs threads, and the system gives none: {error}."
         ) from None
+    return thread
