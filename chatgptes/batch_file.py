@@ -23,13 +23,14 @@ __all__ = ["BatchResult", "Journal"]
 
 # What every line of ours begins with, in its parts: a torn end of anything else is not ours to cut.
 _BEGINNING = b'{"id": '
-_ID = re.compile(rb'\{"id": (?:-?\d+|"(?:[^"\\]|\\.)*")')
-_TORN_ID = re.compile(rb'\{"id": (?:-|"(?:[^"\\]|\\.)*\\?)')
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*'  # A string without its end.
+_ID = re.compile(rb'\{"id": (?:-?\d+|' + _TEXT + rb'")')
+_TORN_ID = re.compile(rb'\{"id": (?:-|' + _TEXT + rb"\\?)")
 _INDEX = re.compile(rb', "index": \d+')
 _DIGEST = b', "digest": "'
 # The same, as other programs may have written it anew.
 _OURS = re.compile(
-    rb'\s*\{\s*"id"\s*:\s*(?:-?\d+|"(?:[^"\\]|\\.)*")\s*,\s*"index"\s*:\s*\d+\s*,'
+    rb'\s*\{\s*"id"\s*:\s*(?:-?\d+|' + _TEXT + rb'")\s*,\s*"index"\s*:\s*\d+\s*,'
     rb'\s*"digest"\s*:\s*"'
 )
 _START = 65_536
