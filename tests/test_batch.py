@@ -218,6 +218,12 @@ def test_many_failures_in_a_row_end_it(site: Site, tmp_path: Path) -> None:
     with pytest.raises(chatgptes.UpstreamError, match="in a row"):
         run(map(str, range(50)), site=site.page("fault-model-500"), out=out)
     assert IN_A_ROW <= len(lines(out)) <= IN_A_ROW + 4
+    # What is said of the batch is said once, and not of the result.
+    results = []
+    with pytest.raises(chatgptes.UpstreamError, match="the batch has stopped"):
+        for result in chatgptes.batch(map(str, range(50)), site=site.page("fault-model-500")):
+            results.append(result)
+    assert not any("the batch has stopped" in str(result.error) for result in results)
     # A site that refuses everything is not asked on; what only the prompt is to blame for is none.
     with pytest.raises(chatgptes.RefusedError, match="in a row"):
         run(map(str, range(50)), site=site.page("fault-plain-banned-word"))
