@@ -167,7 +167,8 @@ class Run:
             item, self._item = self._item, None
             self._running += 1
             try:
-                self._threads = [each for each in self._threads if each.is_alive()]
+                if len(self._threads) >= 2 * self._jobs:
+                    self._threads = [each for each in self._threads if each.is_alive()]
                 self._threads.append(start_thread(self._ask, item))
             except ChatGptEsError as error:
                 self._events.put(_Ended(None, error))
