@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from . import errors, sandbox
     from .aio import AsyncClient, AsyncConversation, AsyncStream
     from .batch_file import BatchResult
-    from .batching import BatchProgress, batch
+    from .batch_run import BatchProgress
+    from .batching import batch
     from .client import Client
     from .config import DEFAULT
     from .conversation import Conversation
@@ -119,7 +120,8 @@ __all__ = [
 _MODULES = {
     "aio": ("AsyncClient", "AsyncConversation", "AsyncStream"),
     "batch_file": ("BatchResult",),
-    "batching": ("BatchProgress", "batch"),
+    "batch_run": ("BatchProgress",),
+    "batching": ("batch",),
     "client": ("Client",),
     "config": ("DEFAULT",),
     "conversation": ("Conversation",),

@@ -1,51 +1,40 @@
-"""The two files of a batch: prompts in, one JSON line a reply out.
+"""The file that a batch writes: one JSON line a result.
 
-A line of the second is written whole, in one piece, as soon as its turn has ended; so after a kill
+A line is written whole, in one piece, as soon as its turn has ended; so after a kill
 at any moment at most the last line is torn, and a torn line was never a reply that was counted.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from .messages import Messages
+from .batch_prompts import Item
+from .errors import ChatGptEsError, InvalidConfigError
 from .reply import Reply
 
-__all__ = ["BatchResult", "Item", "Journal", "items_of", "prompts_of"]
+__all__ = ["BatchResult", "Journal"]
 
 # What every line of ours begins with, in its parts: a torn end of anything else is not ours to cut.
 _BEGINNING = b'{"id": '
-_ID = re.compile(rb'\{"id": (?:-?\d+|"(?:[^"\\]|\\.)*")')
-_TORN_ID = re.compile(rb'\{"id": (?:-|"(?:[^"\\]|\\.)*\\?)')
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*'  # A string without its end.
+_ID = re.compile(rb'\{"id": (?:-?\d+|' + _TEXT + rb'")')
+_TORN_ID = re.compile(rb'\{"id": (?:-|' + _TEXT + rb"\\?)")
 _INDEX = re.compile(rb', "index": \d+')
 _DIGEST = b', "digest": "'
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One prompt of a batch.
-
-    Attributes:
-        index: its place among the prompts, from 0.
-        id: the id it was given (str or int), else its index.
-        messages: what `Client.chat` takes.
-        digest: stands for what is asked, so that a changed prompt is noticed.
-    """
-
-    index: int
-    id: str | int
-    messages: Messages
-    digest: str
+# The same, as other programs may have written it anew.
+_OURS = re.compile(
+    rb'\s*\{\s*"id"\s*:\s*(?:-?\d+|' + _TEXT + rb'")\s*,\s*"index"\s*:\s*\d+\s*,'
+    rb'\s*"digest"\s*:\s*"'
+)
+_START = 65_536
+"""Bytes in which a line of ours shows what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,88 +81,6 @@ class BatchResult:
         }
 
 
-def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
-    """`prompts` numbered and checked, one by one.
-
-    Raises:
-        InvalidMessageError: one has a wrong shape, or an id that another has.
-    """
-    seen: set[str | int] = set()
-    for index, prompt in enumerate(prompts):
-        item = _item(index, prompt)
-        if item.id in seen:
-            raise InvalidMessageError(f"Prompt {index} has the id {item.id!r}, as one before it.")
-        seen.add(item.id)
-        yield item
-
-
-def _item(index: int, prompt: str | Mapping[str, Any]) -> Item:
-    where = f"Prompt {index}"
-    fields: Mapping[str, Any] = {"prompt": prompt} if isinstance(prompt, str) else prompt
-    if not isinstance(fields, Mapping):
-        raise InvalidMessageError(f"{where} is neither a string nor a dict.")
-    asked = set(fields) - {"id"}
-    if asked not in ({"prompt"}, {"messages"}):
-        raise InvalidMessageError(
-            f'{where} must have either "prompt" or "messages", and may have "id"; it has '
-            f"{', '.join(sorted(repr(str(name)) for name in fields)) or 'nothing'}."
-        )
-    name = fields.get("id", index)
-    if isinstance(name, bool) or not isinstance(name, (str, int)):
-        raise InvalidMessageError(f"{where} has an id that is neither a string nor a number.")
-    messages = fields["prompt"] if "prompt" in asked else fields["messages"]
-    if not isinstance(messages, str if "prompt" in asked else list):
-        kind = "a string" if "prompt" in asked else "a list"
-        raise InvalidMessageError(f"{where}: {asked.pop()!r} must be {kind}.")
-    try:
-        # ASCII, so that even what can't be sent (half a character) has a digest.
-        text = json.dumps(messages, sort_keys=True)
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidMessageError(f"{where} has messages that are no plain JSON values.") from None
-    return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16])
-
-
-def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
-    """The prompts in a file's text: JSON lines, or a prompt a line; blank lines are passed over.
-
-    It is JSON lines if its name ends in .jsonl or .ndjson, or if its first line is a JSON object
-    with "prompt" or "messages".
-
-    Raises:
-        InvalidMessageError: a line of JSON lines is none; the message names it.
-    """
-    # Not splitlines(): a prompt may hold U+2028 and its like.
-    lines = [
-        (number, line.removesuffix("\r"))
-        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)
-        if line.strip()
-    ]
-    named = Path(name).suffix.lower() in (".jsonl", ".ndjson")
-    if not lines or not (named or _asks(_json(lines[0][1]))):
-        return [line for _, line in lines]
-    prompts: list[str | dict[str, Any]] = []
-    for number, line in lines:
-        value = _json(line)
-        if not (isinstance(value, str) or _asks(value)):
-            raise InvalidMessageError(
-                f'{name}, line {number}, is no prompt: one is {{"prompt": "…"}},'
-                ' {"messages": […]} (both may have an "id"), or a JSON string.'
-            )
-        prompts.append(value)
-    return prompts
-
-
-def _json(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _asks(value: object) -> bool:
-    return isinstance(value, dict) and ("prompt" in value or "messages" in value)
-
-
 def _torn(line: bytes) -> bool:
     """Can this be the beginning of a line of ours?"""
     if len(line) <= len(_BEGINNING):
@@ -209,6 +116,7 @@ class Journal:
         self.answered: dict[str | int, str] = {}
         self.failed: dict[str | int, str] = {}
         self._lock = threading.Lock()
+        self._broken: OSError | None = None
         # Unbuffered: a line is in the system's hands when write() returns, and outlives a kill.
         self._file: BinaryIO = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         try:
@@ -233,6 +141,11 @@ class Journal:
             pass  # A file system without locks.
 
     def _read(self) -> None:
+        self._file.seek(0)
+        start = self._file.read(_START)
+        # Somebody else's file may be one line of many gigabytes, not to be read whole.
+        if len(start) == _START and b"\n" not in start and not _OURS.match(start):
+            raise self._foreign(1)
         self._file.seek(0)
         good = 0
         line = b""
@@ -288,7 +201,7 @@ class Journal:
             )
 
     def write(self, result: BatchResult) -> None:
-        """Append one line; any thread.
+        """Append one line; any thread.  Once it is closed, nothing: nobody waited for the result.
 
         Raises:
             OSError: it could not be written.
@@ -296,8 +209,16 @@ class Journal:
         # ASCII: it also holds half a character, should a site send one.
         line = json.dumps(result.to_dict()).encode("ascii") + b"\n"
         with self._lock:
-            while line:
-                line = line[self._file.write(line) :]
+            if self._file.closed:
+                return
+            if self._broken is not None:  # There may be half a line, and nothing goes behind it.
+                raise OSError(self._broken.errno, self._broken.strerror, str(self.path))
+            try:
+                while line:
+                    line = line[self._file.write(line) :]
+            except OSError as error:
+                self._broken = error
+                raise
 
     def close(self) -> None:
         """Close the file, and let another batch have it."""

@@ -357,6 +357,7 @@ class Client:
         secrets = [*found, *self._config.secrets]
         for each in _chain(error):
             each.excerpt = _without(each.excerpt, secrets)
+            each.code = _without(each.code, secrets)
             each.args = (_without(str(each), secrets) or "", *each.args[1:])
         message = str(error)
         if (

@@ -80,11 +80,14 @@ class ChatGptEsError(Exception):
         url: where it happened (str, without credentials or nonces), or None.
         status: the HTTP status (int), or None.
         excerpt: the beginning of what the site said (str, at most 300 characters), or None.
+        code: the code of a refusal in WordPress's JSON form (str, "" where it has none), such as
+            `cors_denied`; None where the site said nothing in that form.
     """
 
     url: str | None
     status: int | None
     excerpt: str | None
+    code: str | None = None
 
     def __init__(
         self,

@@ -164,13 +164,15 @@ class Stream:
         text = self.text
         if not text:
             return error
-        return StreamInterruptedError(
+        broken = StreamInterruptedError(
             f"The answer broke off after {len(text):,} characters (.partial has them): {error}",
             partial=text,
             url=error.url,
             status=error.status,
             excerpt=error.excerpt,
         )
+        broken.code = error.code
+        return broken
 
     def __enter__(self) -> Stream:
         if self._chunks is None and not self._closed:

@@ -106,7 +106,9 @@ def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) 
 
 def _plain(error: NonceRefused) -> RefusedError:
     """The same as users know it."""
-    return RefusedError(str(error), url=error.url, status=error.status, excerpt=error.excerpt)
+    plain = RefusedError(str(error), url=error.url, status=error.status, excerpt=error.excerpt)
+    plain.code = error.code
+    return plain
 
 
 def _turn(endpoint: Endpoint, speaks: Dialect, ask: Ask, outcome: Outcome) -> Turn:

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ import pytest
 
 import chatgptes
 from chatgptes import BatchProgress, BatchResult, InvalidConfigError
-from chatgptes.batch_file import Journal, prompts_of
-from chatgptes.batching import IN_A_ROW
+from chatgptes.batch_file import Journal
+from chatgptes.batch_prompts import prompts_of
+from chatgptes.batch_run import IN_A_ROW
 from chatgptes.sandbox import Site
 
 ROOT = Path(__file__).parent.parent
@@ -140,6 +143,27 @@ def test_failures_are_kept_and_retried_alone(site: Site, tmp_path: Path) -> None
     journal.close()
 
 
+def test_what_failed_before_is_counted(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    site.next("model-500", 2)
+    run(["one", "two", "three"], site=site.url, out=out, jobs=1)
+    prompts = ["one", "two", "three", "four"]
+
+    def last(**arguments: Any) -> BatchProgress:
+        told: list[BatchProgress] = []
+        run(prompts, site=site.url, out=out, jobs=1, progress=told.append, **arguments)
+        return told[-1]
+
+    site.next("model-500")
+    assert last(retry_failed=True) == BatchProgress(4, 1, answered=1, failed=1, unasked=1)
+    progress = last()
+    assert progress == BatchProgress(4, 2, answered=1, failed_before=1)
+    assert progress.done == 4
+    prompts.append("five")
+    assert last(resume_failed=True) == BatchProgress(5, 3, answered=2)
+    assert last() == BatchProgress(5, 5)
+
+
 def test_a_partial_answer_is_kept(site: Site, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     site.next("cut")
@@ -194,6 +218,12 @@ def test_many_failures_in_a_row_end_it(site: Site, tmp_path: Path) -> None:
     with pytest.raises(chatgptes.UpstreamError, match="in a row"):
         run(map(str, range(50)), site=site.page("fault-model-500"), out=out)
     assert IN_A_ROW <= len(lines(out)) <= IN_A_ROW + 4
+    # What is said of the batch is said once, and not of the result.
+    results = []
+    with pytest.raises(chatgptes.UpstreamError, match="the batch has stopped"):
+        for result in chatgptes.batch(map(str, range(50)), site=site.page("fault-model-500")):
+            results.append(result)
+    assert not any("the batch has stopped" in str(result.error) for result in results)
     # A site that refuses everything is not asked on; what only the prompt is to blame for is none.
     with pytest.raises(chatgptes.RefusedError, match="in a row"):
         run(map(str, range(50)), site=site.page("fault-plain-banned-word"))
@@ -223,6 +253,55 @@ def test_no_more_than_jobs_at_once() -> None:
     with Site(answer=answer) as site:
         assert len(run(map(str, range(12)), site=site.url, jobs=3)) == 12
     assert most == 3
+
+
+def test_an_iterable_that_fails_loses_nothing(tmp_path: Path) -> None:
+    """What is under way when it does is written and given first."""
+    failed = threading.Event()
+
+    def prompts() -> Iterator[str]:
+        yield "one"
+        yield "two"
+        failed.set()
+        raise ValueError("the end of the tape")
+
+    def answer(messages: list[dict[str, str]]) -> str:
+        failed.wait(10)
+        return "done"
+
+    out = tmp_path / "out.jsonl"
+    results = []
+    with Site(answer=answer) as site:
+        replies = chatgptes.batch(prompts(), site=site.url, out=out)
+        with pytest.raises(ValueError, match="the end of the tape"):
+            for result in replies:
+                results.append(result)
+    assert sorted(result.id for result in results) == [0, 1]
+    assert [line["ok"] for line in lines(out)] == [True, True]
+
+
+def test_a_bad_prompt_in_an_iterable_loses_nothing(site: Site) -> None:
+    results = []
+    with pytest.raises(chatgptes.InvalidMessageError, match=r"^Prompt 2: .*'promt'\.$"):
+        for result in chatgptes.batch(iter(["a", "b", {"promt": "c"}, "d"]), site=site.url):
+            results.append(result.id)
+    assert sorted(results) == [0, 1]
+
+
+def test_a_slow_iterable_holds_no_reply_back(site: Site) -> None:
+    """One that goes on only when the reply before was seen would else wait forever."""
+    seen = threading.Semaphore(0)
+
+    def prompts() -> Iterator[str]:
+        for number in range(3):
+            yield f"say {number}"
+            assert seen.acquire(timeout=10)
+
+    ids = []
+    for result in chatgptes.batch(prompts(), site=site.url):
+        ids.append(result.id)
+        seen.release()
+    assert ids == [0, 1, 2]
 
 
 def test_starts_are_apart() -> None:
@@ -317,11 +396,115 @@ def test_formats() -> None:
     expected = [{"prompt": "one"}, {"id": 4, "messages": []}, "two"]
     assert prompts_of(objects, "p.jsonl") == expected
     assert prompts_of(objects, "p.txt") == expected
-    assert prompts_of('{"a": 1}\n', "p.txt") == ['{"a": 1}']
     assert prompts_of("", "p.jsonl") == []
-    for broken in ("one\n", '{"prompt": "a"}\n{"prompt": \n', "[1]\n", '{"prompt": "a"}\n3\n'):
-        with pytest.raises(chatgptes.InvalidMessageError, match=r"p\.jsonl, line"):
-            prompts_of(broken, "p.jsonl")
+    for text in ("[INST] hello", "{x} and {y}?\n", '"quoted"\n', "[1]", "{}, not JSON"):
+        assert prompts_of(text, "p.txt") == [text.strip()]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("one\n", 0, "no JSON (Expecting value, column 1)"),
+        ('{"prompt": "a"}\n{"prompt": \n', 2, "no JSON"),
+        ("[1]\n", 0, "neither a string nor a dict"),
+        ('{"prompt": "a"}\n3\n', 2, "neither a string nor a dict"),
+        ('\n{"promt": "a"}\n', 2, "it has 'promt'"),
+        ('{"prompt": "a"}\n\n{"promt": "a"}\n', 3, "it has 'promt'"),
+        ('{"prompt": "a", "model": "b"}\n', 1, "it has 'model', 'prompt'"),
+        ('{"prompt": 3}\n', 1, "must be a string"),
+        ('{"id": 7, "prompt": "a"}\n{"id": 7, "prompt": "b"}\n', 2, "the id 7 too"),
+        ('{"prompt": "a",}\n', 1, "no JSON"),
+        ('[\n  {"prompt": "a"},\n  {"prompt": "b"}\n]\n', 1, "JSON array"),
+        ('[{"prompt": "a"}]', 1, "JSON array"),
+        ('\n["a",\n"b"]', 2, "JSON array"),
+        ('{\n  "prompt": "a"\n}\n', 1, "goes on in the next line"),
+        ('# mine\n{"prompt": "a"}\n', 2, "the file's first line is none"),
+        ('one\n  {"prompt": "a"},\n', 2, "the file's first line is none"),
+        ('one\n{"a": 1}\n', 2, "the file's first line is none"),
+    ],
+)
+def test_json_that_is_no_prompt_is_not_asked(text: str, line: int, said: str) -> None:
+    """`line` 0: only by a file's name is it JSON."""
+    for name in ("p.jsonl",) if line == 0 else ("p.txt", "p.json"):
+        with pytest.raises(chatgptes.InvalidMessageError) as caught:
+            prompts_of(text, name)
+        assert str(caught.value).startswith(f"{name}, line {line or 1}: ")
+        assert said in str(caught.value)
+
+
+def start_batch(source: Path, out: Path, site: Site) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [
+            sys.executable, "-m", "chatgptes", "batch", str(source), "-o", str(out),
+            "--site", site.url, "--jobs", "3",
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def wait_for_lines(process: subprocess.Popen[bytes], out: Path, count: int) -> None:
+    end = time.monotonic() + 30
+    while not out.exists() or out.read_bytes().count(b"\n") < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_ctrl_c_again_and_again(tmp_path: Path) -> None:
+    """It ends at once, however often, and what was written is whole."""
+    source, out = tmp_path / "prompts.txt", tmp_path / "replies.jsonl"
+    source.write_text("".join(f"say {number}\n" for number in range(400)))
+    with Site(chunk_delay=0.01) as site:
+        for enough in (3, 6, 9):
+            site.next("stall", 2)
+            process = start_batch(source, out, site)
+            wait_for_lines(process, out, enough)
+            end = time.monotonic() + 30
+            while process.poll() is None and time.monotonic() < end:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.003)  # So that it hits the cleaning up, wherever that is.
+            _, stderr = process.communicate(timeout=30)
+            assert process.returncode == 130, stderr
+            assert b"Traceback" not in stderr
+        counted = Counter(line["id"] for line in lines(out))
+        assert max(counted.values()) == 1
+        assert out.read_bytes().endswith(b"\n")
+
+
+PROGRAM = """
+import sys, threading, chatgptes
+
+class Deaf:
+    impersonates = False
+
+    def send(self, request, deadline):
+        print("sent", flush=True)
+        threading.Event().wait()
+
+    def close(self):
+        pass
+
+list(chatgptes.batch(["one", "two"], out=sys.argv[1], transport=Deaf(), site="http://127.0.0.1:9/"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_no_turn_that_hangs_keeps_a_program_from_ending(tmp_path: Path) -> None:
+    """Not even in a transport that hears of no cancel."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "out.jsonl")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"sent\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert stderr.splitlines()[-1] == b"KeyboardInterrupt"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
@@ -335,27 +518,10 @@ def test_killed_and_gone_on(tmp_path: Path) -> None:
         return ["You", " said: ", messages[-1]["content"]]
 
     with Site(answer=answer, chunk_delay=0.02) as site:
-        command = [
-            sys.executable, "-m", "chatgptes", "batch", str(source), "-o", str(out),
-            "--site", site.url, "--jobs", "3",
-        ]  # fmt: skip
-
-        def start() -> subprocess.Popen[bytes]:
-            return subprocess.Popen(
-                command,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-
         written: set[int] = set()
         for enough in (6, 16):
-            process = start()
-            end = time.monotonic() + 30
-            while not out.exists() or out.read_bytes().count(b"\n") < enough:
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < end
-                time.sleep(0.005)
+            process = start_batch(source, out, site)
+            wait_for_lines(process, out, enough)
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=30)
             # As if the kill had hit in the middle of a write, which it seldom does.
@@ -364,7 +530,7 @@ def test_killed_and_gone_on(tmp_path: Path) -> None:
             out.write_bytes(b"".join(whole) + torn)
             written |= {json.loads(line)["id"] for line in whole}
         before = Counter(asked(site))
-        process = start()
+        process = start_batch(source, out, site)
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 0, stderr
         assert f"{len(written)} passed over" in stderr.decode()
@@ -376,6 +542,67 @@ def test_killed_and_gone_on(tmp_path: Path) -> None:
     for number in written:
         assert after[f"say {number}"] == before[f"say {number}"]
     assert len(written) >= 15
+
+
+def test_a_huge_line_of_others_is_not_read_whole(tmp_path: Path) -> None:
+    """Its beginning is enough."""
+    file = tmp_path / "dump.json"
+    size = 64 << 20
+    for beginning in (b'{"id": 7, "name": "', b'{"id": "x', b"[", b""):
+        file.write_bytes(beginning)
+        os.truncate(file, size)  # A hole: it takes no room.
+        tracemalloc.start()
+        try:
+            with pytest.raises(InvalidConfigError, match="not a file of batch replies"):
+                Journal(file)
+            assert tracemalloc.get_traced_memory()[1] < size / 8
+        finally:
+            tracemalloc.stop()
+        assert file.stat().st_size == size
+
+
+def test_a_long_first_line_of_ours_is_read(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    with Site(answer=lambda _: "x" * 100_000) as site:
+        prompts = [{"id": 'an "id"', "prompt": "one"}]
+        (result,) = run(prompts, out=out, site=site.url)
+        assert result.ok
+        assert run(prompts, out=out, site=site.url) == []
+        # Another program may have written it anew.
+        out.write_text(json.dumps(lines(out)[0], separators=(",", ":")) + "\n")
+        assert run(prompts, out=out, site=site.url) == []
+
+
+def test_nothing_is_written_behind_half_a_line(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk may take a part of a line, and have room again for the next one."""
+    out = tmp_path / "out.jsonl"
+    run(["one"], out=out, site=site.url)
+    journal = Journal(out)
+    good = out.read_bytes()
+    result = BatchResult(5, 5, "ab", error=chatgptes.ResponseError("no"))
+
+    class Full:
+        closed = False
+
+        def write(self, line: bytes) -> int:
+            if len(line) < 40:
+                raise OSError(28, "No space left on device")
+            return file.write(line[: len(line) - 30])
+
+    file = journal._file
+    monkeypatch.setattr(journal, "_file", Full())
+    with pytest.raises(OSError, match="No space"):
+        journal.write(result)
+    monkeypatch.setattr(journal, "_file", file)
+    with pytest.raises(OSError, match="No space"):
+        journal.write(result)
+    journal.close()
+    journal.write(result)
+    assert len(out.read_bytes()) > len(good)
+    Journal(out).close()
+    assert out.read_bytes() == good
 
 
 def test_files_of_others_are_left_alone(site: Site, tmp_path: Path) -> None:

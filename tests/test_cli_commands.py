@@ -189,15 +189,56 @@ def test_batch(site: Site, tmp_path: Path) -> None:
     assert "--retry-failed" in first.stderr
     assert first.stdout == ""
     again = chatgptes(*command)
-    assert (again.returncode, again.stderr) == (0, "chatgptes: 0 answered, 2 passed over.\n")
+    # What failed before is no success, though it is not asked again.
+    assert (again.returncode, again.stderr) == (
+        1,
+        "chatgptes: 0 answered, 1 failed before, 1 passed over.\n"
+        "chatgptes: --retry-failed asks those again.\n",
+    )
     retried = chatgptes(*command, "--retry-failed")
     assert retried.returncode == 0
     assert "1 answered, 1 passed over." in retried.stderr
     assert len(site.messages) == 3
     ok = {line["id"]: line["ok"] for line in map(json.loads, out.read_text().splitlines())}
     assert ok == {"a": True, "b": True}
+    whole = chatgptes(*command)
+    assert (whole.returncode, whole.stderr) == (0, "chatgptes: 0 answered, 2 passed over.\n")
     printed = chatgptes("batch", "-", "--site", site.url, stdin="x\ny\n")
     assert {json.loads(line)["id"] for line in printed.stdout.splitlines()} == {0, 1}
+
+
+def test_batch_with_failures_and_more_to_ask(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("one\ntwo\n")
+    command = ["batch", str(source), "-o", str(out), "--site", site.url, "--jobs", "1"]
+    site.next("model-500", 2)
+    assert chatgptes(*command).returncode == 1
+    source.write_text("one\ntwo\nthree\nfour\n")
+    # It stops early: what is left and what failed are both told.
+    site.next("challenge")
+    stopped = chatgptes(*command)
+    assert stopped.returncode == 1
+    assert "0 answered, 2 failed before, 2 left." in stopped.stderr
+    assert "--retry-failed asks those again that failed, --resume-failed those" in stopped.stderr
+    assert "ChallengeError" in stopped.stderr
+    site.next("model-500")
+    alone = chatgptes(*command, "--retry-failed")
+    assert alone.returncode == 1
+    assert "1 answered, 1 failed (1 UpstreamError), 2 left." in alone.stderr
+    alone = chatgptes(*command, "--retry-failed")
+    assert (alone.returncode, alone.stderr) == (
+        0,
+        "chatgptes: 1 answered, 1 passed over, 2 left.\n"
+        "chatgptes: The same command without --retry-failed asks what is left.\n",
+    )
+    site.next("model-500")
+    assert chatgptes(*command).returncode == 1
+    source.write_text("one\ntwo\nthree\nfour\nfive\n")
+    both = chatgptes(*command, "--resume-failed")
+    assert (both.returncode, both.stderr) == (0, "chatgptes: 2 answered, 3 passed over.\n")
+    neither = chatgptes(*command, "--resume-failed", "--retry-failed")
+    assert neither.returncode == 2
+    assert neither.stderr.count("\n") == 1
 
 
 def test_batch_that_can_not_be(site: Site, tmp_path: Path) -> None:
@@ -211,6 +252,18 @@ def test_batch_that_can_not_be(site: Site, tmp_path: Path) -> None:
         assert "Traceback" not in result.stderr
     assert site.messages == []
     source.write_text("a\nb\nc\n")
+    (tmp_path / "link.txt").hardlink_to(source)
+    onto_itself = ["-o", str(tmp_path / "link.txt"), *options]
+    result = chatgptes("batch", str(source), *onto_itself)
+    assert (result.returncode, "is the file of prompts" in result.stderr) == (2, True)
+    with source.open("rb") as file:
+        piped = subprocess.run(
+            [sys.executable, "-m", "chatgptes", "batch", "-", *onto_itself],
+            stdin=file, capture_output=True, encoding="utf-8", env=ENVIRONMENT, timeout=60,
+        )  # fmt: skip
+    assert (piped.returncode, "is the file of prompts" in piped.stderr) == (2, True)
+    assert source.read_text() == "a\nb\nc\n"
+    assert site.messages == []
     stopped = chatgptes("batch", str(source), "--site", site.page("challenge"))
     assert stopped.returncode == 1
     assert "ChallengeError" in stopped.stderr

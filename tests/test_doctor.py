@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import trustme
 from conftest import TlsSite
+from servers import Connection, Server, body
 
 import chatgptes
 from chatgptes import Diagnosis, Timeout
@@ -67,7 +68,10 @@ BAD = [
     ("staging", "page", "UnexpectedStatusError", "https://user:password@host/"),
     ("fault-cache-challenge", "nonce", "ChallengeError", "lets browsers in"),
     ("fault-cache-http-403", "nonce", "RefusedError", "firewall"),
-    ("fault-cache-embed", "nonce", "RefusedError", "own pages only"),
+    ("fault-cache-embed", "nonce", "RefusedError", "takes the request for one from another site"),
+    ("fault-cache-cors", "nonce", "RefusedError", "takes the request for one from another site"),
+    ("fault-cache-no-message", "turn", "RefusedError", "did not arrive"),
+    ("fault-cache-no-key", "turn", "UnexpectedFormatError", "not the chat plugin"),
     ("fault-cache-nonce", "nonce", "RefusedError", "cache"),
     ("fault-cache-rate-limit-bare", "nonce", "RateLimitError", "ask less often"),
     ("fault-unknown-action", "nonce", "UnexpectedStatusError", "switch the plugin on"),
@@ -88,6 +92,12 @@ BAD = [
     ("fault-plain-model-500", "turn", "UpstreamError", "service of its model"),
     ("fault-old-model-500", "turn", "UpstreamError", "service of its model"),
     ("fault-classic-cut", "turn", "StreamInterruptedError", "time limits"),
+    ("fault-model-drop", "turn", "StreamInterruptedError", "service of the site's model failed"),
+    ("fault-flood", "turn", "StreamInterruptedError", "has no end"),
+    ("fault-key-used", "turn", "RefusedError", "forgets between two requests"),
+    ("fault-cache-empty", "nonce", "UnexpectedFormatError", "answered nothing at all"),
+    ("fault-classic-empty", "nonce", "EmptyReplyError", "PHP has broken off"),
+    ("fault-classic-model-empty", "turn", "EmptyReplyError", "The model said nothing"),
     ("fault-empty", "turn", None, ""),
 ]
 
@@ -136,7 +146,121 @@ def test_bad_sites(site: Site, page: str, step: str, error: str | None, said: st
 @pytest.mark.parametrize("page", ["stalled", "stalled-body"])
 def test_silence(site: Site, page: str) -> None:
     diagnosis = chatgptes.doctor(site.page(page), timeout=Timeout(read=0.3))
-    assert "kept silent" in failed(diagnosis, "page")
+    said = failed(diagnosis, "page")
+    assert "kept silent" in said
+    assert "model" not in said  # None was asked.
+
+
+def test_time_runs_out(site: Site) -> None:
+    late = chatgptes.doctor(site.page("stalled"), timeout=0.3)
+    assert "allow more (timeout=)" in failed(late, "page")
+    babbling = chatgptes.doctor(site.page("fault-classic-endless"), timeout=0.5, ask=True)
+    assert "still coming when the time was over" in failed(babbling, "turn")
+
+
+# What stands before the plugin, and what should be said of it: at admin-ajax.php, with a key.
+BEFORE = {
+    "http-403": ("before admin-ajax.php", "something before it"),
+    "http-404": ("leads nowhere", "no REST API of this plugin"),
+    "http-500": ("error log", "Check the bot's number first"),
+    "http-502": ("error log", "error log"),
+    "maintenance": ("maintenance", "maintenance"),
+    "redirect": ("sends visitors elsewhere", "where a key may not follow"),
+    "redirect-foreign": ("sends visitors elsewhere", "where a key may not follow"),
+    "challenge": ("or admin-ajax.php, past the check", "or the REST API (/wp-json/), past"),
+    "html": ("not the chat plugin", "not the plugin's REST API"),
+    "rate-limit-bare": ("ask less often", "ask less often"),
+    "cut-start": ("broke off", "broke off"),
+}
+
+
+@pytest.mark.parametrize("fault", BEFORE)
+def test_the_same_fault_at_every_step(site: Site, fault: str) -> None:
+    """What is said fits what was spoken to: only the page has an address to check."""
+    ajax, api = BEFORE[fault]
+    for page, step in (
+        (f"fault-cache-{fault}", "nonce"),  # The first of a turn's two requests,
+        (f"fault-{fault}", "turn"),  # and the second.
+        (f"fault-classic-{fault}", "nonce"),
+        (f"fault-old-{fault}", "nonce"),
+    ):
+        said = failed(chatgptes.doctor(site.page(page), timeout=20, ask=True), step)
+        assert ajax in said, page
+        assert "Check the address" not in said
+        assert "address of the page itself" not in said
+    bot = site.rest_bots[f"fault-{fault}"]
+    found = chatgptes.doctor(site.url, api_key=site.api_key, bot=bot, timeout=20, ask=True)
+    said = failed(found, "turn")
+    assert api in said
+    assert "admin-ajax" not in said
+    assert "the page" not in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("access-off", "the switch for REST access, and it is off"),
+        ("wrong-key", "Check the key"),
+        ("no-key-set", "have no key for REST access yet"),
+        ("no-route", "2.3 or later"),
+        ("unknown-bot", "Check the bot's number first"),
+        ("no-reply", "a version that is not known yet"),
+    ],
+)
+def test_faults_with_a_key(site: Site, fault: str, said: str) -> None:
+    bot = site.rest_bots[f"fault-{fault}"]
+    found = chatgptes.doctor(site.url, api_key=site.api_key, bot=bot, ask=True)
+    assert said in failed(found, "turn")
+
+
+AIPKIT_PAGE = (
+    b'<div class=\'aipkit_chat_container\' data-config=\'{"botId":5,"nonce":"0123456789"}\'></div>'
+    b'<script>var where = "/wp-admin/admin-ajax.php";</script>'
+)
+CLASSIC_PAGE = b'<div class="wpaicg-chat-shortcode" data-nonce="0123456789" data-bot-id="0"></div>'
+
+
+@pytest.mark.parametrize(
+    ("page", "status", "answer", "said"),
+    [
+        (AIPKIT_PAGE, "401 Unauthorized", b"<html>Who?", "a password on wp-admin"),
+        (CLASSIC_PAGE, "401 Unauthorized", b"<html>Who?", "a password on wp-admin"),
+        # Not what the plugin says to a nonce, though it is no page.
+        (AIPKIT_PAGE, "403 Forbidden", b"Access denied", "in another way than the plugin does"),
+        (AIPKIT_PAGE, "403 Forbidden", b"-1", "refuses the nonce"),
+        (AIPKIT_PAGE, "403 Forbidden", b'{"success":false}', "refuses the nonce"),
+        (CLASSIC_PAGE, "403 Forbidden", b"It has run out.", "said: “It has run out.”"),
+        (CLASSIC_PAGE, "403 Forbidden", b"<html>Rule 0123456789</html>", "said: “Rule …”"),
+        (CLASSIC_PAGE, "405 Not Allowed", b"<html>No</html>", "Something before the plugin"),
+        (CLASSIC_PAGE, "410 Gone", b"", "leads nowhere"),
+        (CLASSIC_PAGE, "504 Gateway Timeout", b"", "broken just now"),
+    ],
+)
+def test_other_answers(page: bytes, status: str, answer: bytes, said: str) -> None:
+    def handler(connection: Connection) -> None:
+        while (heard := connection.hear()) is not None:
+            if heard.method == "GET":
+                connection.send(body(page, "Content-Type: text/html"))
+            else:
+                connection.send(body(answer, "Content-Type: text/html", status=status))
+
+    with Server(handler) as server:
+        found = chatgptes.doctor(server.url, trust_env=False)
+    assert said in failed(found, "nonce"), found
+
+
+def test_an_api_on_another_host() -> None:
+    link = 'Link: <https://elsewhere.invalid/wp-json/>; rel="https://api.w.org/"'
+
+    def handler(connection: Connection) -> None:
+        while connection.hear() is not None:
+            connection.send(body(b"<html></html>", "Content-Type: text/html", link))
+
+    with Server(handler) as server:
+        found = chatgptes.doctor(server.url, api_key="sandbox-key", bot=5, trust_env=False)
+    said = failed(found, "page")
+    assert "elsewhere.invalid" in said
+    assert "settings (General)" in said
 
 
 def test_what_can_be_read(site: Site) -> None:

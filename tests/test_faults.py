@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -290,3 +291,25 @@ def test_catching_by_standard_classes(
             client.chat("Hello")
         playing.release()
     assert issubclass(chatgptes.MissingRequirementsError, ImportError)
+
+
+def test_the_sites_own_codes(site: Site) -> None:
+    """Only what is said in WordPress's form has one."""
+    for page, code in (
+        ("fault-cache-cors", "cors_denied"),
+        ("fault-cache-nonce", "nonce_failure_cache_sse"),  # Refused twice, the second time plainly.
+        ("fault-cache-http-403", None),
+        ("fault-classic-nonce", None),
+        ("fault-quota", None),
+    ):
+        with Client(site.page(page)) as client, pytest.raises(ChatGptEsError) as caught:
+            client.chat("Hello")
+        assert caught.value.code == code
+        assert pickle.loads(pickle.dumps(caught.value)).code == code
+    bot = site.rest_bots["fault-access-off"]
+    with (
+        Client(site.url, api_key=site.api_key, bot=bot) as client,
+        pytest.raises(AuthenticationError) as denied,
+    ):
+        client.chat("Hello")
+    assert denied.value.code == "rest_aipkit_api_access_disabled"

@@ -39,13 +39,16 @@ MAY = {
     "streaming": VALUES | {"concurrency", "turn"},
     "plan": VALUES | {"concurrency", "turn", "streaming", "client"},
     "conversation": VALUES | {"concurrency", "plan", "streaming", "turn", "client"},
-    "batch_file": VALUES,
+    "batch_prompts": {"errors", "messages"},
+    "batch_file": VALUES | {"batch_prompts"},
+    "batch_source": {"errors", "batch_prompts"},
     "text": set(),
     "sandbox": set(),
 }
 # Above these, anything goes but the command line.
 ABOVE = {
-    "client", "shared", "reader", "aio", "provider", "batching", "diagnosis", "cli", "integrations",
+    "client", "shared", "reader", "aio", "provider", "batch_run", "batching", "diagnosis", "cli",
+    "integrations",
     "__init__", "__main__",
 }  # fmt: skip
 

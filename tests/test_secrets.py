@@ -278,3 +278,22 @@ def test_the_text_so_far_is_no_secret() -> None:
         Client(server.url, trust_env=False).chat("Hello")
     assert caught.value.partial == "So far, so good. "
     assert show_page is not None
+
+
+@KINDS
+def test_a_code_that_is_a_secret(kind: Any) -> None:
+    """A site may say anything back, a code too."""
+    said = json.dumps({"success": False, "data": {"message": "No", "code": f"not_{NONCE}"}})
+
+    def handler(connection: Connection) -> None:
+        while (heard := connection.hear()) is not None:
+            if heard.method == "GET":
+                connection.send(body(PAGE, "Content-Type: text/html"))
+            else:
+                connection.send(body(said.encode(), "Content-Type: application/json"))
+
+    with Server(handler) as server, Client(server.url, transport=kind, trust_env=False) as client:
+        with pytest.raises(ChatGptEsError) as caught:
+            client.chat("Hello")
+    assert caught.value.code == "not_…"
+    clean(*shown(caught.value))

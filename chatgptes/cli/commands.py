@@ -215,6 +215,9 @@ def _doctor(
     help="Least time between the starts of two turns.",
 )
 @click.option("--retry-failed", is_flag=True, help="Ask those again that failed, and no others.")
+@click.option(
+    "--resume-failed", is_flag=True, help="Ask those again, and also what was not asked yet."
+)
 @talk_options
 @click.pass_context
 def _batch(
@@ -225,6 +228,7 @@ def _batch(
     jobs: int,
     min_interval: float,
     retry_failed: bool,
+    resume_failed: bool,
     site: str | None,
     sandbox: bool,
     **options: Any,
@@ -236,7 +240,7 @@ def _batch(
     {"messages": [{"role": "user", "content": "…"}]}
 
     After a crash, a kill or Ctrl-C, the same command goes on where it stopped.  IN may be "-".
-    The exit status is 1 if a prompt failed.
+    The exit status is 1 if a prompt has failed, in this run or in one before that is gone on with.
     """
     from .many import run_batch
 
@@ -249,6 +253,7 @@ def _batch(
             out,
             jobs=jobs,
             retry_failed=retry_failed,
+            resume_failed=resume_failed,
             arguments={**arguments, "min_interval": min_interval},
         )
         if not good:

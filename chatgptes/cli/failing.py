@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -38,6 +39,8 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        with contextlib.suppress(ValueError):  # Not the main thread.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # It is ending; once more changes nothing.
         sys.exit(130)
     except ChatGptEsError as error:
         if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..batch_file import prompts_of
-from ..batching import BatchProgress, batch
+from ..batch_prompts import prompts_of
+from ..batch_run import BatchProgress
+from ..batching import batch
 from ..config import ClientArguments
 from ..errors import InvalidConfigError
 
@@ -32,16 +34,19 @@ def run_batch(
     *,
     jobs: int,
     retry_failed: bool,
+    resume_failed: bool,
     arguments: ClientArguments,
 ) -> bool:
-    """Ask what `source` holds; True if every prompt of this run was answered.
+    """Ask what `source` holds; True if no prompt that was to be asked has failed.
 
     Args:
         source: path of the prompts, or "-" for standard input.
         out: path of the replies, or None to print them as they come.
     """
+    if out is not None and _same(source, out):
+        raise InvalidConfigError(f"{out} is the file of prompts: the replies need another one.")
     prompts = _read(source)
-    last = BatchProgress(len(prompts))
+    last: BatchProgress | None = None
     failures: Counter[str] = Counter()
     try:
         # What is said below comes when the bar has gone.
@@ -57,6 +62,7 @@ def run_batch(
                 out=out,
                 jobs=jobs,
                 retry_failed=retry_failed,
+                resume_failed=resume_failed,
                 progress=tell,
                 **arguments,
             ):
@@ -69,10 +75,11 @@ def run_batch(
         click.echo(f"chatgptes: Interrupted.{_how_to_go_on(out)}", err=True)
         raise
     finally:
-        click.echo(f"chatgptes: {_summary(last, failures)}", err=True)
-    if failures and out is not None:
-        click.echo("chatgptes: --retry-failed asks those again.", err=True)
-    return not failures
+        if last is not None:
+            click.echo(f"chatgptes: {_summary(last, failures)}", err=True)
+            if out is not None and (hint := _hint(last)):
+                click.echo(f"chatgptes: {hint}", err=True)
+    return last is None or not (last.failed or last.failed_before)
 
 
 def _how_to_go_on(out: str | None) -> str:
@@ -81,14 +88,39 @@ def _how_to_go_on(out: str | None) -> str:
 
 def _summary(last: BatchProgress, failures: Counter[str]) -> str:
     parts = [f"{last.answered} answered"]
-    if failures:
+    if last.failed:
         kinds = ", ".join(f"{count} {name}" for name, count in failures.most_common())
         parts.append(f"{last.failed} failed ({kinds})")
+    if last.failed_before:
+        parts.append(f"{last.failed_before} failed before")
     if last.skipped:
         parts.append(f"{last.skipped} passed over")
     if last.total is not None and (left := last.total - last.done) > 0:
         parts.append(f"{left} left")
     return ", ".join(parts) + "."
+
+
+def _hint(last: BatchProgress) -> str:
+    """How to ask what this run leaves without an answer."""
+    failed = last.failed + last.failed_before
+    left = 0 if last.total is None else last.total - last.done
+    if failed and left:
+        return (
+            "--retry-failed asks those again that failed, --resume-failed those and what is left."
+        )
+    if failed:
+        return "--retry-failed asks those again."
+    if last.unasked:
+        return "The same command without --retry-failed asks what is left."
+    return ""
+
+
+def _same(source: str, out: str) -> bool:
+    try:
+        found = os.fstat(sys.stdin.fileno()) if source == "-" else os.stat(source)
+        return os.path.samestat(found, os.stat(out))
+    except (OSError, ValueError):  # One of them is not there, or standard input is no file.
+        return False
 
 
 def _read(source: str) -> list[str | dict[str, Any]]:
@@ -118,8 +150,8 @@ def _progress(total: int) -> Iterator[Callable[[BatchProgress], None]]:
             rate = f"{60 * asked / elapsed:.0f}/min" if asked and elapsed else ""
             bar.update(
                 task,
-                # What was skipped takes no time, and would spoil the time left.
-                total=None if progress.total is None else progress.total - progress.skipped,
+                # What is passed over takes no time, and would spoil the time left.
+                total=None if progress.total is None else progress.total - _passed(progress),
                 completed=asked,
                 failed=progress.failed,
                 rate=rate,
@@ -138,6 +170,10 @@ def _shown(bar: Progress) -> Iterator[Progress]:
         with suppress(Exception):  # What was half begun ends as it can.
             bar.live.stop()
         bar.console.show_cursor(True)
+
+
+def _passed(progress: BatchProgress) -> int:
+    return progress.skipped + progress.failed_before + progress.unasked
 
 
 def _bar() -> Progress:

@@ -19,28 +19,32 @@ Verdict = Literal["good", "dead", "forbidden"]
 _WRONG = "0000000000"
 
 
-def probe(session: Session, endpoint: Endpoint, deadline: Deadline) -> Verdict:
-    """What the site makes of the nonce of `endpoint`.
+def probe(
+    session: Session, endpoint: Endpoint, deadline: Deadline
+) -> tuple[Verdict, NonceRefused | None]:
+    """What the site makes of the nonce of `endpoint`, and how it refused it.
 
     "good": it goes on to say that the message is empty.  "dead": it refuses the nonce.
-    "forbidden": it refuses the request with a page of its own, as firewalls do.
+    "forbidden": it refuses the request in another way than the plugin's, as firewalls do.
 
     Raises:
         ChatGptEsError: it answers nothing of the kind.
     """
-    verdict, page = _say_nothing(session, endpoint, deadline)
+    verdict, page, refused = _say_nothing(session, endpoint, deadline)
     if verdict is not None:
-        return verdict
+        return verdict, refused
     # 1.8.79 refuses nonces and empty messages alike, with status 200 and a sentence: how it says
     # no to a wrong one tells which of the two this was.
-    verdict, other = _say_nothing(session, replace(endpoint, nonce=_WRONG), deadline)
-    return "dead" if verdict is None and other.body == page.body else "good"
+    verdict, other, _ = _say_nothing(session, replace(endpoint, nonce=_WRONG), deadline)
+    if verdict is None and other.body == page.body:
+        return "dead", refused
+    return "good", None
 
 
 def _say_nothing(
     session: Session, endpoint: Endpoint, deadline: Deadline
-) -> tuple[Verdict | None, Page]:
-    """The verdict, or None where the answer alone does not tell, and the answer."""
+) -> tuple[Verdict | None, Page, NonceRefused | None]:
+    """The verdict, or None where the answer alone does not tell; the answer; the refusal."""
     speaks = dialect(endpoint.bot.dialect)
     turn = Turn(endpoint, "", visitor="0" * 10)
     steps = speaks.say(turn)
@@ -57,20 +61,31 @@ def _say_nothing(
             _hear(speaks, turn, page, session)
         else:
             steps.send(page)  # Which says what a good status alone does not.
-    except NonceRefused:
+    except NonceRefused as error:
         page = seen[-1]
         if page.status < 300:
-            return None, page
-        return ("forbidden" if b"<html" in page.body[:2000].lower() else "dead"), page
+            return None, page, error
+        return ("dead" if _of_plugin(error, endpoint, page) else "forbidden"), page, error
     except QuotaError:
-        return "good", seen[-1]
+        return "good", seen[-1], None
     except RefusedError:
         if seen[-1].status not in (200, 400):
             raise
-        return "good", seen[-1]
+        return "good", seen[-1], None
     finally:
         steps.close()
-    return "good", page
+    return "good", page, None
+
+
+def _of_plugin(error: NonceRefused, endpoint: Endpoint, page: Page) -> bool:
+    """Does a site refuse a nonce in this way?
+
+    In JSON, up to 1.9.18 (and in 2.2) with a sentence and no page around it; a bare -1 is how
+    WordPress itself does.
+    """
+    if error.code is not None or page.body.strip() == b"-1":
+        return True
+    return endpoint.bot.dialect == "wpaicg" and b"<html" not in page.body[:2000].lower()
 
 
 def _hear(speaks: Dialect, turn: Turn, page: Page, session: Session) -> None:

@@ -14,6 +14,7 @@ from ..errors import (
     ChallengeError,
     ChatGptEsError,
     ConnectError,
+    EmptyReplyError,
     ProxyError,
     RequestTimeout,
     TLSError,
@@ -21,8 +22,9 @@ from ..errors import (
 )
 from ..http import redact
 from ..sites import find_bots
-from ..sites.dialect import Endpoint, Page
+from ..sites.dialect import Endpoint, NonceRefused, Page
 from ..sites.faults import page_fault
+from ..sites.words import told
 from ..text import one_line
 from ..transport._settings import Routes, ca_path
 from . import page as page_reading
@@ -111,7 +113,11 @@ class _Walk:
 
     def _told(self, name: StepName, error: ChatGptEsError) -> _Failed:
         self._client._explain(error)
-        return self._bad(name, str(error), advice(error), type(error).__name__)
+        api = self._client._config.api_key is not None
+        detail = str(error)
+        if name == "nonce" and isinstance(error, EmptyReplyError):
+            detail = "The site answered nothing at all to an empty message."  # No model was asked.
+        return self._bad(name, detail, advice(error, name, api=api), type(error).__name__)
 
     # The steps.
 
@@ -216,17 +222,19 @@ class _Walk:
     def _nonce(self, endpoint: Endpoint) -> None:
         session = self._client.session
         with self._errors_are("nonce"):
-            verdict = probe(session, endpoint, self._deadline)
+            verdict, refused = probe(session, endpoint, self._deadline)
             if verdict == "good":
                 self._good("nonce", "the site takes the one in the page")
                 return
             fresh = session.renewed(endpoint, self._deadline)
             if verdict == "dead" and fresh.nonce == endpoint.nonce:
-                raise self._bad("nonce", *CACHED, "RefusedError")
+                raise self._refused(refused, *CACHED)
             if fresh.nonce != endpoint.nonce:
-                verdict = probe(session, fresh, self._deadline)
-        if verdict != "good":
-            raise self._bad("nonce", *FORBIDDEN, "RefusedError")
+                verdict, refused = probe(session, fresh, self._deadline)
+        if verdict == "dead":
+            raise self._refused(refused, *NEVER_TAKEN)
+        if verdict == "forbidden":
+            raise self._refused(refused, *FORBIDDEN)
         self._good(
             "nonce",
             "the one in the page had run out; the site gave a fresh one, as it does for a turn",
@@ -234,10 +242,21 @@ class _Walk:
             "most.",
         )
 
+    def _refused(self, refused: NonceRefused | None, detail: str, hint: str) -> _Failed:
+        said = ""
+        if refused is not None:
+            self._client._explain(refused)
+            said = told(refused.excerpt or "")
+        return self._bad("nonce", f"{detail}{said}", hint, "RefusedError")
+
     def _rest(self) -> None:
         """With the owner's key the page only tells where the API is."""
         with self._arriving():
-            endpoint = self._client.session.endpoint(self._deadline)
+            try:
+                endpoint = self._client.session.endpoint(self._deadline)
+            except UnexpectedFormatError as error:
+                self._client._explain(error)
+                raise self._bad("page", str(error), OTHER_HOST, type(error).__name__) from None
         self._good("page", f"the API is at {redact(endpoint.url)}")
         self._good("gate", "no bot check")
         self._skipped("bots", f"bot {endpoint.bot.id}, as you named it")
@@ -260,13 +279,21 @@ OTHER_HOST = (
     "names the original. Others: if you trust that host, give its page instead."
 )
 CACHED = (
-    "The nonce in the page has run out, and reading the page again gives the same one.",
-    "The page comes from a cache that keeps it longer than a nonce lives (12 to 24 hours), so the "
-    "chat fails in browsers too. Owner: empty the cache, and let it keep this page for half a day "
-    "at most. Others: tell the owner, or come back later.",
+    "The site refuses the nonce in the page as too old, and gives the same one when asked again.",
+    "Most often the page comes from a cache that keeps it longer than a nonce lives (12 to 24 "
+    "hours), so the chat fails in browsers too. Owner: empty the cache, and let it keep this page "
+    "for half a day at most; if there is none, see that all servers of the site have the same keys "
+    "and salts. Others: tell the owner, or come back later.",
+)
+NEVER_TAKEN = (
+    "The site refuses the nonce in the page, and the fresh one that it gives instead.",
+    "It may take messages of members only, or its servers have different keys and salts, or "
+    "something before it answers in its place. Owner: try the chat in a private window of a "
+    "browser. Others: ask the owner.",
 )
 FORBIDDEN = (
-    "The site refuses messages (status 403), though the page and its nonce are fresh.",
+    "Something refuses messages (status 403) in another way than the plugin does, though it gives "
+    "the page.",
     "A firewall or security plugin stands before admin-ajax.php, or the site's pages are made for "
     "members. Owner: look into the firewall's log and let admin-ajax.php be reached. Others: ask "
     "the owner.",

@@ -144,9 +144,12 @@ class Aipkit:
         if error := challenge(page.status, page.headers, page.body, page.url):
             raise error
         said = excerpt(page.body)
+        message = "The site took the message, but not in the way of any known version."
+        if not page.body.strip():
+            message = "The site answered nothing at all where it should have taken the message."
         raise failure(
             UnexpectedFormatError,
-            f"The site took the message, but not in the way of any known version.{told(said)}",
+            f"{message}{told(said)}",
             page.url,
             page.status,
             said,
@@ -217,6 +220,7 @@ def _refused(page: Page, data: dict[Any, Any]) -> ChatGptEsError | None:
         page.url,
         page.status,
         said,
+        code,
     )
 
 

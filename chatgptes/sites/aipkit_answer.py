@@ -99,7 +99,8 @@ class AipkitDecoder(BodyDecoder):
             return self._error(QuotaError, message, said)
         code = words(data.get("code"), 100) or words(inner.get("code"), 100)
         if code in ("embed_not_available", "cors_denied"):
-            return self._error(RefusedError, f"The site refused the message{quoted(said)}", said)
+            message = f"The site refused the message{quoted(said)}"
+            return self._error(RefusedError, message, said, code)
         if self._started or self._said:
             return self._error(UpstreamError, f"The site's model failed.{told(said)}", said)
         # A dead nonce has no mark of its own here.
@@ -126,9 +127,8 @@ class AipkitDecoder(BodyDecoder):
                 inner = {"error": inner.get("message"), **inner}
                 if words(inner.get("code")).startswith("nonce_failure"):
                     said = words(inner.get("message"))
-                    raise self._error(
-                        NonceRefused, f"The site refused the message{quoted(said)}", said
-                    )
+                    message = f"The site refused the message{quoted(said)}"
+                    raise self._error(NonceRefused, message, said, words(inner.get("code"), 100))
                 raise self._failed(inner)
             if data.get("error") or gate(data):
                 raise self._failed(data)

@@ -142,9 +142,11 @@ class BodyDecoder:
         if text := self._sounded(text) + self._pairs.flush():
             yield text
 
-    def _error(self, cls: type[ChatGptEsError], message: str, said: str = "") -> ChatGptEsError:
+    def _error(
+        self, cls: type[ChatGptEsError], message: str, said: str = "", code: str | None = None
+    ) -> ChatGptEsError:
         """`cls(message)`, with where it happened and what the site said."""
-        return failure(cls, message, self._url, self._status, said)
+        return failure(cls, message, self._url, self._status, said, code)
 
     def _empty(self) -> ChatGptEsError:
         message = "The bot's answer is empty; the service behind it may be down or out of credit."

@@ -21,10 +21,17 @@ Failure = TypeVar("Failure", bound=ChatGptEsError)
 
 
 def failure(
-    cls: type[Failure], message: str, url: str, status: int, said: str | None = None
+    cls: type[Failure],
+    message: str,
+    url: str,
+    status: int,
+    said: str | None = None,
+    code: str | None = None,
 ) -> Failure:
     """`cls(message)` with where it happened (redacted) and what the site said."""
-    return cls(message, url=redact(url), status=status, excerpt=said or None)
+    error = cls(message, url=redact(url), status=status, excerpt=said or None)
+    error.code = code
+    return error
 
 
 def _date(value: str) -> float | None:
@@ -57,8 +64,13 @@ def retry_after(headers: Headers, now: float | None = None) -> float | None:
     return max(0.0, until - since)
 
 
-def status_fault(page: Page) -> ChatGptEsError:
-    """The error for a response whose status (not 2xx) alone says what it is."""
+def status_fault(page: Page, *, of_page: bool = False) -> ChatGptEsError:
+    """The error for a response whose status (not 2xx) alone says what it is.
+
+    Args:
+        page: the response.
+        of_page: it is for the page whose address the user gave, not for a message.
+    """
     url, status = page.url, page.status
     if error := challenge(status, page.headers, page.body, url):
         return error
@@ -75,14 +87,15 @@ def status_fault(page: Page) -> ChatGptEsError:
             excerpt=said or None,
         )
     if 300 <= status < 400:
-        return failure(UnexpectedStatusError, _redirected(page), url, status, said)
+        return failure(UnexpectedStatusError, _redirected(page, of_page), url, status, said)
     if status == 401:
         message = (
             "The site asks for a user name and password (status 401). They can stand in its "
             "address: https://user:password@host/."
         )
     elif status == 404:
-        message = f"There is nothing at {redact(url)} (status 404). Check the address."
+        where = "Check the address." if of_page else "Messages should go there."
+        message = f"There is nothing at {redact(url)} (status 404). {where}"
     elif status >= 500:
         message = f"The site itself failed (status {status}).{told(said)} Try again later."
     else:
@@ -90,16 +103,21 @@ def status_fault(page: Page) -> ChatGptEsError:
     return failure(UnexpectedStatusError, message, url, status, said)
 
 
-def _redirected(page: Page) -> str:
+def _redirected(page: Page, of_page: bool) -> str:
     try:
         target = redact(urljoin(page.url, page.headers.get("location")))
     except ValueError:
         target = "(an unreadable URL)"
     if not page.headers.get("location"):
         target = "nowhere"
+    if of_page:
+        return (
+            f"The site redirects to {words(target)} (status {page.status}), where the request may "
+            "not follow. Give the address of the page itself as site=."
+        )
     return (
-        f"The site redirects to {words(target)} (status {page.status}), where the request may "
-        "not follow. Give the address of the page itself as site=."
+        f"The site redirects messages from {redact(page.url)} to {words(target)} (status "
+        f"{page.status}), where they do not follow."
     )
 
 
@@ -109,7 +127,7 @@ def page_fault(page: Page) -> ChatGptEsError | None:
     A challenge is found on any status, since some are served with 200.
     """
     if not 200 <= page.status < 300:
-        return status_fault(page)
+        return status_fault(page, of_page=True)
     return challenge(page.status, page.headers, page.body, page.url)
 
 

@@ -126,7 +126,7 @@ class Rest:
         return None
 
 
-def _not_allowed(url: str, status: int, said: str) -> AuthenticationError:
+def _not_allowed(url: str, status: int, said: str, code: str | None = None) -> AuthenticationError:
     return failure(
         AuthenticationError,
         f"The site does not take the key (status {status}).{told(said)} Check api_key=, and that "
@@ -134,6 +134,7 @@ def _not_allowed(url: str, status: int, said: str) -> AuthenticationError:
         url,
         status,
         said,
+        code,
     )
 
 
@@ -148,15 +149,16 @@ def _coded(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None
     if not code:
         return None
     if code == "api_error":
-        return failure(UpstreamError, f"The site's model failed.{told(said)}", url, status, said)
+        message = f"The site's model failed.{told(said)}"
+        return failure(UpstreamError, message, url, status, said, code)
     if status in (401, 403):
-        return _not_allowed(url, status, said)
+        return _not_allowed(url, status, said, code)
     if code == "rest_no_route":
         message = (
             f"The site has no such REST route (status {status}): its plugin is older than 2.3, or "
             "its REST API is switched off."
         )
-        return failure(UnexpectedStatusError, message, url, status, said)
+        return failure(UnexpectedStatusError, message, url, status, said, code)
     if status == 429:
         return None
     if status >= 500:
@@ -164,9 +166,9 @@ def _coded(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None
             f"The site itself failed (status {status}), as it also does for an unknown bot id."
             f"{told(said)}"
         )
-        return failure(UnexpectedStatusError, message, url, status, said)
+        return failure(UnexpectedStatusError, message, url, status, said, code)
     message = f"The site refused the message (status {status}, {code}).{told(said)}"
-    return failure(UnexpectedStatusError, message, url, status, said)
+    return failure(UnexpectedStatusError, message, url, status, said, code)
 
 
 class _RestDecoder(BodyDecoder):

@@ -161,6 +161,7 @@ class Wpaicg:
                 page.url,
                 page.status,
                 said,
+                words(data.get("code"), 100) if isinstance(data, dict) else None,
             )
         return error
 

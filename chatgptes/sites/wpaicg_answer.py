@@ -273,7 +273,8 @@ class WpaicgDecoder(BodyDecoder):
         if data.get("success") is False and isinstance(inner, dict):
             said = words(inner.get("message"))
             cls = NonceRefused if "nonce" in words(inner.get("code")) else RefusedError
-            raise self._error(cls, f"The site refused the message{quoted(said)}", said)
+            message = f"The site refused the message{quoted(said)}"
+            raise self._error(cls, message, said, words(inner.get("code"), 100))
         names = ", ".join(sorted(words(str(key), 30) for key in data)[:10])
         raise self._error(
             UnexpectedFormatError,
