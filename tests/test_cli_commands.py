@@ -121,6 +121,20 @@ def test_keys(site: Site, tmp_path: Path) -> None:
     assert "--api-key " not in chatgptes("ask", "--help").stdout
 
 
+def test_images_and_search(site: Site, tmp_path: Path) -> None:
+    picture = tmp_path / "dot.gif"
+    picture.write_bytes(b"GIF89a\x01\x00\x01\x00\x00\x00\x00;")
+    asked = chatgptes("--site", site.page("classic"), "--image", str(picture), "What is it?")
+    assert "1 image: image/gif, 14 bytes" in asked.stdout
+    found = chatgptes("--site", site.page("aipkit-state"), "--web-search", "--json", "News?")
+    assert len(json.loads(found.stdout)["citations"]) == 2
+    for wrong in (["--web-search"], ["--image", str(picture)]):
+        refused = chatgptes("--site", site.url, *wrong, "Hi")
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1
+    assert chatgptes("--site", site.url, "--image", str(tmp_path / "no"), "Hi").returncode == 2
+
+
 def test_the_log(site: Site) -> None:
     result = chatgptes("-v", "--site", site.url, "Hello")
     assert "GET" in result.stderr

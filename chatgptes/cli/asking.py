@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from ..reply import Reply
-from ..streaming import Stream
+from ..streaming import Stream, drained
 from ..text import harmless
 from .failing import one_line_errors
 from .options import site_of
@@ -26,6 +26,8 @@ def ask(
     *,
     site: str | None,
     sandbox: bool,
+    images: Sequence[str],
+    web_search: bool,
     as_json: bool,
     no_stream: bool,
     plain: bool,
@@ -37,12 +39,13 @@ def ask(
         one_line_errors(as_json=as_json),
         site_of(context, site, sandbox, options) as client,
     ):
+        stream = client.stream(text, images=images, web_search=web_search)
         if as_json:
-            click.echo(_json(client.chat(text)))
+            click.echo(_json(drained(stream)))
         elif no_stream:
-            _show_whole(client.chat(text), plain)
+            _show_whole(drained(stream), plain)
         else:
-            show(client.stream(text), plain)
+            show(stream, plain)
 
 
 def _prompt(prompt: str | None) -> str:

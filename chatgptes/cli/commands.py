@@ -76,6 +76,17 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @command.command("ask")
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @talk_options
+@click.option(
+    "--image",
+    "images",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="A picture that goes with the prompt; may stand several times.",
+)
+@click.option(
+    "--web-search", is_flag=True, help="Have the bot search the web, where it offers that."
+)
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
 @_plain
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, when it is whole.")
@@ -86,6 +97,8 @@ def _ask(
     words: tuple[str, ...],
     site: str | None,
     sandbox: bool,
+    images: tuple[str, ...],
+    web_search: bool,
     as_json: bool,
     no_stream: bool,
     plain: bool,
@@ -107,6 +120,8 @@ def _ask(
         words[0] if words else None,
         site=site,
         sandbox=sandbox,
+        images=images,
+        web_search=web_search,
         as_json=as_json,
         no_stream=no_stream,
         plain=plain,
