@@ -111,11 +111,16 @@ class Exchange:
         Whoever wants all of a large body joins it once, and not twice.
         """
         chunks = self.chunks
-        if sum(map(len, chunks)) <= _PIECE:
+        if self._buffered <= _PIECE:
             data = b"".join(chunks)
             chunks.clear()
         else:
-            data = chunks.popleft()
+            pieces = [chunks.popleft()]
+            size = len(pieces[0])
+            while chunks and size + len(chunks[0]) <= _PIECE:
+                size += len(chunks[0])
+                pieces.append(chunks.popleft())
+            data = b"".join(pieces)
         self._buffered -= len(data)
         return data
 
