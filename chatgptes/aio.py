@@ -110,7 +110,7 @@ class AsyncStream:
     async def __anext__(self) -> str:
         if self._over:
             raise StopAsyncIteration
-        reader = await self._begin(hand_over=True)
+        reader = self._reader or await self._begin(hand_over=True)
         if reader.chunks and len(self._pieces) % FAIR == FAIR - 1:
             await self._undisturbed(anyio.lowlevel.checkpoint)
         if not reader.chunks:  # Looked at again: another task may have been here meanwhile.

@@ -56,10 +56,12 @@ class Bell:
 
     def ring(self) -> None:
         """Wake the waiter, if there is one.  Any thread; never blocks."""
+        if not self._armed:
+            return
         try:
             wake = self._armed.pop()
         except IndexError:
-            return
+            return  # Another ring was faster.
         wake()
 
     async def wait(self, ready: Callable[[], object]) -> None:
@@ -180,10 +182,12 @@ class Reader:
         """The next chunk; the loop's side, when there is one."""
         chunk = self.chunks.popleft()
         self._taken += getsizeof(chunk)
+        if not self._room:
+            return chunk
         try:
             most, signal = self._room[0]
         except IndexError:
-            return chunk
+            return chunk  # There was room after all, and its owner has taken it off.
         if self._put - self._taken <= most:
             self._room.clear()
             signal.set()

@@ -25,6 +25,9 @@ __all__ = ["WpaicgDecoder", "refusal"]
 # flagged message goes on with a full answer, which the plugin's own script does not show either.
 _FLAGS = ("messageFlagged", "ipBanned", "pineconeError", "modflag")
 _CHUNK = "chat.completion.chunk"
+_CHUNK_KEYS = frozenset(
+    ("id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage")
+)
 _MOST_WORDS = 4000  # Characters of an error's frames that are kept.
 
 # The plugin writes its error frames by hand, without escaping: quotes and line ends make them
@@ -104,6 +107,8 @@ class WpaicgDecoder(BodyDecoder):
         ):
             return self._error_frame(value, data)
         self._broken_frame = False
+        if not name and isinstance(data, dict) and "choices" in data.keys() <= _CHUNK_KEYS:
+            return self._chunk(data)  # Nearly every event: nothing in it but the model's own.
         if not isinstance(data, dict):
             if name in ("error", "assistant_error"):
                 raise self._upstream(words(value))
