@@ -44,7 +44,7 @@ def _starting() -> anyio.Lock:
 
     A running thread keeps the interpreter to itself for up to sys.getswitchinterval() (5 ms), and
     whose turn is next is anybody's guess: fifty new ones at once would keep the loop waiting for
-    a quarter of a second (benchmarks/loop_lag.py).
+    a quarter of a second (see benchmarks/many_streams.py).
     """
     try:
         return _locks.get()

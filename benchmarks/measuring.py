@@ -1,0 +1,100 @@
+"""What all benchmarks share: interleaved repetitions, medians, and rows of the table."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "Row", "interleaved", "interleaved_async", "interleaved_fresh", "median", "milliseconds",
+    "percentile",
+]  # fmt: skip
+
+median = statistics.median
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: what was measured.
+        beside: beside what.
+        figure: what came out, as text.
+        target: what it was to reach, as text.
+        met: whether it did.
+        detail: the medians behind the figure.
+    """
+
+    what: str
+    beside: str
+    figure: str
+    target: str
+    met: bool
+    detail: str
+
+
+def interleaved(
+    candidates: Mapping[str, Callable[[], object]],
+    rounds: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """The median seconds of each candidate, run in turn `rounds` times after one round to warm up.
+
+    In turn, so that what else the machine does meets all of them alike.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_ in range(rounds + 1):
+        for name, run in candidates.items():
+            gc.collect()
+            started = clock()
+            run()
+            if round_:
+                taken[name].append(clock() - started)
+    return {name: median(times) for name, times in taken.items()}
+
+
+def interleaved_fresh(
+    candidates: Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]], rounds: int
+) -> dict[str, float]:
+    """As `interleaved`, each on an object of its own: (make it, what is timed); then closed."""
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_ in range(rounds + 1):
+        for name, (make, run) in candidates.items():
+            made = make()
+            gc.collect()
+            started = time.perf_counter()
+            run(made)
+            if round_:
+                taken[name].append(time.perf_counter() - started)
+            made.close()
+    return {name: median(times) for name, times in taken.items()}
+
+
+async def interleaved_async(
+    candidates: Mapping[str, Callable[[], Awaitable[float]]], rounds: int
+) -> dict[str, list[float]]:
+    """What each candidate measured of itself, in each of `rounds` rounds after a first one."""
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_ in range(rounds + 1):
+        for name, run in candidates.items():
+            gc.collect()
+            figure = await run()
+            if round_:
+                taken[name].append(figure)
+    return taken
+
+
+def percentile(values: list[float], part: float) -> float:
+    """The value below which `part` (0 to 1) of `values` lie."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def milliseconds(seconds: float) -> str:
+    """`seconds` for people."""
+    return f"{seconds * 1000:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
