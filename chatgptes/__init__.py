@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         UpstreamError,
     )
     from .http import Headers, Limits, Request
+    from .images import ImageSource
     from .provider import AsyncGeneratorProvider, ChatGptEs, ProviderModelMixin
     from .reply import Citation, Reply, Usage
     from .shared import chat, stream
@@ -81,6 +82,7 @@ __all__ = [
     "Diagnosis",
     "EmptyReplyError",
     "Headers",
+    "ImageSource",
     "InvalidConfigError",
     "InvalidMessageError",
     "Limits",
@@ -136,6 +138,7 @@ _MODULES = {
         "UnexpectedStatusError", "UpstreamError",
     ),
     "http": ("Headers", "Limits", "Request"),
+    "images": ("ImageSource",),
     "integrations.ipython": ("load_ipython_extension", "unload_ipython_extension"),
     "provider": ("AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"),
     "reply": ("Citation", "Reply", "Usage"),
@@ -148,16 +151,18 @@ _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 _SUBMODULES = ("errors", "sandbox")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return import_module(f".{name}", __name__)
-    try:
-        module = _WHERE[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # A type checker would take it to mean that there is any name at all.
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBMODULES:
+            return import_module(f".{name}", __name__)
+        try:
+            module = _WHERE[name]
+        except KeyError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        value = getattr(import_module(f".{module}", __name__), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

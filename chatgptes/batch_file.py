@@ -14,6 +14,7 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from .batch_prompts import Item
 from .errors import ChatGptEsError, InvalidConfigError
@@ -104,17 +105,25 @@ def _whole(line: bytes) -> bool:
     return True
 
 
+def _place(site: str) -> tuple[str | None, str]:
+    """Where a site is; not its port, which a stand-in on this machine has anew each time."""
+    parts = urlsplit(site)
+    return parts.hostname, parts.path
+
+
 class Journal:
     """The file of replies: what was written before, and where further ones go.
 
     Attributes:
         answered, failed: id -> digest of what the file has; for an id the last line counts.
+        asked: the site and bot of the last answer, or None.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.answered: dict[str | int, str] = {}
         self.failed: dict[str | int, str] = {}
+        self.asked: tuple[str, str] | None = None
         self._lock = threading.Lock()
         self._broken: OSError | None = None
         # Unbuffered: a line is in the system's hands when write() returns, and outlives a kill.
@@ -179,6 +188,9 @@ class Journal:
         to, other = (self.answered, self.failed) if ok else (self.failed, self.answered)
         other.pop(name, None)
         to[name] = digest
+        site, bot = record.get("site"), record.get("bot")
+        if ok and isinstance(site, str) and isinstance(bot, str):
+            self.asked = site, bot
 
     def _foreign(self, number: int) -> InvalidConfigError:
         return InvalidConfigError(
@@ -200,6 +212,20 @@ class Journal:
                 ' own ({"id": …, "prompt": …}) let you add and move prompts.'
             )
 
+    def check_site(self, site: str, bot: str | None) -> None:
+        """Are the file's answers from the site and bot that are to be asked?
+
+        Raises:
+            InvalidConfigError: they are another's.
+        """
+        if self.asked is None:
+            return
+        if _place(self.asked[0]) != _place(site) or bot not in (None, self.asked[1]):
+            raise InvalidConfigError(
+                f"{self.path} has replies of {self.asked[0]} (bot {self.asked[1]}): for another"
+                " site or bot give another file."
+            )
+
     def write(self, result: BatchResult) -> None:
         """Append one line; any thread.  Once it is closed, nothing: nobody waited for the result.
 
@@ -218,7 +244,7 @@ class Journal:
                     line = line[self._file.write(line) :]
             except OSError as error:
                 self._broken = error
-                raise
+                raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def close(self) -> None:
         """Close the file, and let another batch have it."""

@@ -128,6 +128,7 @@ class Run:
         try:
             if self._out is not None:
                 self._journal = Journal(self._out)
+                self._journal.check_site(self._client.site, self._client._config.bot)
                 for item in checked:
                     self._journal.check(item)
             self._tell()
@@ -192,8 +193,8 @@ class Run:
         self._running -= 1
         if event.error is not None:
             self._end(event.error, "So")
-        if event.result is not None:
-            self._count(event.result)
+        elif event.result is not None:
+            self._count(event.result)  # What could not be written is given, and not counted.
         self._tell()
         return event.result
 

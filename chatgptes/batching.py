@@ -35,7 +35,8 @@ def batch(
     With `out`, every result is appended to that file as soon as it is there, and what the file has
     already is not asked again (nor given again: the file has it): run the same call once more
     after a crash or a kill.  Failures are kept there too, and asked again only with
-    `retry_failed` or `resume_failed`; of two lines with one id the later counts.
+    `retry_failed` or `resume_failed`; of two lines with one id the later counts.  A file is of one
+    site and bot; what else is asked with (`system`, say) it does not know.
 
     Args:
         prompts: strings, or dicts `{"prompt": str}` or `{"messages": [...]}`, which may have an
@@ -62,7 +63,7 @@ def batch(
         OSError: the file can't be read or written.
         Exception: what the iterable raises, once what was running has ended.
     """
-    if isinstance(prompts, (str, bytes, bytearray, Mapping)):
+    if isinstance(prompts, (str, bytes, bytearray, Mapping)) or not isinstance(prompts, Iterable):
         raise InvalidConfigError(
             f"prompts must be a list (or another iterable) of prompts, not one"
             f" {type(prompts).__name__}."

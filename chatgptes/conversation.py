@@ -15,7 +15,7 @@ from .concurrency import OneAtATime
 from .deadline import Timeout
 from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
 from .http import Limits
-from .images import Image, ImageSource
+from .images import ImageSource, Unread
 from .messages import Message, Prompt, check, check_prompt, images_of, with_files
 from .plan import ClientPlan
 from .reply import Reply
@@ -291,7 +291,8 @@ def _saved_messages(messages: list[Any]) -> list[Message]:
             restored.append(check([{"role": "user", "content": content}], _ANY)[0])
         except InvalidMessageError as error:
             raise InvalidConfigError(f"The saved conversation is damaged: {error}") from None
-        if role != "user" or not all(isinstance(each, Image) for each in restored[-1].images):
+        images = restored[-1].images
+        if role != "user" or not all(isinstance(each, Unread) and each.is_data for each in images):
             # A file that somebody else wrote must not make us read others.
             raise InvalidConfigError(
                 f"The saved conversation is damaged: message {index} is not as save() writes it."

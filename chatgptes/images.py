@@ -6,17 +6,16 @@ Nothing is downloaded: an image with a web address is the caller's to fetch.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import stat
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 from .errors import InvalidMessageError
 
-__all__ = ["Image", "ImageFile", "ImageSource", "image_of", "loaded"]
+__all__ = ["Image", "ImageSource", "Unread", "image_of", "loaded"]
 
 ImageSource = str | os.PathLike[str] | bytes
 """The path of a file, the bytes of one, or a `data:` URL."""
@@ -28,6 +27,7 @@ _BEGINNINGS = (
     ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
 )
 _DATA_URL = re.compile(r"(?is)data:[^,]*?(?P<base64>;\s*base64)?,(?P<data>.*)")
+_MOST_WRITTEN_OUT = 100_000  # Characters: more would take long to decode.
 _WEB = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # Two letters at least: "C:\\" is a path.
 
 
@@ -55,15 +55,25 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A picture that is still to be read: see `loaded`."""
+class Unread:
+    """A picture whose bytes are still to be got, from a file or a `data:` URL: see `loaded`.
 
-    path: str
+    Attributes:
+        source: the path or URL.
+        where: what to call it in errors.
+    """
+
+    source: str = field(repr=False)
     where: str
 
+    @property
+    def is_data(self) -> bool:
+        """It is a `data:` URL, and no file."""
+        return self.source[:5].lower() == "data:"
 
-def image_of(source: Any, where: str, limit: int) -> Image | ImageFile:
-    """The picture that a caller named; of a file, only that it is one to be read.
+
+def image_of(source: Any, where: str, limit: int) -> Image | Unread:
+    """The picture that a caller named; of a file or a `data:` URL, only that it is one.
 
     Args:
         source: an `ImageSource`.
@@ -75,57 +85,64 @@ def image_of(source: Any, where: str, limit: int) -> Image | ImageFile:
     """
     if isinstance(source, (bytes, bytearray)):
         return _recognised(bytes(source), where, limit)
-    if isinstance(source, str) and source[:5].lower() == "data:":
-        return _from_data_url(source, where, limit)
     if isinstance(source, str) and _WEB.match(source):
         raise InvalidMessageError(
-            f"{where} is a web address, and nothing is downloaded here: fetch it yourself, and give"
-            " its bytes."
+            f"{where} is an address, and nothing is fetched here: get it yourself, and give its"
+            " bytes."
         )
     path: Any = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
     if not isinstance(path, str):
         raise InvalidMessageError(
             f"{where} is of type {type(source).__name__}: an image is a path, bytes or a data: URL."
         )
-    return ImageFile(path, where)
+    unread = Unread(path, where)
+    if unread.is_data and len(path) > 2 * limit + 1000:
+        raise _too_large(where, limit)
+    return unread
 
 
-def loaded(image: Image | ImageFile, limit: int) -> Image:
-    """`image`, read if it is a file.
+def loaded(image: Image | Unread, limit: int) -> Image:
+    """`image`, got if that is still to be done.  May take a while: not for an event loop.
 
     Raises:
-        InvalidMessageError: the file can't be read, is no picture, or has over `limit` bytes.
+        InvalidMessageError: it can't be read, is no picture, or has over `limit` bytes.
     """
     if isinstance(image, Image):
         return image
+    data = _decoded(image.source, image.where) if image.is_data else _read(image, limit)
+    return _recognised(data, image.where, limit)
+
+
+def _read(image: Unread, limit: int) -> bytes:
+    where = f"{image.where} ({image.source!r})"
     try:
         # A pipe or a device would keep us waiting.
-        if not stat.S_ISREG(os.stat(image.path).st_mode):
-            raise InvalidMessageError(f"{image.where} is not a file.")
-        with open(image.path, "rb") as file:
-            data = file.read(limit + 1)
+        if not stat.S_ISREG(os.stat(image.source).st_mode):
+            raise InvalidMessageError(f"{where} is not a file.")
+        with open(image.source, "rb") as file:
+            return file.read(limit + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, InvalidMessageError):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise InvalidMessageError(f"{image.where} can't be read: {reason}.") from error
-    return _recognised(data, image.where, limit)
+        raise InvalidMessageError(f"{where} can't be read: {reason}.") from error
 
 
-def _from_data_url(url: str, where: str, limit: int) -> Image:
+def _decoded(url: str, where: str) -> bytes:
     match = _DATA_URL.fullmatch(url)
     if match is None:
         raise InvalidMessageError(f"{where} is a data: URL without data.")
     text = match["data"]
-    if len(text) > 3 * limit + 8:  # The longest way to write a byte is "%41".
-        raise _too_large(where, limit)
-    data = unquote_to_bytes(text)
-    if match["base64"]:
-        try:
-            data = base64.b64decode(b"".join(data.split()), validate=True)
-        except binascii.Error:
-            raise InvalidMessageError(f"{where} is a data: URL whose base64 is damaged.") from None
-    return _recognised(data, where, limit)
+    if not match["base64"]:
+        if len(text) > _MOST_WRITTEN_OUT:
+            raise InvalidMessageError(f"{where} is a long data: URL without base64: use base64.")
+        return unquote_to_bytes(text)
+    if "%" in text:
+        text = unquote(text)
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:  # binascii.Error is one.
+        raise InvalidMessageError(f"{where} is a data: URL whose base64 is damaged.") from None
 
 
 def _recognised(data: bytes, where: str, limit: int) -> Image:

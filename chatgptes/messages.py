@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .errors import InvalidMessageError
 from .http import Limits
-from .images import Image, ImageFile, ImageSource, image_of, loaded
+from .images import Image, ImageSource, Unread, image_of, loaded
 
 __all__ = [
     "Message", "Messages", "Prompt", "check", "check_prompt", "check_text", "images_of",
@@ -27,6 +27,9 @@ Messages = str | Sequence[Mapping[str, Any]]
 Prompt = str | Sequence[Mapping[str, Any]]
 """What a conversation takes: the next message as a string, or as a list of parts."""
 
+MOST_IMAGES = 4
+"""Of one turn, in the dialect that takes most (`aipkit`)."""
+
 ROLES = ("user", "assistant", "system")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -36,7 +39,7 @@ class Message(NamedTuple):
 
     role: str
     text: str
-    images: tuple[Image | ImageFile, ...] = ()
+    images: tuple[Image | Unread, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The message as callers write it; its images, if there are any, as `data:` URLs."""
@@ -44,7 +47,7 @@ class Message(NamedTuple):
             return {"role": self.role, "content": self.text}
         parts: list[dict[str, str]] = [{"type": "text", "text": self.text}] if self.text else []
         for image in self.images:
-            shown = image.url if isinstance(image, Image) else image.path
+            shown = image.url if isinstance(image, Image) else image.source
             parts.append({"type": "image", "image": shown})
         return {"role": self.role, "content": parts}
 
@@ -66,15 +69,19 @@ def check(
     checked: tuple[Message, ...]
     further = _images(images, limits.image)
     if isinstance(messages, str):
-        text = messages if further and not messages else check_text(messages, "The prompt")
+        text = messages if further and not messages.strip() else check_text(messages, "The prompt")
         checked = (Message("user", text),)
     else:
         if isinstance(messages, (bytes, bytearray, Mapping)) or not isinstance(messages, Sequence):
             raise InvalidMessageError(
                 f"Messages are a string or a list of dicts, not {type(messages).__name__}."
             )
+        last = len(messages) - 1
         checked = tuple(
-            _message(item, f"Message {index}", limits.image) for index, item in enumerate(messages)
+            _message(
+                item, f"Message {index}", limits.image, with_images=index == last and bool(further)
+            )
+            for index, item in enumerate(messages)
         )
     if not checked:
         raise InvalidMessageError("The list of messages is empty.")
@@ -88,8 +95,13 @@ def check(
             f"The messages have {length:,} characters together, more than the {limits.prompt:,}"
             " allowed (Client(limits=Limits(prompt=…)) allows more)."
         )
-    last = checked[-1]
-    return (*checked[:-1], last._replace(images=last.images + further))
+    asked = checked[-1]
+    checked = (*checked[:-1], asked._replace(images=asked.images + further))
+    if (count := sum(len(message.images) for message in checked)) > MOST_IMAGES:
+        raise InvalidMessageError(
+            f"The messages have {count} images; no site takes more than {MOST_IMAGES}."
+        )
+    return checked
 
 
 def check_prompt(prompt: Prompt, limits: Limits, images: Sequence[ImageSource] = ()) -> Message:
@@ -132,7 +144,7 @@ def with_files(messages: Sequence[Message], limits: Limits) -> tuple[Message, ..
     )
 
 
-def _images(images: Any, limit: int) -> tuple[Image | ImageFile, ...]:
+def _images(images: Any, limit: int) -> tuple[Image | Unread, ...]:
     if isinstance(images, (str, bytes, bytearray)) or not isinstance(images, Sequence):
         raise InvalidMessageError(
             f"images is a list of paths, bytes or data: URLs, not {type(images).__name__}."
@@ -140,7 +152,7 @@ def _images(images: Any, limit: int) -> tuple[Image | ImageFile, ...]:
     return tuple(image_of(each, f"Image {n}", limit) for n, each in enumerate(images, 1))
 
 
-def _message(item: Any, where: str, limit: int) -> Message:
+def _message(item: Any, where: str, limit: int, *, with_images: bool = False) -> Message:
     if not isinstance(item, Mapping):
         raise InvalidMessageError(f"{where} is not a dict but {type(item).__name__}.")
     if unknown := set(item) - {"role", "content"}:
@@ -151,7 +163,8 @@ def _message(item: Any, where: str, limit: int) -> Message:
         raise InvalidMessageError(f"{where} has the role {role!r}: it must be one of {ROLES}.")
     content = item.get("content")
     if isinstance(content, str):
-        return Message(role, check_text(content, where))
+        text = content if with_images and not content.strip() else check_text(content, where)
+        return Message(role, text)
     if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
         raise InvalidMessageError(
             f"{where} has content of type {type(content).__name__}: a string or a list of parts."
@@ -159,16 +172,16 @@ def _message(item: Any, where: str, limit: int) -> Message:
     text, images = _parts(content, where, limit)
     if images and role != "user":
         raise InvalidMessageError(f"{where} has an image, and is not the user's but the {role}'s.")
-    if not images or text:
+    if not (images or with_images) or text.strip():
         check_text(text, where)
     return Message(role, text, images)
 
 
 def _parts(
     content: Sequence[Any], where: str, limit: int
-) -> tuple[str, tuple[Image | ImageFile, ...]]:
+) -> tuple[str, tuple[Image | Unread, ...]]:
     texts: list[str] = []
-    images: list[Image | ImageFile] = []
+    images: list[Image | Unread] = []
     for part in content:
         if not isinstance(part, Mapping) or (kind := part.get("type")) not in _KINDS:
             raise _no_part(part, where)

@@ -224,6 +224,17 @@ def test_many_failures_in_a_row_end_it(site: Site, tmp_path: Path) -> None:
         for result in chatgptes.batch(map(str, range(50)), site=site.page("fault-model-500")):
             results.append(result)
     assert not any("the batch has stopped" in str(result.error) for result in results)
+    # An answer between them makes them others' business.
+    turns = iter(range(1, 100))
+
+    def nine_of_ten(_: object) -> str:
+        if next(turns) % IN_A_ROW:
+            raise OSError("no")
+        return "yes"
+
+    with Site(answer=nine_of_ten) as other:
+        found = run((f"say {n}" for n in range(2 * IN_A_ROW)), site=other.url, jobs=1)
+    assert [result.ok for result in found].count(False) == 2 * (IN_A_ROW - 1)
     # A site that refuses everything is not asked on; what only the prompt is to blame for is none.
     with pytest.raises(chatgptes.RefusedError, match="in a row"):
         run(map(str, range(50)), site=site.page("fault-plain-banned-word"))
@@ -347,13 +358,58 @@ def test_a_file_has_one_writer(site: Site, tmp_path: Path) -> None:
     assert run(["one", "two", "three"], site=site.url, out=out) == []
 
 
-def test_a_full_disk_is_told(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Journal, result: BatchResult) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_a_full_disk_is_told(site: Site, tmp_path: Path) -> None:
+    """What could not be written is not counted as answered."""
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("".join(f"{'word ' * 40}{number}\n" for number in range(40)))
+    command = [sys.executable, "-m", "chatgptes", "batch", str(source), "-o", str(out)]
+    limited = subprocess.run(
+        ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *command, "--site", site.url],
+        capture_output=True, text=True, timeout=60, cwd=ROOT,
+    )  # fmt: skip
+    assert limited.returncode == 1
+    whole = sum(line.endswith("\n") for line in out.read_text().splitlines(keepends=True))
+    assert 0 < whole < 40
+    assert f"chatgptes: {whole} answered, {40 - whole} left." in limited.stderr
+    assert f"{out}" in limited.stderr.splitlines()[-1]
+    again = subprocess.run(
+        [*command, "--site", site.url], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+    assert f"{40 - whole} answered, {whole} passed over." in again.stderr
 
-    monkeypatch.setattr(Journal, "write", full)
-    with pytest.raises(OSError, match="No space"):
-        run(["one"] * 9, site=site.url, out=tmp_path / "out.jsonl")
+
+def test_who_leaves_waits_for_a_reply_that_is_being_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+    write = Journal.write
+
+    def slowly(self: Journal, result: BatchResult) -> None:
+        if result.id == 1:
+            writing.set()
+            go_on.wait(20)
+        write(self, result)
+
+    monkeypatch.setattr(Journal, "write", slowly)
+    out = tmp_path / "out.jsonl"
+    replies = chatgptes.batch(["one", "two"], site=site.url, out=out, jobs=2)
+    assert next(replies).id == 0
+    assert writing.wait(20)
+    threading.Timer(0.1, go_on.set).start()
+    replies.close()  # type: ignore[attr-defined]
+    assert [line["id"] for line in lines(out)] == [0, 1]
+
+
+def test_a_file_is_of_one_site(site: Site, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run(["one"], site=site.page("aipkit-two"), out=out)
+    for elsewhere in ({"site": site.page("classic")}, {"site": site.page("aipkit-two"), "bot": 5}):
+        with pytest.raises(InvalidConfigError, match="give another file"):
+            run(["one", "two"], out=out, **elsewhere)
+    assert len(run(["one", "two"], site=site.page("aipkit-two"), bot=6, out=out)) == 1
+    with Site() as moved:  # Another port of this machine.
+        assert len(run(["one", "two", "three"], site=moved.page("aipkit-two"), out=out)) == 1
 
 
 @pytest.mark.parametrize(
@@ -634,7 +690,7 @@ def test_a_reply_that_lost_its_line_end_counts(site: Site, tmp_path: Path) -> No
         assert len(list(chatgptes.batch(["one"], out=file, site=site.url))) == 1
 
 
-@pytest.mark.parametrize("wrong", ["a string", b"bytes", {"prompt": "x"}])
+@pytest.mark.parametrize("wrong", ["a string", b"bytes", {"prompt": "x"}, None, 5])
 def test_one_prompt_is_no_list(site: Site, wrong: object) -> None:
     with pytest.raises(InvalidConfigError, match="list"):
         chatgptes.batch(wrong, site=site.url)  # type: ignore[arg-type]

@@ -135,6 +135,31 @@ def test_images_and_search(site: Site, tmp_path: Path) -> None:
     assert chatgptes("--site", site.url, "--image", str(tmp_path / "no"), "Hi").returncode == 2
 
 
+def test_where_a_bad_value_came_from_is_named() -> None:
+    for name, value in {"CHATGPTES_TIMEOUT": "soon", "CHATGPTES_TRANSPORT": "pigeon"}.items():
+        refused = chatgptes("--sandbox", "Hi", **{name: value})
+        assert refused.returncode == 2
+        assert name in refused.stderr
+    assert "'--timeout'" in chatgptes("--sandbox", "--timeout", "soon", "Hi").stderr
+
+
+def test_the_site_may_be_an_option_everywhere(site: Site) -> None:
+    assert chatgptes("--site", site.url, "bots").stdout
+    assert chatgptes("doctor", "--site", site.url).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--port", "99999"], ["--port", "-1"], ["--quota", "-3"], ["--chunk-delay", "-1"],
+     ["--tls-cert", "no/such/file.pem"]],
+)  # fmt: skip
+def test_the_stand_in_says_what_it_can_not_do(options: list[str]) -> None:
+    refused = chatgptes("sandbox", *options)
+    assert refused.returncode in (1, 2)
+    assert options[1] in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_the_log(site: Site) -> None:
     result = chatgptes("-v", "--site", site.url, "Hello")
     assert "GET" in result.stderr

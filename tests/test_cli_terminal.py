@@ -428,7 +428,8 @@ def test_ctrl_c_when_a_bar_begins(site: Site, tmp_path: Path, moment: str) -> No
     source = tmp_path / "in.txt"
     source.write_text("one\ntwo\n")
     program = ("-c", CTRL_C_AT, moment)
-    with Terminal("batch", str(source), "--site", site.url, program=program) as terminal:
+    command = ("batch", str(source), "-o", str(tmp_path / "out"), "--site", site.url)
+    with Terminal(*command, program=program) as terminal:
         assert terminal.done() == 130
         assert "Traceback" not in terminal.text
         assert "\x1b[?25l" in terminal.raw
@@ -462,13 +463,37 @@ def test_a_batch_has_a_bar(site: Site, tmp_path: Path) -> None:
     assert len([line for line in shown if "12/12" in line]) == 1
 
 
+def test_the_bar_of_a_batch_that_goes_on_has_what_is_left(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", str(tmp_path / "out")
+    source.write_text("one\ntwo\n")
+    with Terminal("batch", str(source), "-o", out, "--site", site.url) as terminal:
+        assert terminal.done() == 0
+    source.write_text("one\ntwo\nthree\nfour\nfive\n")
+    with Terminal("batch", str(source), "-o", out, "--site", site.url) as terminal:
+        assert terminal.done() == 0
+        assert "3/3" in terminal.text
+        assert "3 answered, 2 passed over." in terminal.text
+
+
+def test_printed_replies_and_a_bar_do_not_mix(site: Site, tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("one\ntwo\nthree\n")
+    with Terminal("batch", str(source), "--site", site.url, columns=2000) as terminal:
+        assert terminal.done() == 0
+        shown = terminal.text.splitlines()
+        assert "\x1b[" not in terminal.raw
+    assert [line for line in shown if line.startswith("{")] == shown[:3]
+    assert shown[3:] == ["chatgptes: 3 answered."]
+
+
 def test_a_narrow_terminal(tmp_path: Path) -> None:
     """Nothing is cut, and wide characters are not broken over its edge."""
     source = tmp_path / "in.txt"
     source.write_text("".join(f"say {number}\n" for number in range(12)))
     answer = "世界" * 50 + "\n\n| a | b |\n|---|---|\n| " + "word " * 20 + "| 世界 |\n"
     with Site(answer=lambda _: answer) as site:
-        with Terminal("batch", str(source), "--site", site.url, columns=40) as terminal:
+        out = str(tmp_path / "out")
+        with Terminal("batch", str(source), "-o", out, "--site", site.url, columns=40) as terminal:
             assert terminal.done() == 0
         last = ESCAPE.sub("", terminal.raw).split("\r")
         assert any(re.search(r"12/12 +\d+/min +0 failed +left +\d", line) for line in last)

@@ -7,6 +7,7 @@ import json
 import pickle
 import socket
 import ssl
+import time
 from typing import Any
 
 import pytest
@@ -118,6 +119,21 @@ def failed(diagnosis: Diagnosis, step: str) -> str:
     after = diagnosis.steps[diagnosis.steps.index(problem) + 1 :]
     assert all(each.ok is None for each in after)
     return f"{problem.detail} {problem.advice}"
+
+
+def test_nothing_is_repeated(site: Site) -> None:
+    before = len(site.requests)
+    assert not chatgptes.doctor(site.page("limited")).ok
+    assert len(site.requests) == before + 1
+
+
+def test_frames_are_read_however_they_are_written_and_quickly(site: Site) -> None:
+    page = Page(site.url, 200, Headers(), b"<html><iframe src=/chatbot-frame/></iframe>")
+    assert "/chatbot-frame/" in no_bots(page)[0]
+    # Milliseconds; it took half a minute, and more for more.
+    started = time.process_time()
+    no_bots(Page(site.url, 200, Headers(), b"<html>" + b"<iframe " * 200_000))
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("page", GOOD)

@@ -26,7 +26,7 @@ EXPECTED = {
     "bots.py": r"aipkit +inline(.|\n)*aipkit +inline",
     "images.py": r"1 image: image/png, 69 bytes(.|\n)*takes no images",
     "own_site.py": r"stand-in(.|\n)*\d+ tokens",
-    "failures.py": r"quota(.|\n)*come back later(.|\n)*ChallengeError|a gate for browsers",
+    "failures.py": r"quota(.|\n)*come back later(.|\n)*(ChallengeError|a gate for browsers)",
     "asyncio_chat.py": r"·tick·(.|\n)*stand|stand(.|\n)*·tick·",
     "trio_chat.py": r"(?:\? -> \d+ characters(.|\n)*){3}",
     "many_chats.py": r"(?:User\d\d is remembered: True\s*){20}",

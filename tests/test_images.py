@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,9 @@ def test_an_image_arrives(site: Site, page: str, size: int, transport: Any) -> N
         client.chat("What is it, “dear” bot?", images=[picture])
     assert sent(site) == [("image/png", picture)]
     assert site.messages[-1][-1]["content"] == "What is it, “dear” bot?"
+    # To quote millions of characters would take long.
+    taken = [request for request in site.requests if request.method == "POST"][-1]
+    assert taken.headers["content-type"].startswith("multipart/form-data")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,7 @@ def test_several(site: Site) -> None:
         assert [kind for kind, _ in sent(site)] == [
             "image/png", "image/jpeg", "image/webp", "image/png",
         ]  # fmt: skip
-        with pytest.raises(InvalidMessageError, match=r"4 images a turn; these messages have 5"):
+        with pytest.raises(InvalidMessageError, match=r"have 5 images; no site takes more than 4"):
             client.chat("Which?", images=[PNG] * 5)
     with (
         Client(site.page("classic")) as client,
@@ -145,8 +149,11 @@ def test_images_of_a_whole_list_go_along(site: Site) -> None:
 
 def test_an_image_without_words(site: Site) -> None:
     with Client(site.page("aipkit-images")) as client:
-        client.chat("", images=[PNG])
-        assert sent(site) == [("image/png", PNG)]
+        nothings: list[Any] = ["", "  ", *([{"role": "user", "content": c}] for c in ("", []))]
+        for nothing in nothings:
+            client.chat(nothing, images=[PNG])
+            assert sent(site) == [("image/png", PNG)]
+            assert len(site.messages[-1]) == 1
         with pytest.raises(InvalidMessageError, match="empty"):
             client.chat("")
     before = len(site.messages)
@@ -189,12 +196,17 @@ def test_a_saved_conversation_names_no_files(site: Site, tmp_path: Path) -> None
         saved["messages"][0]["content"][1]["image"] = str(path)
         with pytest.raises(InvalidConfigError, match="damaged"):
             client.conversation(saved)
+        # Nor does a bot show pictures.
+        saved = talk.to_dict()
+        saved["messages"][1]["content"] = saved["messages"][0]["content"]
+        with pytest.raises(InvalidConfigError, match="damaged"):
+            client.conversation(saved)
 
 
 @pytest.mark.parametrize(
     ("image", "says"),
     [
-        ("https://example.com/cat.png", "nothing is downloaded"),
+        ("https://example.com/cat.png", "nothing is fetched"),
         ("no/such/file.png", "can't be read: No such file"),
         (os.devnull, "is not a file"),
         ("nul\0.png", "can't be read"),
@@ -202,6 +214,7 @@ def test_a_saved_conversation_names_no_files(site: Site, tmp_path: Path) -> None
         (b"not a picture", "no picture that a site takes"),
         ("data:image/png;base64,@@@", "base64 is damaged"),
         ("data:image/png", "without data"),
+        ("data:image/png," + "%00" * 40_000, "more than the 1,000 bytes"),
         (5, "of type int"),
         (None, "of type NoneType"),
         (PNG + bytes(2000), "more than the 1,000 bytes"),
@@ -301,9 +314,14 @@ def test_async_reads_files_off_the_loop(site: Site, tmp_path: Path, transport: A
             talk = client.conversation()
             await talk.chat("What is it?", images=[path])
             assert sent(site) == [("image/png", PNG)]
-            stream = client.stream("What is it?", images=[tmp_path / "gone.png"])
-            with pytest.raises(InvalidMessageError, match="can't be read"):
-                await anext(stream)
+            # What takes time is not done on the loop: neither reading nor decoding.
+            for wrong, says in (
+                (tmp_path / "gone.png", "gone.png') can't be read"),
+                ("data:image/png;base64,@@@", "base64 is damaged"),
+            ):
+                stream = client.stream("What is it?", images=[wrong])
+                with pytest.raises(InvalidMessageError, match=re.escape(says)):
+                    await anext(stream)
 
     asyncio.run(main())
 

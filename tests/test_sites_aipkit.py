@@ -204,6 +204,43 @@ def test_an_answer_is_heard_however_it_is_cut(kind: str) -> None:
         assert out.heard.state == {"openai_response_id": "resp_1"}
 
 
+def test_citations_that_come_twice_or_late() -> None:
+    bare = {"url": "https://a.test/", "title": "A"}
+    cited = {**bare, "cited_text": "so it is"}
+    other = {"url": "https://b.test/", "title": "B"}
+    script = {"url": "javascript:alert(1)", "title": "C"}
+    for first, last in (
+        ([bare, script], [cited, other]),
+        ([cited], [bare, other]),
+        ([], [cited, other]),
+    ):
+        out = hear(
+            AIPKIT,
+            START + delta("Hi") + event(first, "citations")
+            + event({"finished": True, "citations": last}, "done"),
+        )  # fmt: skip
+        assert [(c.url, c.text) for c in out.heard.citations] == [
+            ("https://a.test/", "so it is"), ("https://b.test/", ""),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("warnings", "reason"),
+    [
+        ([" (Incomplete: max_output_tokens)"], "max_output_tokens"),
+        (["Incomplete: content_filter"], "content_filter"),
+        (["Web search failed: timeout: 30"], "Web search failed: timeout: 30"),
+        ([" (Incomplete: max_output_tokens)", "By the way"], "max_output_tokens"),
+        (["By the way", " (Incomplete: max_output_tokens)"], "max_output_tokens"),
+        ([""], None),
+    ],
+)
+def test_warnings(warnings: list[str], reason: str | None) -> None:
+    told = "".join(event({"error": text}, "warning") for text in warnings)
+    out = hear(AIPKIT, START + delta("Hi") + told + DONE)
+    assert (out.text, out.kind, out.heard.finish_reason) == ("Hi", "", reason)
+
+
 def test_citations_are_gathered_once() -> None:
     one = {"type": "x", "url": "https://b.test/", "title": "B", "cited_text": "You"}
     two = {"url": "https://c.test/", "source_title": "C"}
@@ -216,12 +253,6 @@ def test_citations_are_gathered_once() -> None:
         ("https://b.test/", "B", "You"),
         ("https://c.test/", "C", ""),
     ]
-
-
-def test_a_warning_is_the_reason_to_finish() -> None:
-    warning = event({"error": " (Incomplete: max_output_tokens)"}, "warning")
-    out = hear(AIPKIT, START + delta("Hi") + warning + DONE)
-    assert (out.text, out.kind, out.heard.finish_reason) == ("Hi", "", "max_output_tokens")
 
 
 FAILURES = {

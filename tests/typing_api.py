@@ -63,6 +63,7 @@ def blocking() -> None:
             assert_type(stream.reply, Reply)
     with sandbox.Site() as site:
         Client(site.url, system=None, bot="5", transport="curl_cffi", verify=False)
+    chatgptes.chatt("Hi")  # type: ignore[attr-defined]
     Client(transprot="requests")  # type: ignore[call-arg]
     Client(transport="httpx")  # type: ignore[arg-type]
 

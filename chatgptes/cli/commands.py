@@ -159,26 +159,39 @@ def _chat(
             sys.exit(1)
 
 
+_url = click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")
+# Whoever has just typed it for another command may type it here.
+_site_too = click.option("--site", "named", metavar="URL", hidden=True)
+
+
 @command.command("bots")
-@click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")
+@_url
+@_site_too
 @client_options
 @_json
 @click.pass_context
 def _bots(
-    context: click.Context, /, site: str | None, sandbox: bool, as_json: bool, **options: Any
+    context: click.Context,
+    /,
+    site: str | None,
+    named: str | None,
+    sandbox: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """List the bots that a page shows."""
     from .looking import show_bots
 
     with (
         one_line_errors(as_json=as_json),
-        site_of(context, site, sandbox, options) as client,
+        site_of(context, named or site, sandbox, options) as client,
     ):
         show_bots(client.bots(), as_json=as_json)
 
 
 @command.command("doctor")
-@click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")
+@_url
+@_site_too
 @client_options
 @click.option(
     "--ask", "asks", is_flag=True, help="Take a test turn too: the model speaks, and it may count."
@@ -189,6 +202,7 @@ def _doctor(
     context: click.Context,
     /,
     site: str | None,
+    named: str | None,
     sandbox: bool,
     asks: bool,
     as_json: bool,
@@ -203,7 +217,7 @@ def _doctor(
 
     with (
         one_line_errors(as_json=as_json),
-        arguments_of(context, site, sandbox, options) as arguments,
+        arguments_of(context, named or site, sandbox, options) as arguments,
     ):
         diagnosis = doctor(**arguments, ask=asks)
         show_diagnosis(diagnosis, as_json=as_json)

@@ -22,6 +22,8 @@ _OPTIONS = {
     "Client(site=…)": "--site URL",
     "`python -m chatgptes.sandbox`": "--sandbox",
     "timeout=Timeout(total=…)": "--timeout",
+    "client.bots()": "`chatgptes bots URL`",
+    "retry_failed=True, or --retry-failed,": "--retry-failed",
     "api_key=": "--api-key-file",
     "site=": "--site",
     "bot=": "--bot",

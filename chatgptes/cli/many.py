@@ -50,7 +50,7 @@ def run_batch(
     failures: Counter[str] = Counter()
     try:
         # What is said below comes when the bar has gone.
-        with _progress(len(prompts)) as show:
+        with _progress(len(prompts), printing=out is None) as show:
 
             def tell(progress: BatchProgress) -> None:
                 nonlocal last
@@ -136,9 +136,9 @@ def _read(source: str) -> list[str | dict[str, Any]]:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[BatchProgress], None]]:
-    """A bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
+def _progress(total: int, *, printing: bool) -> Iterator[Callable[[BatchProgress], None]]:
+    """A bar on standard error, if that is a terminal, and not one that replies are printed on."""
+    if not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
         yield lambda _: None
         return
     with _shown(_bar()) as bar:

@@ -28,6 +28,19 @@ SITE_VARIABLE = "CHATGPTES_SITE"
 _TYPING = 0.02
 """Seconds between two words of the stand-in: as a bot types."""
 
+
+class _Option(click.Option):
+    """An option whose errors name the variable, where the value came from that."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        try:
+            return super().process_value(ctx, value)
+        except click.BadParameter as error:
+            if _from_environment(ctx, self.name or ""):
+                error.param_hint = f"the variable {self.envvar}"
+            raise
+
+
 _SITE = click.option(
     "--site",
     metavar="URL",
@@ -47,6 +60,7 @@ _CLIENT = (
     ),
     click.option(
         "--transport",
+        cls=_Option,
         type=click.Choice(["auto", "requests", "curl_cffi"]),
         default="auto",
         envvar="CHATGPTES_TRANSPORT",
@@ -61,6 +75,7 @@ _CLIENT = (
     ),
     click.option(
         "--timeout",
+        cls=_Option,
         metavar="SECONDS",
         type=float,
         envvar="CHATGPTES_TIMEOUT",

@@ -112,7 +112,7 @@ def _refused(error: ChatGptEsError, step: StepName, place: Place) -> str:
         return (
             "The plugin itself refuses it, since it takes the request for one from another site. "
             "You: give the address of the bot's own site, as the browser shows it (www, https), "
-            "not of one that embeds the bot, and leave Origin out of headers=. Owner: the "
+            "not of one that embeds the bot, and give no Origin among the headers. Owner: the "
             "addresses in WordPress's settings (General) must be those that visitors use; a copy "
             "of the site (staging, CDN) still names the original. If another site is to show the "
             "bot, the plugin must be set to allow it."
@@ -193,7 +193,7 @@ _BY_CLASS: tuple[tuple[type[ChatGptEsError], _Words], ...] = (
     (ResponseTooLargeError, _NO_END),
     (
         RateLimitError,
-        "You: wait, then ask less often (min_interval=, fewer at once). Owner: the limit is set in "
+        "You: wait, then ask less often and fewer at once. Owner: the limit is set in "
         "the web server, the firewall or a security plugin.",
     ),
     (

@@ -19,7 +19,8 @@ _ELEMENT = re.compile(
     re.IGNORECASE,
 )
 _FRAME = re.compile(
-    rb"<iframe\b[^>]{0,2000}?\b(?:data-(?:\w+-){0,2})?src\s*=\s*(?:\"([^\"]{1,2000})\"|'([^']{1,2000})')",
+    rb"<iframe\b[^<>]{0,2000}?\b(?:data-(?:\w+-){0,2})?src\s*=\s*"
+    rb"(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s\"'<>]{1,2000}))",
     re.IGNORECASE,
 )
 # How the common "speed" plugins mark what a script of theirs is to load later.
@@ -103,7 +104,7 @@ def no_bots(page: Page) -> tuple[str, str]:
 def _frames(page: Page) -> list[str]:
     shown = []
     for match in _FRAME.finditer(page.body):
-        written = (match[1] or match[2]).decode("utf-8", "replace").strip()
+        written = (match[1] or match[2] or match[3]).decode("utf-8", "replace").strip()
         try:
             target = urljoin(page.url, written)
         except ValueError:

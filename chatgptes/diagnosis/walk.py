@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
-from ..client import Client
+from ..client import ELSEWHERE, Client
 from ..config import DEFAULT_SITE, OtherArguments
 from ..deadline import Deadline
 from ..errors import (
@@ -160,7 +160,10 @@ class _Walk:
         try:
             return look()
         except probes.Trouble as trouble:
-            raise self._bad(name, trouble.detail, trouble.advice, cls.__name__) from None
+            detail = trouble.detail
+            if self._client._config.is_default:
+                detail = f"{detail} {ELSEWHERE}"  # Nobody has typed the address.
+            raise self._bad(name, detail, trouble.advice, cls.__name__) from None
 
     def _page(self) -> Page:
         session = self._client.session

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .site import Site
 
@@ -24,7 +24,11 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         import ssl
 
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(options.tls_cert, options.tls_key)
+        try:
+            tls.load_cert_chain(options.tls_cert, options.tls_key)
+        except OSError as error:  # An SSLError is one.
+            print(f"Can't serve https with {options.tls_cert}: {error}", file=sys.stderr)
+            return 1
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -71,21 +75,35 @@ def listing(site: Site, *, faults: bool = False) -> str:
     return "\n".join(lines)
 
 
+def _number(least: float, most: float, kind: type[float] = int) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not between {least:,} and {most:,}")
+        return value
+
+    return number
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         description="Serve a local stand-in for WordPress sites with a chat bot, until stopped.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8400, help="port (%(default)s); 0: a free one")
+    parser.add_argument(
+        "--port", type=_number(0, 65_535), default=8400, help="port (%(default)s); 0: a free one"
+    )
     parser.add_argument("--folder", default="", help="the sub-folder WordPress lives in")
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain: serve https")
     parser.add_argument("--tls-key", metavar="FILE", help="its key, if not in the same file")
     parser.add_argument(
-        "--chunk-delay", type=float, default=0.03, metavar="SECONDS",
+        "--chunk-delay", type=_number(0, 3600, float), default=0.03, metavar="SECONDS",
         help="pause after each chunk of an answer (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--quota", type=int, help="turns that each visitor has (no limit)")
+    parser.add_argument(
+        "--quota", type=_number(0, 2**31), help="turns that each visitor has (no limit)"
+    )
     parser.add_argument("--faults", action="store_true", help="list the pages that fail, too")
     return parser
 

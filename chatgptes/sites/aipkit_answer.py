@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..errors import (
@@ -20,6 +21,11 @@ from .words import excerpt, quoted, read_event, read_json, text_of, told, words
 __all__ = ["AipkitDecoder"]
 
 _MOST_CITATIONS = 1000
+_INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
+
+
+def _same(one: Citation, other: Citation) -> bool:
+    return (one.url, one.title) == (other.url, other.title)
 
 
 class AipkitDecoder(BodyDecoder):
@@ -62,9 +68,11 @@ class AipkitDecoder(BodyDecoder):
         self.complete = True
 
     def _warn(self, data: dict[Any, Any]) -> None:
-        """Why the answer is cut short: " (Incomplete: max_output_tokens)" and the like."""
-        said = words(data.get("error") or data.get("message")).strip(" ()")
-        self.heard.finish_reason = said.rpartition(": ")[2] or self.heard.finish_reason
+        """Why the answer is cut short: " (Incomplete: max_output_tokens)"; else the words."""
+        said = words(data.get("error") or data.get("message"))
+        reason = _INCOMPLETE.fullmatch(said)
+        if reason is not None or self.heard.finish_reason is None:
+            self.heard.finish_reason = (reason[1] if reason else said) or None
 
     def _cite(self, data: Any) -> None:
         """Note citations; the same list comes again in `done`."""
@@ -77,9 +85,16 @@ class AipkitDecoder(BodyDecoder):
             if not isinstance(item, dict) or len(cited) >= _MOST_CITATIONS:
                 continue
             url = words(item.get("url"), 2000)
+            if not url.startswith(("http://", "https://")):
+                continue
             title = words(item.get("title"), 500) or words(item.get("source_title"), 500)
             citation = Citation(url, title, words(item.get("cited_text"), 2000))
-            if url and citation not in cited:
+            bare = Citation(url, title)
+            if citation in cited or (citation == bare and any(_same(citation, c) for c in cited)):
+                continue
+            if bare in cited:
+                cited[cited.index(bare)] = citation  # It came again, with the words it stands for.
+            else:
                 cited.append(citation)
 
     def _failed(self, data: dict[Any, Any]) -> ChatGptEsError:

@@ -79,8 +79,8 @@ def status_fault(page: Page, *, of_page: bool = False) -> ChatGptEsError:
         wait = retry_after(page.headers)
         how_long = "" if wait is None else f" It asks to wait {wait:.0f} s."
         return RateLimitError(
-            f"The site wants fewer requests (status 429).{how_long} Wait, ask less often "
-            "(min_interval=), or lower max_concurrency.",
+            f"The site wants fewer requests (status 429).{how_long} Wait, then ask less often "
+            "and fewer at once.",
             retry_after=wait,
             url=redact(url),
             status=status,
