@@ -239,7 +239,7 @@ def check_text(text: str, what: str) -> str:
     """
     if not text.strip():
         raise InvalidMessageError(f"{what} is empty.")
-    if found := _SURROGATE.search(text):
+    if not text.isascii() and (found := _SURROGATE.search(text)):
         raise InvalidMessageError(
             f"{what} holds half a character (U+{ord(found[0]):04X} at {found.start()}), which no"
             " encoding can carry; decode the text it came from properly first."

@@ -257,3 +257,24 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     with pytest.raises(OSError):
         talk.save(tmp_path / "folder")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "talk.json"]
+
+
+@pytest.mark.parametrize("transport", ["requests", "curl_cffi"])
+@pytest.mark.parametrize("page", ["classic", "classic-old"])
+def test_a_long_history_arrives(site: Site, page: str, transport: Any) -> None:
+    """What is too long to be quoted goes another way, and means the same."""
+    said = [
+        f"{number}: what do they say & why? 100% = {'word ' * 40}" for number in range(200)
+    ]
+    messages = [
+        {"role": ("user", "assistant")[number % 2], "content": text}
+        for number, text in enumerate([*said, "And now?"])
+    ]
+    with Client(site.page(page), transport=transport) as client:
+        client.chat(messages)
+    assert site.requests[-1].headers["content-type"].startswith("multipart/form-data")
+    arrived = site.messages[-1]
+    assert [message["content"] for message in arrived] == [
+        *(text.strip() for text in said), "And now?",
+    ]  # fmt: skip
+    assert [message["role"] for message in arrived] == [message["role"] for message in messages]

@@ -98,7 +98,6 @@ class Aipkit:
                 ),
                 **({"image_inputs": _image_inputs(turn.images)} if turn.images else {}),
             },
-            large=bool(turn.images),
         )
         query = {
             "action": "aipkit_frontend_chat_stream",
@@ -124,8 +123,8 @@ class Aipkit:
             final=True,
         )
 
-    def _post(self, endpoint: Endpoint, fields: dict[str, str], *, large: bool = False) -> Request:
-        kind, body = encoded(fields, large=large)
+    def _post(self, endpoint: Endpoint, fields: dict[str, str]) -> Request:
+        kind, body = encoded(fields)
         return Request(
             "POST",
             endpoint.url,

@@ -31,9 +31,9 @@ _REACH = 16_384  # Bytes of `wpaicgParams` in which the nonce is looked for.
 
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})  # Measured on 1.9.18.
 
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _PERCENT = re.compile(r"%(?=[0-9A-Fa-f]{2})")
-_REPLACED = str.maketrans({'"': "'", "\\": "/", "<": "&lt;"})
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
+_REPLACED = str.maketrans({'"': "'", "\\": "/", "<": "&lt;"}) | dict.fromkeys(_CONTROLS, " ")
 _NOTHING = "..."  # Stands for a text of which nothing is left; an empty one would lose its role.
 
 
@@ -48,7 +48,7 @@ def history_text(history: Iterable[tuple[str, str]]) -> str:
     items = []
     for role, text in history:
         text = _PERCENT.sub("% ", sound(text).translate(_REPLACED))
-        text = _BLANK.sub(" ", text).strip() or _NOTHING
+        text = " ".join(text.split()) or _NOTHING
         # Exactly "Human: " makes a user turn; anything else the assistant's.
         who = "Human" if role == "user" else "AI"
         items.append({"id": "", "text": f"{who}: {text}"})
