@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .script import short
+from .answers import short
 
 if TYPE_CHECKING:
     from .script import Script
@@ -34,17 +34,25 @@ class Watch:
         """Fail a test that has passed, if something is left.
 
         Raises:
-            Exception: what a function of the test raised where the program could not see it.
+            BaseException: what an answer of the test raised: the program saw an error of the model.
             pytest.fail.Exception: anything else.
         """
-        script = self.script
-        if script is not None and script.broken:
-            raise script.broken[0]
+        broken = self.script.broken if self.script is not None else []
+        if broken:
+            raise broken[0]
         if problems := self._problems():
             pytest.fail("\n".join([*problems, *self._story()]), pytrace=False)
 
     def tell(self, item: pytest.Item) -> None:
-        """Show with a test that has failed what became of its script."""
+        """Show with a test that has failed what became of its script.
+
+        Raises:
+            pytest.skip.Exception, pytest.xfail.Exception: an answer of the test said so, and the
+                failure is what came of that.
+        """
+        broken = self.script.broken if self.script is not None else []
+        if broken and isinstance(broken[0], (pytest.skip.Exception, pytest.xfail.Exception)):
+            raise broken[0]
         if lines := [*self._problems(), *self._story()]:
             item.add_report_section("call", "chatgptes", "\n".join(lines))
 
