@@ -101,16 +101,19 @@ def chatgptes_offline(request: pytest.FixtureRequest) -> Iterator[None]:
     `usefixtures = chatgptes_offline` in pytest's configuration puts it around all tests.  With
     `--chatgptes-site`, that site may be reached.
     """
-    from .testing.outside import guarded
+    from .testing.guard import guarded, hosts
     from .testing.watch import Watch
 
-    allow = _wanted(request.node)["allow"]
-    allowed = [allow] if isinstance(allow, str) else list(allow)
+    try:
+        allowed = hosts(_wanted(request.node)["allow"])
+    except (TypeError, ValueError) as error:
+        pytest.fail(f"@pytest.mark.chatgptes: {error}.", pytrace=False)
     if request.config.stash[live_key] is not None:
-        allowed.append(request.getfixturevalue("_chatgptes_live").host)
+        allowed |= request.getfixturevalue("_chatgptes_live").hosts
     with guarded(allowed) as held:
-        request.node.stash[watch_key] = Watch(held)
+        watch = request.node.stash[watch_key] = Watch(held)
         yield
+    watch.check_teardown()
 
 
 @pytest.fixture
@@ -142,7 +145,7 @@ def chatgptes_site(
         return
     dialect = getattr(request, "param", None) or wanted["dialect"]
     with stand_in(dialect, wanted["page"], strict=wanted["strict"]) as (site, script):
-        request.node.stash.setdefault(watch_key, Watch([])).script = script
+        request.node.stash.setdefault(watch_key, Watch({})).script = script
         yield site
 
 
