@@ -478,8 +478,16 @@ def test_markers_that_mean_nothing(run: Run) -> None:
     result.stdout.fnmatch_lines(
         ["*the dialects are aipkit, classic, plain, rest, not 'klingon'*", "*no page 'moon'*"]
     )
-    result = run("@pytest.mark.chatgptes(colour='red')\ndef test_it(chatgptes_site): ...")
-    assert_all(result, errors=1)
+    result = run(
+        """
+        @pytest.mark.chatgptes(colour='red')
+        def test_it(chatgptes_site): ...
+
+        def test_its_neighbour(chatgptes_site): ...
+        """
+    )
+    assert_all(result, errors=1, passed=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*"])
     result.stdout.fnmatch_lines(["*has no argument colour; it is chatgptes(dialect=None,*"])
 
 
