@@ -126,8 +126,8 @@ def chatgptes_site(
     """A site with a bot for this test: the stand-in, or what `--chatgptes-site` names.
 
     While the test runs, programs that name no site get this one: `chatgptes.chat("Hello")`,
-    clients for chatgpt.es, and the command line, by `CHATGPTES_SITE`.  The library reaches nothing
-    else, unless the marker's `allow` names its host.
+    new clients for chatgpt.es, and the command line, by `CHATGPTES_SITE`.  The library reaches
+    nothing else, unless the marker's `allow` names its host.
     """
     from .testing.made import live_site, stand_in
     from .testing.watch import Watch
