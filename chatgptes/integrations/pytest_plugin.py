@@ -73,10 +73,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each dialect that its marker names; a real site has only its own."""
     if "chatgptes_site" not in metafunc.fixturenames:
         return
-    dialects = _wanted(metafunc.definition)["dialect"]
+    try:
+        dialects = _wanted(metafunc.definition)["dialect"]
+    except pytest.fail.Exception:
+        return  # Raised here, it would end the whole file: the test's own setup raises it again.
     if dialects == "all":
         dialects = DIALECTS
-    if isinstance(dialects, (list, tuple)) and metafunc.config.stash[live_key] is None:
+    if dialects and isinstance(dialects, (list, tuple)) and metafunc.config.stash[live_key] is None:
         metafunc.parametrize("chatgptes_site", dialects, indirect=True)
 
 
@@ -101,16 +104,19 @@ def chatgptes_offline(request: pytest.FixtureRequest) -> Iterator[None]:
     `usefixtures = chatgptes_offline` in pytest's configuration puts it around all tests.  With
     `--chatgptes-site`, that site may be reached.
     """
-    from .testing.outside import guarded
+    from .testing.guard import guarded, hosts
     from .testing.watch import Watch
 
-    allow = _wanted(request.node)["allow"]
-    allowed = [allow] if isinstance(allow, str) else list(allow)
+    try:
+        allowed = hosts(_wanted(request.node)["allow"])
+    except (TypeError, ValueError) as error:
+        pytest.fail(f"@pytest.mark.chatgptes: {error}.", pytrace=False)
     if request.config.stash[live_key] is not None:
-        allowed.append(request.getfixturevalue("_chatgptes_live").host)
+        allowed |= request.getfixturevalue("_chatgptes_live").hosts
     with guarded(allowed) as held:
-        request.node.stash[watch_key] = Watch(held)
+        watch = request.node.stash[watch_key] = Watch(held)
         yield
+    watch.check_teardown()
 
 
 @pytest.fixture
@@ -120,8 +126,8 @@ def chatgptes_site(
     """A site with a bot for this test: the stand-in, or what `--chatgptes-site` names.
 
     While the test runs, programs that name no site get this one: `chatgptes.chat("Hello")`,
-    clients for chatgpt.es, and the command line, by `CHATGPTES_SITE`.  The library reaches nothing
-    else, unless the marker's `allow` names its host.
+    new clients for chatgpt.es, and the command line, by `CHATGPTES_SITE`.  The library reaches
+    nothing else, unless the marker's `allow` names its host.
     """
     from .testing.made import live_site, stand_in
     from .testing.watch import Watch
@@ -142,7 +148,7 @@ def chatgptes_site(
         return
     dialect = getattr(request, "param", None) or wanted["dialect"]
     with stand_in(dialect, wanted["page"], strict=wanted["strict"]) as (site, script):
-        request.node.stash.setdefault(watch_key, Watch([])).script = script
+        request.node.stash.setdefault(watch_key, Watch({})).script = script
         yield site
 
 
@@ -175,7 +181,7 @@ def _chatgptes_live(pytestconfig: pytest.Config) -> Iterator[Live]:
 
 
 def _wanted(node: Any) -> dict[str, Any]:
-    """What the markers of a test say, the nearest last.
+    """What the markers of a test say; of two that say the same thing, the nearer one.
 
     Raises:
         pytest.fail.Exception: one has an argument that there is not.
@@ -189,6 +195,8 @@ def _wanted(node: Any) -> dict[str, Any]:
                 f" {_MARKER.partition(':')[0]}.",
                 pytrace=False,
             )
+        if {"dialect", "page"} & set(marker.kwargs):
+            wanted.update(dialect=None, page=None)  # Either says which bot.
         wanted.update(marker.kwargs)
     return wanted
 

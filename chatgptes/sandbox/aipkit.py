@@ -121,6 +121,7 @@ class Aipkit:
             key = f"aipkit_sse_{secrets.token_hex(16)}"
             with self._lock:
                 self._cached[key] = (site.clock(), message, images)
+            site.goes_on(key)
             _succeed(exchange, {"cache_key": key})
 
     # Step 2: the answer, 200 whatever happens.

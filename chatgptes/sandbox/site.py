@@ -281,6 +281,9 @@ class Site:
                     return self._queue.pop(at)
         return ""
 
+    def goes_on(self, key: str) -> None:
+        """The turn of this thread's request has a second step, which will name `key`."""
+
     # Answering.
 
     def _handle(self, exchange: Exchange) -> None:

@@ -2,52 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
-from textwrap import dedent
-
 import pytest
+from plugin_runs import INSTALLED, MODULE, Run, assert_all
 
 from chatgptes.sandbox import FAULTS, Site
 
 pytest_plugins = ["pytester"]
-
-MODULE = "chatgptes.integrations.pytest_plugin"
-INSTALLED = list(entry_points(group="pytest11", name="chatgptes"))
-Run = Callable[..., pytest.RunResult]
-
-
-@pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run `source` as a test file in a process of its own, without other plugins or with all."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-
-    def run(
-        source: str,
-        *options: str,
-        env: Mapping[str, str] | None = None,
-        company: bool = False,
-        plugin: bool = True,
-    ) -> pytest.RunResult:
-        for name, value in (env or {}).items():
-            monkeypatch.setenv(name, value)
-        pytester.makepyfile(f"import chatgptes\nimport pytest\n{dedent(source)}")
-        command = [sys.executable, "-m", "pytest", "--strict-markers", "-ra"]
-        if company:
-            monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
-        else:
-            monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-            command += ["-W", "error", "-p", "no:cacheprovider"]
-        if plugin and not (company and INSTALLED):
-            command += ["-p", "chatgptes" if INSTALLED else MODULE]
-        return pytester.run(*command, *options, timeout=60)
-
-    return run
-
-
-def assert_all(result: pytest.RunResult, **outcomes: int) -> None:
-    assert result.parseoutcomes() == outcomes, result.stdout.str()
 
 
 # Saying what the bot says.
@@ -518,8 +478,16 @@ def test_markers_that_mean_nothing(run: Run) -> None:
     result.stdout.fnmatch_lines(
         ["*the dialects are aipkit, classic, plain, rest, not 'klingon'*", "*no page 'moon'*"]
     )
-    result = run("@pytest.mark.chatgptes(colour='red')\ndef test_it(chatgptes_site): ...")
-    assert_all(result, errors=1)
+    result = run(
+        """
+        @pytest.mark.chatgptes(colour='red')
+        def test_it(chatgptes_site): ...
+
+        def test_its_neighbour(chatgptes_site): ...
+        """
+    )
+    assert_all(result, errors=1, passed=1)
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*"])
     result.stdout.fnmatch_lines(["*has no argument colour; it is chatgptes(dialect=None,*"])
 
 

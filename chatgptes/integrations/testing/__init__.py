@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .script import Answer, Gate
+from .answers import Answer, Gate
 from .site import SiteUnderTest
 
 __all__ = ["Answer", "Gate", "SiteUnderTest"]

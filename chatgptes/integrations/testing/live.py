@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...client import Client
-from .outside import Clients
+from ...http import ascii_url
+from .defaults import Clients
+from .guard import with_www
 
 if TYPE_CHECKING:
     from ...config import ClientArguments
@@ -32,9 +34,9 @@ class Live:
         self._client: Client | None = None
 
     @property
-    def host(self) -> str:
-        """The site's host (str)."""
-        return urlsplit(self.arguments["site"]).hostname or ""
+    def hosts(self) -> set[str]:
+        """The site's host, with `www.` and without (set of str)."""
+        return with_www(urlsplit(ascii_url(self.arguments["site"])).hostname or "")
 
     def client(self) -> Client:
         """The client; a new one if a test has closed it."""

@@ -11,8 +11,9 @@ import pytest
 from ...config import ClientArguments
 from ...http import origin
 from ...sandbox.catalogue import PAGES
+from .defaults import defaults_are
+from .guard import ENDED
 from .live import Live
-from .outside import ENDED, defaults_are
 from .script import Script, ScriptedSite
 from .site import SiteUnderTest
 
@@ -35,11 +36,11 @@ def stand_in(dialect: Any, page: Any, *, strict: bool) -> Iterator[tuple[SiteUnd
     """
     if dialect is not None and page is not None:
         _refuse("@pytest.mark.chatgptes: name a dialect or a page, not both.")
-    kind = "" if page is not None else dialect or "aipkit"
-    if kind and kind not in list(PAGE_OF):  # It may be anything that a marker can hold.
+    kind = "" if page is not None else "aipkit" if dialect is None else dialect
+    if page is None and kind not in list(PAGE_OF):  # It may be anything that a marker can hold.
         _refuse(f"@pytest.mark.chatgptes: the dialects are {', '.join(PAGE_OF)}, not {kind!r}.")
-    name = PAGE_OF[kind] if kind else page
-    if name not in PAGES:
+    name = PAGE_OF[kind] if page is None else page
+    if name not in list(PAGES):
         _refuse(
             f"@pytest.mark.chatgptes: the stand-in has no page {name!r}"
             " (chatgptes.sandbox.Site.pages has them)."

@@ -4,64 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...sandbox import ModelError, Site
 from ...sandbox.bot import Message, ModelDropped, stand_in
 from ...sandbox.site import belongs
-from ...sandbox.spec import BotSpec
+from .answers import Answer, Gate, Pieces, piece_of, said, short
 
-__all__ = ["Answer", "Gate", "Script", "ScriptedSite", "Step", "short"]
+if TYPE_CHECKING:
+    from ...sandbox.exchange import Exchange
+    from ...sandbox.spec import BotSpec
 
-SHOWN = 80
-"""Characters of a text that a report shows."""
-
-
-class Gate:
-    """A place in an answer where the bot waits until the test lets it go on.
-
-    `SiteUnderTest.gate` makes one; it stands between an answer's chunks, as often as you like.
-    """
-
-    def __init__(self) -> None:
-        self._reached = threading.Event()
-        self._opened = threading.Event()
-        self._over = False
-
-    def __repr__(self) -> str:
-        return f"<Gate, {'open' if self._opened.is_set() else 'shut'}>"
-
-    def open(self) -> None:
-        """Let the bot go on; an open gate stays open.  Any thread, any number of times."""
-        self._opened.set()
-
-    def wait(self, timeout: float = 10.0) -> None:
-        """Wait until the bot has come to this gate, at most `timeout` seconds.
-
-        Raises:
-            AssertionError: it has not.
-        """
-        __tracebackhide__ = True
-        if not self._reached.wait(timeout):
-            raise AssertionError(f"The bot has not come to this gate within {timeout:g} s.")
-
-    def _pass(self) -> None:
-        self._reached.set()
-        self._opened.wait()
-        if self._over:
-            raise ModelDropped
-
-    def _end(self) -> None:
-        self._over = not self._opened.is_set()
-        self._opened.set()
-
-
-Pieces = Iterable[str | Gate]
-Answer = str | Pieces | Callable[[str], str | Pieces] | Exception
-"""An answer of the bot: a text, which is streamed word by word; its chunks, with gates between
-them; a function that gets the prompt (str) and gives one of these; or an error of the model."""
+__all__ = ["Script", "ScriptedSite", "Step"]
 
 
 @dataclass(frozen=True)
@@ -79,27 +36,42 @@ class Step:
     answer: Answer | None = None
 
 
+class _Here(threading.local):
+    """What the request has that this thread serves: one, from its beginning to its end.
+
+    Attributes:
+        claim: the step that its turn will take, and no other turn can.
+        met: the step whose fault it has met.
+    """
+
+    claim: Step | None = None
+    met: Step | None = None
+
+
 class Script:
     """The steps of one test, and what became of them.
+
+    A turn claims its step when it begins, so that turns side by side don't take each other's.
 
     Attributes:
         strict: once answers were scripted, a turn for which none is left is an error.
         told: what happened, a line for each turn (list of str).
         surplus: prompts for which no answer was left (list of str).
-        broken: what functions of the test raised (list of exceptions).
+        broken: what the test's own functions raised, `pytest.fail` and its like too.
     """
 
     def __init__(self, *, strict: bool = True) -> None:
         self.strict = strict
         self.told: list[str] = []
         self.surplus: list[str] = []
-        self.broken: list[Exception] = []
+        self.broken: list[BaseException] = []
         self._steps: deque[Step] = deque()
         self._lasting: Step | None = None
         self._answering = False
         self._gates: list[Gate] = []
         self._lock = threading.Lock()
-        self._here = threading.local()  # One thread serves one request from beginning to end.
+        self._here = _Here()
+        self._between: dict[str, Step] = {}  # Claims of turns whose second request is to come.
 
     def add(self, steps: Iterable[Step]) -> None:
         """Put `steps` behind those that there are."""
@@ -109,14 +81,15 @@ class Script:
                 self._answering = self._answering or not step.fault
 
     def last(self, step: Step) -> None:
-        """Let `step` stand for every turn behind the others."""
+        """Let every turn for which there is no other step take this one."""
         with self._lock:
             self._lasting = step
 
     def gate(self) -> Gate:
-        """A gate that ends with the test."""
+        """A new gate, which opens at the latest when the script ends."""
         gate = Gate()
-        self._gates.append(gate)
+        with self._lock:
+            self._gates.append(gate)
         return gate
 
     def end(self) -> None:
@@ -127,82 +100,115 @@ class Script:
     def unused(self) -> list[str]:
         """The steps that no turn has come to."""
         with self._lock:
-            return [step.told for step in self._steps]
+            return [step.told for step in [*self._between.values(), *self._steps]]
 
-    def begin(self) -> None:
-        """This thread's request is another one than that before."""
-        self._here.step = None
+    @contextmanager
+    def request(self, key: str) -> Iterator[None]:
+        """While this thread serves a request, perhaps the second one of the turn named `key`."""
+        with self._lock:
+            self._here.claim = self._between.pop(key, None)
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._here.claim is not None:
+                    # The site refused the turn by itself: the step is for the next one.
+                    self._steps.appendleft(self._here.claim)
+                self._here.claim = self._here.met = None
+
+    def goes_on(self, key: str) -> None:
+        """Keep this turn's claim for its second request, which names `key`."""
+        with self._lock:
+            claim, self._here.claim = self._here.claim, None
+            if claim is not None:
+                self._between[key] = claim
 
     def meet(self, where: str, at: int) -> str:
         """The fault that step `at` (1 or 2) of a turn of a bot of the kind `where` meets, or ""."""
         with self._lock:
-            step = self._steps[0] if self._steps else self._lasting
+            claim = self._here.claim or self._take(where, at)
+            step = claim or self._lasting
             if step is None or not belongs(step.fault, where, at):
+                self._here.claim = claim
                 return ""
-            if self._steps:
-                self._steps.popleft()
-            self._here.step = step
+            self._here.claim, self._here.met = None, step
             self.told.append(f"a turn met {step.fault!r}")
             return step.fault
+
+    def _take(self, where: str, at: int) -> Step | None:
+        """The first step that the rest of such a turn can take; others are for another bot."""
+        for step in self._steps:
+            if not step.fault or any(belongs(step.fault, where, n) for n in range(at, 3)):
+                self._steps.remove(step)
+                return step
+        return None
 
     def answer(self, messages: list[Message]) -> str | Iterable[str]:
         """What the bot says: the stand-in's model."""
         prompt = messages[-1]["content"]
-        step = getattr(self._here, "step", None) or self._next(prompt)
-        self._here.step = None
-        with self._lock:
-            self.told.append(f"asked {short(prompt)}: {step.told}")
-        said = step.answer
-        if said is None:
+        step = self._step(prompt)
+        given = step.answer
+        if given is None:
             return stand_in(messages)
-        if isinstance(said, Exception):
-            raise said
-        if callable(said):
-            said = self._called(said, prompt)
-        if isinstance(said, str):
+        if isinstance(given, Exception):
+            raise given
+        if callable(given):
+            with self._noted():
+                given = said(given(prompt), "The bot's function must give a str, or an iterable of"
+                             " str and gates")  # fmt: skip
+        if isinstance(given, str):
             # A fault in the middle comes after a few chunks: in one, all of the text is before it.
-            return [said] if step.fault else said
-        return self._pieces(said)
+            return [given] if step.fault else given
+        return self._pieces(given)
 
-    def _next(self, prompt: str) -> Step:
+    def _step(self, prompt: str) -> Step:
+        here = self._here
         with self._lock:
-            # A fault at the head is not for this turn: it was asked at another kind of bot.
-            for step in self._steps:
-                if not step.fault:
-                    self._steps.remove(step)
-                    return step
-            if self._lasting is not None and not self._lasting.fault:
-                return self._lasting
-            if not (self.strict and self._answering):
-                return Step("the built-in bot answered")
+            step, here.met = here.met, None
+            if step is None and here.claim is not None and not here.claim.fault:
+                step, here.claim = here.claim, None
+            step = step or self._next()
+            if step is not None:
+                self.told.append(f"asked {short(prompt)}: {step.told}")
+                return step
             self.surplus.append(prompt)
             self.told.append(f"asked {short(prompt)}: nothing was left to say")
         raise ModelError("This test's script has no answer left.")
 
-    def _called(self, function: Callable[[str], str | Pieces], prompt: str) -> str | Pieces:
-        try:
-            return function(prompt)
-        except Exception as error:
-            self._note(error)
-            raise
+    def _next(self) -> Step | None:
+        """For a turn without a step, or that meets a fault of `Site.next` in place of its own."""
+        for step in self._steps:
+            if not step.fault:
+                self._steps.remove(step)
+                return step
+        if self._lasting is not None and not self._lasting.fault:
+            return self._lasting
+        return None if self.strict and self._answering else Step("the built-in bot answered")
 
     def _pieces(self, pieces: Pieces) -> Iterator[str]:
-        try:
-            for piece in pieces:
+        with self._noted():
+            for each in pieces:
+                piece = piece_of(each)
                 if isinstance(piece, Gate):
                     piece._pass()
                 else:
                     yield piece
-        except Exception as error:
-            self._note(error)
-            raise
 
-    def _note(self, error: Exception) -> None:
-        """Keep what is no failure of the model but one of the test."""
-        if not isinstance(error, (ModelError, ModelDropped)):
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Keep what is raised here and is no failure of the model but one of the test."""
+        try:
+            yield
+        except (ModelError, ModelDropped, GeneratorExit):
+            raise
+        except BaseException as error:
             with self._lock:
                 self.broken.append(error)
-                self.told.append(f"the test's function raised {type(error).__name__}")
+                self.told.append(f"the test's answer raised {type(error).__name__}")
+            if isinstance(error, Exception):
+                raise
+            # `pytest.fail` and its like would end the server's thread, and no more.
+            raise ModelError(f"{type(error).__name__}: {error}") from error
 
 
 class ScriptedSite(Site):
@@ -214,33 +220,17 @@ class ScriptedSite(Site):
 
     def meet(self, bot: BotSpec, where: str, step: int = 2) -> str:
         """The fault that this step of a turn meets: its bot's own, of `next()`, or the script's."""
-        self.script.begin()
         return super().meet(bot, where, step) or self.script.meet(where, step)
+
+    def goes_on(self, key: str) -> None:
+        """This thread's turn has a second step."""
+        self.script.goes_on(key)
 
     def stop(self) -> None:
         """End everything, gates included."""
         self.script.end()
         super().stop()
 
-
-def checked(answer: Any, *, often: bool) -> Answer:
-    """`answer`, if a bot can give it; `often` if it must be able to more than once.
-
-    Raises:
-        TypeError: it can't.
-    """
-    given: Answer = answer
-    if isinstance(answer, (str, Exception)) or callable(answer):
-        return given
-    if isinstance(answer, (bytes, dict)) or not isinstance(answer, Iterable):
-        raise TypeError(
-            "An answer is a str, an iterable of str and gates, a function of the prompt, or an"
-            f" Exception, not {type(answer).__name__}."
-        )
-    return list(answer) if often else given
-
-
-def short(value: object) -> str:
-    """`value` for a report: its repr, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    def _handle(self, exchange: Exchange) -> None:
+        with self.script.request(exchange.request.query.get("cache_key", "")):
+            super()._handle(exchange)

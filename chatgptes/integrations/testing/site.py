@@ -9,7 +9,8 @@ import pytest
 
 from ...http import redact
 from ...sandbox import FAULTS, Received, Site
-from .script import Answer, Gate, ScriptedSite, Step, checked, short
+from .answers import Answer, Gate, checked, short
+from .script import ScriptedSite, Step
 
 if TYPE_CHECKING:
     from ...config import ClientArguments
@@ -71,7 +72,8 @@ class SiteUnderTest:
             *answers: each a text (str), streamed word by word; or its chunks (an iterable of str),
                 with gates between them; or a function that gets the prompt (str) and gives one of
                 these; or an exception that the model shall fail with (`ModelError` chooses the
-                status).  What a function raises, but for `ModelError`, fails the test.
+                status).  What a function raises, but for `ModelError`, fails the test, and so does
+                what it gives that is no text; `pytest.skip` skips it.
 
         Raises:
             TypeError: one can't be an answer.
@@ -105,11 +107,15 @@ class SiteUnderTest:
                 bot says.
 
         Raises:
-            ValueError: this kind of bot has no such fault.
-            TypeError: `saying` can't be an answer.
+            ValueError: this kind of bot has no such fault, or `times` is less than 1.
+            TypeError: an argument is of a wrong type, or `saying` can't be an answer.
         """
         __tracebackhide__ = True
         script = self._scripted("fails()").script
+        if isinstance(times, bool) or not isinstance(times, int):
+            raise TypeError(f"times is a whole number (int), not {type(times).__name__}.")
+        if times < 1:
+            raise ValueError(f"times is how many turns meet the fault: 1 or more, not {times}.")
         script.add([self._fault("fails", fault, saying)] * times)
 
     def always_fails(self, fault: str, *, saying: Answer | None = None) -> None:
@@ -173,6 +179,8 @@ class SiteUnderTest:
     def _fault(self, how: str, fault: str, saying: Answer | None) -> Step:
         __tracebackhide__ = True
         kinds = {self._kind: FAULTS[self._kind]} if self._kind else FAULTS
+        if not isinstance(fault, str):
+            raise TypeError(f"A fault is a name (str), not {type(fault).__name__}.")
         known = {name for names in kinds.values() for name in names}
         if fault not in known:
             near = get_close_matches(fault, known, 3)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .script import short
+from .answers import short
 
 if TYPE_CHECKING:
     from .script import Script
@@ -20,49 +20,72 @@ class Watch:
     """Looks at a test's script and requests once the test is over.
 
     Args:
-        held: requests that were held back; grows while the test runs.
+        held: where requests would have gone that were held back -> what to do about it; grows
+            while the test runs.
 
     Attributes:
         script: what its bot was told, or None.
     """
 
-    def __init__(self, held: list[str]) -> None:
+    def __init__(self, held: dict[str, str]) -> None:
         self.script: Script | None = None
         self._held = held
+        self._told = 0
 
     def check(self) -> None:
         """Fail a test that has passed, if something is left.
 
         Raises:
-            Exception: what a function of the test raised where the program could not see it.
+            BaseException: what an answer of the test raised: the program saw an error of the model.
             pytest.fail.Exception: anything else.
         """
-        script = self.script
-        if script is not None and script.broken:
-            raise script.broken[0]
+        broken = self.script.broken if self.script is not None else []
+        if broken:
+            raise broken[0]
         if problems := self._problems():
             pytest.fail("\n".join([*problems, *self._story()]), pytrace=False)
 
     def tell(self, item: pytest.Item) -> None:
-        """Show with a test that has failed what became of its script."""
+        """Show with a test that has failed what became of its script.
+
+        Raises:
+            pytest.skip.Exception, pytest.xfail.Exception: an answer of the test said so, and the
+                failure is what came of that.
+        """
+        broken = self.script.broken if self.script is not None else []
+        if broken and isinstance(broken[0], (pytest.skip.Exception, pytest.xfail.Exception)):
+            raise broken[0]
         if lines := [*self._problems(), *self._story()]:
             item.add_report_section("call", "chatgptes", "\n".join(lines))
+
+    def check_teardown(self) -> None:
+        """Fail the teardown of a test if more was held back in it.
+
+        Raises:
+            pytest.fail.Exception: so it was.
+        """
+        if lines := self._reached():
+            pytest.fail("\n".join(lines), pytrace=False)
 
     def _story(self) -> list[str]:
         told = self.script.told if self.script is not None else []
         return ["What happened:", *(f"  {line}" for line in told[-_SHOWN:])] if told else []
 
     def _problems(self) -> list[str]:
-        lines = []
-        if self._held:
-            lines += [
-                f"The test tried to reach {', '.join(dict.fromkeys(self._held))}: held back.",
-                "  Give the program chatgptes_site.url, or allow the host with"
-                " @pytest.mark.chatgptes(allow=[…]).",
-            ]
+        lines = self._reached()
         if self.script is not None and self.script.strict:
             lines += _left(self.script)
         return lines
+
+    def _reached(self) -> list[str]:
+        """What was held back and has not been told yet."""
+        held = list(self._held.items())[self._told :]
+        self._told += len(held)
+        return [
+            line
+            for where, advice in held
+            for line in (f"The test tried to reach {where}: held back.", f"  {advice}")
+        ]
 
 
 def _left(script: Script) -> list[str]:
