@@ -3,12 +3,12 @@
     llm -m chatgptes -o site https://example.org/chat/ "What can you do?"
     llm -c "Tell me more."
 
-`llm` finds it by the entry point of this package; the extra `llm` brings what it needs.
+`llm` finds it by way of `llm_plugin.py`; the extra `llm` brings what it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..reply import Reply
 
-__all__ = ["AsyncChatGptEsModel", "ChatGptEsModel", "TurnError", "register_models"]
+__all__ = ["AsyncChatGptEsModel", "ChatGptEsModel", "TurnError"]
 
 
 class TurnError(llm.ModelError, click.ClickException):
@@ -206,9 +206,3 @@ class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
             yield turn.done(response, talk, chunks.reply)
         except ChatGptEsError as error:
             raise _told(error, shown=stream) from error
-
-
-@llm.hookimpl
-def register_models(register: Callable[..., None]) -> None:
-    """What `llm` calls to find the model."""
-    register(ChatGptEsModel(), AsyncChatGptEsModel())
