@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -15,80 +14,30 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
+from llm_program import (
+    ROOT,
+    ask,
+    asked,
+    async_model,
+    environment,
+    ids,
+    llm,
+    model,
+    run,
+    user_path,  # noqa: F401 - A fixture.
+)
 
 import chatgptes
 from chatgptes import shared
+from chatgptes.integrations.llm import TurnError
 from chatgptes.sandbox import Site
 
-llm = pytest.importorskip("llm")
-
-from chatgptes.integrations.llm import TurnError  # noqa: E402 - It needs llm.
-
-ROOT = Path(__file__).parents[2]
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
     "0000000d49444154789c6360000000000500017a5eab3f0000000049454e44ae426082"
 )
-
-
-@pytest.fixture(autouse=True)
-def user_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where llm keeps its keys and its log, for this test alone."""
-    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
-    return tmp_path
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-
-
-def run(*arguments: str, text: str = "", status: int = 0) -> subprocess.CompletedProcess[str]:
-    """The program itself, in a process of its own."""
-    result = subprocess.run(
-        [sys.executable, "-m", "llm", *arguments],
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        env=environment(),
-    )
-    assert result.returncode == status, result.stderr
-    return result
-
-
-def ask(site: str, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    return run("-m", "chatgptes", "-o", "site", site, *arguments, status=status)
-
-
-def store(**keys: str) -> None:
-    path = Path(os.environ["LLM_USER_PATH"]) / "keys.json"
-    path.write_text(json.dumps(keys), encoding="utf-8")
-
-
-def model() -> Any:
-    return llm.get_model("chatgptes")
-
-
-def async_model() -> Any:
-    return llm.get_async_model("chatgptes")
-
-
-def ids(site: Site) -> list[tuple[str, str]]:
-    """Whose and which conversation each turn was, on a site that keeps it itself."""
-    pairs = [(each.param("session_id"), each.param("conversation_uuid")) for each in site.requests]
-    return [pair for pair in pairs if pair[1]]
-
-
-def asked(site: Site) -> list[str]:
-    """What the user had said, by the model's last turn."""
-    return [each["content"] for each in site.messages[-1] if each["role"] == "user"]
-
-
-def keys_seen(site: Site) -> set[str]:
-    return {each.headers.get("authorization", "") for each in site.requests} - {""}
 
 
 # The program.
@@ -239,93 +188,6 @@ def test_a_picture(site: Site, tmp_path: Path) -> None:
     run("-c", "Thank you.")  # It goes on, without the picture.
     assert len(set(ids(site))) == 1
     assert len([each for each in site.requests if each.param("image_inputs")]) == 1
-
-
-# The owner's key.
-
-
-def test_a_key_that_is_given_goes_to_the_bot_that_is_named(site: Site) -> None:
-    answer = ask(site.url, "-o", "bot", site.rest_bot, "--key", site.api_key, "-u", "Hi")
-    assert "stand-in" in answer.stdout
-    assert re.search(r"Token usage: \d+ input, \d+ output", answer.stderr)
-    assert keys_seen(site) == {f"Bearer {site.api_key}"}
-    logged = json.loads(run("logs", "-n", "1", "--json").stdout)[0]
-    assert logged["resolved_model"] == "sandbox-1"
-    assert logged["response_json"]["dialect"] == "rest"
-    assert site.api_key not in json.dumps(logged)
-    assert "give it again" in run("-c", "And?", status=1).stderr
-    run("-c", "--key", site.api_key, "And?")
-    assert asked(site) == ["Hi", "And?"]
-
-
-@pytest.mark.parametrize("options", [{}, {"site": "URL"}, {"bot": "5"}])
-def test_a_key_without_whom_it_is_for_is_sent_nowhere(site: Site, options: dict[str, str]) -> None:
-    given = {name: value.replace("URL", site.url) for name, value in options.items()}
-    with pytest.raises(TurnError, match="name both"):
-        model().prompt("Hi", key=site.api_key, **given).text()
-    assert site.requests == []
-
-
-def test_a_stored_key_goes_nowhere_by_itself(site: Site) -> None:
-    store(chatgptes=site.api_key)
-    assert "stand-in" in model().prompt("Hi", site=site.url).text()
-    assert "stand-in" in model().prompt("Hi", site=site.url, bot=site.rest_bot).text()
-    assert keys_seen(site) == set()
-    named = model().prompt("Hi", site=site.url, bot=site.rest_bot, key="chatgptes")
-    assert named.json() is not None
-    assert keys_seen(site) == {f"Bearer {site.api_key}"}
-
-
-@pytest.mark.parametrize("end", ["", "/"])
-def test_a_key_stored_under_a_sites_address_goes_there_only(site: Site, end: str) -> None:
-    with Site() as other:
-        store(**{site.url.rstrip("/") + end: site.api_key})
-        model().prompt("Hi", site=other.url, bot=other.rest_bot).text()
-        model().prompt("Hi", site=site.url).text()
-        assert keys_seen(site) == keys_seen(other) == set()
-        first = model().prompt("Hi", site=site.page("mixed"), bot=site.rest_bot)
-        assert first.json()["dialect"] == "rest"
-        assert first.reply("Again").json()["dialect"] == "rest"
-        # Its history goes on to the other site, the key does not.
-        chain = [*first.prompt.messages, *first.messages()]
-        model().prompt("Hi", messages=chain, site=other.url, bot=other.rest_bot).text()
-        assert keys_seen(other) == set()
-
-
-def test_a_key_is_not_taken_for_an_address() -> None:
-    store(openai="sk-very-secret")
-    for options in ({"site": "openai"}, {"site": "http://127.0.0.1:9/", "proxy": "openai"}):
-        with pytest.raises(TurnError) as caught:
-            model().prompt("Hi", **options).text()
-        assert "secret" not in str(caught.value)
-
-
-# Passwords.
-
-
-def test_llm_logs_no_password(site: Site, user_path: Path) -> None:
-    login = ":".join(map(quote, site.credentials))
-    address = site.page("staging").replace("://", f"://{login}@")
-    ask(address, "Hi")
-    stored = b"".join(path.read_bytes() for path in user_path.iterdir())
-    assert quote(site.credentials[1]).encode() not in stored
-    assert site.page("staging").encode() in stored
-    run("-c", "-o", "site", address, "More")  # The same page, so it is the same conversation.
-    assert len(set(ids(site))) == 1
-
-
-def test_an_address_by_its_name_in_the_key_store(site: Site) -> None:
-    login = ":".join(map(quote, site.credentials))
-    store(staging=site.page("staging").replace("://", f"://{login}@"))
-    ask("staging", "Hi")
-    run("-c", "More")
-    assert len(set(ids(site))) == 1
-    assert asked(site) == ["Hi", "More"]
-
-
-def test_options_show_no_password() -> None:
-    options = model().Options(site="https://u:hidden@x.org/", proxy="http://u:hidden@x.org:1")
-    assert "hidden" not in repr(options)
 
 
 # From Python.
