@@ -149,12 +149,39 @@ def test_failures_are_one_line(site: Site) -> None:
     assert "Did you mean https://nowhere?" in ask("nowhere", "Hi", status=1).stderr
 
 
+def test_failures_name_what_llm_can_change(site: Site) -> None:
+    def failure(*arguments: str) -> str:
+        error = ask(site.url, "Hi", *arguments, status=1).stderr
+        assert not re.search(r"Client\(|client\.|api_key|Timeout\(|\.partial|\w=", error), error
+        return error
+
+    site.next("stall")
+    assert "(-o timeout allows more)" in failure("-o", "timeout", "1")
+    site.next("model-drop", 2)
+    failure()
+    failure("--no-stream")
+    site.next("rate-limit-long")
+    assert "ask less often." in failure()
+    assert "does not offer it." in failure("-o", "web_search", "1")
+    assert "Check --key," in failure("-o", "bot", site.rest_bot, "--key", "wrong")
+    assert "With a key, -o bot must" in failure("-o", "bot", "five", "--key", site.api_key)
+    keyed = ("-o", "bot", site.rest_bot, "--key", site.api_key)
+    assert "(without a key, or without -o bot)" in failure(*keyed, "-o", "web_search", "1")
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "0", "-1"])
+def test_a_timeout_is_a_positive_number(site: Site, seconds: str) -> None:
+    assert "timeout" in ask(site.url, "Hi", "-o", "timeout", seconds, status=1).stderr
+    assert site.requests == []
+
+
 @pytest.mark.parametrize("further", [(), ("--async",)])
 def test_text_that_arrived_is_not_lost(site: Site, further: tuple[str, ...]) -> None:
     site.next("model-drop", 2)
     broken = ask(site.url, "Hi", *further, status=1)
     assert broken.stdout.startswith("**I am a")
-    assert "broke off" in broken.stderr
+    assert broken.stdout.endswith("\n")  # The error has a line of its own.
+    assert broken.stderr.startswith("Error: The answer broke off")
     broken = ask(site.url, "Hi", "--no-stream", *further, status=1)
     assert "broke off" in broken.stderr.splitlines()[0]
     assert "**I am a" in broken.stderr
@@ -164,8 +191,14 @@ def test_text_that_arrived_is_not_lost(site: Site, further: tuple[str, ...]) -> 
 @pytest.mark.parametrize("further", [(), ("--async",)])
 def test_ctrl_c_ends_the_turn(site: Site, further: tuple[str, ...]) -> None:
     site.next("stall")
+    # A shell's background jobs are told to ignore it, and so are theirs.
+    program_of_llm = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "runpy.run_module('llm', run_name='__main__')"
+    )
+    arguments = ["-m", "chatgptes", "-o", "site", site.url, "Hi", *further]
     program = subprocess.Popen(
-        [sys.executable, "-m", "llm", "-m", "chatgptes", "-o", "site", site.url, "Hi", *further],
+        [sys.executable, "-c", program_of_llm, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -221,6 +254,15 @@ def test_history_that_was_changed_is_told_anew(site: Site) -> None:
     assert len({visitor for visitor, _ in ids(site)}) == 1
 
 
+def test_a_system_text_that_was_changed_is_told(site: Site) -> None:
+    first = model().prompt("My name is Ada.", site=site.url, system="Be brief.")
+    answer = first.messages()
+    chain = [llm.system("Be kind."), llm.user("My name is Ada."), *answer]
+    model().prompt("Who am I?", messages=chain).text()
+    assert asked(site)[-1].startswith("User: Be kind.")
+    assert len(set(ids(site))) == 2
+
+
 def test_history_of_another_model(site: Site) -> None:
     chain = [
         llm.system("Be brief."),
@@ -253,16 +295,38 @@ def test_history_that_begins_with_the_assistant(site: Site) -> None:
     assert asked(site) == ["Hi", "Are you?", "Really?"]
 
 
-def test_a_failed_turn_can_be_said_again(site: Site) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [("quota", chatgptes.QuotaError), ("cache-challenge", chatgptes.ChallengeError)],
+)
+def test_a_failed_turn_can_be_said_again(
+    site: Site, fault: str, kind: type[Exception], stream: bool
+) -> None:
+    """In the same conversation of the site, which has not heard it, or has not answered."""
     talk = model().conversation()
     talk.prompt("My name is Ada.", site=site.url).text()
-    site.next("quota")
+    site.next(fault)
     with pytest.raises(TurnError) as caught:
-        talk.prompt("Who am I?").text()
+        talk.prompt("Who am I?", stream=stream).text()
     assert isinstance(caught.value, llm.ModelError)
-    assert isinstance(caught.value.__cause__, chatgptes.QuotaError)
-    talk.prompt("Who am I?").text()
+    assert isinstance(caught.value.__cause__, kind)
+    talk.prompt("Who am I?", stream=stream).text()
+    assert asked(site)[-1] == "Who am I?"
     assert "Ada" in str(site.messages[-1])
+    assert len(set(ids(site))) == 1
+
+
+def test_a_turn_that_was_left_can_be_said_again(site: Site) -> None:
+    first = model().prompt("My name is Ada.", site=site.url)
+    first.text()
+    site.next("endless")
+    chunks = iter(first.reply("Who am I?"))
+    next(chunks)
+    chunks.close()
+    first.reply("Who am I?").text()
+    first.reply("And another branch?").text()
+    assert [each == ids(site)[0] for each in ids(site)] == [True, True, True, False]
 
 
 def test_what_is_left_early_is_ended(site: Site) -> None:
@@ -362,7 +426,7 @@ def test_an_attachment_with_an_address(site: Site) -> None:
 
 def test_web_search(site: Site) -> None:
     response = model().prompt("News?", site=site.page("aipkit-state"), web_search=True)
-    assert response.json()["citations"]
+    assert set(response.json()["citations"][0]) == {"url", "title", "text"}
     assert site.requests[-1].param("frontend_web_search_active") == "true"
     with pytest.raises(TurnError, match="search"):
         model().prompt("News?", site=site.url, web_search=True).text()
