@@ -263,9 +263,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize("page", ["classic", "classic-old"])
 def test_a_long_history_arrives(site: Site, page: str, transport: Any) -> None:
     """What is too long to be quoted goes another way, and means the same."""
-    said = [
-        f"{number}: what do they say & why? 100% = {'word ' * 40}" for number in range(200)
-    ]
+    said = [f"{number}: what do they say & why? 100% = {'word ' * 40}" for number in range(200)]
     messages = [
         {"role": ("user", "assistant")[number % 2], "content": text}
         for number, text in enumerate([*said, "And now?"])

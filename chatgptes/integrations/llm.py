@@ -3,35 +3,30 @@
     llm -m chatgptes -o site https://example.org/chat/ "What can you do?"
     llm -c "Tell me more."
 
-`llm` finds it by the entry point of this package; the extra `llm` brings what it needs.
+`llm` finds it by way of `llm_plugin.py`; the extra `llm` brings what it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+import contextlib
+import dataclasses
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
 import llm
 from llm.parts import StreamEvent
 from pydantic import Field
 
 from ..errors import ChatGptEsError, StreamInterruptedError
-from ..text import harmless, one_line
-from .llm_turn import NAME, VERSION, read, target
+from .llm_errors import TurnError, told
+from .llm_target import STICKY, filled_in, target
+from .llm_turn import NAME, VERSION, Point, give_back, read, take
 
 if TYPE_CHECKING:
     from ..client import Client
     from ..reply import Reply
 
-__all__ = ["AsyncChatGptEsModel", "ChatGptEsModel", "TurnError", "register_models"]
-
-
-class TurnError(llm.ModelError, click.ClickException):
-    """A turn failed: `__cause__` is the library's error, with `.partial` where text had arrived.
-
-    It is click's as well, because `llm chat` shows a traceback for any other error.
-    """
+__all__ = ["AsyncChatGptEsModel", "ChatGptEsModel", "TurnError"]
 
 
 class ChatGptEsOptions(llm.Model.Options):
@@ -56,7 +51,12 @@ class ChatGptEsOptions(llm.Model.Options):
         description="URL of an http, https, socks5 or socks5h proxy, or the name in llm's key"
         " store that such a URL has",
     )
-    timeout: float | None = Field(default=None, description="Seconds for the whole turn")
+    timeout: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,  # llm's log is JSON, which has no infinity.
+        description="Seconds for the whole turn",
+    )
     web_search: bool | None = Field(
         default=None, description="Let the bot search the web, if its owner allows that"
     )
@@ -86,11 +86,18 @@ class _Turn:
     """One turn: its arguments, checked, and what becomes of its reply."""
 
     def __init__(self, prompt: llm.Prompt, key: str | None) -> None:
+        self._prompt = prompt
+        self._key = key
+        self._defaults = filled_in(prompt.options)
+        self._taken: Point | None = None
+
+    def prepare(self) -> None:
+        """What takes a while: keys and attachments are files, or on the network."""
         from ..shared import kept
 
-        options: Any = prompt.options
-        self.said = read(prompt.messages)
-        self.target = target(options, self.said.left, key)
+        options: Any = self._prompt.options
+        self.said = read(self._prompt.messages)
+        self.target = target(options, self._defaults, self.said.left, self._key)
         self.client: Client = kept(self.target.arguments)
         self.how: dict[str, Any] = {
             "images": self.said.images(),
@@ -98,18 +105,40 @@ class _Turn:
             "timeout": options.timeout,
         }
         self.content: Any = self.said.written() if self.said.begins_oddly else self.said.prompt
-        for name, value in self.target.shown.items():
+        for name in STICKY:
             if getattr(options, name) is not None:
-                setattr(options, name, value)  # llm logs them: without passwords.
+                # llm logs them: without passwords, and as they are used.
+                setattr(options, name, self.target.shown.get(name))
+
+    @contextlib.contextmanager
+    def told(self, *, shown: bool) -> Iterator[None]:
+        """Errors become llm's; a turn that comes to nothing can be taken again.
+
+        Raises:
+            TurnError: it failed.
+        """
+        try:
+            yield
+        except ChatGptEsError as error:
+            raise told(error, shown=shown) from error
+        finally:
+            if self._taken is not None:
+                give_back(self._taken)
 
     def talk(self, client: Any) -> Any:
         """What takes the turn: the conversation, of either kind of client."""
         if self.said.begins_oddly:
             return client
-        return client.conversation(self.said.saved(self.client))
+        point = self.said.point(self.client)
+        goes_on = point is not None
+        if point is not None and self.said.left["memory"]:
+            goes_on = take(point)
+            self._taken = point if goes_on else None
+        return client.conversation(self.said.saved(self.client, goes_on=goes_on))
 
     def done(self, response: Any, talk: Any, reply: Reply, chunk: str = "") -> StreamEvent:
         """Tell llm what else the reply says; the last of its chunks, with what comes next in it."""
+        self._taken = None  # For good.
         if reply.usage is not None:
             response.set_usage(input=reply.usage.input_tokens, output=reply.usage.output_tokens)
         if reply.model:
@@ -121,7 +150,7 @@ class _Turn:
             "message_id": reply.message_id,
             "conversation_id": reply.conversation_id,
             "finish_reason": reply.finish_reason,
-            "citations": [{"url": each.url, "title": each.title} for each in reply.citations],
+            "citations": [dataclasses.asdict(each) for each in reply.citations],
         }
         left: dict[str, Any] = {
             "version": VERSION,
@@ -133,14 +162,6 @@ class _Turn:
             left |= {name: state[name] for name in ("id", "visitor", "memory", "state", "site")}
             left["digest"] = self.said.digest(reply.text)
         return StreamEvent(type="text", chunk=chunk, provider_metadata={NAME: left})
-
-
-def _told(error: ChatGptEsError, *, shown: bool) -> TurnError:
-    """`error` as llm shows it; with the text that had arrived, unless that has been `shown`."""
-    message = one_line(str(error))
-    if isinstance(error, StreamInterruptedError) and not shown:
-        message = f"{message}\n\n{harmless(error.partial)}"
-    return TurnError(message)
 
 
 class ChatGptEsModel(_Shared, llm.KeyModel):
@@ -159,18 +180,21 @@ class ChatGptEsModel(_Shared, llm.KeyModel):
         Raises:
             TurnError: the turn failed.
         """
-        try:
-            turn = _Turn(prompt, key)
+        turn = _Turn(prompt, key)
+        with turn.told(shown=stream):
+            turn.prepare()
             talk = turn.talk(turn.client)
             if not stream:
                 reply = talk.chat(turn.content, **turn.how)
                 yield turn.done(response, talk, reply, reply.text)
                 return
             with talk.stream(turn.content, **turn.how) as chunks:
-                yield from chunks
+                try:
+                    yield from chunks
+                except StreamInterruptedError:
+                    yield "\n"  # The error is shown on a line of its own.
+                    raise
             yield turn.done(response, talk, chunks.reply)
-        except ChatGptEsError as error:
-            raise _told(error, shown=stream) from error
 
 
 class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
@@ -192,23 +216,19 @@ class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
         from ..aio import AsyncClient
         from ..reader import in_thread
 
-        try:
-            # Keys and attachments are files, or on the network.
-            turn = await in_thread(lambda: _Turn(prompt, key))
+        turn = _Turn(prompt, key)
+        with turn.told(shown=stream):
+            await in_thread(turn.prepare)
             talk = turn.talk(AsyncClient._over(turn.client))
             if not stream:
                 reply = await talk.chat(turn.content, **turn.how)
                 yield turn.done(response, talk, reply, reply.text)
                 return
             async with talk.stream(turn.content, **turn.how) as chunks:
-                async for chunk in chunks:
-                    yield chunk
+                try:
+                    async for chunk in chunks:
+                        yield chunk
+                except StreamInterruptedError:
+                    yield "\n"
+                    raise
             yield turn.done(response, talk, chunks.reply)
-        except ChatGptEsError as error:
-            raise _told(error, shown=stream) from error
-
-
-@llm.hookimpl
-def register_models(register: Callable[..., None]) -> None:
-    """What `llm` calls to find the model."""
-    register(ChatGptEsModel(), AsyncChatGptEsModel())

@@ -1,4 +1,4 @@
-"""One turn of `llm`, in our words: what was said before, whom to ask, and what the next turn needs.
+"""One turn of `llm`, in our words: what was said before, and what the next turn needs.
 
 `llm` hands over a whole history with each turn, and keeps what a model's plugin puts beside its
 answer (`provider_metadata` of a part).  That is where the ids of the site's conversation go, so
@@ -13,20 +13,17 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 import llm
 from llm.parts import AttachmentPart, TextPart
 
-from ..config import site_of
-from ..errors import InvalidConfigError, InvalidMessageError
-from ..http import origin, redact
+from ..errors import InvalidMessageError
+from ..http import redact
 
 if TYPE_CHECKING:
     from ..client import Client
-    from ..config import ClientArguments
 
-__all__ = ["NAME", "VERSION", "Said", "Target", "read", "target"]
+__all__ = ["NAME", "VERSION", "Point", "Said", "give_back", "read", "take"]
 
 NAME = "chatgptes"
 """Of the model, and of what it puts beside its answers."""
@@ -34,8 +31,9 @@ VERSION = 1
 """Of the latter's shape."""
 
 _NO_WORDS = "(an image)"
-_STICKY = ("site", "bot", "transport", "proxy")
-"""Options that a conversation goes on with when they are not given again."""
+
+Point = tuple[str, str]
+"""A conversation of a site, and how far it had come."""
 
 
 class Said(NamedTuple):
@@ -73,11 +71,18 @@ class Said(NamedTuple):
         """
         return [_bytes_of(each) for each in self.attachments]
 
-    def saved(self, client: Client) -> dict[str, Any]:
-        """The conversation to go on with, as `Client.conversation` takes it.
+    def point(self, client: Client) -> Point | None:
+        """Where the site's conversation is, if it was told this history and has answered."""
+        left = self.left
+        if left.get("site") != client.site or left["digest"] != self.digest():
+            return None
+        return left["id"], left["digest"]
 
-        It is the site's own where the history is what the site was told and has answered.
-        Otherwise it is a new one, which begins with telling the site the history.
+    def saved(self, client: Client, *, goes_on: bool) -> dict[str, Any]:
+        """A conversation as `Client.conversation` takes it.
+
+        It is the site's own where that `goes_on`.  Otherwise it is a new one, which begins with
+        telling the site the history.
         """
         saved = client.conversation().to_dict()
         if self.system:
@@ -86,7 +91,7 @@ class Said(NamedTuple):
         left = self.left
         if left.get("site") == client.site:
             saved["visitor"] = left["visitor"]  # The owner's limits hang on it.
-            if left["digest"] == self.digest() and _first_to_go_on(left):
+            if goes_on:
                 saved.update({name: left[name] for name in ("id", "memory", "state")})
         return saved
 
@@ -100,25 +105,28 @@ class Said(NamedTuple):
 
 
 _REMEMBERED = 10_000
-_gone_on: OrderedDict[tuple[str, str], None] = OrderedDict()
+_taken: OrderedDict[Point, None] = OrderedDict()
 _lock = threading.Lock()
 
 
-def _first_to_go_on(left: Mapping[str, Any]) -> bool:
-    """Nobody in this process has gone on from there yet.
+def take(point: Point) -> bool:
+    """Go on from `point`, unless another turn of this process has, or does.
 
     A site that keeps the conversation itself would take two branches of it for one.
     """
-    if not left["memory"]:
-        return True
-    point = (left["id"], left["digest"])
     with _lock:
-        if point in _gone_on:
+        if point in _taken:
             return False
-        _gone_on[point] = None
-        if len(_gone_on) > _REMEMBERED:
-            _gone_on.popitem(last=False)
+        _taken[point] = None
+        if len(_taken) > _REMEMBERED:
+            _taken.popitem(last=False)
         return True
+
+
+def give_back(point: Point) -> None:
+    """The turn that took it came to nothing: the next one may go on from there."""
+    with _lock:
+        _taken.pop(point, None)
 
 
 def read(chain: Sequence[llm.Message]) -> Said:
@@ -182,90 +190,3 @@ def _bytes_of(attachment: Any) -> bytes:  # It has no types of its own.
     if not content:
         raise InvalidMessageError(f"{where} is empty.")
     return bytes(content)
-
-
-class Target(NamedTuple):
-    """Whom to ask.
-
-    Attributes:
-        arguments: those of the client.
-        shown: the options that the conversation goes on with, without passwords.
-    """
-
-    arguments: ClientArguments
-    shown: dict[str, Any]
-
-    @property
-    def rest(self) -> bool:
-        """It is the REST API, with the owner's key."""
-        return "api_key" in self.arguments
-
-
-def target(options: Any, left: Mapping[str, Any], key: str | None) -> Target:
-    """Whom to ask, by the options given and those that the conversation had.
-
-    Args:
-        options: the model's `Options`.
-        left: what the conversation's last answer left.
-        key: the owner's key, if one was given with the prompt.
-
-    Raises:
-        InvalidConfigError: a key was given, and not whom it is for; or one is missing.
-    """
-    given = {name: getattr(options, name) for name in _STICKY}
-    given = {name: value for name, value in given.items() if value is not None}
-    shown, rest = dict(given), False
-    if "site" not in given or _page(given["site"]) == left.get("site"):
-        shown = {**left.get("options", {}), **given}
-        rest = left.get("rest") is True
-    arguments: Any = dict(shown)
-    for name in {"site", "proxy"} & set(arguments):
-        arguments[name] = _address(arguments[name])
-    if key is not None and not rest and not {"site", "bot"} <= set(given):
-        raise InvalidConfigError(
-            "A key is for one bot of one site: name both, with -o site URL and -o bot NUMBER."
-            " Nothing was sent."
-        )
-    key = key or _own_key(arguments)
-    if rest and key is None:
-        raise InvalidConfigError(
-            "This conversation is with the owner's key: give it again, with --key."
-        )
-    if key is not None:
-        arguments["api_key"] = key
-    return Target(arguments, {name: _without_login(value) for name, value in shown.items()})
-
-
-def _own_key(arguments: Mapping[str, Any]) -> str | None:
-    """The stored key whose name is the site's address: a key goes nowhere by itself but there."""
-    if "site" not in arguments or not str(arguments.get("bot", "")).strip().isdigit():
-        return None
-    try:
-        home = origin(arguments["site"].strip())
-    except ValueError:
-        return None  # The client says what is wrong with it.
-    return llm.get_key(alias=home) or llm.get_key(alias=f"{home}/")
-
-
-def _address(given: str) -> str:
-    """`given`, or the address that is stored under that name: one with a password in it, say."""
-    stored = None if "://" in given else llm.get_key(alias=given)
-    # What is stored there may be a key, which must not show up in an error about addresses.
-    return stored if stored and "://" in stored else given
-
-
-def _page(given: str) -> str | None:
-    try:
-        return site_of(_address(given)).url
-    except InvalidConfigError:
-        return None  # The client says so.
-
-
-def _without_login(value: Any) -> Any:
-    if not isinstance(value, str) or "://" not in value:
-        return value
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return "(an unreadable URL)"  # The client says what is wrong with it.
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
