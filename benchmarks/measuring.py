@@ -49,9 +49,9 @@ def interleaved(
     In turn, so that what else the machine does meets all of them alike.
     """
     taken: dict[str, list[float]] = {name: [] for name in candidates}
+    gc.collect()
     for round_ in range(rounds + 1):
         for name, run in candidates.items():
-            gc.collect()
             started = clock()
             run()
             if round_:
@@ -64,10 +64,10 @@ def interleaved_fresh(
 ) -> dict[str, float]:
     """As `interleaved`, each on an object of its own: (make it, what is timed); then closed."""
     taken: dict[str, list[float]] = {name: [] for name in candidates}
+    gc.collect()
     for round_ in range(rounds + 1):
         for name, (make, run) in candidates.items():
             made = make()
-            gc.collect()
             started = time.perf_counter()
             run(made)
             if round_:
@@ -81,9 +81,9 @@ async def interleaved_async(
 ) -> dict[str, list[float]]:
     """What each candidate measured of itself, in each of `rounds` rounds after a first one."""
     taken: dict[str, list[float]] = {name: [] for name in candidates}
+    gc.collect()
     for round_ in range(rounds + 1):
         for name, run in candidates.items():
-            gc.collect()
             figure = await run()
             if round_:
                 taken[name].append(figure)
