@@ -9,7 +9,7 @@ from .concurrency import Slots
 from .deadline import Deadline, Timeout
 from .errors import ChatGptEsError
 from .reply import Reply
-from .turn import Ask, Outcome, take_turn
+from .turn import Ask, Batch, Outcome, take_turn
 
 if TYPE_CHECKING:
     from .client import Client
@@ -41,7 +41,7 @@ class ClientPlan:
     def begin(self, stream: Stream) -> None:
         self.client._started(stream)
 
-    def run(self, deadline: Deadline, outcome: Outcome) -> Iterator[str]:
+    def run(self, deadline: Deadline, outcome: Outcome) -> Iterator[Batch]:
         return take_turn(self.client.session, self.ask(), deadline, outcome)
 
     def finish(self, outcome: Outcome, text: str, elapsed: float) -> Reply:

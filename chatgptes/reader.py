@@ -146,18 +146,19 @@ class Reader:
     def _pass_on(self, stream: Stream) -> None:
         while True:
             try:
-                chunk = stream._step()
+                batch = stream._step()
             except StopIteration:
                 return
+            stream._pieces += batch
             if not self._hand_over:
                 continue
-            if chunk is LAST:
+            if batch is LAST:
                 # Only who has taken everything and wants more has heard the whole answer: who
                 # leaves before leaves a turn that does not count, as with a blocking stream.
                 self._wait_for_room(0)
-            elif chunk:
-                self.chunks.append(chunk)
-                self._put += getsizeof(chunk)
+            elif batch:
+                self._put += sum(map(getsizeof, batch))
+                self.chunks += batch
                 self.bell.ring()
                 if self._put - self._taken > BUFFER:
                     self._wait_for_room(BUFFER // 2)

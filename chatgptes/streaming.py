@@ -6,6 +6,7 @@ Not `stream.py`: the package has a function of that name, which the submodule wo
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import NoReturn, Protocol
@@ -14,7 +15,7 @@ from .concurrency import Slots, Ticket
 from .deadline import Deadline, Timeout
 from .errors import ChatGptEsError, StreamInterruptedError, TurnCancelled
 from .reply import Reply
-from .turn import LAST, Outcome
+from .turn import LAST, Batch, Outcome
 
 __all__ = ["Plan", "Stream", "drained"]
 
@@ -33,8 +34,8 @@ class Plan(Protocol):
     def begin(self, stream: Stream) -> None:
         """Called before anything is sent (from an event loop perhaps twice: must not block)."""
 
-    def run(self, deadline: Deadline, outcome: Outcome) -> Iterator[str]:
-        """The text of the answer, after an empty string once the site has answered."""
+    def run(self, deadline: Deadline, outcome: Outcome) -> Iterator[Batch]:
+        """The text of the answer, after an empty batch once the site has answered."""
 
     def finish(self, outcome: Outcome, text: str, elapsed: float) -> Reply:
         """Called once, with the whole text, while the places are still held."""
@@ -58,7 +59,8 @@ class Stream:
         self._deadline = Deadline(plan.timeout)
         self._deadline.pause()
         self._tickets: list[Ticket] = []
-        self._chunks: Generator[str, None, None] | None = None
+        self._batches: Generator[Batch, None, None] | None = None
+        self._ready: deque[str] = deque()  # Has arrived, and was not given yet.
         self._outcome = Outcome()
         self._pieces: list[str] = []
         self._done: list[Reply] = []
@@ -74,7 +76,7 @@ class Stream:
             state = "failed"
         elif self._closed:
             state = "closed"
-        elif self._chunks is not None:
+        elif self._batches is not None:
             state = "running"
         return f"<Stream {state}, {len(self.text)} characters>"
 
@@ -108,11 +110,16 @@ class Stream:
 
     def __next__(self) -> str:
         while True:
-            chunk = self._step()
-            if chunk:
+            if self._ready and not self._closed:
+                try:
+                    chunk = self._ready.popleft()
+                except IndexError:
+                    continue  # Another thread was faster, and will be told.
+                self._pieces.append(chunk)
                 return chunk
+            self._ready.extend(self._step())
 
-    def _step(self) -> str:
+    def _step(self) -> Batch:
         if self._closed or self._reply is not None or self._error is not None:
             raise StopIteration
         if not self._stepping.acquire(blocking=False):
@@ -125,15 +132,15 @@ class Stream:
         finally:
             self._stepping.release()
 
-    def _stepped(self) -> str:
-        if self._chunks is None:
+    def _stepped(self) -> Batch:
+        if self._batches is None:
             self._plan.begin(self)
-            self._chunks = _running(
+            self._batches = _running(
                 self._plan, self._deadline, self._outcome, self._tickets, self._pieces, self._done
             )
         self._deadline.resume()
         try:
-            chunk = next(self._chunks)
+            return next(self._batches)
         except StopIteration:
             if self._reply is None and not self._closed:
                 # It was cut off between two steps, which must not look like an end.
@@ -147,9 +154,6 @@ class Stream:
             raise
         finally:
             self._deadline.pause()
-        if chunk:
-            self._pieces.append(chunk)
-        return chunk
 
     @property
     def _reply(self) -> Reply | None:
@@ -175,7 +179,7 @@ class Stream:
         return broken
 
     def __enter__(self) -> Stream:
-        if self._chunks is None and not self._closed:
+        if self._batches is None and not self._closed:
             # Up to the site's response, whose first mark is empty: what fails before it fails here.
             first = self._step()
             assert not first
@@ -202,9 +206,9 @@ class Stream:
         """End the turn as an error to whoever reads on."""
         self._deadline.cancel()
         # Whoever is inside a step is ended there by the cancel.
-        if self._chunks is not None and self._stepping.acquire(blocking=False):
+        if self._batches is not None and self._stepping.acquire(blocking=False):
             try:
-                self._chunks.close()
+                self._batches.close()
             finally:
                 self._stepping.release()
 
@@ -216,7 +220,7 @@ def _running(
     tickets: list[Ticket],
     pieces: list[str],
     done: list[Reply],
-) -> Generator[str, None, None]:
+) -> Generator[Batch, None, None]:
     # Not a method: a stream that is dropped half-read must not wait for the garbage collector to
     # give back its places and its connection.
     try:

@@ -24,11 +24,15 @@ from .sites import dialect
 from .sites.dialect import Decoder, Dialect, Endpoint, Heard, NonceRefused, Turn
 from .transport.base import Response
 
-__all__ = ["Ask", "Outcome", "take_turn"]
+__all__ = ["Ask", "Batch", "Outcome", "take_turn"]
 
 
-class _Mark(str):
-    """An empty chunk that can be told from another."""
+Batch = Sequence[str]
+"""The text chunks that arrived together."""
+
+
+class _Mark(tuple[str, ...]):
+    """An empty batch that can be told from another."""
 
     __slots__ = ()
 
@@ -75,8 +79,8 @@ class Outcome:
     memory: str = ""
 
 
-def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) -> Iterator[str]:
-    """The text of the answer, piece by piece, after one empty string once the site has answered.
+def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) -> Iterator[Batch]:
+    """The text of the answer as it arrives, after one empty batch once the site has answered.
 
     Closing the generator ends the request.
 
@@ -134,7 +138,7 @@ def _turn(endpoint: Endpoint, speaks: Dialect, ask: Ask, outcome: Outcome) -> Tu
 
 def _speak(
     session: Session, endpoint: Endpoint, ask: Ask, deadline: Deadline, outcome: Outcome
-) -> Iterator[str]:
+) -> Iterator[Batch]:
     speaks = dialect(endpoint.bot.dialect)
     turn = _turn(endpoint, speaks, ask, outcome)
     outcome.endpoint = endpoint
@@ -160,19 +164,36 @@ def _speak(
         response.close()
 
 
-def _hear(response: Response, decoder: Decoder, deadline: Deadline) -> Iterator[str]:
+def _hear(response: Response, decoder: Decoder, deadline: Deadline) -> Iterator[Batch]:
     try:
         for data in response:
-            yield from decoder.feed(data)
+            yield from _together(decoder.feed(data))
             if decoder.complete:
                 drain(response, deadline)
                 break
     except OSError as error:
-        yield from _rest_of(decoder)
+        yield from _together(_rest_of(decoder))
         if isinstance(error, ChatGptEsError):
             raise
         raise foreign(error) from error
-    yield from decoder.end()
+    yield from _together(decoder.end())
+
+
+def _together(chunks: Iterator[str]) -> Iterator[Batch]:
+    """All that `chunks` gives, as one batch; an error comes behind what came before it.
+
+    A step of a stream costs more than a chunk (benchmarks/bursts.py), so chunks share one.
+    """
+    batch: list[str] = []
+    try:
+        for chunk in chunks:
+            batch.append(chunk)  # noqa: PERF402 - what came before an error is kept.
+    except ChatGptEsError:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
 
 
 def _rest_of(decoder: Decoder) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import H2Site, TlsSite
+from servers import Connection, Server, body
 
 import chatgptes
 from chatgptes import (
@@ -668,3 +669,34 @@ def test_public_names_are_all_there() -> None:
     assert callable(chatgptes.stream)
     with pytest.raises(AttributeError):
         _ = chatgptes.nonsense
+
+
+def test_chunks_that_came_together_are_given_one_by_one(site: Site) -> None:
+    """Whoever leaves between two of them has heard the first ones, and no more."""
+    with Client(site.page("classic-plain")) as client, client.stream("Hi") as stream:
+        assert "".join(stream) == stream.text == stream.reply.text
+    with Server(_all_at_once) as server, Client(server.url) as client:
+        with client.stream("Hi") as stream:
+            assert [next(stream), next(stream)] == ["one ", "two "]
+            assert stream.text == "one two "
+        assert list(stream) == []
+        assert stream.text == "one two "
+        assert list(client.stream("Hi")) == ["one ", "two ", "three"]
+
+
+def _all_at_once(connection: Connection) -> None:
+    while (heard := connection.hear()) is not None:
+        if heard.method == "GET":
+            ajax = "/wp-admin/admin-ajax.php"
+            page = (
+                '<div class="wpaicg-chat-shortcode" data-nonce="0123456789" data-bot-id="0"></div>'
+                f'<script>var wpaicgParams = {{"ajax_url":"{ajax}"}};</script>'
+            )
+            connection.send(body(page.encode(), "Content-Type: text/html"))
+            continue
+        frames = "".join(
+            f'data: {{"id":"1","choices":[{{"delta":{{"content":"{text}"}}}}]}}\n\n'
+            for text in ("one ", "two ", "three")
+        )
+        stream = (frames + "data: [DONE]\n\n").encode()
+        connection.send(body(stream, "Content-Type: text/event-stream"))
