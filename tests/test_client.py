@@ -17,6 +17,7 @@ from conftest import H2Site, TlsSite
 
 import chatgptes
 from chatgptes import (
+    AsyncClient,
     BotNotFoundError,
     ChallengeError,
     ChatGptEsError,
@@ -373,13 +374,17 @@ def test_headers(site: Site) -> None:
         ({"transport": "httpx"}, "transport"),
         ({"transport": object()}, "transport"),
         ({"transport": "curl_cffi", "impersonate": "lynx"}, "lynx"),
+        ({"transport": "requests", "impersonate": 5}, "impersonate"),
         ({"proxy": "gopher://x"}, "proxy"),
+        ({"proxy": 5}, "proxy"),
+        ({"verify": 5}, "verify"),
         ({"verify": "/no/such/file.pem"}, "file"),
         ({"headers": {"a b": "c"}}, "header"),
         ({"headers": {"a": "b\r\nc: d"}}, "header"),
         ({"headers": {"Host": "x"}}, "own"),
         ({"cookies": {"a": "b;c"}}, "cookie"),
         ({"cookies": "a=b"}, "cookies"),
+        ({"cookies": {"a": 5}}, "cookies"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": -1}, "timeout"),
         ({"timeout": "5"}, "timeout"),
@@ -395,6 +400,30 @@ def test_headers(site: Site) -> None:
 def test_arguments_are_checked(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidConfigError, match=words):
         Client(**arguments)
+    if words not in ("lynx", "file"):  # These need a browser list, and a look at the disk.
+        with pytest.raises(InvalidConfigError, match=words):
+            AsyncClient(**arguments)
+
+
+def test_arguments_of_a_transport_of_ones_own_are_its_affair() -> None:
+    class Mine:
+        def send(self, request: Any, deadline: Any) -> Any: ...
+
+        def close(self) -> None: ...
+
+    Client("https://example.org", transport=Mine(), proxy="mine://x", verify="mine", impersonate="")
+
+
+def test_checking_arguments_imports_nothing_slow() -> None:
+    program = (
+        "import sys\n"
+        "from chatgptes.config import Config\n"
+        "Config.of({'proxy': 'http://u:p@x', 'verify': '/nowhere', 'cookies': {'a': 'b'},"
+        " 'transport': 'curl_cffi'})\n"
+        "slow = {'ssl', 'urllib.request', 'http.cookiejar', 'requests', 'curl_cffi', 'anyio'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_secrets_do_not_show_in_config_errors() -> None:
