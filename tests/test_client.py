@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -34,6 +36,7 @@ from chatgptes import (
     TurnCancelled,
     UnexpectedFormatError,
     UnexpectedStatusError,
+    shared,
 )
 from chatgptes.sandbox import Site
 
@@ -628,6 +631,23 @@ def test_chat_and_stream_keep_their_client(site: Site) -> None:
     assert len(site.requests) == 3
     with pytest.raises(TypeError, match="modle"):
         chatgptes.chat("one", site=url, modle="gpt-4o")  # type: ignore[call-arg]
+
+
+def test_a_kept_client_that_was_closed_is_replaced(site: Site) -> None:
+    first = shared.kept({"site": site.url})
+    assert shared.kept({"site": site.url}) is first
+    first.close()
+    assert "stand-in" in chatgptes.chat("Hello", site=site.url).text
+
+
+def test_a_kept_client_is_found_while_it_lives(site: Site) -> None:
+    first = shared.kept({"site": site.url})
+    found = weakref.ref(shared.kept({"site": site.home, "retries": 1}))
+    for retries in range(2, 2 + shared.KEPT):
+        shared.kept({"site": site.home, "retries": retries})
+    assert shared.kept({"site": site.url}) is first
+    gc.collect()
+    assert found() is None
 
 
 def test_the_default_site_offers_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import pytest
 
@@ -99,6 +100,7 @@ def defaults_are(
         alone: nothing else of the environment's `CHATGPTES_…` holds.
     """
     kept: Clients = OrderedDict() if clients is None else clients
+    live: WeakValueDictionary[Any, Client] = WeakValueDictionary(kept)
     site_of = config.site_of
     own = site_of(arguments["site"])
 
@@ -109,11 +111,12 @@ def defaults_are(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "site_of", other_site_of)
         patch.setattr(shared, "_clients", kept)
+        patch.setattr(shared, "_live", live)
         _environment(patch.setenv, patch.delenv, arguments, alone=alone)
         try:
             yield
         finally:
-            for client in [] if kept is clients else list(kept.values()):
+            for client in [] if kept is clients else list(live.values()):
                 client.close()
 
 
