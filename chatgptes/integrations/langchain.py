@@ -57,15 +57,25 @@ class ChatGptEsChat(PacedBatches):
 
     What is wrong with an argument is an `InvalidConfigError` or, for one that there is not, a
     `TypeError`, as for a `Client`: pydantic's own error would show the values, a proxy's password
-    among them.  Errors of a turn come as they are, with `StreamInterruptedError.partial`.
+    among them.  It comes at once, but for what only a transport can tell, which the first turn
+    says as `AsyncClient`'s does: that its package is missing, that the file of `verify` can't be
+    read, that `curl_cffi` doesn't know the browser of `impersonate`.  Errors of a turn come as they
+    are, with `StreamInterruptedError.partial`.
 
-    Models with equal arguments share one client, which lives at least as long as they do, and with
-    it one visitor id, `max_concurrency` and `min_interval`.  There is nothing to close.
+    Models with equal arguments, and copies of a model, share one client: one visitor id, one
+    `max_concurrency` and `min_interval`.  It is made with the first turn, or found: that of
+    `chatgptes.chat()` with the same arguments is the same one.  It lives as long as one of the
+    models that used it, or longer (the last eight of a process are kept), and there is nothing to
+    close.  A model that is unpickled in another process goes on as the same visitor.
 
-    `temperature`, `max_tokens` and `model` are taken with a warning, since programs give them to
-    any model; no site lets a visitor choose them.  For one call, `timeout=` and `web_search=` of
-    `Client.chat` may be given to `invoke` and the like, or bound with `bind`.  Images come as
-    content blocks, in base64.
+    A cache (`cache=`, or LangChain's global one) tells models apart by site, bot, system text and
+    stop sequences, and by who asks: `api_key`, `cookies`, `headers` and a login in `site` go into
+    its key as a tag of this process, from which nothing can be read.
+
+    `temperature`, `max_tokens` and `model` are taken with a warning, once for each model and name,
+    since programs give them to any model; no site lets a visitor choose them.  For one call,
+    `timeout=` and `web_search=` of `Client.chat` may be given to `invoke` and the like, or bound
+    with `bind`.  Images come as content blocks, in base64.
 
     Tools and structured output are a `NotImplementedError`: no dialect has a place for them.
 

@@ -353,19 +353,21 @@ class TestClients:
             assert not outside._closed
 
     def test_none_is_made_before_it_is_used(self) -> None:
-        before = len(shared._live)
-        ChatGptEsChat(site="https://example.org/", retries=9)
-        assert len(shared._live) == before
+        before = set(shared._clients)
+        bot = ChatGptEsChat(site="https://example.org/", headers={"X-Test": "not used"})
+        assert set(shared._clients) == before
+        bot._shared_client()
+        assert set(shared._clients) != before
 
-    def test_what_was_given_may_be_changed(self, site: Site) -> None:
-        headers = {"X-Mine": "one"}
-        bot = ChatGptEsChat(site=site.url, headers=headers)
+    @pytest.mark.parametrize(("name", "header"), [("headers", "x-mine"), ("cookies", "cookie")])
+    def test_what_was_given_may_be_changed(self, site: Site, name: str, header: str) -> None:
+        given = {"X-Mine": "one"}
+        bot = ChatGptEsChat(site=site.url, **{name: given})
         bot.invoke("Hello")
-        assert bot.headers is not None
-        for given in (headers, bot.headers):
-            given["X-Mine"] = "two"  # type: ignore[index]
+        for each in (given, getattr(bot, name)):
+            each["X-Mine"] = "two"
         bot.invoke("Hello")
-        assert site.requests[-1].headers["x-mine"] == "two"
+        assert "two" in site.requests[-1].headers[header]
 
     def test_from_many_threads(self, site: Site) -> None:
         bot = ChatGptEsChat(site=site.url)
