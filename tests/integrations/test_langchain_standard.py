@@ -14,6 +14,7 @@ pytest.importorskip("langchain_core")
 pytest.importorskip("langchain_tests")
 
 import httpx
+from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
@@ -62,6 +63,10 @@ class TestUnit(Declared, ChatModelUnitTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         return {"site": "https://example.org/chat/", "bot": 5}
+
+    @pytest.mark.xfail(strict=True, reason="A call's model= has no effect: it did not answer.")
+    def test_standard_params_model_override(self, model: BaseChatModel) -> None:
+        super().test_standard_params_model_override(model)
 
 
 class OnTheSandbox(Declared, ChatModelIntegrationTests):
