@@ -289,7 +289,9 @@ class AsyncClient:
 
     The counterpart of `Client`: the same arguments, results and errors.  It may be used from
     several event loops in several threads.  The transport is made with the first turn, off the
-    loop, so what is wrong with `transport`, `proxy` or `verify` is said then.
+    loop, so what only it can tell is said then: that its package is missing, that the file of
+    `verify` can't be read, that `curl_cffi` doesn't know the browser of `impersonate`, or that a
+    proxy of the environment can't be used.
 
     Up to about a hundred streams at once cost little (each has a thread); beyond two hundred,
     threads fall behind.

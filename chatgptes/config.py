@@ -11,15 +11,17 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from .caller import HEADER_VALUE, check_cookies, headers_of
 from .deadline import Timeout
 from .errors import InvalidConfigError, InvalidMessageError
 from .http import Limits, ascii_url
 from .messages import check_text
+from .transport import check_transport
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
-    from .transport.base import Transport
+    from .transport import Transport
 
 __all__ = ["DEFAULT", "DEFAULT_SITE", "ClientArguments", "Config", "Default", "OtherArguments"]
 
@@ -71,6 +73,9 @@ class ClientArguments(OtherArguments, total=False):
 class Config:
     """The arguments of a client, checked; `arguments` are what it was made from.
 
+    What only a transport can tell is left to it: whether its package is there, the files that
+    `verify` names, the browsers that `impersonate` may name, the environment's proxies.
+
     Attributes:
         site: URL without user name, password and fragment.
         is_default: it is chatgpt.es.
@@ -93,7 +98,7 @@ class Config:
 
     @classmethod
     def of(cls, arguments: ClientArguments) -> Config:
-        """Check `arguments`.
+        """Check `arguments`.  Reads no file and imports nothing that is slow.
 
         Raises:
             InvalidConfigError: one can't be used.
@@ -113,6 +118,13 @@ class Config:
             raise InvalidConfigError("limits must be a chatgptes.Limits.")
         if not isinstance(get("trust_env", True), bool):
             raise InvalidConfigError("trust_env must be True or False.")
+        check_transport(
+            get("transport", "auto"),
+            impersonate=get("impersonate", "chrome"),
+            proxy=get("proxy"),
+            verify=get("verify", True),
+        )
+        check_cookies(get("cookies"))
         headers = headers_of(get("headers"), site.authorization)
         if api_key is not None and "authorization" in headers:
             raise InvalidConfigError("headers: with api_key, Authorization is the key's place.")
@@ -137,13 +149,7 @@ class Config:
         )
 
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SECRET_HEADER = re.compile("auth|token|key|secret|pass|session|sign")
-_RESERVED = frozenset(
-    {"host", "content-length", "content-type", "transfer-encoding", "connection", "cookie",
-     "accept-encoding", "origin"}
-)  # fmt: skip
 
 
 class Site(NamedTuple):
@@ -222,7 +228,7 @@ def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str 
         if not isinstance(api_key, str) or not api_key.strip():
             raise InvalidConfigError("api_key must be the owner's REST key (str), or None.")
         api_key = api_key.strip()
-        if not api_key.isascii() or not _HEADER_VALUE.fullmatch(api_key):
+        if not api_key.isascii() or not HEADER_VALUE.fullmatch(api_key):
             raise InvalidConfigError("api_key has characters that no header can hold.")
         if bot is None or not (bot.isascii() and bot.isdigit()):
             raise InvalidConfigError("With api_key, bot= must name the bot by its number.")
@@ -262,25 +268,3 @@ def number(name: str, value: Any, least: float, *, whole: bool = False, most: fl
         kind = "a whole number" if whole else "a number"
         raise InvalidConfigError(f"{name} must be {kind} from {least:g} to {most:,.0f}.")
     return value
-
-
-def headers_of(headers: Any, authorization: str | None) -> dict[str, str]:
-    """The further request headers, names in lower case.
-
-    Raises:
-        InvalidConfigError: a name or value no header can have, or one that is not the caller's.
-    """
-    if headers is None:
-        headers = {}
-    if not isinstance(headers, Mapping):
-        raise InvalidConfigError("headers must map names (str) to values (str).")
-    checked = {"authorization": authorization} if authorization is not None else {}
-    for name, value in headers.items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise InvalidConfigError(f"headers: {name!r} is no header name.")
-        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise InvalidConfigError(f"headers: the value of {name!r} is no header value.")
-        if name.lower() in _RESERVED:
-            raise InvalidConfigError(f"headers: {name!r} is the library's own to set.")
-        checked[name.lower()] = value
-    return checked

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidConfigError
+from .caller import check_cookies
 from .http import Headers
 
 if TYPE_CHECKING:
@@ -34,19 +34,11 @@ class Cookies:
         self._lock = threading.RLock()
         if initial is None:
             return
+        check_cookies(initial)
         if not isinstance(initial, Mapping):
-            if not callable(getattr(initial, "add_cookie_header", None)):
-                raise InvalidConfigError(
-                    f"cookies must be a dict or a CookieJar, not {type(initial).__name__}."
-                )
             self._jar = initial
             self._own = False
             return
-        for name, value in initial.items():
-            if not isinstance(name, str) or not isinstance(value, str) or not name:
-                raise InvalidConfigError("cookies must map names (str) to values (str).")
-            if any(char in "\r\n\0;," or ord(char) > 126 for char in name + value):
-                raise InvalidConfigError(f"The cookie {name!r} has characters no header can hold.")
         pairs = [("set-cookie", f"{name}={value}; Path=/") for name, value in initial.items()]
         self.store(site, Headers(pairs))
 

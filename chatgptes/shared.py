@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Unpack
+from weakref import WeakValueDictionary
 
 from .client import Client
 from .config import DEFAULT_SITE, ClientArguments, Config
@@ -21,6 +22,8 @@ KEPT = 8
 """Sets of arguments whose client is kept; the one that was not used for longest goes first."""
 
 _clients: OrderedDict[Hashable, Client] = OrderedDict()
+_live: WeakValueDictionary[Hashable, Client] = WeakValueDictionary()
+"""Those, and the ones that went but are held elsewhere: they are found again."""
 _lock = threading.Lock()
 
 
@@ -43,17 +46,28 @@ def _key(value: Any) -> Hashable:
     return (type(value).__name__, value)
 
 
-def kept(arguments: ClientArguments) -> Client:
-    """The client for `arguments`, made when it is first wanted.
+def kept(arguments: ClientArguments, known: Client | None = None) -> Client:
+    """The client for `arguments`, made when it is first wanted; a new one for one that was closed.
 
     Its transport is made with its first turn, so this may be called on an event loop.
+
+    Args:
+        known: a client that becomes the one for `arguments` if there is none yet and it was made
+            from them: one that was unpickled, say.
+
+    Raises:
+        InvalidConfigError: an argument can't be used.
     """
     arguments = {"site": DEFAULT_SITE, **arguments}
     key = tuple(sorted((name, _key(value)) for name, value in arguments.items()))
     with _lock:
-        client = _clients.get(key)
-        if client is None:
-            client = _clients[key] = Client._deferred(Config.of(arguments))
+        client = _clients.get(key) or _live.get(key)
+        if client is None or client._closed:
+            config = Config.of(arguments)
+            if known is None or known._closed or known._config != config:
+                known = Client._deferred(config)
+            client = known
+        _clients[key] = _live[key] = client
         _clients.move_to_end(key)
         if len(_clients) > KEPT:
             # Not closed: a stream of it may still be running, and ends the last reference.

@@ -73,10 +73,15 @@ class Outcome:
     """What a turn has learned, filled in as it goes."""
 
     endpoint: Endpoint | None = None
+    decoder: Decoder | None = None
     heard: Heard = field(default_factory=Heard)
-    streamed: bool = False
     conversation: str = ""
     memory: str = ""
+
+    @property
+    def streamed(self) -> bool:
+        """The answer comes as an event stream: known once there is text."""
+        return self.decoder is not None and self.decoder.streamed
 
 
 def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) -> Iterator[Batch]:
@@ -156,10 +161,9 @@ def _speak(
     response = session.sender.open(request, deadline, speaks.fault)
     try:
         decoder = speaks.hear(turn, response.url, response.status, response.headers, session.limits)
-        outcome.heard = decoder.heard
+        outcome.decoder, outcome.heard = decoder, decoder.heard
         yield SENT
         yield from _hear(response, decoder, deadline)
-        outcome.streamed = decoder.streamed
     finally:
         response.close()
 

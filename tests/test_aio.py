@@ -200,9 +200,12 @@ async def test_arguments_are_checked_at_once() -> None:
             AsyncClient(**wrong)
     with pytest.raises(TypeError, match="modle"):
         AsyncClient(modle="x")  # type: ignore[call-arg]
-    late = AsyncClient("https://example.org", proxy="gopher://x")
-    with pytest.raises(InvalidConfigError):
-        await late.chat("Hi")
+    for late, words in (
+        (AsyncClient("https://example.org", verify="/no/such/file.pem"), "verify"),
+        (AsyncClient("https://example.org", transport="curl_cffi", impersonate="lynx"), "lynx"),
+    ):
+        with pytest.raises(InvalidConfigError, match=words):
+            await late.chat("Hi")
 
 
 async def test_reply_before_the_end(site: Site) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +20,7 @@ from servers import Connection, Server, body
 
 import chatgptes
 from chatgptes import (
+    AsyncClient,
     BotNotFoundError,
     ChallengeError,
     ChatGptEsError,
@@ -34,6 +37,7 @@ from chatgptes import (
     TurnCancelled,
     UnexpectedFormatError,
     UnexpectedStatusError,
+    shared,
 )
 from chatgptes.sandbox import Site
 
@@ -374,13 +378,17 @@ def test_headers(site: Site) -> None:
         ({"transport": "httpx"}, "transport"),
         ({"transport": object()}, "transport"),
         ({"transport": "curl_cffi", "impersonate": "lynx"}, "lynx"),
+        ({"transport": "requests", "impersonate": 5}, "impersonate"),
         ({"proxy": "gopher://x"}, "proxy"),
+        ({"proxy": 5}, "proxy"),
+        ({"verify": 5}, "verify"),
         ({"verify": "/no/such/file.pem"}, "file"),
         ({"headers": {"a b": "c"}}, "header"),
         ({"headers": {"a": "b\r\nc: d"}}, "header"),
         ({"headers": {"Host": "x"}}, "own"),
         ({"cookies": {"a": "b;c"}}, "cookie"),
         ({"cookies": "a=b"}, "cookies"),
+        ({"cookies": {"a": 5}}, "cookies"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": -1}, "timeout"),
         ({"timeout": "5"}, "timeout"),
@@ -396,6 +404,30 @@ def test_headers(site: Site) -> None:
 def test_arguments_are_checked(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidConfigError, match=words):
         Client(**arguments)
+    if words not in ("lynx", "file"):  # These need a browser list, and a look at the disk.
+        with pytest.raises(InvalidConfigError, match=words):
+            AsyncClient(**arguments)
+
+
+def test_arguments_of_a_transport_of_ones_own_are_its_affair() -> None:
+    class Mine:
+        def send(self, request: Any, deadline: Any) -> Any: ...
+
+        def close(self) -> None: ...
+
+    Client("https://example.org", transport=Mine(), proxy="mine://x", verify="mine", impersonate="")
+
+
+def test_checking_arguments_imports_nothing_slow() -> None:
+    program = (
+        "import sys\n"
+        "from chatgptes.config import Config\n"
+        "Config.of({'proxy': 'http://u:p@x', 'verify': '/nowhere', 'cookies': {'a': 'b'},"
+        " 'transport': 'curl_cffi'})\n"
+        "slow = {'ssl', 'urllib.request', 'http.cookiejar', 'requests', 'curl_cffi', 'anyio'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_secrets_do_not_show_in_config_errors() -> None:
@@ -600,6 +632,23 @@ def test_chat_and_stream_keep_their_client(site: Site) -> None:
     assert len(site.requests) == 3
     with pytest.raises(TypeError, match="modle"):
         chatgptes.chat("one", site=url, modle="gpt-4o")  # type: ignore[call-arg]
+
+
+def test_a_kept_client_that_was_closed_is_replaced(site: Site) -> None:
+    first = shared.kept({"site": site.url})
+    assert shared.kept({"site": site.url}) is first
+    first.close()
+    assert "stand-in" in chatgptes.chat("Hello", site=site.url).text
+
+
+def test_a_kept_client_is_found_while_it_lives(site: Site) -> None:
+    first = shared.kept({"site": site.url})
+    found = weakref.ref(shared.kept({"site": site.home, "retries": 1}))
+    for retries in range(2, 2 + shared.KEPT):
+        shared.kept({"site": site.home, "retries": retries})
+    assert shared.kept({"site": site.url}) is first
+    gc.collect()
+    assert found() is None
 
 
 def test_the_default_site_offers_other_ways(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "chatgptes"
 
 VALUES = {
     "errors",
+    "caller",
     "images",
     "messages",
     "reply",
@@ -28,7 +29,8 @@ MAY = {
     "messages": {"errors", "http", "images"},
     "deadline": {"errors"},
     "http": {"errors"},
-    "config": {"errors", "deadline", "http", "messages", "transport"},
+    "caller": {"errors"},
+    "config": {"errors", "caller", "deadline", "http", "messages", "transport"},
     "sites": VALUES - {"config", "messages", "deadline"},
     "transport": VALUES - {"config", "messages", "reply"},
     "concurrency": {"errors", "deadline"},

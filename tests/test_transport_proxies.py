@@ -26,7 +26,8 @@ from servers import (
 )  # fmt: skip
 
 from chatgptes import errors
-from chatgptes.transport._settings import Proxy, Routes
+from chatgptes.transport._arguments import Proxy
+from chatgptes.transport._settings import Routes
 
 SCHEMES = pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
 

@@ -96,9 +96,12 @@ async def provider() -> None:
 def langchain() -> None:
     model = ChatGptEsChat(site="https://example.org/", api_key="key", bot=5, timeout=Timeout())
     model = ChatGptEsChat(timeout=30, stop=["END"], headers={"X-Mine": "1"})
+    model = ChatGptEsChat("https://example.org/", max_retries=3, model="m", temperature=0)
+    assert_type(model.retries, int)
     assert_type(model.invoke("Hello"), AIMessage)
     assert_type(model.batch(["Hello"]), list[AIMessage])
     ChatGptEsChat(stie="https://example.org/")  # type: ignore[call-arg]
+    ChatGptEsChat(max_retries="3")  # type: ignore[arg-type]
 
 
 def in_pytest(chatgptes_site: SiteUnderTest, chatgptes_client: Client) -> None:

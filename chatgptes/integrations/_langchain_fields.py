@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import InitVar
 from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, PrivateAttr, SecretStr, SkipValidation, field_serializer
 
 from ..client import Client
-from ..config import DEFAULT, DEFAULT_SITE, ClientArguments, Default, site_of
+from ..config import DEFAULT, DEFAULT_SITE, ClientArguments, Config, Default, site_of
 from ..deadline import Timeout
 from ..errors import InvalidConfigError
 from ..http import Limits
@@ -20,7 +22,7 @@ from ..shared import kept
 from ..transport.base import Transport
 from ._stopping import stop_words
 
-__all__ = ["ClientFields", "without_unheard"]
+__all__ = ["ClientFields"]
 
 _UNHEARD = ("model", "temperature", "max_tokens")
 """Standard parameters of LangChain that programs give to any model; here its site decides."""
@@ -33,11 +35,11 @@ class ClientFields(BaseChatModel):
     do not repeat a value, and a `retries="2"` is an error here as it is there.
     """
 
-    site: SkipValidation[str] = DEFAULT_SITE
+    site: SkipValidation[str] = Field(default=DEFAULT_SITE, kw_only=False)
     """URL of the page that shows the bot (str); with `api_key`, any URL of the site."""
     bot: SkipValidation[str | int | None] = None
     """The bot's id, when the page shows several; default: the page's first."""
-    api_key: SkipValidation[SecretStr | str | None] = Field(default=None, exclude=True)
+    api_key: SkipValidation[SecretStr | str | None] = Field(default=None, exclude=True, repr=False)
     """The owner's REST key; kept as a `SecretStr`."""
     system: SkipValidation[str | Default | None] = DEFAULT
     """Text put before the first prompt; system messages are put behind it."""
@@ -76,26 +78,32 @@ class ClientFields(BaseChatModel):
     """True: `invoke` hears the answer as a stream, so that callbacks get its chunks."""
 
     _client: Client | None = PrivateAttr(default=None)
-    _made_of: ClientArguments | None = PrivateAttr(default=None)
+    _told: set[str] = PrivateAttr(default_factory=set)
 
-    if not TYPE_CHECKING:  # Type checkers make their own of the fields.
+    if TYPE_CHECKING:  # What the constructor takes beside the fields.
+        max_retries: InitVar[int] = 2
+        model: InitVar[str | None] = None
+        temperature: InitVar[float | None] = None
+        max_tokens: InitVar[int | None] = None
+    else:
 
-        def __init__(self, **arguments: Any) -> None:
+        def __init__(self, site: str = DEFAULT_SITE, **arguments: Any) -> None:
             if "max_retries" in arguments:
                 arguments.setdefault("retries", arguments.pop("max_retries"))
-            arguments = without_unheard(arguments)
-            if unknown := set(arguments) - set(type(self).model_fields):
+            heard, unheard = _apart(arguments)
+            if unknown := set(heard) - set(type(self).model_fields):
                 raise TypeError(
                     f"{type(self).__name__} has no argument {', '.join(sorted(unknown))}."
                 )
-            key = arguments.get("api_key")
-            if isinstance(key, str):
-                arguments["api_key"] = SecretStr(key)
-            super().__init__(**arguments)
-            # What can't work is said here, not at the first turn.
+            if isinstance(key := heard.get("api_key"), str):
+                heard["api_key"] = SecretStr(key)
+            super().__init__(site=site, **heard)
+            # What can't work is said here, as far as it can be seen without a client: a model may
+            # be made long before its first turn, in a module or on an event loop.
             self._limits_of(None)
             stop_words(self.stop)
-            self._shared_client()
+            Config.of(self._arguments())
+            self._warn_of(unheard)
 
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
@@ -116,13 +124,40 @@ class ClientFields(BaseChatModel):
         """A call's limits: over the defaults come the model's, then its own."""
         return Timeout().override(self.timeout).override(timeout)
 
+    @property
+    def _name(self) -> str:
+        """What to call the model: which one answers is not known before it does."""
+        host = urlsplit(self._shown_site).hostname or ""
+        return host if self.bot is None else f"bot {self.bot} of {host}"
+
+    def _heard(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """`arguments` of a call without those that no site hears, of which it warns."""
+        heard, unheard = _apart(arguments)
+        self._warn_of(unheard)
+        return heard
+
+    def _warn_of(self, unheard: Sequence[str]) -> None:
+        # Once for a model and a name: Python's own once hangs on where a warning comes from, and
+        # for all calls of all models that is the same place below LangChain's.
+        for name in (name for name in unheard if name not in self._told):
+            self._told.add(name)
+            warnings.warn(
+                f"The owner of the site decides {name}: what you give to the chat model for"
+                f" {self._name} has no effect.",
+                stacklevel=3,
+            )
+
     def _shared_client(self) -> Client:
-        """The one of these arguments: fields may be changed, and copies share what they can."""
-        arguments = self._arguments()
-        if self._client is None or self._made_of != arguments:
-            self._client = kept(arguments)
-            self._made_of = arguments
-        return self._client
+        """The one of these arguments, which may have been changed, or its client closed."""
+        self._client = client = kept(self._arguments(), self._client)
+        return client
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # A client is found by what it was made from: with these left as they are, the copy's is
+        # the same one.
+        memo = {} if memo is None else memo
+        memo.update((id(each), each) for each in (self._client, self.transport, self.cookies))
+        return super().__deepcopy__(memo)
 
     def _arguments(self) -> ClientArguments:
         # Only what was chosen: so the client is also that of `chatgptes.chat()` where it can be.
@@ -136,12 +171,7 @@ class ClientFields(BaseChatModel):
         return cast("ClientArguments", chosen)
 
 
-def without_unheard(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """`arguments` without those that no site hears; a warning names them."""
-    given = [name for name in _UNHEARD if arguments.get(name) is not None]
-    if given:
-        warnings.warn(
-            f"The owner of the site decides {', '.join(given)}: what you give has no effect.",
-            stacklevel=3,
-        )
-    return {name: value for name, value in arguments.items() if name not in _UNHEARD}
+def _apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """`arguments` without those that no site hears, and the names of those that were given."""
+    heard = {name: value for name, value in arguments.items() if name not in _UNHEARD}
+    return heard, [name for name in _UNHEARD if arguments.get(name) is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..errors import InvalidMessageError
 from ..reply import Reply, Usage
 from ._stopping import Stopping
 
-__all__ = ["PROVIDER", "chunk_of", "last_chunk", "result_of", "said"]
+__all__ = ["PROVIDER", "check_blocks", "chunk_of", "last_chunk", "result_of", "said"]
 
 PROVIDER = "chatgptes"
 """What `response_metadata["model_provider"]` and traces say."""
@@ -39,8 +39,12 @@ def said(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
     """
     return [
         {"role": _role(message, where), "content": _content(message, where)}
-        for where, message in ((f"Message {index}", each) for index, each in enumerate(messages))
+        for where, message in _placed(messages)
     ]
+
+
+def _placed(messages: Sequence[BaseMessage]) -> Iterator[tuple[str, BaseMessage]]:
+    return ((f"Message {index}", message) for index, message in enumerate(messages))
 
 
 def _role(message: BaseMessage, where: str) -> str:
@@ -66,21 +70,50 @@ def _role(message: BaseMessage, where: str) -> str:
 def _content(message: BaseMessage, where: str) -> str | list[dict[str, Any]]:
     if isinstance(message.content, str):
         return message.content
-    # LangChain's own view of any shape there is: its v0 and v1 blocks, OpenAI's, Anthropic's.
-    parts = [_part(block, where) for block in message.content_blocks]
+    parts = [_part(block, where) for block in _blocks(message, where)]
     return [part for part in parts if part is not None]
 
 
+def check_blocks(messages: Sequence[BaseMessage]) -> None:
+    """Refuse content that LangChain itself can't read, in the library's words.
+
+    Raises:
+        InvalidMessageError: there is some.
+    """
+    for where, message in _placed(messages):
+        if isinstance(message.content, str):
+            continue
+        _blocks(message, where)
+        for block in message.content:
+            if (
+                isinstance(block, Mapping)
+                and block.get("type") == "image"
+                and ("base64" in block or block.get("source_type") == "base64")
+                and "mime_type" not in block
+            ):
+                raise InvalidMessageError(f"{where} has an image in base64 without its mime_type.")
+
+
+def _blocks(message: BaseMessage, where: str) -> Sequence[Mapping[str, Any]]:
+    """LangChain's own view of any shape there is: its v0 and v1 blocks, OpenAI's, Anthropic's."""
+    try:
+        return message.content_blocks
+    except (AttributeError, LookupError, TypeError, ValueError):
+        # From None: the error may quote what is in the block.
+        raise InvalidMessageError(f"{where} has a content block that can't be read.") from None
+
+
 def _part(block: Mapping[str, Any], where: str) -> dict[str, Any] | None:
-    kind = block["type"]
+    kind = block.get("type")
     if kind == "text":
-        return {"type": "text", "text": block["text"]}
+        return {"type": "text", "text": block.get("text")}  # If it is no str, the library says so.
     if kind == "image":
         return _image(block, where)
     if kind == "reasoning":
         return None  # What another model thought before it answered is no part of the answer.
-    if kind == "non_standard":
-        kind = block.get("value", {}).get("type", kind)
+    value = block.get("value")
+    if kind == "non_standard" and isinstance(value, Mapping):
+        kind = value.get("type", kind)
     raise InvalidMessageError(
         f"{where} has content of type {kind!r}: a site's bot takes text, and some take images."
     )
@@ -90,7 +123,7 @@ def _image(block: Mapping[str, Any], where: str) -> dict[str, Any]:
     if "base64" in block:
         try:
             data = base64.b64decode("".join(block["base64"].split()), validate=True)
-        except (binascii.Error, AttributeError, ValueError):
+        except (binascii.Error, AttributeError, TypeError, ValueError):
             raise InvalidMessageError(f"{where} has an image whose base64 is damaged.") from None
         return {"type": "image", "image": data}
     if "url" in block:
@@ -144,18 +177,16 @@ def chunk_of(text: str) -> ChatGenerationChunk:
     )
 
 
-def last_chunk(stopping: Stopping, reply: Reply | None, site: str) -> ChatGenerationChunk:
+def last_chunk(stopping: Stopping, reply: Reply) -> ChatGenerationChunk:
     """The chunk that ends an answer: all that is known of it, and text that was held back."""
-    known = (
-        {"site": site, "finish_reason": "stop", "stop_sequence": stopping.found}
-        if reply is None
-        else _metadata(reply)
-    )
+    known = {"model_provider": PROVIDER, **_metadata(reply)}
+    if stopping.found is not None:
+        known["stop_sequence"] = stopping.found
     return ChatGenerationChunk(
         message=AIMessageChunk(
             content=stopping.rest(),
             chunk_position="last",
-            usage_metadata=None if reply is None else _usage(reply.usage),
-            response_metadata={"model_provider": PROVIDER, **known},
+            usage_metadata=_usage(reply.usage),
+            response_metadata=known,
         )
     )

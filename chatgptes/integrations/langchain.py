@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
-from urllib.parse import urlsplit
 
 from ..aio import AsyncClient
 from ..client import Client
 from ..config import Default
 from ..errors import MissingRequirementsError
+from ..reply import Reply
+from ..streaming import Stream
 
 try:
     import langchain_core  # noqa: F401 - whether it is there.
@@ -31,13 +32,14 @@ from langchain_core.language_models import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
+from ._langchain_asker import asker
 from ._langchain_batches import PacedBatches
-from ._langchain_fields import without_unheard
-from ._langchain_values import PROVIDER, chunk_of, last_chunk, result_of, said
+from ._langchain_values import PROVIDER, check_blocks, chunk_of, last_chunk, result_of, said
 from ._stopping import Stopping, stop_words
 
 __all__ = ["ChatGptEsChat"]
@@ -55,15 +57,25 @@ class ChatGptEsChat(PacedBatches):
 
     What is wrong with an argument is an `InvalidConfigError` or, for one that there is not, a
     `TypeError`, as for a `Client`: pydantic's own error would show the values, a proxy's password
-    among them.  Errors of a turn come as they are, with `StreamInterruptedError.partial`.
+    among them.  It comes at once, but for what only a transport can tell, which the first turn
+    says as `AsyncClient`'s does: that its package is missing, that the file of `verify` can't be
+    read, that `curl_cffi` doesn't know the browser of `impersonate`.  Errors of a turn come as they
+    are, with `StreamInterruptedError.partial`.
 
-    Models with equal arguments share one client, which lives at least as long as they do, and with
-    it one visitor id, `max_concurrency` and `min_interval`.  There is nothing to close.
+    Models with equal arguments, and copies of a model, share one client: one visitor id, one
+    `max_concurrency` and `min_interval`.  It is made with the first turn, or found: that of
+    `chatgptes.chat()` with the same arguments is the same one.  It lives as long as one of the
+    models that used it, or longer (the last eight of a process are kept), and there is nothing to
+    close.  A model that is unpickled in another process goes on as the same visitor.
 
-    `temperature`, `max_tokens` and `model` are taken with a warning, since programs give them to
-    any model; no site lets a visitor choose them.  For one call, `timeout=` and `web_search=` of
-    `Client.chat` may be given to `invoke` and the like, or bound with `bind`.  Images come as
-    content blocks, in base64.
+    A cache (`cache=`, or LangChain's global one) tells models apart by site, bot, system text and
+    stop sequences, and by who asks: `api_key`, `cookies`, `headers` and a login in `site` go into
+    its key as a tag of this process, from which nothing can be read.
+
+    `temperature`, `max_tokens` and `model` are taken with a warning, once for each model and name,
+    since programs give them to any model; no site lets a visitor choose them.  For one call,
+    `timeout=` and `web_search=` of `Client.chat` may be given to `invoke` and the like, or bound
+    with `bind`.  Images come as content blocks, in base64.
 
     Tools and structured output are a `NotImplementedError`: no dialect has a place for them.
 
@@ -82,6 +94,7 @@ class ChatGptEsChat(PacedBatches):
     def _identifying_params(self) -> dict[str, Any]:
         """For traces and as a cache's key: what an answer depends on, and nothing secret."""
         system = self.system
+        tag = asker(self._arguments())
         return {
             "site": self._shown_site,
             "bot": None if self.bot is None else str(self.bot),
@@ -89,15 +102,14 @@ class ChatGptEsChat(PacedBatches):
             "default_system": isinstance(system, Default),
             "rest": self.api_key is not None,
             "default_stop": list(stop_words(self.stop)),  # LangChain's "stop" is a call's own.
+            **({} if tag is None else {"asker": tag}),
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop or list(stop_words(self.stop)) or None)
         params["ls_provider"] = PROVIDER
-        # Which model answers is not known before it does: a trace gets the name of the bot.
-        host = urlsplit(self._shown_site).hostname or ""
-        name = host if self.bot is None else f"bot {self.bot} of {host}"
-        params["ls_model_name"] = str(kwargs.get("model") or name)
+        # A call's `model` has no effect on the answer; LangChain wants its traces to name it.
+        params["ls_model_name"] = kwargs.get("model") or self._name
         return params
 
     def _generate(
@@ -142,8 +154,8 @@ class ChatGptEsChat(PacedBatches):
                     yield chunk
                 if stopping.found is not None:
                     break
-            reply = None if stopping.found is not None else stream.reply
-        last = last_chunk(stopping, reply, turn.client.site)
+            ended = stream.reply if stopping.found is None else turn.known(stream)
+        last = last_chunk(stopping, ended)
         if run_manager:
             run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
@@ -166,8 +178,8 @@ class ChatGptEsChat(PacedBatches):
                     yield chunk
                 if stopping.found is not None:
                     break
-            reply = None if stopping.found is not None else stream.reply
-        last = last_chunk(stopping, reply, turn.client.site)
+            ended = stream.reply if stopping.found is None else turn.known(stream._stream)
+        last = last_chunk(stopping, ended)
         if run_manager:
             await run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
@@ -201,11 +213,17 @@ class ChatGptEsChat(PacedBatches):
             " output parser behind the model."
         )
 
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        prompt = super()._convert_input(model_input)
+        # LangChain reads the blocks before it asks the model, and falls over some of them.
+        check_blocks(prompt.to_messages())
+        return prompt
+
     # A turn.
 
     def _turn(self, messages: list[BaseMessage], stop: Any, kwargs: Mapping[str, Any]) -> _Turn:
         """What a call means, checked before anything is sent."""
-        options = without_unheard(kwargs)
+        options = self._heard(kwargs)
         options.pop("stream", None)  # LangChain's own, which it does not take out.
         if any(options.pop(name, None) for name in _TOOLS):
             _no_tools()
@@ -225,6 +243,20 @@ class _Turn(NamedTuple):
     @property
     def async_client(self) -> AsyncClient:
         return AsyncClient._over(self.client)
+
+    def known(self, stream: Stream) -> Reply:
+        """What is known of an answer that is left at a stop sequence."""
+        outcome = stream._outcome
+        assert outcome.endpoint is not None
+        bot = outcome.endpoint.bot
+        return Reply(
+            stream.text,
+            site=self.client.site,
+            bot=bot.id,
+            dialect=bot.dialect,
+            finish_reason="stop",
+            streamed=outcome.streamed,
+        )
 
 
 def _no_tools() -> NoReturn:

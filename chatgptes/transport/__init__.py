@@ -6,9 +6,34 @@ import os
 from typing import Any
 
 from ..errors import InvalidConfigError, MissingRequirementsError
+from ._arguments import Proxy, check_verify
 from .base import Response, Transport
 
-__all__ = ["Response", "Transport", "select"]
+__all__ = ["Response", "Transport", "check_transport", "select"]
+
+
+def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any) -> None:
+    """What can be said of the arguments of `select` without a transport.
+
+    Reads no file and imports nothing that is slow.
+
+    Raises:
+        InvalidConfigError: one can't be used.
+    """
+    if not isinstance(transport, str):
+        if all(callable(getattr(transport, name, None)) for name in ("send", "close")):
+            return  # The others are its own affair.
+    elif transport in ("auto", "requests", "curl_cffi"):
+        if not isinstance(impersonate, str) or not impersonate:
+            raise InvalidConfigError("impersonate must be the name of a browser (str).")
+        if proxy is not None:
+            Proxy.parse(proxy)
+        check_verify(verify)
+        return
+    raise InvalidConfigError(
+        'transport must be "auto", "requests", "curl_cffi", or an object with send() and close(),'
+        f" not {transport!r}."
+    )
 
 
 def select(
@@ -35,31 +60,26 @@ def select(
         InvalidConfigError: an argument can't be used.
         MissingRequirementsError: the package that it needs is not installed.
     """
+    check_transport(transport, impersonate=impersonate, proxy=proxy, verify=verify)
     if not isinstance(transport, str):
-        if all(callable(getattr(transport, name, None)) for name in ("send", "close")):
-            return transport
-    elif transport in ("auto", "requests", "curl_cffi"):
-        name = transport
-        if name == "auto":
-            name = "curl_cffi" if default_site else "requests"
-        options: dict[str, Any] = {
-            "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
-        }  # fmt: skip
-        try:
-            if name == "requests":
-                from .plain import RequestsTransport
+        return transport
+    name = transport
+    if name == "auto":
+        name = "curl_cffi" if default_site else "requests"
+    options: dict[str, Any] = {
+        "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
+    }  # fmt: skip
+    try:
+        if name == "requests":
+            from .plain import RequestsTransport
 
-                return RequestsTransport(**options)
-            from .impersonating import CurlTransport
+            return RequestsTransport(**options)
+        from .impersonating import CurlTransport
 
-            return CurlTransport(impersonate=impersonate, **options)
-        except ImportError as error:
-            raise MissingRequirementsError(
-                f"The transport {name!r} needs the package {name}, which can't be imported"
-                f" ({error}). `pip install {name}` installs it; `pip install chatgptes` brings"
-                " both transports."
-            ) from error
-    raise InvalidConfigError(
-        'transport must be "auto", "requests", "curl_cffi", or an object with send() and close(),'
-        f" not {transport!r}."
-    )
+        return CurlTransport(impersonate=impersonate, **options)
+    except ImportError as error:
+        raise MissingRequirementsError(
+            f"The transport {name!r} needs the package {name}, which can't be imported"
+            f" ({error}). `pip install {name}` installs it; `pip install chatgptes` brings"
+            " both transports."
+        ) from error

@@ -7,8 +7,8 @@ import os
 from ..deadline import Deadline
 from ..errors import ChatGptEsError
 from . import _faults
+from ._arguments import Proxy
 from ._curl import Engine, Exchange
-from ._settings import Proxy
 
 __all__ = ["fault"]
 

@@ -20,7 +20,7 @@ from ..errors import (
     TransportError,
 )
 from ..http import redact
-from ._settings import Proxy
+from ._arguments import Proxy
 
 __all__ = [
     "bad_encoding", "bare", "broken", "closed", "connect_timeout", "headers_too_large",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..deadline import Deadline, Registration
 from ..errors import ChatGptEsError
-from ._settings import Proxy
+from ._arguments import Proxy
 
 __all__ = ["Operation", "PlainSocket", "TLSSocket", "connect", "current", "under_way"]
 

@@ -15,11 +15,12 @@ from ..deadline import Deadline, Registration
 from ..errors import ChatGptEsError, InvalidConfigError, TransportError
 from ..http import Headers, Request, origin, redact
 from . import _faults
+from ._arguments import Proxy
 from ._body import StreamedResponse
 from ._curl import CurlError, CurlOpt, Engine, Exchange, known, resolve
 from ._curl_faults import fault
 from ._looks import look
-from ._settings import Proxy, Routes, ca_path, header_lines
+from ._settings import Routes, ca_path, header_lines
 
 __all__ = ["CurlTransport"]
 

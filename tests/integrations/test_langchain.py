@@ -6,6 +6,7 @@ import asyncio
 import base64
 import itertools
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,17 @@ class TestMessages:
             [HumanMessage([{"type": "whatever"}, "Hi"])],
             [HumanMessage([{"type": "image", "base64": "no base64", "mime_type": "image/png"}])],
             [HumanMessage([{"type": "image", "file_id": "file-1"}])],
+            [HumanMessage([{"type": "text"}])],
+            [HumanMessage([{"type": "text", "text": 5}])],
+            [HumanMessage([{"type": ["text"]}])],
+            [HumanMessage([{"type": "non_standard"}])],
+            [HumanMessage([{"type": "non_standard", "value": "text"}])],
+            [HumanMessage([{"type": "image", "url": 5}])],
+            [HumanMessage([{"type": "image", "source_type": "base64"}])],
+            [HumanMessage([{"type": "image", "base64": b"AAAA"}])],
+            [HumanMessage([{"type": "image", "base64": b"AAAA", "mime_type": "image/png"}])],
+            [HumanMessage([{"type": "image", "base64": "AAAA"}])],
+            [HumanMessage([{"type": "audio", "source_type": "base64"}])],
             [HumanMessage([{"type": "image", "url": "https://example.org/cat.png"}, "What?"])],
             [HumanMessage([{"type": "image_url",
                             "image_url": {"url": "https://example.org/cat.png"}}, "What?"])],
@@ -330,6 +342,30 @@ class TestAnswers:
         heard.tokens.clear()
         chunks = list(model(site).stream("Hello", config={"callbacks": [heard]}))
         assert heard.tokens == [chunk.text for chunk in chunks]
+        heard.tokens.clear()
+        chunks = run(collected(model(site).astream("Hello", config={"callbacks": [heard]})))
+        assert heard.tokens == [chunk.text for chunk in chunks]
+
+    def test_so_it_is_where_langchain_leaves_that_to_the_model(self, site: Site) -> None:
+        """As in `stream_events(version="v3")`, which newer versions of it have."""
+        told: list[Any] = []
+
+        class Manager:
+            def on_llm_new_token(self, token: str, *, chunk: Any) -> None:
+                told.append(chunk)
+
+        class AsyncManager:
+            async def on_llm_new_token(self, token: str, *, chunk: Any) -> None:
+                told.append(chunk)
+
+        managers: list[Any] = [Manager(), AsyncManager()]
+        once = model(site)._stream([HumanMessage("Hi")], run_manager=managers[0])
+        assert list(once) == told
+        assert told[-1].message.chunk_position == "last"
+        told.clear()
+        again = model(site)._astream([HumanMessage("Hi")], run_manager=managers[1])
+        assert run(collected(again)) == told
+        assert told[-1].message.chunk_position == "last"
 
     def test_events(self, site: Site) -> None:
         async def main() -> list[str]:
@@ -350,11 +386,38 @@ class TestAnswers:
         with pytest.raises(chatgptes.RequestTimeout):
             model(site, timeout=0.3).invoke("Hello")
 
+    def test_its_limits_win_over_the_models(self, site: Site) -> None:
+        with pytest.raises(chatgptes.RequestTimeout) as caught:
+            site.next("stall-headers", 1)
+            model(site, timeout=60).invoke("Hello", timeout=0.3)
+        assert "0.3" in str(caught.value)
+        assert "stand-in" in model(site, timeout=1e-3).invoke("Hello", timeout=60).text
+
+    @pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+    def test_and_with_a_stop_sequence(self, site: Site, how: str) -> None:
+        bot = ChatGptEsChat(site=site.page("aipkit-state"), timeout=1e-3)
+        options: dict[str, Any] = {"timeout": 60, "web_search": True, "stop": ["nowhere"]}
+        if how == "invoke":
+            message = bot.invoke("Hello", **options)
+        else:
+            message = run(bot.ainvoke("Hello", **options))
+        assert message.response_metadata["citations"]
+
     def test_unknown_arguments_of_a_call(self, site: Site) -> None:
         with pytest.raises(TypeError, match="top_p"):
             model(site).invoke("Hello", top_p=1)
-        with pytest.warns(UserWarning, match="model, temperature"):
-            model(site).invoke("Hello", temperature=0, model="gpt-4o")
+
+    def test_each_model_warns_of_what_no_site_hears(self, site: Site) -> None:
+        bots = [model(site), ChatGptEsChat(site=site.page("classic-two"), bot=31)]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            for bot in bots * 2:
+                bot.invoke("Hello", temperature=0, model="gpt-4o")
+                run(bot.ainvoke("Hello", temperature=0))
+        assert len(caught) == 4
+        texts = [str(each.message) for each in caught]
+        assert [text for text in texts if "temperature" in text and "bot 31 of 127.0.0.1" in text]
+        assert [text for text in texts if "decides model" in text and "for 127.0.0.1" in text]
 
 
 class TestLeaving:
@@ -515,9 +578,21 @@ class TestStop:
                 message = whole(run(collected(bot.astream("Go", stop=["word12"]))))
             assert endless.gone.wait(10)
         assert message.text.endswith("word10 word11 ")
-        assert message.response_metadata["finish_reason"] == "stop"
-        assert message.response_metadata["stop_sequence"] == "word12"
+        assert message.response_metadata == {
+            "model_provider": "chatgptes",
+            "site": bot.site,
+            "bot": "5",
+            "dialect": "aipkit",
+            "streamed": True,
+            "finish_reason": "stop",
+            "stop_sequence": "word12",
+        }
         assert message.usage_metadata is None
+
+    def test_in_an_answer_in_one_piece(self, site: Site) -> None:
+        known = with_key(site).invoke("Hello", stop=["stand-in"]).response_metadata
+        assert (known["dialect"], known["bot"]) == ("rest", site.rest_bot)
+        assert known["streamed"] is False
 
     def test_the_models_own_and_the_calls(self, site: Site) -> None:
         bot = model(site, stop="asked")

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import gc
 import inspect
 import json
 import pickle
 import subprocess
 import sys
 import threading
-from http.cookiejar import CookieJar
+import weakref
+from http.cookiejar import Cookie, CookieJar
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 import chatgptes
+from chatgptes import shared
 from chatgptes.sandbox import Site
 
 pytest.importorskip("langchain_core")
 
+from chatgptes.integrations.testing.outside import defaults_are
 from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumpd, dumps
 from langchain_core.runnables import ConfigurableField
@@ -37,8 +43,36 @@ WORDS = ("site-password", "proxy-password", "header-token", "cookie-value", "own
 
 
 def secretive() -> list[ChatGptEsChat]:
-    rest = {**SECRETS, "site": "https://example.org/", "api_key": "owner-key", "bot": 5}
-    return [ChatGptEsChat(**SECRETS), ChatGptEsChat(**rest)]
+    """Models with secrets, that came by them in every way there is."""
+    rest: dict[str, Any] = {
+        **SECRETS, "site": "https://example.org/", "api_key": "owner-key", "bot": 5,
+    }  # fmt: skip
+    plain = ChatGptEsChat(site="https://example.org/")
+    models = [plain.model_copy()]
+    for arguments in (SECRETS, rest):
+        for name, value in arguments.items():
+            setattr(models[-1], name, value)
+        made = [
+            ChatGptEsChat(**arguments),
+            ChatGptEsChat.model_construct(**arguments),
+            plain.model_copy(update=arguments),
+            copy.deepcopy(ChatGptEsChat(**arguments)),
+            plain.model_copy(),
+        ]
+        models += made
+    return models[:-1]
+
+
+class Locked:
+    """A transport that can't be copied."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def send(self, request: Any, deadline: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
 
 
 class Traced(BaseTracer):
@@ -74,11 +108,41 @@ class TestFields:
             {"limits": 5},
             {"headers": {"Host": "x"}},
             {"stop": [""]},
+            {"transport": "bogus"},
+            {"transport": object()},
+            {"impersonate": 5},
+            {"proxy": "foo://x"},
+            {"verify": 5},
+            {"cookies": {"a": 5}},
         ],
     )
     def test_bad_ones(self, arguments: dict[str, Any]) -> None:
         with pytest.raises(chatgptes.InvalidConfigError):
             ChatGptEsChat(**arguments)
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ({"verify": "/no/such/file.pem"}, "verify"),
+            ({"transport": "curl_cffi", "impersonate": "netscape"}, "netscape"),
+        ],
+    )
+    def test_what_only_a_transport_can_tell(
+        self, site: Site, arguments: dict[str, Any], words: str
+    ) -> None:
+        bot = ChatGptEsChat(site=site.url, **arguments)
+        with pytest.raises(chatgptes.InvalidConfigError, match=words):
+            bot.invoke("Hello")
+        with pytest.raises(chatgptes.InvalidConfigError, match=words):
+            asyncio.run(bot.ainvoke("Hello"))
+        assert not site.requests
+
+    def test_made_on_an_event_loop(self) -> None:
+        async def main() -> None:
+            with blockbuster_ctx():
+                ChatGptEsChat("https://example.org/", verify="/x.pem", proxy="http://localhost:1")
+
+        asyncio.run(main())
 
     def test_bad_ones_set_later(self, site: Site) -> None:
         bot = ChatGptEsChat(site=site.url)
@@ -102,8 +166,15 @@ class TestFields:
             site="https://example.org/", max_retries=5, tags=["a"], name="bot", temperature=None
         )
         assert (bot.retries, bot.tags, bot.name) == (5, ["a"], "bot")
-        with pytest.warns(UserWarning, match="temperature, max_tokens"):
+        with pytest.warns(UserWarning, match="has no effect") as caught:
             ChatGptEsChat(site="https://example.org/", temperature=0, max_tokens=10)
+        assert [each.filename for each in caught] == [__file__] * 2
+        for each, name in zip(caught, ("temperature", "max_tokens"), strict=True):
+            assert f"decides {name}:" in str(each.message)
+            assert "example.org" in str(each.message)
+
+    def test_the_first_may_go_without_its_name(self) -> None:
+        assert ChatGptEsChat("https://example.org/").site == "https://example.org/"
 
     def test_what_traces_call_it(self) -> None:
         bot = ChatGptEsChat(site="https://example.org/chat/", bot=5, stop="END")
@@ -113,6 +184,8 @@ class TestFields:
         assert params["ls_stop"] == ["END"]
         assert bot._get_ls_params(stop=["x"])["ls_stop"] == ["x"]
         assert ChatGptEsChat()._get_ls_params()["ls_model_name"] == "chatgpt.es"
+        # It did not answer, but LangChain wants it named.
+        assert bot._get_ls_params(model="gpt-4o")["ls_model_name"] == "gpt-4o"
 
 
 class TestSecrets:
@@ -174,7 +247,36 @@ class TestCopies:
         assert again.stop == ["nowhere"]
         assert "stand-in" in again.invoke("Hello").text
         # The owner's limits hang on the visitor, so copies are the same one.
-        assert again._shared_client().visitor == bot._shared_client().visitor
+        assert again._shared_client() is bot._shared_client()
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda bot: bot.model_copy(deep=True)])
+    def test_deep_ones_share_what_a_client_is_made_of(self, site: Site, copied: Any) -> None:
+        jar, transport = CookieJar(), Locked()
+        bot = ChatGptEsChat(site.url, cookies=jar, transport=transport, metadata={"a": [1]})
+        for bots in (bot, copied(bot)):  # Before the first turn, and after it.
+            bots._shared_client()
+            again = copied(bots)
+            assert again.metadata is not bots.metadata
+            assert again._shared_client() is bot._shared_client()
+
+    def test_unpickled_elsewhere_it_is_the_same_visitor(self, site: Site) -> None:
+        bot = ChatGptEsChat(site=site.url)
+        visitor = bot._shared_client().visitor
+        program = (
+            "import pickle, sys\n"
+            "bot = pickle.load(sys.stdin.buffer)\n"
+            "print(bot._shared_client().visitor, bot.model_copy()._shared_client().visitor)\n"
+            "bot.retries = 7\n"
+            "print(bot._shared_client().visitor)\n"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", program],
+            input=pickle.dumps(bot),
+            capture_output=True,
+            check=True,
+        )
+        same, copied, other = found.stdout.decode().split()
+        assert same == copied == visitor != other
 
     def test_with_changes(self, site: Site) -> None:
         bot = ChatGptEsChat(site=site.url)
@@ -216,6 +318,57 @@ class TestClients:
         bot.invoke("Hello")
         assert [request.path for request in site.requests].count("/") == 1
 
+    def test_a_live_one_is_found_again(self, site: Site) -> None:
+        bot = ChatGptEsChat(site=site.url)
+        client = bot._shared_client()
+        for number in range(20):
+            ChatGptEsChat(site=site.url, retries=number + 3)._shared_client()
+        assert ChatGptEsChat(site=site.url)._shared_client() is client
+        assert bot._shared_client() is client
+
+    def test_one_that_nobody_holds_goes(self, site: Site) -> None:
+        client = weakref.ref(ChatGptEsChat(site=site.url)._shared_client())
+        for number in range(8):
+            ChatGptEsChat(site=site.url, retries=number + 3)._shared_client()
+        gc.collect()
+        assert client() is None
+
+    def test_a_new_one_for_one_that_was_closed(self, site: Site) -> None:
+        bot = ChatGptEsChat(site=site.url)
+        bot.invoke("Hello")
+        bot._shared_client().close()
+        assert "stand-in" in bot.invoke("Hello").text
+
+    @pytest.mark.parametrize("used", [False, True])
+    def test_a_model_outlives_tests(self, used: bool) -> None:
+        """As in a program's module: the pytest plugin gives each test a site, and ends clients."""
+        bot = ChatGptEsChat()
+        outside = bot._shared_client() if used else None
+        for _ in range(2):
+            with Site() as site, defaults_are({"site": site.url}):
+                assert "stand-in" in bot.invoke("Hello").text
+                assert len(site.messages) == 1
+        if outside is not None:
+            assert bot._shared_client() is outside
+            assert not outside._closed
+
+    def test_none_is_made_before_it_is_used(self) -> None:
+        before = set(shared._clients)
+        bot = ChatGptEsChat(site="https://example.org/", headers={"X-Test": "not used"})
+        assert set(shared._clients) == before
+        bot._shared_client()
+        assert set(shared._clients) != before
+
+    @pytest.mark.parametrize(("name", "header"), [("headers", "x-mine"), ("cookies", "cookie")])
+    def test_what_was_given_may_be_changed(self, site: Site, name: str, header: str) -> None:
+        given = {"X-Mine": "one"}
+        bot = ChatGptEsChat(site=site.url, **{name: given})
+        bot.invoke("Hello")
+        for each in (given, getattr(bot, name)):
+            each["X-Mine"] = "two"
+        bot.invoke("Hello")
+        assert "two" in site.requests[-1].headers[header]
+
     def test_from_many_threads(self, site: Site) -> None:
         bot = ChatGptEsChat(site=site.url)
         texts: list[str] = []
@@ -249,6 +402,64 @@ def test_cache(site: Site) -> None:
     for bot_id in ("31", "32"):
         ChatGptEsChat(site=site.page("classic-two"), bot=bot_id, cache=cache).invoke("Hello")
     assert len(site.messages) == 7
+
+
+class TestCacheOfVisitors:
+    """What one visitor was told is not for another."""
+
+    @pytest.mark.parametrize("name", ["cookies", "jar", "headers", "login"])
+    def test_each_has_answers_of_its_own(self, site: Site, name: str) -> None:
+        cache = InMemoryCache()
+
+        def bot(who: str) -> ChatGptEsChat:
+            if name == "login":
+                url = site.url.replace("://", f"://{who}:{who}-password@")
+                return ChatGptEsChat(url, cache=cache)
+            if name == "jar":
+                return ChatGptEsChat(site.url, cookies=jar_of(who), cache=cache)
+            given = {"headers": {"X-User": who}, "cookies": {"logged_in": who}}[name]
+            return ChatGptEsChat(site.url, **{name: given}, cache=cache)
+
+        for who in ("ada", "bob", "ada"):
+            bot(who).invoke("My orders?")
+        ChatGptEsChat(site.url, cache=cache).invoke("My orders?")
+        assert len(site.messages) == 3
+
+    def test_each_key_too(self) -> None:
+        texts = {
+            ChatGptEsChat("https://example.org", bot=5, api_key=key)._get_llm_string()
+            for key in ("key-one", "key-two")
+        }
+        assert len(texts) == 2
+
+    def test_the_tag_is_of_this_process(self) -> None:
+        """So it can't be guessed from what it was made of."""
+        program = (
+            "from chatgptes.integrations.langchain import ChatGptEsChat\n"
+            "bot = ChatGptEsChat('https://example.org', cookies={'logged_in': 'ada'})\n"
+            "print(bot._identifying_params['asker'])\n"
+        )
+        tags = {
+            subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+            for _ in range(2)
+        }
+        assert len(tags) == 2
+
+    def test_nobody_in_particular(self) -> None:
+        bot = ChatGptEsChat("https://example.org", cookies={}, headers=None)
+        assert "asker" not in bot._identifying_params
+
+
+def jar_of(who: str) -> CookieJar:
+    """A jar with one cookie."""
+    jar = CookieJar()
+    jar.set_cookie(
+        Cookie(
+            0, "logged_in", who, None, False, "127.0.0.1", True, False, "/", True, False, None,
+            False, None, None, {},
+        )
+    )  # fmt: skip
+    return jar
 
 
 def test_without_langchain() -> None:

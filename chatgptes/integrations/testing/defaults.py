@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import pytest
 
@@ -36,6 +37,7 @@ def defaults_are(
         alone: nothing else of the environment's `CHATGPTES_…` holds.
     """
     kept: Clients = OrderedDict() if clients is None else clients
+    live: WeakValueDictionary[Any, Client] = WeakValueDictionary(kept)
     site_of = config.site_of
     own = site_of(arguments["site"])
 
@@ -46,11 +48,12 @@ def defaults_are(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "site_of", other_site_of)
         patch.setattr(shared, "_clients", kept)
+        patch.setattr(shared, "_live", live)
         _environment(patch.setenv, patch.delenv, arguments, alone=alone)
         try:
             yield
         finally:
-            for client in [] if kept is clients else list(kept.values()):
+            for client in [] if kept is clients else list(live.values()):
                 client.close()
 
 

@@ -18,7 +18,7 @@ from ...http import ascii_url, origin
 from ...transport import base
 
 if TYPE_CHECKING:
-    from ...transport._settings import Proxy
+    from ...transport._arguments import Proxy
 
 __all__ = ["DEFAULT_HOSTS", "ENDED", "guarded", "hosts", "is_loopback", "with_www"]
 
