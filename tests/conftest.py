@@ -9,20 +9,9 @@ from pathlib import Path
 import pytest
 import trustme
 from h2proxy import H2Proxy
+from secure_sites import H2Site, TlsSite
 
 from chatgptes.sandbox import Site
-
-
-class TlsSite(Site):
-    """A site that speaks https; `ca_file` is what its certificate can be verified with."""
-
-    ca_file: str
-
-
-class H2Site(TlsSite):
-    """A site behind an HTTP/2 proxy: `proxy.clients`, `proxy.versions` tell who came, and how."""
-
-    proxy: H2Proxy
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import H2Site, TlsSite
+from secure_sites import H2Site, TlsSite
 from servers import Connection, Server, body
 
 import chatgptes

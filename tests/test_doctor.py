@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import trustme
-from conftest import TlsSite
+from secure_sites import TlsSite
 from servers import Connection, Server, body
 
 import chatgptes

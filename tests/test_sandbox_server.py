@@ -19,7 +19,6 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from conftest import H2Site, TlsSite
 from sandbox_client import (
     AJAX,
     Seen,
@@ -34,6 +33,7 @@ from sandbox_client import (
     said,
     wait_for,
 )
+from secure_sites import H2Site, TlsSite
 
 import chatgptes.sandbox
 from chatgptes.sandbox import Site

@@ -24,7 +24,6 @@ from chatgptes.sandbox import Site
 
 pytest.importorskip("langchain_core")
 
-from chatgptes.integrations.testing.outside import defaults_are
 from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumpd, dumps
 from langchain_core.runnables import ConfigurableField
@@ -32,6 +31,7 @@ from langchain_core.tracers import BaseTracer
 from pydantic import SecretStr
 
 from chatgptes.integrations.langchain import ChatGptEsChat
+from chatgptes.integrations.testing.defaults import defaults_are
 
 SECRETS = {
     "site": "https://user:site-password@staging.example.org/chat/",
