@@ -19,7 +19,6 @@ _HERE = {
     " (Client(limits=Limits(image=…)) allows more)": "",
     " (timeout=Timeout(connect=…) allows more)": "",
     " (timeout=Timeout(read=…) allows more)": "",
-    " (min_interval=), or lower max_concurrency": "",
     " (see .web_search of client.bots())": "",
     "timeout=Timeout(total=…)": "-o timeout",
     "proxy='scheme://user:password@host:port'": "-o proxy scheme://user:password@host:port",

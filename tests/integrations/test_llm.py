@@ -161,7 +161,7 @@ def test_failures_name_what_llm_can_change(site: Site) -> None:
     failure()
     failure("--no-stream")
     site.next("rate-limit-long")
-    assert "ask less often." in failure()
+    assert "ask less often and fewer at once." in failure()
     assert "does not offer it." in failure("-o", "web_search", "1")
     assert "Check --key," in failure("-o", "bot", site.rest_bot, "--key", "wrong")
     assert "With a key, -o bot must" in failure("-o", "bot", "five", "--key", site.api_key)
