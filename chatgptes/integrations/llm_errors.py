@@ -19,7 +19,7 @@ _HERE = {
     " (Client(limits=Limits(image=…)) allows more)": "",
     " (timeout=Timeout(connect=…) allows more)": "",
     " (timeout=Timeout(read=…) allows more)": "",
-    " (see .web_search of client.bots())": "",
+    "; client.bots() tells which do": "",
     "timeout=Timeout(total=…)": "-o timeout",
     "proxy='scheme://user:password@host:port'": "-o proxy scheme://user:password@host:port",
     "Client(site=…)": "-o site URL",
