@@ -367,6 +367,8 @@ def test_a_full_disk_is_told(site: Site, tmp_path: Path) -> None:
     limited = subprocess.run(
         ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *command, "--site", site.url],
         capture_output=True, text=True, timeout=60, cwd=ROOT,
+        # Else it writes half a file of each module that it is the first to import.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert limited.returncode == 1
     whole = sum(line.endswith("\n") for line in out.read_text().splitlines(keepends=True))
