@@ -37,6 +37,7 @@ def delta(number: int, dialect: str) -> bytes:
         return f"data: {json.dumps({'delta': text})}\n\n".encode()
     frame = {
         "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "system_fingerprint": "fp_1", "obfuscation": "a1B2c3",
         "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}],
     }  # fmt: skip
     return f"data: {json.dumps(frame, separators=(',', ':'))}\n\n".encode()
@@ -167,6 +168,11 @@ class Connection(asyncio.Protocol):
         if at >= 0:
             key = form[at + 10 :].split("&", 1)[0]
             self.stream(self.server.messages.pop(key), "aipkit")
+            return
+        if form.startswith("--"):  # Multipart, as long forms are.
+            message = form.split('name="message"\r\n\r\n', 1)[1].split("\r\n", 1)[0]
+            assert message == "json"
+            self.transport.write(_whole(_JSON.encode(), "application/json"))
             return
         at = form.find("message=", 8 if form.startswith("action=aipkit_cache") else 0)
         while at > 0 and form[at - 1] != "&":

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "Row", "interleaved", "interleaved_async", "interleaved_fresh", "median", "milliseconds",
@@ -38,6 +38,15 @@ class Row:
     detail: str
 
 
+T = TypeVar("T")
+
+
+def _in_turn(candidates: Mapping[str, T], round_: int) -> list[tuple[str, T]]:
+    """Forwards and backwards by turns: what one leaves behind must not always meet the same."""
+    items = list(candidates.items())
+    return items if round_ % 2 else items[::-1]
+
+
 def interleaved(
     candidates: Mapping[str, Callable[[], object]],
     rounds: int,
@@ -51,7 +60,7 @@ def interleaved(
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     for round_ in range(rounds + 1):
-        for name, run in candidates.items():
+        for name, run in _in_turn(candidates, round_):
             started = clock()
             run()
             if round_:
@@ -66,7 +75,7 @@ def interleaved_fresh(
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     for round_ in range(rounds + 1):
-        for name, (make, run) in candidates.items():
+        for name, (make, run) in _in_turn(candidates, round_):
             made = make()
             started = time.perf_counter()
             run(made)
@@ -83,7 +92,7 @@ async def interleaved_async(
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     for round_ in range(rounds + 1):
-        for name, run in candidates.items():
+        for name, run in _in_turn(candidates, round_):
             figure = await run()
             if round_:
                 taken[name].append(figure)

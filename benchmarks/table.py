@@ -70,7 +70,9 @@ def main() -> None:
     rows: list[Row] = []
     for name, part in PARTS:
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += part()
+        for row in part():
+            rows.append(row)
+            print(f"  {row.what}: {row.figure}", file=sys.stderr, flush=True)
     print("growth …", file=sys.stderr, flush=True)
     series = growth.all_growth()
     lines = [machine(), "", *markdown(rows), "", "Medians:", "", *details(rows)]

@@ -138,12 +138,13 @@ _AMBIGUOUS = frozenset("ßς\u200c\u200d")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
-@functools.lru_cache(maxsize=256)
 def _place(netloc: str) -> tuple[str, int | None]:
-    """Host and port of `netloc`; ValueError where either can't be read.
+    """Host and port of `netloc`; ValueError where either can't be read."""
+    where = netloc.rpartition("@")[2]  # A password must not be remembered.
+    return _known_place(where) if len(where) <= 300 else _read_place(where)
 
-    Remembered, since a turn asks for the same one a dozen times.
-    """
+
+def _read_place(netloc: str) -> tuple[str, int | None]:
     parts = SplitResult("", netloc, "", "", "")
     host = (parts.hostname or "").removesuffix(".").lower()
     if _AMBIGUOUS.intersection(host):
@@ -151,6 +152,10 @@ def _place(netloc: str) -> tuple[str, int | None]:
     if host and ":" not in host:  # Else it is an IPv6 address.
         host = host.encode("idna").decode("ascii")  # UnicodeError is a ValueError.
     return host, parts.port
+
+
+_known_place = functools.lru_cache(maxsize=256)(_read_place)
+"""A turn asks for the same one a dozen times."""
 
 
 def _host(parts: SplitResult) -> str:

@@ -13,6 +13,7 @@ from .errors import BotNotFoundError, ChallengeError, ChatGptEsError, RateLimitE
 from .http import Limits, Request, redact
 from .sending import Sender
 from .sites import dialect, find_bots, plugin_traces, rest
+from .sites.challenge import marked
 from .sites.dialect import Endpoint, Page
 from .sites.faults import page_fault, status_fault
 
@@ -113,9 +114,10 @@ class Session:
         if self.api_key is not None:
             return self._read_rest(self.api_key, deadline)
         page = self.sender.page(self._request(), deadline, _unless_ok(status_fault), "page")
-        endpoints = tuple(find_bots(page))
+        # Its text is searched for the marks of a bot check only where it shows no bot, since that
+        # takes a while.
+        endpoints = () if marked(page.headers) else tuple(find_bots(page))
         if not endpoints:
-            # Only now, since it takes a while: a page that shows a bot is no bot check.
             raise page_fault(page) or _no_bot(page)
         return endpoints
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatgptes.http import ascii_url, may_send, origin, redact
+from chatgptes.http import _known_place, ascii_url, may_send, origin, redact
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,10 @@ def test_origin() -> None:
     assert origin("https://A.org:443/x") == "https://a.org"
     assert origin("http://a.org:8080/x") == "http://a.org:8080"
     assert origin("http://[::1]:8080/x") == "http://[::1]:8080"
+
+
+def test_no_password_is_remembered_with_a_host() -> None:
+    _known_place.cache_clear()
+    assert ascii_url("https://user:s3cret@remembered.example/") == "https://remembered.example/"
+    _known_place("remembered.example")
+    assert (_known_place.cache_info().currsize, _known_place.cache_info().hits) == (1, 1)

@@ -353,3 +353,11 @@ def test_many_bots_in_a_random_page_keep_their_order() -> None:
         page += b'<div data-n="%d" class="bot-box">' % number
         numbers.append(str(number))
     assert [read["data-n"] for read in found(page)] == numbers
+
+
+def test_an_end_tag_in_an_attribute_ends_nothing() -> None:
+    for name in ("script", "textarea", "style", "title"):
+        page = f"<p><{name} a='</{name}> '>x <div class=bot-one a=b></div></{name}>".encode()
+        assert html.tags(page, (b"bot-one",)) == []
+        page += b"<div class=bot-one>"
+        assert len(html.tags(page, (b"bot-one",))) == 1

@@ -12,7 +12,7 @@ from ..errors import ChallengeError
 from ..http import Headers, redact
 from .words import excerpt, told, words
 
-__all__ = ["challenge", "gate", "gated"]
+__all__ = ["challenge", "gate", "gated", "marked"]
 
 _ADVICE = (
     "The library does not try to get past it. Ask the site's owner for access, use the owner's "
@@ -59,10 +59,15 @@ def challenge(
     )
 
 
+def marked(headers: Headers) -> bool:
+    """Do the headers alone say that this is a bot check?"""
+    return "challenge" in headers.get("cf-mitigated").lower() or headers.get(
+        "x-amzn-waf-action"
+    ).lower() in ("challenge", "captcha")
+
+
 def _is_challenge(status: int, headers: Headers, body_start: bytes) -> bool:
-    if "challenge" in headers.get("cf-mitigated").lower():
-        return True
-    if headers.get("x-amzn-waf-action").lower() in ("challenge", "captcha"):
+    if marked(headers):
         return True
     kind = headers.get("content-type").lower()
     start = body_start[:_START].lower()

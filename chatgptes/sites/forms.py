@@ -14,7 +14,7 @@ __all__ = ["check_images", "check_search", "encoded"]
 
 _URLENCODED = "application/x-www-form-urlencoded; charset=UTF-8"
 _LINE = b"\r\n"
-_MOST_QUOTED = 32 << 10  # Characters.
+_MOST_QUOTED = 8 << 10  # Characters.
 
 
 def encoded(fields: Mapping[str, str], file: tuple[str, Image] | None = None) -> tuple[str, bytes]:

@@ -139,7 +139,11 @@ def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:
         return False
     for name in _RAW:
         opened = lower.rfind(b"<" + name, sure, start)
-        if opened >= 0 and not _RAW_END[name].search(page, opened, start):
+        if opened < 0:
+            continue
+        # Its own attributes may hold what looks like its end.
+        tag = _TAG.match(page, opened)
+        if tag is None or not _RAW_END[name].search(page, tag.end(), start):
             return False
     for quote in (b'"', b"'"):
         at = page.rfind(quote, sure, start)

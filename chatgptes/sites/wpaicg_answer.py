@@ -26,8 +26,11 @@ __all__ = ["WpaicgDecoder", "refusal"]
 _FLAGS = ("messageFlagged", "ipBanned", "pineconeError", "modflag")
 _CHUNK = "chat.completion.chunk"
 _CHUNK_KEYS = frozenset(
-    ("id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage")
-)
+    (
+        "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices",
+        "usage", "obfuscation", "provider", "x_groq",
+    )
+)  # fmt: skip
 _MOST_WORDS = 4000  # Characters of an error's frames that are kept.
 
 # The plugin writes its error frames by hand, without escaping: quotes and line ends make them
