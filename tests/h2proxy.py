@@ -68,6 +68,8 @@ class H2Proxy:
         self._stop = asyncio.Event()
         self._ready.set()
         await serve(self._app, config, shutdown_trigger=self._stop.wait)  # type: ignore[arg-type]
+        for _ in range(20):  # Rounds of the loop in which closed transports come to their end.
+            await asyncio.sleep(0)
 
     async def _app(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":

@@ -50,7 +50,17 @@ class RealProxy:
         for task in tasks:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(rounds())
         self._loop.close()
+
+
+async def rounds() -> None:
+    """A few rounds of the loop, in which transports that were closed come to their end.
+
+    Else the garbage collector finds them, in the midst of some other test.
+    """
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 @contextmanager
