@@ -43,8 +43,8 @@ def _starting() -> anyio.Lock:
     """Of one loop's threads, one starts in each round of the loop.
 
     A running thread keeps the interpreter to itself for up to sys.getswitchinterval() (5 ms), and
-    whose turn is next is anybody's guess: fifty new ones at once would keep the loop waiting for
-    a quarter of a second (see benchmarks/many_streams.py).
+    whose turn is next is anybody's guess: many new ones at once would keep the loop waiting for
+    each of them.
     """
     try:
         return _locks.get()
