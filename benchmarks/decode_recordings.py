@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chatgptes.errors import ChatGptEsError
-from chatgptes.http import Headers, Limits
 from chatgptes.sites import dialect, find_bots
 from chatgptes.sites.dialect import Bot, Endpoint, NonceRefused, Page, Turn
+from chatgptes.values.http import Headers, Limits
 
 Exchange = dict[str, Any]
 

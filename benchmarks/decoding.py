@@ -16,13 +16,13 @@ from httpx_sse._decoders import SSEDecoder
 from measuring import Row, interleaved
 from selectolax.lexbor import LexborHTMLParser
 
-from chatgptes.http import Headers, Limits
 from chatgptes.sites import find_bots
-from chatgptes.sites.aipkit_answer import AipkitDecoder
+from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
+from chatgptes.sites.aipower.wpaicg_decoder import WpaicgDecoder
 from chatgptes.sites.dialect import Page
 from chatgptes.sites.html import attributes, tags
 from chatgptes.sites.sse import EventDecoder
-from chatgptes.sites.wpaicg_answer import WpaicgDecoder
+from chatgptes.values.http import Headers, Limits
 
 EVENTS = 2000
 PIECE = 4096

@@ -18,11 +18,11 @@ from many_streams import measured
 from measuring import interleaved
 
 from chatgptes import Client
-from chatgptes.http import Headers, Limits
 from chatgptes.sites import find_bots
-from chatgptes.sites.aipkit_answer import AipkitDecoder
+from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
+from chatgptes.sites.aipower.wpaicg_decoder import WpaicgDecoder
 from chatgptes.sites.dialect import Page
-from chatgptes.sites.wpaicg_answer import WpaicgDecoder
+from chatgptes.values.http import Headers, Limits
 
 STREAMS = (10, 25, 50, 100, 200, 400)
 CHUNKS = 25

@@ -21,8 +21,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from chatgptes import Client, sending
+from chatgptes import Client
 from chatgptes.sandbox import Site
+from chatgptes.turn import sending
 
 TRANSPORTS = ("requests", "curl_cffi")
 PHASES = ("connect", "first byte", "mid-stream", "retry sleep", "slot")

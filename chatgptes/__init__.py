@@ -17,14 +17,12 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, sandbox
-    from .aio import AsyncClient, AsyncConversation, AsyncStream
-    from .batch_file import BatchResult
-    from .batch_run import BatchProgress
-    from .batching import batch
+    from .aio.client import AsyncClient, AsyncConversation, AsyncStream
+    from .batches.batch import batch
+    from .batches.file import BatchResult
+    from .batches.run import BatchProgress
     from .client import Client
-    from .config import DEFAULT
     from .conversation import Conversation
-    from .deadline import Deadline, Timeout
     from .diagnosis import Diagnosis, Step, doctor
     from .errors import (
         AuthenticationError,
@@ -51,14 +49,16 @@ if TYPE_CHECKING:
         UnexpectedStatusError,
         UpstreamError,
     )
-    from .http import Headers, Limits, Request
-    from .images import ImageSource
     from .provider import AsyncGeneratorProvider, ChatGptEs, ProviderModelMixin
-    from .reply import Citation, Reply, Usage
     from .shared import chat, stream
     from .sites.dialect import Bot
-    from .streaming import Stream
     from .transport.base import Response, Transport
+    from .turn.config import DEFAULT
+    from .turn.stream import Stream
+    from .values.deadline import Deadline, Timeout
+    from .values.http import Headers, Limits, Request
+    from .values.images import ImageSource
+    from .values.reply import Citation, Reply, Usage
 
 __all__ = [
     "DEFAULT",
@@ -120,14 +120,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "aio": ("AsyncClient", "AsyncConversation", "AsyncStream"),
-    "batch_file": ("BatchResult",),
-    "batch_run": ("BatchProgress",),
-    "batching": ("batch",),
+    "aio.client": ("AsyncClient", "AsyncConversation", "AsyncStream"),
+    "batches.file": ("BatchResult",),
+    "batches.run": ("BatchProgress",),
+    "batches.batch": ("batch",),
     "client": ("Client",),
-    "config": ("DEFAULT",),
+    "turn.config": ("DEFAULT",),
     "conversation": ("Conversation",),
-    "deadline": ("Deadline", "Timeout"),
+    "values.deadline": ("Deadline", "Timeout"),
     "diagnosis": ("Diagnosis", "Step", "doctor"),
     "errors": (
         "AuthenticationError", "BotNotFoundError", "ChallengeError", "ChatGptEsError",
@@ -137,14 +137,14 @@ _MODULES = {
         "TLSError", "TransportError", "TurnCancelled", "UnexpectedFormatError",
         "UnexpectedStatusError", "UpstreamError",
     ),
-    "http": ("Headers", "Limits", "Request"),
-    "images": ("ImageSource",),
+    "values.http": ("Headers", "Limits", "Request"),
+    "values.images": ("ImageSource",),
     "integrations.ipython": ("load_ipython_extension", "unload_ipython_extension"),
     "provider": ("AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"),
-    "reply": ("Citation", "Reply", "Usage"),
+    "values.reply": ("Citation", "Reply", "Usage"),
     "shared": ("chat", "stream"),
     "sites.dialect": ("Bot",),
-    "streaming": ("Stream",),
+    "turn.stream": ("Stream",),
     "transport.base": ("Response", "Transport"),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}

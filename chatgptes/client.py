@@ -11,11 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
 
-from .concurrency import Slots
-from .config import DEFAULT, DEFAULT_SITE, ClientArguments, Config, Default
 from .conversation import Conversation
-from .cookies import Cookies
-from .deadline import Deadline, Timeout
 from .errors import (
     ChatGptEsError,
     InvalidConfigError,
@@ -24,17 +20,21 @@ from .errors import (
     TransportError,
     TurnCancelled,
 )
-from .http import Limits
-from .images import ImageSource
-from .messages import Message, Messages, check, images_of, with_files
-from .plan import ClientPlan
-from .reply import Reply
-from .sending import Sender
-from .session import Session
 from .sites.dialect import Bot
-from .streaming import Stream, drained
 from .transport import Transport, select
-from .turn import Ask
+from .turn.config import DEFAULT, DEFAULT_SITE, ClientArguments, Config, Default
+from .turn.cookies import Cookies
+from .turn.plan import ClientPlan
+from .turn.queueing import Slots
+from .turn.sending import Sender
+from .turn.session import Session
+from .turn.stream import Stream, drained
+from .turn.take import Ask
+from .values.deadline import Deadline, Timeout
+from .values.http import Limits
+from .values.images import ImageSource
+from .values.messages import Message, Messages, check, images_of, with_files
+from .values.reply import Reply
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .concurrency import OneAtATime
-from .deadline import Timeout
 from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from .http import Limits
-from .images import ImageSource, Unread
-from .messages import Message, Prompt, check, check_prompt, images_of, with_files
-from .plan import ClientPlan
-from .reply import Reply
-from .streaming import Stream, drained
-from .turn import Ask, Outcome
+from .turn.plan import ClientPlan
+from .turn.queueing import OneAtATime
+from .turn.stream import Stream, drained
+from .turn.take import Ask, Outcome
+from .values.deadline import Timeout
+from .values.http import Limits
+from .values.images import ImageSource, Unread
+from .values.messages import Message, Prompt, check, check_prompt, images_of, with_files
+from .values.reply import Reply
 
 if TYPE_CHECKING:
     from .client import Client

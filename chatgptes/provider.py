@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import Any, ClassVar, cast
 from uuid import uuid4
 
-from .aio import AsyncClient
+from .aio.client import AsyncClient
 from .client import Client
-from .config import DEFAULT_SITE, LANGUAGE_PROMPT, ClientArguments
-from .deadline import Timeout
 from .errors import InvalidConfigError, InvalidMessageError
 from .shared import kept
+from .turn.config import DEFAULT_SITE, LANGUAGE_PROMPT, ClientArguments
+from .values.deadline import Timeout
 
 __all__ = ["AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"]
 

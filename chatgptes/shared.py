@@ -10,11 +10,11 @@ from typing import Any, Unpack
 from weakref import WeakValueDictionary
 
 from .client import Client
-from .config import DEFAULT_SITE, ClientArguments, Config
-from .images import ImageSource
-from .messages import Messages
-from .reply import Reply
-from .streaming import Stream
+from .turn.config import DEFAULT_SITE, ClientArguments, Config
+from .turn.stream import Stream
+from .values.images import ImageSource
+from .values.messages import Messages
+from .values.reply import Reply
 
 __all__ = ["chat", "kept", "stream"]
 

@@ -24,7 +24,7 @@ from chatgptes import (
     Usage,
     sandbox,
 )
-from chatgptes.integrations.langchain import ChatGptEsChat
+from chatgptes.integrations.langchain.model import ChatGptEsChat
 from chatgptes.integrations.testing import SiteUnderTest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..text import harmless
+from ..values.text import harmless
 from .commands import command
 
 __all__ = ["command", "harmless"]

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from ..reply import Reply
-from ..streaming import Stream, drained
-from ..text import harmless
+from ..turn.stream import Stream, drained
+from ..values.reply import Reply
+from ..values.text import harmless
 from .failing import one_line_errors
 from .options import site_of
 from .screen import Screen, is_screen

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import click
 
 from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from ..text import one_line
+from ..values.text import one_line
 from .streams import fail
 
 __all__ = ["in_options", "one_line_errors", "say_error"]

@@ -11,7 +11,7 @@ import click
 
 from ..diagnosis import Diagnosis
 from ..sites.dialect import Bot
-from ..text import harmless, one_line
+from ..values.text import harmless, one_line
 from .failing import in_options
 
 if TYPE_CHECKING:

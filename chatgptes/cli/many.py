@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..batch_prompts import prompts_of
-from ..batch_run import BatchProgress
-from ..batching import batch
-from ..config import ClientArguments
+from ..batches.batch import batch
+from ..batches.prompts import prompts_of
+from ..batches.run import BatchProgress
 from ..errors import InvalidConfigError
+from ..turn.config import ClientArguments
 
 if TYPE_CHECKING:
     from rich.progress import Progress

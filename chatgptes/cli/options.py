@@ -14,10 +14,10 @@ import click
 from click.core import ParameterSource
 
 from ..client import Client
-from ..config import DEFAULT_SITE, ClientArguments
 from ..errors import InvalidConfigError
-from ..http import origin
-from ..text import one_line
+from ..turn.config import DEFAULT_SITE, ClientArguments
+from ..values.text import one_line
+from ..values.urls import origin
 
 __all__ = ["arguments_of", "client_options", "site_of", "talk_options"]
 

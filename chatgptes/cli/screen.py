@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..text import harmless
+from ..values.text import harmless
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.segment import Segment
 
-    from ..reply import Citation
+    from ..values.reply import Citation
 
 __all__ = ["Screen", "is_screen"]
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from ..text import one_line
+from ..values.text import one_line
 
 __all__ = ["fail", "standard_streams"]
 

@@ -12,7 +12,7 @@ import click
 from ..client import Client
 from ..conversation import Conversation
 from ..errors import ChatGptEsError
-from ..text import harmless, one_line
+from ..values.text import harmless, one_line
 from .asking import show
 from .failing import say_error
 

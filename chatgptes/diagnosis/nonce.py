@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from ..deadline import Deadline
 from ..errors import ChatGptEsError, QuotaError, RefusedError
-from ..session import Session
 from ..sites import dialect
 from ..sites.dialect import Dialect, Endpoint, NonceRefused, Page, Turn
+from ..turn.session import Session
+from ..values.deadline import Deadline
 
 __all__ = ["probe"]
 

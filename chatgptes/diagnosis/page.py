@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import urljoin
 
-from ..http import may_send, redact
 from ..sites import plugin_traces
 from ..sites.dialect import Endpoint, Page
+from ..values.urls import may_send, redact
 
 __all__ = ["age", "no_bots", "not_a_page"]
 

@@ -8,8 +8,6 @@ from typing import Any, Unpack
 from urllib.parse import urlsplit
 
 from ..client import ELSEWHERE, Client
-from ..config import DEFAULT_SITE, OtherArguments
-from ..deadline import Deadline
 from ..errors import (
     ChallengeError,
     ChatGptEsError,
@@ -20,13 +18,15 @@ from ..errors import (
     TLSError,
     UnexpectedFormatError,
 )
-from ..http import redact
 from ..sites import find_bots
 from ..sites.dialect import Endpoint, NonceRefused, Page
-from ..sites.faults import page_fault
-from ..sites.words import told
-from ..text import one_line
-from ..transport._settings import Routes, ca_path
+from ..sites.errors import page_fault
+from ..sites.text import told
+from ..transport.settings import Routes, ca_path
+from ..turn.config import DEFAULT_SITE, OtherArguments
+from ..values.deadline import Deadline
+from ..values.text import one_line
+from ..values.urls import redact
 from . import page as page_reading
 from . import probes
 from .advice import advice

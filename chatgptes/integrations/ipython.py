@@ -22,12 +22,12 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from ..client import Client
 from ..conversation import Conversation
 from ..errors import ChatGptEsError
-from ..markdown import harmless_markdown
+from ..values.markdown import harmless_markdown
 
 if TYPE_CHECKING:
-    from ..reply import Reply
     from ..sandbox import Site
-    from ..streaming import Stream
+    from ..turn.stream import Stream
+    from ..values.reply import Reply
 
 _display: Any = ipython_display.display  # It has no types of its own.
 

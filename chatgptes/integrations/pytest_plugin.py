@@ -17,7 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from ..client import Client
-    from ..config import ClientArguments
+    from ..turn.config import ClientArguments
     from .testing import SiteUnderTest
     from .testing.live import Live
     from .testing.watch import Watch
@@ -64,7 +64,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     arguments = config.stash[live_key]
     if arguments is None:
         return None
-    from ..http import redact
+    from ..values.urls import redact
 
     return f"chatgptes: tests talk to {redact(arguments['site'])}"
 
@@ -208,8 +208,8 @@ def _live_arguments(config: pytest.Config) -> ClientArguments | None:
         return None
     # From the environment only: others on the machine could read it on the command line.
     key = os.environ.get("CHATGPTES_TEST_API_KEY", "").strip()
-    from ..config import ClientArguments, Config
     from ..errors import InvalidConfigError
+    from ..turn.config import ClientArguments, Config
 
     arguments = ClientArguments(site=site)
     if bot:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..errors import UnexpectedFormatError
-from .aipkit import Aipkit
+from .aipower.aipkit import Aipkit
+from .aipower.rest import Rest
+from .aipower.wpaicg import Wpaicg
 from .dialect import Dialect, Endpoint, Page
-from .rest import Rest
-from .wpaicg import Wpaicg
 
 __all__ = ["AIPKIT", "DIALECTS", "REST", "WPAICG", "dialect", "find_bots", "plugin_traces"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ..errors import UnexpectedFormatError
-from ..http import ascii_url, may_send, origin, redact
+from ..values.urls import ascii_url, may_send, origin, redact
 from .dialect import Page
 from .html import unescape
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ChallengeError
-from ..http import Headers, redact
-from .words import excerpt, told, words
+from ..values.http import Headers
+from ..values.urls import redact
+from .text import excerpt, told, words
 
 __all__ = ["challenge", "gate", "gated", "marked"]
 

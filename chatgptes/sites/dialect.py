@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ..errors import ChatGptEsError, RefusedError
-from ..http import Headers, Limits, Request
-from ..images import Image
-from ..reply import Citation, Usage
+from ..values.http import Headers, Limits, Request
+from ..values.images import Image
+from ..values.reply import Citation, Usage
 
 __all__ = [
     "Bot", "Decoder", "Dialect", "Endpoint", "Heard", "NonceRefused", "Page", "Turn",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
 
 from ..errors import InvalidConfigError, InvalidMessageError
-from ..images import Image
+from ..values.images import Image
 from .dialect import Turn
 
 __all__ = ["check_images", "check_search", "encoded"]

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from html.entities import html5
 from typing import NamedTuple
 
-from ..http import Headers
+from ..values.http import Headers
 
 __all__ = ["Tag", "attributes", "charset", "tags", "unescape", "utf8"]
 

@@ -5,35 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..errors import InvalidConfigError, MissingRequirementsError
-from ._arguments import Proxy, check_verify
+from ..errors import MissingRequirementsError
+from ..values.checks import check_transport
 from .base import Response, Transport
 
-__all__ = ["Response", "Transport", "check_transport", "select"]
-
-
-def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any) -> None:
-    """What can be said of the arguments of `select` without a transport.
-
-    Reads no file and imports nothing that is slow.
-
-    Raises:
-        InvalidConfigError: one can't be used.
-    """
-    if not isinstance(transport, str):
-        if all(callable(getattr(transport, name, None)) for name in ("send", "close")):
-            return  # The others are its own affair.
-    elif transport in ("auto", "requests", "curl_cffi"):
-        if not isinstance(impersonate, str) or not impersonate:
-            raise InvalidConfigError("impersonate must be the name of a browser (str).")
-        if proxy is not None:
-            Proxy.parse(proxy)
-        check_verify(verify)
-        return
-    raise InvalidConfigError(
-        'transport must be "auto", "requests", "curl_cffi", or an object with send() and close(),'
-        f" not {transport!r}."
-    )
+__all__ = ["Response", "Transport", "select"]
 
 
 def select(
@@ -71,10 +47,10 @@ def select(
     }  # fmt: skip
     try:
         if name == "requests":
-            from .plain import RequestsTransport
+            from .plain.transport import RequestsTransport
 
             return RequestsTransport(**options)
-        from .impersonating import CurlTransport
+        from .curl.transport import CurlTransport
 
         return CurlTransport(impersonate=impersonate, **options)
     except ImportError as error:

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
-from ..deadline import Deadline
-from ..http import Headers, Request
+from ..values.deadline import Deadline
+from ..values.http import Headers, Request
 
 __all__ = ["Response", "Transport"]
 

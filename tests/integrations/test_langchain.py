@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chatgptes
-from chatgptes.integrations._stopping import Stopping, stop_words
+from chatgptes.integrations.langchain.stopping import Stopping, stop_words
 from chatgptes.sandbox import Site
 
 pytest.importorskip("langchain_core")
@@ -38,7 +38,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import RunnableParallel
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
-from chatgptes.integrations.langchain import ChatGptEsChat
+from chatgptes.integrations.langchain.model import ChatGptEsChat
 
 Answer = Callable[[list[dict[str, str]]], Any]
 

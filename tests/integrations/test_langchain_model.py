@@ -30,7 +30,7 @@ from langchain_core.runnables import ConfigurableField
 from langchain_core.tracers import BaseTracer
 from pydantic import SecretStr
 
-from chatgptes.integrations.langchain import ChatGptEsChat
+from chatgptes.integrations.langchain.model import ChatGptEsChat
 from chatgptes.integrations.testing.defaults import defaults_are
 
 SECRETS = {

@@ -17,7 +17,7 @@ import httpx
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from chatgptes.integrations.langchain import ChatGptEsChat
+from chatgptes.integrations.langchain.model import ChatGptEsChat
 
 pytestmark = [
     pytest.mark.anyio,

@@ -31,7 +31,7 @@ from llm_program import (
 
 import chatgptes
 from chatgptes import shared
-from chatgptes.integrations.llm import TurnError
+from chatgptes.integrations.llm.model import TurnError
 from chatgptes.sandbox import Site
 
 PNG = bytes.fromhex(

@@ -21,8 +21,8 @@ from llm_program import (
     user_path,  # noqa: F401 - A fixture.
 )
 
-from chatgptes.integrations.llm import TurnError
-from chatgptes.integrations.llm_target import target
+from chatgptes.integrations.llm.model import TurnError
+from chatgptes.integrations.llm.target import target
 from chatgptes.sandbox import Site
 
 # The owner's key.

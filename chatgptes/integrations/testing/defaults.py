@@ -11,12 +11,14 @@ from weakref import WeakValueDictionary
 
 import pytest
 
-from ... import config, shared
+from ... import shared
+from ...turn import config
+from ...values import checks
 from .guard import DEFAULT_HOSTS
 
 if TYPE_CHECKING:
     from ...client import Client
-    from ...config import ClientArguments
+    from ...turn.config import ClientArguments
 
 __all__ = ["Clients", "defaults_are"]
 
@@ -38,10 +40,10 @@ def defaults_are(
     """
     kept: Clients = OrderedDict() if clients is None else clients
     live: WeakValueDictionary[Any, Client] = WeakValueDictionary(kept)
-    site_of = config.site_of
+    site_of = checks.site_of
     own = site_of(arguments["site"])
 
-    def other_site_of(site: Any) -> config.Site:
+    def other_site_of(site: Any) -> checks.Site:
         found = site_of(site)
         return own if found.host in DEFAULT_HOSTS else found
 

@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ... import config, sending
 from ...client import Client
 from ...diagnosis import probes
 from ...errors import ConnectError, InvalidConfigError
-from ...http import ascii_url, origin
 from ...transport import base
+from ...turn import config, sending
+from ...values.urls import ascii_url, origin
 
 if TYPE_CHECKING:
-    from ...transport._arguments import Proxy
+    from ...values.proxy import Proxy
 
 __all__ = ["DEFAULT_HOSTS", "ENDED", "guarded", "hosts", "is_loopback", "with_www"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...client import Client
-from ...http import ascii_url
+from ...values.urls import ascii_url
 from .defaults import Clients
 from .guard import with_www
 
 if TYPE_CHECKING:
-    from ...config import ClientArguments
+    from ...turn.config import ClientArguments
 
 __all__ = ["INTERVAL", "Live"]
 

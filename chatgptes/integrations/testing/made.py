@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from ...config import ClientArguments
-from ...http import origin
 from ...sandbox.catalogue import PAGES
+from ...turn.config import ClientArguments
+from ...values.urls import origin
 from .defaults import defaults_are
 from .guard import ENDED
 from .live import Live

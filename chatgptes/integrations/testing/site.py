@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
 
-from ...http import redact
 from ...sandbox import FAULTS, Received, Site
+from ...values.urls import redact
 from .answers import Answer, Gate, checked, short
 from .script import ScriptedSite, Step
 
 if TYPE_CHECKING:
-    from ...config import ClientArguments
+    from ...turn.config import ClientArguments
 
 __all__ = ["SiteUnderTest"]
 

@@ -1,0 +1,1 @@
+"""The library for event loops: asyncio and trio."""

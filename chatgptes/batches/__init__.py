@@ -1,0 +1,1 @@
+"""Many prompts, one after another, that can be gone on with."""

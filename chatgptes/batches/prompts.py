@@ -1,0 +1,161 @@
+"""What a batch is to ask: prompts, numbered and checked, from an iterable or from a file's text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidMessageError
+from ..values.messages import Messages
+
+__all__ = ["Item", "items_of", "prompts_of"]
+
+_ONE_A_LINE = (
+    'In JSON lines every line is a prompt of its own: {"prompt": "…"}, {"messages": […]} (both may '
+    'have an "id"), or a JSON string.'
+)
+_TEXT_TOO = 'Text that is JSON itself goes into {"prompt": "…"}.'
+# How JSON that goes over several lines begins.
+_ARRAY = re.compile(r'\s*\[\s*(?:["{]|\Z)')
+_TALL_OBJECT = re.compile(r"\s*\{\s*\Z")
+_OBJECT = re.compile(r'\s*\{\s*"(?:prompt|messages|id)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One prompt of a batch.
+
+    Attributes:
+        index: its place among the prompts, from 0.
+        id: the id it was given (str or int), else its index.
+        messages: what `Client.chat` takes.
+        digest: stands for what is asked, so that a changed prompt is noticed.
+    """
+
+    index: int
+    id: str | int
+    messages: Messages
+    digest: str
+
+
+def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
+    """`prompts` numbered and checked, one by one.
+
+    Raises:
+        InvalidMessageError: one has a wrong shape, or an id that another has.
+    """
+    return _checked((f"Prompt {index}", prompt) for index, prompt in enumerate(prompts))
+
+
+def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[Item]:
+    """The items for (where it stands, prompt) pairs."""
+    seen: set[str | int] = set()
+    for index, (where, prompt) in enumerate(prompts):
+        item = _item(index, prompt, where)
+        if item.id in seen:
+            raise InvalidMessageError(f"{where}: one before it has the id {item.id!r} too.")
+        seen.add(item.id)
+        yield item
+
+
+def _item(index: int, prompt: Any, where: str) -> Item:
+    fields = {"prompt": prompt} if isinstance(prompt, str) else prompt
+    if not isinstance(fields, Mapping):
+        raise InvalidMessageError(f"{where}: it is neither a string nor a dict.")
+    asked = set(fields) - {"id"}
+    if asked not in ({"prompt"}, {"messages"}):
+        raise InvalidMessageError(
+            f'{where}: it must have either "prompt" or "messages", and may have "id"; it has '
+            f"{', '.join(sorted(repr(str(name)) for name in fields)) or 'nothing'}."
+        )
+    name = fields.get("id", index)
+    if isinstance(name, bool) or not isinstance(name, (str, int)):
+        raise InvalidMessageError(f"{where}: its id is neither a string nor a whole number.")
+    messages = fields["prompt"] if "prompt" in asked else fields["messages"]
+    if not isinstance(messages, str if "prompt" in asked else list):
+        kind = "a string" if "prompt" in asked else "a list"
+        raise InvalidMessageError(f"{where}: {asked.pop()!r} must be {kind}.")
+    try:
+        # ASCII, so that even what can't be sent (half a character) has a digest.
+        text = json.dumps(messages, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidMessageError(f"{where}: its messages are no plain JSON values.") from None
+    return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
+    """The prompts in a file's text: JSON lines, or a prompt a line; blank lines are passed over.
+
+    It is JSON lines if its name ends in .jsonl or .ndjson, or if its first line is a JSON object.
+    JSON of any other form (an array, an object over several lines, objects below plain lines) is
+    refused: its lines would be asked as if they were prompts.
+
+    Args:
+        text: what the file holds.
+        name: what the file is called, for the errors.
+
+    Raises:
+        InvalidMessageError: a line can't be what it should; the message names it.
+    """
+    # Not splitlines(): a prompt may hold U+2028 and its like.
+    lines = [
+        (f"{name}, line {number}", line.removesuffix("\r"))
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)
+        if line.strip()
+    ]
+    if not lines:
+        return []
+    where, first = lines[0]
+    if _ARRAY.match(first):
+        raise InvalidMessageError(
+            f"{where}: a JSON array begins here. {_ONE_A_LINE} (jq -c '.[]' makes them of an "
+            f"array.) {_TEXT_TOO}"
+        )
+    if _TALL_OBJECT.match(first):
+        raise InvalidMessageError(
+            f"{where}: a JSON object begins here that goes on in the next line. {_ONE_A_LINE} "
+            f"(jq -c . makes them of such objects.) {_TEXT_TOO}"
+        )
+    if Path(name).suffix.lower() in (".jsonl", ".ndjson") or _is_object(first):
+        return _json_lines(lines)
+    for where, line in lines:
+        if _is_object(line.rstrip().removesuffix(",")):
+            raise InvalidMessageError(
+                f"{where}: this is a JSON object, but the file's first line is none, so all lines "
+                f"would be asked as plain text. {_ONE_A_LINE} {_TEXT_TOO}"
+            )
+    return [line for _, line in lines]
+
+
+def _json_lines(lines: list[tuple[str, str]]) -> list[str | dict[str, Any]]:
+    values = [(where, _value(line, where)) for where, line in lines]
+    for _ in _checked(values):  # Here, where the lines' numbers are known.
+        pass
+    return [value for _, value in values]
+
+
+def _value(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        why = f"{error.msg}, column {error.colno}"
+    except (ValueError, RecursionError):
+        why = "a number is too long, or it is nested too deep"
+    raise InvalidMessageError(f"{where}: it is no JSON ({why}). {_ONE_A_LINE}")
+
+
+def _is_object(line: str) -> bool:
+    """Is it a JSON object, or was it to be one with a prompt?"""
+    if _OBJECT.match(line):
+        return True
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,178 @@
+"""The fields of `ChatGptEsChat`, and the client they make."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import InitVar
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from urllib.parse import urlsplit
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import Field, PrivateAttr, SecretStr, SkipValidation, field_serializer
+
+from ...client import Client
+from ...errors import InvalidConfigError
+from ...shared import kept
+from ...transport.base import Transport
+from ...turn.config import DEFAULT, DEFAULT_SITE, ClientArguments, Config, Default
+from ...values.checks import site_of
+from ...values.deadline import Timeout
+from ...values.http import Limits
+from .stopping import stop_words
+
+__all__ = ["ClientFields"]
+
+_UNHEARD = ("model", "temperature", "max_tokens")
+"""Standard parameters of LangChain that programs give to any model; here its site decides."""
+
+
+class ClientFields(BaseChatModel):
+    """The arguments of a `Client` as the fields of a chat model.
+
+    pydantic leaves them alone (`SkipValidation`): the library checks them in its own words, which
+    do not repeat a value, and a `retries="2"` is an error here as it is there.
+    """
+
+    site: SkipValidation[str] = Field(default=DEFAULT_SITE, kw_only=False)
+    """URL of the page that shows the bot (str); with `api_key`, any URL of the site."""
+    bot: SkipValidation[str | int | None] = None
+    """The bot's id, when the page shows several; default: the page's first."""
+    api_key: SkipValidation[SecretStr | str | None] = Field(default=None, exclude=True, repr=False)
+    """The owner's REST key; kept as a `SecretStr`."""
+    system: SkipValidation[str | Default | None] = DEFAULT
+    """Text put before the first prompt; system messages are put behind it."""
+    transport: SkipValidation[Literal["auto", "requests", "curl_cffi"] | Transport] = "auto"
+    """How to connect: "auto", "requests", "curl_cffi", or an object of your own."""
+    impersonate: SkipValidation[str] = "chrome"
+    """The browser that `curl_cffi` looks like."""
+    proxy: SkipValidation[str | None] = Field(default=None, exclude=True, repr=False)
+    """URL of a proxy."""
+    verify: SkipValidation[bool | str | os.PathLike[str]] = True
+    """Check TLS certificates, or the path of a CA file to check them with."""
+    headers: SkipValidation[Mapping[str, str] | None] = Field(
+        default=None, exclude=True, repr=False
+    )
+    """Further request headers."""
+    cookies: SkipValidation[Mapping[str, str] | CookieJar | None] = Field(
+        default=None, exclude=True, repr=False
+    )
+    """Cookies for the site."""
+    trust_env: SkipValidation[bool] = True
+    """Obey the environment's proxy and CA variables."""
+    timeout: SkipValidation[Timeout | float | None] = None
+    """A `chatgptes.Timeout`, or seconds for a whole turn."""
+    retries: SkipValidation[int] = 2
+    """How often a request that may be repeated is sent again."""
+    max_concurrency: SkipValidation[int] = 4
+    """How many turns run at once; `batch` and `abatch` begin no more than that."""
+    min_interval: SkipValidation[float] = 0.0
+    """Least time between the starts of two turns, in seconds."""
+    limits: SkipValidation[Limits | None] = None
+    """Sizes that are still taken."""
+
+    stop: SkipValidation[str | Sequence[str] | None] = None
+    """Where to end an answer, when a call does not say it."""
+    streaming: bool | None = None
+    """True: `invoke` hears the answer as a stream, so that callbacks get its chunks."""
+
+    _client: Client | None = PrivateAttr(default=None)
+    _told: set[str] = PrivateAttr(default_factory=set)
+
+    if TYPE_CHECKING:  # What the constructor takes beside the fields.
+        max_retries: InitVar[int] = 2
+        model: InitVar[str | None] = None
+        temperature: InitVar[float | None] = None
+        max_tokens: InitVar[int | None] = None
+    else:
+
+        def __init__(self, site: str = DEFAULT_SITE, **arguments: Any) -> None:
+            if "max_retries" in arguments:
+                arguments.setdefault("retries", arguments.pop("max_retries"))
+            heard, unheard = _apart(arguments)
+            if unknown := set(heard) - set(type(self).model_fields):
+                raise TypeError(
+                    f"{type(self).__name__} has no argument {', '.join(sorted(unknown))}."
+                )
+            if isinstance(key := heard.get("api_key"), str):
+                heard["api_key"] = SecretStr(key)
+            super().__init__(site=site, **heard)
+            # What can't work is said here, as far as it can be seen without a client: a model may
+            # be made long before its first turn, in a module or on an event loop.
+            self._limits_of(None)
+            stop_words(self.stop)
+            Config.of(self._arguments())
+            self._warn_of(unheard)
+
+    def __repr_args__(self) -> Any:
+        for name, value in super().__repr_args__():
+            yield name, self._shown_site if name == "site" else value
+
+    @property
+    def _shown_site(self) -> str:
+        try:
+            return site_of(self.site).url
+        except InvalidConfigError:
+            return "…"
+
+    @field_serializer("site")
+    def _without_password(self, _: str) -> str:
+        return self._shown_site
+
+    def _limits_of(self, timeout: Any) -> Timeout:
+        """A call's limits: over the defaults come the model's, then its own."""
+        return Timeout().override(self.timeout).override(timeout)
+
+    @property
+    def _name(self) -> str:
+        """What to call the model: which one answers is not known before it does."""
+        host = urlsplit(self._shown_site).hostname or ""
+        return host if self.bot is None else f"bot {self.bot} of {host}"
+
+    def _heard(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """`arguments` of a call without those that no site hears, of which it warns."""
+        heard, unheard = _apart(arguments)
+        self._warn_of(unheard)
+        return heard
+
+    def _warn_of(self, unheard: Sequence[str]) -> None:
+        # Once for a model and a name: Python's own once hangs on where a warning comes from, and
+        # for all calls of all models that is the same place below LangChain's.
+        for name in (name for name in unheard if name not in self._told):
+            self._told.add(name)
+            warnings.warn(
+                f"The owner of the site decides {name}: what you give to the chat model for"
+                f" {self._name} has no effect.",
+                stacklevel=3,
+            )
+
+    def _shared_client(self) -> Client:
+        """The one of these arguments, which may have been changed, or its client closed."""
+        self._client = client = kept(self._arguments(), self._client)
+        return client
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # A client is found by what it was made from: with these left as they are, the copy's is
+        # the same one.
+        memo = {} if memo is None else memo
+        memo.update((id(each), each) for each in (self._client, self.transport, self.cookies))
+        return super().__deepcopy__(memo)
+
+    def _arguments(self) -> ClientArguments:
+        # Only what was chosen: so the client is also that of `chatgptes.chat()` where it can be.
+        chosen = {}
+        for name in ClientArguments.__annotations__:
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if name != "timeout" and (type(value), value) != (type(default), default):
+                chosen[name] = dict(value) if isinstance(value, Mapping) else value
+        if isinstance(key := chosen.get("api_key"), SecretStr):
+            chosen["api_key"] = key.get_secret_value()
+        return cast("ClientArguments", chosen)
+
+
+def _apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """`arguments` without those that no site hears, and the names of those that were given."""
+    heard = {name: value for name, value in arguments.items() if name not in _UNHEARD}
+    return heard, [name for name in _UNHEARD if arguments.get(name) is not None]

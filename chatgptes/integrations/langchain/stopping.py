@@ -1,0 +1,63 @@
+"""Stop sequences, which no site knows: found in the text as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import InvalidConfigError
+
+__all__ = ["Stopping", "stop_words"]
+
+
+def stop_words(stop: object) -> tuple[str, ...]:
+    """The sequences that `stop` (str, a list of them, or None) names.
+
+    Raises:
+        InvalidConfigError: it is none of those, or one is empty.
+    """
+    words = (stop,) if isinstance(stop, str) else stop
+    if words is None:
+        return ()
+    if not isinstance(words, Sequence) or isinstance(words, (bytes, bytearray)):
+        raise InvalidConfigError("stop must be a string or a list of strings.")
+    if not all(isinstance(word, str) and word for word in words):
+        raise InvalidConfigError("stop: each sequence must be a string that is not empty.")
+    return tuple(words)
+
+
+class Stopping:
+    """Passes text on up to the first of `words`.
+
+    Attributes:
+        found: the sequence that ended the text (str), or None while none did.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.found: str | None = None
+        self._words = words
+        self._held = ""
+
+    def take(self, piece: str) -> str:
+        """What may be passed on now: an end that could begin a sequence is held back."""
+        text = self._held + piece
+        hits = [(at, word) for word in self._words if (at := text.find(word)) >= 0]
+        if hits:
+            at, self.found = min(hits)
+            self._held = ""
+            return text[:at]
+        held = self._beginning(text)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+    def rest(self) -> str:
+        """What was held back, once no more text comes."""
+        held, self._held = self._held, ""
+        return held
+
+    def _beginning(self, text: str) -> int:
+        """How many characters of the end of `text` may begin one of the sequences."""
+        longest = max((len(word) for word in self._words), default=1) - 1
+        for length in range(min(longest, len(text)), 0, -1):
+            if any(word.startswith(text[-length:]) for word in self._words):
+                return length
+        return 0

@@ -1,0 +1,1 @@
+"""The transport that can look like a browser: curl_cffi's handles."""

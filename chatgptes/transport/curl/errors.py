@@ -1,0 +1,91 @@
+"""What curl's result codes say, in our errors."""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import ChatGptEsError
+from ...values.deadline import Deadline
+from ...values.proxy import Proxy
+from .. import errors as _faults
+from .engine import Engine, Exchange
+
+__all__ = ["fault"]
+
+_PROXY_NAME, _NAME, _CONNECT, _TIMED_OUT, _PROXY = 5, 6, 7, 28, 97
+_TLS = frozenset({35, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98})
+_CERTIFICATE = frozenset({60, 83, 90, 91})
+_NOT_HTTP = frozenset({1, 8})
+_BAD_ENCODING = 61
+_TOO_LARGE = 100
+
+# CURLproxycode
+_SOCKS_LOGIN = frozenset({12, 33})  # No method accepted, user rejected.
+_SOCKS_RESOLVE = 27
+
+
+def fault(
+    code: int,
+    url: str,
+    deadline: Deadline,
+    proxy: Proxy | None,
+    engine: Engine,
+    exchange: Exchange,
+    status: int | None,
+) -> ChatGptEsError:
+    """The error for curl's result `code`, other than 0 or before the response's head was whole.
+
+    Args:
+        status: the response's, once its head was whole.
+    """
+    if exchange.resent:
+        return _faults.not_resent(url)
+    text = engine.error_text()
+    if exchange.too_large or "response headers" in text or (code == _TOO_LARGE and status is None):
+        return _faults.headers_too_large(url, exchange.max_headers)
+    if code == _TOO_LARGE:
+        return _faults.unpacks_to_much(url, status)
+    try:
+        if not engine.sent(exchange):
+            if code == _TIMED_OUT:
+                return _faults.connect_timeout(url, deadline, proxy)
+            deadline.check()
+            return _connect_fault(code, url, proxy, engine, text)
+        if code == _TIMED_OUT:
+            return _faults.read_timeout(url, deadline, status)
+        deadline.check()
+    except ChatGptEsError as error:
+        return error
+    if code in _NOT_HTTP and status is None:
+        return _faults.not_http(url)
+    if code == _BAD_ENCODING:
+        coding = exchange.value(b"content-encoding").decode("latin-1")
+        return _faults.bad_encoding(url, status, coding, "is not")
+    return _faults.broken(url, status, f"curl code {code}")
+
+
+def _connect_fault(
+    code: int, url: str, proxy: Proxy | None, engine: Engine, text: str
+) -> ChatGptEsError:
+    errno, connect_status, socks = engine.connect_info()
+    if proxy is not None and code != _NAME:
+        if connect_status >= 300:
+            return _faults.proxy_failed(url, proxy, status=connect_status)
+        # With a proxy, TLS is the site's unless the proxy is spoken to in TLS itself.
+        if code not in _TLS or (proxy.scheme == "https" and connect_status == 0):
+            if socks == _SOCKS_RESOLVE:
+                return _faults.name_not_found(url)
+            if socks in _SOCKS_LOGIN:
+                reason = "password"
+            elif code == _PROXY_NAME:
+                reason = "its name was not found"
+            elif code == _CONNECT and errno:
+                reason = os.strerror(errno)
+            else:
+                reason = text
+            return _faults.proxy_failed(url, proxy, reason=reason)
+    if code == _NAME:
+        return _faults.name_not_found(url)
+    if code in _TLS or (url.startswith("https:") and code != _CONNECT):
+        return _faults.tls_failed(url, text, certificate=code in _CERTIFICATE)
+    return _faults.unreachable(url, errno)

@@ -1,0 +1,176 @@
+"""What a transport says when it fails: the same sentences, whichever library is below.
+
+The libraries' own exceptions are never quoted whole and never chained: they hold addresses with
+nonces and proxy passwords.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from ..errors import (
+    ChatGptEsError,
+    ConnectError,
+    ProxyError,
+    RequestTimeout,
+    ResponseTooLargeError,
+    TLSError,
+    TransportError,
+)
+from ..values.deadline import Deadline
+from ..values.proxy import Proxy
+from ..values.urls import redact
+
+__all__ = [
+    "bad_encoding", "bare", "broken", "closed", "connect_timeout", "headers_too_large",
+    "name_not_found", "not_http", "not_resent", "proxy_failed", "read_timeout", "tls_failed",
+    "unreachable",
+]  # fmt: skip
+
+
+def bare(error: ChatGptEsError) -> ChatGptEsError:
+    """`error` without the libraries' exceptions and frames around it, which hold secrets.
+
+    To be raised outside of any `except` block, which would give it a context again.
+    """
+    error.__context__ = error.__cause__ = error.__traceback__ = None
+    return error
+
+
+def host_of(url: str) -> str:
+    """Host and port of `url`, as an error names them."""
+    return urlsplit(redact(url)).netloc or "the site"
+
+
+def closed() -> TransportError:
+    return TransportError("This transport is closed; a new client opens a new one.")
+
+
+def name_not_found(url: str, reason: str = "") -> ConnectError:
+    return ConnectError(
+        f"The name {urlsplit(redact(url)).hostname or '?'} was not found"
+        f"{_brackets(reason)}. Check the address and the network.",
+        url=redact(url),
+    )
+
+
+def unreachable(url: str, errno: int | None = None) -> ConnectError:
+    reason = os.strerror(errno) if errno else ""
+    return ConnectError(
+        f"No connection to {host_of(url)}{_brackets(reason)}."
+        " Check that the site is up and that nothing blocks the way to it.",
+        url=redact(url),
+    )
+
+
+def connect_timeout(url: str, deadline: Deadline, proxy: Proxy | None) -> RequestTimeout:
+    """The connect limit passed (or the total, then this says so)."""
+    deadline.check()
+    through = f" through the proxy {proxy.address}" if proxy else ""
+    return RequestTimeout(
+        f"No connection to {host_of(url)}{through} within {deadline.timeout.connect or 0:g} s"
+        " (timeout=Timeout(connect=…) allows more).",
+        phase="connect",
+        url=redact(url),
+    )
+
+
+def read_timeout(url: str, deadline: Deadline, status: int | None) -> RequestTimeout:
+    """The read limit passed (or the total, then this says so)."""
+    deadline.check()
+    where = "sent no answer" if status is None else "fell silent in the middle of its answer"
+    return RequestTimeout(
+        f"{host_of(url)} {where} for {deadline.timeout.read or 0:g} s"
+        " (timeout=Timeout(read=…) allows more).",
+        phase="read",
+        url=redact(url),
+        status=status,
+    )
+
+
+def proxy_failed(
+    url: str, proxy: Proxy, *, status: int | None = None, reason: str = ""
+) -> ProxyError:
+    """The proxy was not reached, or answered a CONNECT with `status`, or a SOCKS refusal."""
+    if status == 407 or (status is None and reason == "password"):
+        what = (
+            "refused the user name and password it was given"
+            if proxy.username is not None
+            else "wants a user name and password (proxy='scheme://user:password@host:port')"
+        )
+    elif status is not None:
+        what = f"refused to connect to {host_of(url)} (HTTP {status})"
+    else:
+        what = f"could not be used{_brackets(reason)}"
+    return ProxyError(f"The proxy {proxy.address} {what}.", url=redact(url), status=status)
+
+
+def tls_failed(url: str, reason: str, *, certificate: bool) -> TLSError:
+    reason = reason.strip().rstrip(".")
+    if certificate:
+        message = (
+            f"The certificate of {host_of(url)} is not trusted{_brackets(reason)}."
+            " For a site with a CA of its own, verify= takes a CA file."
+        )
+    else:
+        message = (
+            f"The TLS handshake with {host_of(url)} failed{_brackets(reason)}."
+            " Check that the address is right and that the site speaks https there."
+        )
+    return TLSError(message, url=redact(url))
+
+
+def broken(url: str, status: int | None, reason: str = "") -> TransportError:
+    """The connection broke after the request had, or may have, been sent."""
+    when = "before it answered" if status is None else "in the middle of its answer"
+    return TransportError(
+        f"The connection to {host_of(url)} broke {when}{_brackets(reason)}.",
+        url=redact(url),
+        status=status,
+    )
+
+
+def not_resent(url: str) -> TransportError:
+    return TransportError(
+        f"{host_of(url)} closed the connection before it answered. The request may have been"
+        " heard, so it was not sent again.",
+        url=redact(url),
+    )
+
+
+def not_http(url: str) -> TransportError:
+    return TransportError(
+        f"What {host_of(url)} sent back is not HTTP. Check the address and the port.",
+        url=redact(url),
+    )
+
+
+def bad_encoding(url: str, status: int | None, coding: str, reason: str) -> TransportError:
+    return TransportError(
+        f"The answer of {host_of(url)} says that it is encoded as {coding[:40]!r}, and {reason}.",
+        url=redact(url),
+        status=status,
+    )
+
+
+def headers_too_large(url: str, limit: int) -> ResponseTooLargeError:
+    # http.client, below requests, takes no more than 100 lines, and libcurl no more than 300 KiB.
+    return ResponseTooLargeError(
+        f"The headers of {host_of(url)}'s answer are too large: {limit:,} bytes (Limits.headers)"
+        " are taken, in at most 100 lines by requests.",
+        url=redact(url),
+    )
+
+
+def _brackets(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def unpacks_to_much(url: str, status: int | None) -> ResponseTooLargeError:
+    """So much came out of so little at once that the transport's buffers were full."""
+    return ResponseTooLargeError(
+        f"What {host_of(url)} sent unpacks to more at once than is taken.",
+        url=redact(url),
+        status=status,
+    )

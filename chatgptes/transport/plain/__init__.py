@@ -1,0 +1,1 @@
+"""The plain transport: `requests`, and what it takes to end its waits."""

@@ -1,0 +1,96 @@
+"""What the exceptions of requests, urllib3, http.client and ssl say, in our errors."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+
+from ...errors import ChatGptEsError
+from .. import errors as _faults
+from .sockets import Operation
+from .socks import SocksRefused
+
+__all__ = ["connect_fault", "fault"]
+
+
+def connect_fault(operation: Operation, error: Exception) -> ChatGptEsError:
+    """What an exception says that ended a connection before anything of the request was sent."""
+    url, proxy = operation.url, operation.proxy
+    if isinstance(error, TimeoutError):
+        return _timed(operation)
+    if operation.deadline.cancelled:
+        return _timed(operation)
+    through_proxy = proxy is not None and operation.stage != "tls"
+    if proxy is not None and through_proxy:
+        if isinstance(error, SocksRefused):
+            return _faults.proxy_failed(url, proxy, reason=str(error))
+        refused = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+        if refused:
+            return _faults.proxy_failed(url, proxy, status=int(refused[1]))
+        if isinstance(error, socket.gaierror) and operation.stage == "proxy":
+            return _faults.name_not_found(url)  # socks5 resolves the site's name here.
+        return _faults.proxy_failed(url, proxy, reason=_reason(error))
+    if isinstance(error, socket.gaierror):
+        return _faults.name_not_found(url)
+    if operation.stage == "tls" and url.startswith("https:"):
+        certificate = isinstance(error, ssl.SSLCertVerificationError)
+        return _faults.tls_failed(url, _reason(error), certificate=certificate)
+    return _faults.unreachable(url, getattr(error, "errno", None))
+
+
+def _reason(error: Exception) -> str:
+    """The few words of an exception that hold neither addresses nor secrets."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "it broke off").lower().replace("_", " ")
+    if isinstance(error, socket.gaierror):
+        return "its name was not found"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return "it broke off" if isinstance(error, OSError) else "it does not speak HTTP"
+
+
+def _timed(operation: Operation) -> ChatGptEsError:
+    """The deadline's own error, or that of the limit of the stage."""
+    try:
+        if operation.stage in ("head", "body"):
+            return _faults.read_timeout(operation.url, operation.deadline, operation.status)
+        return _faults.connect_timeout(operation.url, operation.deadline, operation.proxy)
+    except ChatGptEsError as error:
+        return error
+
+
+def fault(operation: Operation, error: BaseException) -> ChatGptEsError:
+    """What an exception of the libraries says about the request under way."""
+    if operation.fault is not None:
+        return operation.fault
+    causes = list(_causes(error))
+    if operation.deadline.cancelled or any(isinstance(e, TimeoutError) for e in causes):
+        return _timed(operation)
+    url = operation.url
+    for cause in causes:
+        if isinstance(cause, http.client.RemoteDisconnected):
+            break
+        if isinstance(cause, http.client.LineTooLong) or "got more than" in str(cause):
+            return _faults.headers_too_large(url, operation.max_headers)
+        if isinstance(cause, (http.client.BadStatusLine, http.client.UnknownProtocol)):
+            return _faults.not_http(url)
+    return _faults.broken(url, operation.status)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and all that it wraps."""
+    todo, seen = [error], set()
+    while todo:
+        error = todo.pop(0)
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        yield error
+        wrapped = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
+        todo.extend(e for e in wrapped if isinstance(e, BaseException))

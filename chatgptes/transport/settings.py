@@ -1,0 +1,140 @@
+"""What both transports are told: proxies, certificates, headers; checked once, at construction."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
+
+from ..errors import InvalidConfigError
+from ..values.checks import check_verify
+from ..values.http import Request
+from ..values.proxy import DEFAULT_PORTS, Proxy
+
+__all__ = ["Routes", "ca_path", "header_lines"]
+
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Which proxy a URL goes through, if any.
+
+    Attributes:
+        proxies: by the URL's scheme, or under "all".
+        exceptions: what `NO_PROXY` says, split; empty for a proxy that was given by argument.
+    """
+
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    exceptions: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, proxy: str | None, trust_env: bool) -> Routes:
+        """The routes for an argument `proxy`, or, without one, those of the environment.
+
+        Raises:
+            InvalidConfigError: a proxy URL that can't be used.
+        """
+        if proxy is not None:
+            return cls({"all": Proxy.parse(proxy)})
+        if not trust_env:
+            return cls()
+        found = getproxies_environment()
+        proxies = {
+            scheme: Proxy.parse(found[scheme], f"the environment's {scheme.upper()}_PROXY")
+            for scheme in ("http", "https", "all")
+            if found.get(scheme)
+        }
+        rules = (rule.strip().lower() for rule in found.get("no", "").split(","))
+        return cls(proxies, tuple(rule for rule in rules if rule))
+
+    def route(self, url: str) -> Proxy | None:
+        """The proxy for `url`, or None for a direct connection."""
+        if not self.proxies:
+            return None
+        parts = urlsplit(url)
+        proxy = self.proxies.get(parts.scheme) or self.proxies.get("all")
+        if proxy is None or not self.exceptions:
+            return proxy
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+        return None if any(_excepts(rule, host, port) for rule in self.exceptions) else proxy
+
+
+def _excepts(rule: str, host: str, port: int) -> bool:
+    """Does one entry of `NO_PROXY` (a name and all below it, an address, a network) name `host`?"""
+    if rule == "*":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        try:
+            return address in ipaddress.ip_network(rule.strip("[]"), strict=False)
+        except ValueError:
+            pass  # Perhaps an address with a port.
+    name, colon, rule_port = rule.rpartition(":")
+    if colon and rule_port.isdigit():
+        if int(rule_port) != port:
+            return False
+        rule = name.strip("[]")
+    rule = rule.removeprefix("*").lstrip(".")
+    return bool(rule) and (host == rule or host.endswith("." + rule))
+
+
+def ca_path(verify: bool | str | os.PathLike[str], trust_env: bool) -> str | None:
+    """The file or directory with the trusted certificates; None to verify nothing.
+
+    `verify=True` means certifi's, unless `trust_env` is on and one of `REQUESTS_CA_BUNDLE`,
+    `CURL_CA_BUNDLE`, `SSL_CERT_FILE` names something that exists.
+
+    Raises:
+        InvalidConfigError: `verify` is a path where nothing is, or of another type.
+    """
+    check_verify(verify)
+    if verify is False:
+        return None
+    if verify is True:
+        for name in _CA_VARIABLES if trust_env else ():
+            path = os.environ.get(name)
+            if path and os.path.exists(path):
+                return path
+        import certifi  # Comes with requests and with curl_cffi.
+
+        return certifi.where()
+    path = os.fspath(verify)
+    if not os.path.exists(path):
+        raise InvalidConfigError(f"verify names a CA file or directory that does not exist: {path}")
+    if not os.path.isdir(path):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError:
+            raise InvalidConfigError(f"verify: no certificates can be read from {path}.") from None
+    return path
+
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_IN_VALUE = re.compile(r"[\x00\r\n]")
+
+
+def header_lines(request: Request) -> Iterator[tuple[str, bytes]]:
+    """The request's headers, values as bytes (latin-1, else UTF-8).
+
+    Raises:
+        InvalidConfigError: a name or value that would break out of its line.
+    """
+    for name, value in request.headers.items():
+        if not _NAME.fullmatch(name):
+            raise InvalidConfigError(f"A header can't be named {name!r}.")
+        if _BAD_IN_VALUE.search(value):
+            raise InvalidConfigError(f"The header {name} holds a line break or a NUL.")
+        try:
+            yield name, value.strip().encode("latin-1")
+        except UnicodeEncodeError:
+            yield name, value.strip().encode("utf-8", "replace")

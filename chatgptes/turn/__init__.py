@@ -1,0 +1,1 @@
+"""One turn, from its place in the queue to the last byte."""

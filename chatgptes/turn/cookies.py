@@ -1,0 +1,94 @@
+"""One cookie jar for a client, whatever its transport."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..values.checks import check_cookies
+from ..values.http import Headers
+
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
+__all__ = ["Cookies"]
+
+MOST = 180
+"""Cookies that are kept; the first ones of a site go first."""
+LONGEST = 4096
+"""Bytes of one, with its attributes."""
+_UNSENDABLE = re.compile(r"[\x00\r\n]")
+
+
+class Cookies:
+    """Cookies by the browsers' rules (the standard library's jar).
+
+    The jar is made when the first cookie is there: most sites set none, and its import is slow.
+    """
+
+    def __init__(self, initial: Mapping[str, str] | CookieJar | None, site: str) -> None:
+        self._jar: CookieJar | None = None
+        self._own = True
+        self._lock = threading.RLock()
+        if initial is None:
+            return
+        check_cookies(initial)
+        if not isinstance(initial, Mapping):
+            self._jar = initial
+            self._own = False
+            return
+        pairs = [("set-cookie", f"{name}={value}; Path=/") for name, value in initial.items()]
+        self.store(site, Headers(pairs))
+
+    def header(self, url: str) -> str | None:
+        """What to send as `Cookie` to `url`, or None."""
+        if self._jar is None:
+            return None
+        from urllib.request import Request
+
+        request = Request(url)
+        with self._lock:
+            self._jar.add_cookie_header(request)
+        return request.get_header("Cookie")
+
+    def store(self, url: str, headers: Headers) -> None:
+        """Take what a response from `url` sets."""
+        values = headers.get_all("set-cookie")
+        if not values:
+            return
+        from email.message import Message
+        from http.cookiejar import CookieJar
+        from urllib.request import Request
+
+        message = Message()
+        for value in values[:MOST]:
+            # As browsers do: a NUL would make every later request one that can't be sent.
+            if len(value) <= LONGEST and not _UNSENDABLE.search(value):
+                message["Set-Cookie"] = value
+        response: Any = _Info(message)
+        with self._lock:
+            if self._jar is None:
+                self._jar = CookieJar()
+            self._jar.extract_cookies(response, Request(url))
+            if self._own:
+                # A jar of the user's own may hold more, and for other sites.
+                kept = list(self._jar)
+                for cookie in kept[: max(0, len(kept) - MOST)]:
+                    self._jar.clear(cookie.domain, cookie.path, cookie.name)
+
+    def values(self) -> list[str]:
+        """The value of every cookie, for what must not show."""
+        with self._lock:
+            return [cookie.value or "" for cookie in self._jar or ()]
+
+
+class _Info:
+    """As much of a response as the jar asks for."""
+
+    def __init__(self, message: Any) -> None:
+        self._message = message
+
+    def info(self) -> Any:
+        return self._message

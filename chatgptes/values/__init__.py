@@ -1,0 +1,1 @@
+"""Values that go in and come out: no I/O."""

@@ -1,0 +1,285 @@
+"""Deadline: how long a turn may still take, whether it was cancelled, and whom to tell.
+
+Everything that waits in a turn (slot, single flight, connect, first byte, mid-stream, retry
+sleep) waits on one `Deadline`, so one `cancel()` ends any of them.
+
+Nothing here holds a lock of its own while it runs code that could be interrupted by the garbage
+collector: `cancel()` may be called from a finalizer, in any thread, at any point.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+from ..errors import InvalidConfigError, RequestTimeout, TurnCancelled
+
+__all__ = ["Deadline", "Registration", "Signal", "Timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """The limits of a turn, in seconds (int or float; None for no limit).
+
+    Attributes:
+        connect: to reach the site: name, TCP, proxy and TLS, for each connection.
+        read: of silence, while waiting for the site's next bytes.
+        total: for the whole turn: waiting for a free slot, the page, retries, the answer.  The
+            time that the consumer of a stream takes between chunks does not count.
+    """
+
+    connect: float | None = 10.0
+    read: float | None = 60.0
+    total: float | None = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "read", "total"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+                raise InvalidConfigError(
+                    f"timeout: {name} must be a positive number of seconds or None, not {value!r}."
+                )
+            # threading's own limit; a day more or less means "no limit" here.
+            if value > threading.TIMEOUT_MAX / 2:
+                object.__setattr__(self, name, None)
+
+    def override(self, value: Timeout | float | None) -> Timeout:
+        """These limits with `value` put over them.
+
+        Args:
+            value: a `Timeout` replaces all three; a number (seconds) replaces the total; None
+                changes nothing.
+
+        Raises:
+            InvalidConfigError: `value` is none of those, or not positive.
+        """
+        if value is None:
+            return self
+        if isinstance(value, Timeout):
+            return value
+        return replace(self, total=value)
+
+
+class Signal:
+    """A one-shot event for one waiter, built on a bare lock.
+
+    `threading.Event` takes a lock in Python code; a finalizer that runs inside that code and sets
+    the event would wait for itself.  A bare lock's acquire and release are single C calls.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """Wake the waiter, now or when it comes.  Any thread, any number of times."""
+        try:
+            self._lock.release()
+        except RuntimeError:
+            pass  # It was set already.
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait at most `seconds` (None: without limit); True when the signal was set."""
+        if seconds is not None and seconds <= 0:
+            done = self._lock.acquire(blocking=False)
+        else:
+            limit = -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+            done = self._lock.acquire(timeout=limit)
+        if done:
+            self.set()
+        return done
+
+
+class Registration:
+    """What `Deadline.on_cancel` returns; `close()`, or leaving its `with` block, takes it back.
+
+    After `close()` has returned, the callback neither runs nor will run, so what it refers to (a
+    socket, a handle) may be given to somebody else.
+    """
+
+    __slots__ = ("_callback", "_lock", "_taken_from")
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback: Callable[[], None] | None = callback
+        self._lock = threading.RLock()  # Reentrant: a finalizer may cancel inside close().
+        self._taken_from: Callable[[], object] | None = None
+
+    def run(self) -> None:
+        with self._lock:
+            callback, self._callback = self._callback, None
+            if callback is not None:
+                callback()
+
+    def close(self) -> None:
+        with self._lock:
+            self._callback = None
+        if self._taken_from is not None:
+            self._taken_from()
+
+    def __enter__(self) -> Registration:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Deadline:
+    """The time of one turn, and its cancel.
+
+    A transport asks it four things: `remaining()` before a wait, `check()` after one,
+    `on_cancel()` for what ends a wait early, and `timeout` for the limits of one connect or read.
+
+    The clock runs from creation; `pause()` and `resume()` keep the consumer's own time out of it.
+    """
+
+    def __init__(self, timeout: Timeout | None = None) -> None:
+        self.timeout = Timeout() if timeout is None else timeout
+        self._spent = 0.0
+        self._since: float | None = time.monotonic()
+        self._limits: list[float] = []
+        self._cancelled = False
+        self._keys = itertools.count()
+        # A plain dict as a mailbox: setting, popping and popitem are atomic, so every callback is
+        # taken by exactly one side without a lock around both.
+        self._callbacks: dict[int, Registration] = {}
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self._cancelled else f"{self.elapsed:.3f} s spent"
+        return f"<Deadline {state} of {self.timeout.total}>"
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds the turn has taken so far, without those the consumer took."""
+        since = self._since
+        return self._spent if since is None else self._spent + time.monotonic() - since
+
+    @property
+    def cancelled(self) -> bool:
+        """True once `cancel()` was called."""
+        return self._cancelled
+
+    def pause(self) -> None:
+        """Stop the clock: from here on the consumer is busy."""
+        if self._since is not None:
+            self._spent += time.monotonic() - self._since
+            self._since = None
+
+    def resume(self) -> None:
+        """Let the clock go on."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def remaining(self, limit: float | None = None) -> float | None:
+        """Seconds left (never negative), and no more than `limit`; None for no limit at all."""
+        left = limit
+        total = self.timeout.total
+        if total is not None:
+            rest = total - self.elapsed
+            left = rest if left is None or rest < left else left
+        for end in self._limits:
+            rest = end - self.elapsed
+            left = rest if left is None or rest < left else left
+        return None if left is None else max(0.0, left)
+
+    def expired(self) -> bool:
+        """True when no time is left."""
+        return self.remaining() == 0.0
+
+    def check(self) -> None:
+        """Raise if the turn may not go on.
+
+        Raises:
+            TurnCancelled: `cancel()` was called.
+            RequestTimeout: the total has passed.
+        """
+        if self._cancelled:
+            raise TurnCancelled("The turn was cancelled.")
+        if self.expired():
+            raise self.overrun()
+
+    def overrun(self) -> RequestTimeout:
+        """The error of having no time left."""
+        total = self.timeout.total
+        return RequestTimeout(
+            "The turn took longer than it may."
+            if total is None
+            else f"The turn took longer than its total of {total:g} s"
+            " (timeout=Timeout(total=…) allows more).",
+            phase="total",
+        )
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """For this block, no more than `seconds` are left."""
+        end = self.elapsed + seconds
+        self._limits.append(end)
+        try:
+            yield
+        finally:
+            self._limits.remove(end)
+
+    def cancel(self) -> None:
+        """End the turn.  Any thread, any number of times; never blocks, never raises."""
+        self._cancelled = True
+        while True:
+            try:
+                _, registration = self._callbacks.popitem()
+            except KeyError:
+                return
+            try:
+                registration.run()
+            except Exception:  # noqa: BLE001 - one broken callback must not keep the others waiting.
+                continue
+
+    def on_cancel(self, callback: Callable[[], None]) -> Registration:
+        """Call `callback` once when the turn is cancelled; at once if it already was.
+
+        It may run in any thread, and must not block.  Take it back with the returned
+        registration's `close()`, or use that in a `with` statement.
+        """
+        registration = Registration(callback)
+        key = next(self._keys)
+        registration._taken_from = lambda: self._callbacks.pop(key, None)
+        self._callbacks[key] = registration
+        if self._cancelled:
+            taken = self._callbacks.pop(key, None)
+            if taken is not None:
+                taken.run()
+        return registration
+
+    def wait(self, signal: Signal, limit: float | None = None) -> bool:
+        """Wait for `signal`, at most `limit` seconds and no longer than the turn may take.
+
+        Returns True when the signal was set, False when the time passed first.
+
+        Raises:
+            TurnCancelled: the turn was cancelled meanwhile.
+        """
+        with self.on_cancel(signal.set):
+            done = signal.wait(self.remaining(limit))
+        if self._cancelled:
+            raise TurnCancelled("The turn was cancelled.")
+        return done
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the turn ends first.
+
+        Raises:
+            TurnCancelled, RequestTimeout: as `check()`.
+        """
+        self.wait(Signal(), seconds)
+        self.check()

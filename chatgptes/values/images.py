@@ -1,0 +1,165 @@
+"""Images that go with a message: from a file, bytes, or a data URL; known by what they begin with.
+
+Nothing is downloaded: an image with a web address is the caller's to fetch.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
+
+from ..errors import InvalidMessageError
+
+__all__ = ["Image", "ImageSource", "Unread", "image_of", "loaded"]
+
+ImageSource = str | os.PathLike[str] | bytes
+"""The path of a file, the bytes of one, or a `data:` URL."""
+
+_BEGINNINGS = (
+    ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
+    ("image/gif", re.compile(rb"GIF8[79]a")),
+    ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+)
+_DATA_URL = re.compile(r"(?is)data:[^,]*?(?P<base64>;\s*base64)?,(?P<data>.*)")
+_MOST_WRITTEN_OUT = 100_000  # Characters: more would take long to decode.
+_WEB = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # Two letters at least: "C:\\" is a path.
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture, ready to be sent.
+
+    Attributes:
+        kind: "image/jpeg", "image/png", "image/webp" or "image/gif".
+        data: the file (bytes).
+    """
+
+    kind: str
+    data: bytes = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """It as a `data:` URL."""
+        return f"data:{self.kind};base64,{self.base64}"
+
+    @property
+    def base64(self) -> str:
+        """Its data in base64."""
+        return base64.b64encode(self.data).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A picture whose bytes are still to be got, from a file or a `data:` URL: see `loaded`.
+
+    Attributes:
+        source: the path or URL.
+        where: what to call it in errors.
+    """
+
+    source: str = field(repr=False)
+    where: str
+
+    @property
+    def is_data(self) -> bool:
+        """It is a `data:` URL, and no file."""
+        return self.source[:5].lower() == "data:"
+
+
+def image_of(source: Any, where: str, limit: int) -> Image | Unread:
+    """The picture that a caller named; of a file or a `data:` URL, only that it is one.
+
+    Args:
+        source: an `ImageSource`.
+        where: what to call it in errors.
+        limit: how many bytes it may have.
+
+    Raises:
+        InvalidMessageError: it is no picture, too large, or on the web.
+    """
+    if isinstance(source, (bytes, bytearray)):
+        return _recognised(bytes(source), where, limit)
+    if isinstance(source, str) and _WEB.match(source):
+        raise InvalidMessageError(
+            f"{where} is an address, and nothing is fetched here: get it yourself, and give its"
+            " bytes."
+        )
+    path: Any = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+    if not isinstance(path, str):
+        raise InvalidMessageError(
+            f"{where} is of type {type(source).__name__}: an image is a path, bytes or a data: URL."
+        )
+    unread = Unread(path, where)
+    if unread.is_data and len(path) > 2 * limit + 1000:
+        raise _too_large(where, limit)
+    return unread
+
+
+def loaded(image: Image | Unread, limit: int) -> Image:
+    """`image`, got if that is still to be done.  May take a while: not for an event loop.
+
+    Raises:
+        InvalidMessageError: it can't be read, is no picture, or has over `limit` bytes.
+    """
+    if isinstance(image, Image):
+        return image
+    data = _decoded(image.source, image.where) if image.is_data else _read(image, limit)
+    return _recognised(data, image.where, limit)
+
+
+def _read(image: Unread, limit: int) -> bytes:
+    where = f"{image.where} ({image.source!r})"
+    try:
+        # A pipe or a device would keep us waiting.
+        if not stat.S_ISREG(os.stat(image.source).st_mode):
+            raise InvalidMessageError(f"{where} is not a file.")
+        with open(image.source, "rb") as file:
+            return file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidMessageError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidMessageError(f"{where} can't be read: {reason}.") from error
+
+
+def _decoded(url: str, where: str) -> bytes:
+    match = _DATA_URL.fullmatch(url)
+    if match is None:
+        raise InvalidMessageError(f"{where} is a data: URL without data.")
+    text = match["data"]
+    if not match["base64"]:
+        if len(text) > _MOST_WRITTEN_OUT:
+            raise InvalidMessageError(f"{where} is a long data: URL without base64: use base64.")
+        return unquote_to_bytes(text)
+    if "%" in text:
+        text = unquote(text)
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:  # binascii.Error is one.
+        raise InvalidMessageError(f"{where} is a data: URL whose base64 is damaged.") from None
+
+
+def _recognised(data: bytes, where: str, limit: int) -> Image:
+    if not data:
+        raise InvalidMessageError(f"{where} is empty.")
+    if len(data) > limit:
+        raise _too_large(where, limit)
+    for kind, beginning in _BEGINNINGS:
+        if beginning.match(data):
+            return Image(kind, data)
+    raise InvalidMessageError(
+        f"{where} is no picture that a site takes: jpeg, png, webp or gif, whatever its name says."
+    )
+
+
+def _too_large(where: str, limit: int) -> InvalidMessageError:
+    return InvalidMessageError(
+        f"{where} has more than the {limit:,} bytes allowed (Client(limits=Limits(image=…)) allows"
+        " more; most sites take no more than a few million)."
+    )

@@ -1,0 +1,269 @@
+"""What may be sent: messages, checked before anything goes out, and put into words.
+
+A message is `{"role": "user" | "assistant" | "system", "content": str | [parts]}`, a part is
+`{"type": "text", "text": str}` or `{"type": "image", "image": …}` (a path, bytes, or a `data:` URL;
+or as OpenAI writes it, `{"type": "image_url", "image_url": {"url": "data:…"}}`).  A plain string is
+one user message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import InvalidMessageError
+from .http import Limits
+from .images import Image, ImageSource, Unread, image_of, loaded
+
+__all__ = [
+    "Message", "Messages", "Prompt", "check", "check_prompt", "check_text", "images_of",
+    "with_files", "with_system", "written_out",
+]  # fmt: skip
+
+Messages = str | Sequence[Mapping[str, Any]]
+"""What `chat()` and `stream()` take: a prompt, or a list of messages that ends in the user's."""
+
+Prompt = str | Sequence[Mapping[str, Any]]
+"""What a conversation takes: the next message as a string, or as a list of parts."""
+
+MOST_IMAGES = 4
+"""Of one turn, in the dialect that takes most (`aipkit`)."""
+
+ROLES = ("user", "assistant", "system")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Message(NamedTuple):
+    """A checked message."""
+
+    role: str
+    text: str
+    images: tuple[Image | Unread, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The message as callers write it; its images, if there are any, as `data:` URLs."""
+        if not self.images:
+            return {"role": self.role, "content": self.text}
+        parts: list[dict[str, str]] = [{"type": "text", "text": self.text}] if self.text else []
+        for image in self.images:
+            shown = image.url if isinstance(image, Image) else image.source
+            parts.append({"type": "image", "image": shown})
+        return {"role": self.role, "content": parts}
+
+
+def check(
+    messages: Messages, limits: Limits, images: Sequence[ImageSource] = ()
+) -> tuple[Message, ...]:
+    """`messages` checked.  Files are not read yet: see `with_files`.
+
+    Args:
+        messages: a prompt (str), or a list of messages that ends in a user message.
+        limits: how many characters they may have together, and bytes each image.
+        images: images that go with the last message.
+
+    Raises:
+        InvalidMessageError: they are empty, too long, of a wrong type or shape, hold text that
+            is not Unicode or images that can't be sent, or do not end in a user message.
+    """
+    checked: tuple[Message, ...]
+    further = _images(images, limits.image)
+    if isinstance(messages, str):
+        text = messages if further and not messages.strip() else check_text(messages, "The prompt")
+        checked = (Message("user", text),)
+    else:
+        if isinstance(messages, (bytes, bytearray, Mapping)) or not isinstance(messages, Sequence):
+            raise InvalidMessageError(
+                f"Messages are a string or a list of dicts, not {type(messages).__name__}."
+            )
+        last = len(messages) - 1
+        checked = tuple(
+            _message(
+                item, f"Message {index}", limits.image, with_images=index == last and bool(further)
+            )
+            for index, item in enumerate(messages)
+        )
+    if not checked:
+        raise InvalidMessageError("The list of messages is empty.")
+    if checked[-1].role != "user":
+        raise InvalidMessageError(
+            f"The last message must be the user's; this one's role is {checked[-1].role!r}."
+        )
+    length = sum(len(message.text) for message in checked)
+    if length > limits.prompt:
+        raise InvalidMessageError(
+            f"The messages have {length:,} characters together, more than the {limits.prompt:,}"
+            " allowed (Client(limits=Limits(prompt=…)) allows more)."
+        )
+    asked = checked[-1]
+    checked = (*checked[:-1], asked._replace(images=asked.images + further))
+    if (count := sum(len(message.images) for message in checked)) > MOST_IMAGES:
+        raise InvalidMessageError(
+            f"The messages have {count} images; no site takes more than {MOST_IMAGES}."
+        )
+    return checked
+
+
+def check_prompt(prompt: Prompt, limits: Limits, images: Sequence[ImageSource] = ()) -> Message:
+    """The next message of a conversation, checked.  Arguments and errors as `check`."""
+    if isinstance(prompt, str):
+        return check(prompt, limits, images)[0]
+    parts: Any = prompt
+    if (
+        not isinstance(parts, Sequence)
+        or isinstance(parts, (bytes, bytearray))
+        or any(isinstance(part, Mapping) and "role" in part for part in parts)
+    ):
+        raise InvalidMessageError(
+            "A conversation takes one message at a time, as a string or a list of parts;"
+            f" this is {_kind(prompt)}. For a list of messages there is Client.chat()."
+        )
+    return check([{"role": "user", "content": prompt}], limits, images)[0]
+
+
+def _kind(prompt: Any) -> str:
+    return "a list of messages" if isinstance(prompt, list) else type(prompt).__name__
+
+
+def images_of(messages: Sequence[Message]) -> tuple[Image, ...]:
+    """The images of messages whose files have been read, in order."""
+    return tuple(each for message in messages for each in message.images if isinstance(each, Image))
+
+
+def with_files(messages: Sequence[Message], limits: Limits) -> tuple[Message, ...]:
+    """`messages` with the images that are files read.
+
+    Raises:
+        InvalidMessageError: one can't be read, is no picture, or too large.
+    """
+    return tuple(
+        message._replace(images=tuple(loaded(each, limits.image) for each in message.images))
+        if message.images
+        else message
+        for message in messages
+    )
+
+
+def _images(images: Any, limit: int) -> tuple[Image | Unread, ...]:
+    if isinstance(images, (str, bytes, bytearray)) or not isinstance(images, Sequence):
+        raise InvalidMessageError(
+            f"images is a list of paths, bytes or data: URLs, not {type(images).__name__}."
+        )
+    return tuple(image_of(each, f"Image {n}", limit) for n, each in enumerate(images, 1))
+
+
+def _message(item: Any, where: str, limit: int, *, with_images: bool = False) -> Message:
+    if not isinstance(item, Mapping):
+        raise InvalidMessageError(f"{where} is not a dict but {type(item).__name__}.")
+    if unknown := set(item) - {"role", "content"}:
+        names = ", ".join(sorted(map(repr, unknown)))
+        raise InvalidMessageError(f"{where} has unknown keys {names}: only role and content go.")
+    role = item.get("role")
+    if role not in ROLES:
+        raise InvalidMessageError(f"{where} has the role {role!r}: it must be one of {ROLES}.")
+    content = item.get("content")
+    if isinstance(content, str):
+        text = content if with_images and not content.strip() else check_text(content, where)
+        return Message(role, text)
+    if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
+        raise InvalidMessageError(
+            f"{where} has content of type {type(content).__name__}: a string or a list of parts."
+        )
+    text, images = _parts(content, where, limit)
+    if images and role != "user":
+        raise InvalidMessageError(f"{where} has an image, and is not the user's but the {role}'s.")
+    if not (images or with_images) or text.strip():
+        check_text(text, where)
+    return Message(role, text, images)
+
+
+def _parts(
+    content: Sequence[Any], where: str, limit: int
+) -> tuple[str, tuple[Image | Unread, ...]]:
+    texts: list[str] = []
+    images: list[Image | Unread] = []
+    for part in content:
+        if not isinstance(part, Mapping) or (kind := part.get("type")) not in _KINDS:
+            raise _no_part(part, where)
+        if kind == "text":
+            texts.append(_text(part, where))
+        else:
+            name = f"The image of {where[0].lower()}{where[1:]}"
+            images.append(image_of(_source(part, where), name, limit))
+    return "".join(texts), tuple(images)
+
+
+_KINDS = ("text", "image", "image_url")
+
+
+def _text(part: Mapping[str, Any], where: str) -> str:
+    if set(part) != {"type", "text"}:
+        raise _no_part(part, where)
+    if not isinstance(part["text"], str):
+        raise InvalidMessageError(f"{where} has a text part whose text is not a string.")
+    return part["text"]
+
+
+def _source(part: Mapping[str, Any], where: str) -> Any:
+    """What an image part names.  OpenAI's form may say more (`detail`), which no site asks for."""
+    if part["type"] == "image" and set(part) == {"type", "image"}:
+        return part["image"]
+    inner = part.get("image_url")
+    if part["type"] == "image_url" and set(part) == {"type", "image_url"}:
+        url = inner.get("url") if isinstance(inner, Mapping) else inner
+        # A path here would be a mistake: the form is OpenAI's, whose servers read no files.
+        if isinstance(url, str) and (url[:5].lower() == "data:" or "://" in url):
+            return url
+        raise InvalidMessageError(f"{where} has an image_url that is no data: URL.")
+    raise _no_part(part, where)
+
+
+def _no_part(part: Any, where: str) -> InvalidMessageError:
+    return InvalidMessageError(
+        f'{where} has a part that is not {{"type": "text", "text": "…"}} or {{"type": "image",'
+        f' "image": path, bytes or data: URL}}: {_shape(part)}.'
+    )
+
+
+def _shape(part: Any) -> str:
+    if isinstance(part, Mapping):
+        return f"a dict of type {part.get('type')!r} with keys {sorted(map(str, part))}"
+    return type(part).__name__
+
+
+def check_text(text: str, what: str) -> str:
+    """`text`, if it can be sent: not blank, and proper Unicode.
+
+    Raises:
+        InvalidMessageError: it is not; the message begins with `what`.
+    """
+    if not text.strip():
+        raise InvalidMessageError(f"{what} is empty.")
+    if not text.isascii() and (found := _SURROGATE.search(text)):
+        raise InvalidMessageError(
+            f"{what} holds half a character (U+{ord(found[0]):04X} at {found.start()}), which no"
+            " encoding can carry; decode the text it came from properly first."
+        )
+    return text
+
+
+def with_system(messages: Sequence[Message], system: str | None) -> list[tuple[str, str]]:
+    """The (role, text) pairs to send: all system text goes before the first user message.
+
+    No dialect has a place of its own for it.
+    """
+    texts = [system] if system else []
+    texts += [message.text for message in messages if message.role == "system"]
+    pairs = [(message.role, message.text) for message in messages if message.role != "system"]
+    if texts:
+        first = next(index for index, (role, _) in enumerate(pairs) if role == "user")
+        pairs[first] = ("user", "\n\n".join(filter(None, [*texts, pairs[first][1]])))
+    return pairs
+
+
+def written_out(pairs: Sequence[tuple[str, str]]) -> str:
+    """A whole conversation as one prompt, for sites that take no history from the client."""
+    if len(pairs) == 1:
+        return pairs[0][1]
+    names = {"user": "User", "assistant": "Assistant"}
+    return "\n\n".join(f"{names[role]}: {text}" for role, text in pairs)

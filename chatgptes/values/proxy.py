@@ -1,0 +1,114 @@
+"""What both transports are given by argument, and what can be said of it at once.
+
+Nothing slow is imported here (ssl, urllib.request): a client checks its arguments before it has
+a transport, perhaps on an event loop.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from ..errors import InvalidConfigError
+
+__all__ = ["DEFAULT_PORTS", "Proxy"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_BLANK = re.compile(r"[\s\x00-\x20]")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Where a proxy is.
+
+    Attributes:
+        scheme: "http", "https", "socks5" (names are resolved here) or "socks5h" (there).
+        host: its name or address.
+        port: its port; where the URL has none, 80, 443 or 1080 by the scheme.
+        username: decoded, or None.
+        password: decoded, or None.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, text: str, source: str = "proxy") -> Proxy:
+        """The proxy that the URL `text` names; without a scheme it is an http one.
+
+        Args:
+            source: the argument or variable that it comes from, for the error.
+
+        Raises:
+            InvalidConfigError: a scheme that is not known, no host, or a bad port.
+        """
+        # The URL may hold a password: no error may quote it, nor have the parser's for a context.
+        wanted = f"{source} must be a URL such as http://host:port or socks5h://host:port"
+        if not isinstance(text, str):
+            raise InvalidConfigError(f"{wanted}, not {type(text).__name__}.")
+        text = text.strip()
+        parts = _split(text if "://" in text else f"http://{text}")
+        if parts is None:
+            raise InvalidConfigError(f"{wanted}; this one has no host that can be read.")
+        if parts.scheme not in DEFAULT_PORTS:
+            known = ", ".join(DEFAULT_PORTS)
+            raise InvalidConfigError(
+                f"{wanted}; the scheme {parts.scheme[:20]!r} is none of {known}."
+            )
+        port = _port(parts)
+        if port == 0:
+            raise InvalidConfigError(f"{wanted}; its port must be a number from 1 to 65535.")
+        login = [
+            None if word is None else unquote(word) for word in (parts.username, parts.password)
+        ]
+        # One byte says how long they are: RFC 1929.
+        if parts.scheme.startswith("socks") and any(len((w or "").encode()) > 255 for w in login):
+            raise InvalidConfigError(
+                f"{wanted}; SOCKS takes a user name and password of at most 255 bytes."
+            )
+        return cls(parts.scheme, parts.hostname or "", port, *login)
+
+    @property
+    def socks(self) -> bool:
+        return self.scheme.startswith("socks")
+
+    def forwards(self, url: str) -> bool:
+        """It reads the request for `url` itself, where it would else only pass bytes on."""
+        return not self.socks and url.startswith("http:")
+
+    @property
+    def address(self) -> str:
+        """Its URL without credentials: for errors and logs."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its URL with credentials, percent-encoded: never for errors and logs."""
+        if self.username is None and self.password is None:
+            return self.address
+        login = quote(self.username or "", safe="")
+        if self.password is not None:
+            login += ":" + quote(self.password, safe="")
+        return self.address.replace("://", f"://{login}@", 1)
+
+
+def _split(text: str) -> SplitResult | None:
+    """`text` as a URL, or None if it is none with a host."""
+    try:
+        parts = urlsplit(text)
+        return parts if parts.hostname and not _BLANK.search(text) else None
+    except ValueError:
+        return None
+
+
+def _port(parts: SplitResult) -> int:
+    """The port that a URL names or implies; 0 for none that can be."""
+    try:
+        return DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    except ValueError:
+        return 0

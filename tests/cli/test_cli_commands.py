@@ -1,0 +1,504 @@
+"""The command line's other commands, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatgptes.sandbox import Site
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("CHATGPTES_")},
+    "PYTHONPATH": str(ROOT),
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+def chatgptes(
+    *arguments: str, stdin: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chatgptes", *arguments],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        env=ENVIRONMENT | variables,
+    )
+
+
+def test_first_words(site: Site) -> None:
+    """What is no command is a prompt; options may stand on either side of both."""
+    for words in (
+        ["doctors"],
+        ["ask", "doctor"],
+        ["--", "bots"],
+        ["--bot", "5", "word"],
+        ["--timeout=20", "two words"],
+    ):
+        result = chatgptes(*words[:-1], words[-1], CHATGPTES_SITE=site.url)
+        assert f"> {words[-1]}" in result.stdout, result.stderr
+    result = chatgptes("--site", site.url, "--timeout", "20", "chat", stdin="Hello\n")
+    assert "> Hello" in result.stdout
+    assert "chat" not in [messages[-1]["content"] for messages in site.messages]
+    for several in (["docter", site.url], ["What", "is", "a", "nonce?"]):
+        result = chatgptes(*several)
+        assert result.returncode == 2
+        assert "goes in quotes" in result.stderr
+        assert f"there is no command {several[0]!r}" in " ".join(result.stderr.split())
+    assert "Commands:" in chatgptes("-h").stdout
+    assert "--no-stream" in chatgptes("ask", "--help").stdout
+    assert re.fullmatch(r"chatgptes, version \S+\n", chatgptes("--version").stdout)
+
+
+def test_variables(site: Site) -> None:
+    page = site.page("aipkit-two")
+    result = chatgptes(
+        "--json", "Hello",
+        CHATGPTES_SITE=page, CHATGPTES_BOT="5", CHATGPTES_SYSTEM="Be brief.",
+        CHATGPTES_TRANSPORT="curl_cffi", CHATGPTES_TIMEOUT="20",
+    )  # fmt: skip
+    reply = json.loads(result.stdout)
+    assert (reply["site"], reply["bot"]) == (page, "5")
+    assert site.messages[-1][-1]["content"] == "Be brief.\n\nHello"
+    assert "Mozilla" in site.requests[-1].headers["user-agent"]
+    # What is given wins.
+    chatgptes("--system", "", "--bot", "6", "Hi", CHATGPTES_SITE=page, CHATGPTES_SYSTEM="Not me")
+    assert site.messages[-1][-1]["content"] == "Hi"
+    wrong = chatgptes("Hi", CHATGPTES_SITE=site.url, CHATGPTES_TIMEOUT="soon")
+    assert wrong.returncode == 2
+    proxied = chatgptes("Hi", CHATGPTES_SITE=site.url, CHATGPTES_PROXY="http://127.0.0.1:9")
+    assert "ProxyError" in proxied.stderr
+    # The stand-in is another site: what belongs to the user's own is left out.
+    alone = chatgptes(
+        "--sandbox", "Hi", CHATGPTES_SITE=site.url, CHATGPTES_BOT="77", CHATGPTES_API_KEY="k" * 9,
+        CHATGPTES_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="",
+    )  # fmt: skip
+    assert "> Hi" in alone.stdout, alone.stderr
+
+
+def test_keys(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(site.api_key + "\n")
+    options = ["--site", site.url, "--bot", "5", "--json", "Hello"]
+    by_file = chatgptes("--api-key-file", str(file), *options)
+    assert json.loads(by_file.stdout)["dialect"] == "rest", by_file.stderr
+    home = {"CHATGPTES_API_KEY": site.api_key, "CHATGPTES_SITE": site.url}
+    for words in (options, ["--bot", "5", "--json", "Hello"]):
+        assert json.loads(chatgptes(*words, **home).stdout)["dialect"] == "rest"
+    # The key of one site never goes to another, and no key to one that nothing names as its own.
+    home["CHATGPTES_SITE"] = "https://example.org/"
+    elsewhere = chatgptes("-v", *options, **home)
+    assert json.loads(elsewhere.stdout)["dialect"] == "aipkit"
+    assert "CHATGPTES_API_KEY is not used" in elsewhere.stderr
+    assert "authorization" not in site.requests[-1].headers
+    asked = len(site.requests)
+    for home["CHATGPTES_SITE"] in ("", " "):
+        for words in (options, ["hi"], ["bots", site.url], ["doctor", site.url]):
+            homeless = chatgptes(*words, **home)
+            assert homeless.returncode == 2
+            assert "is set without CHATGPTES_SITE" in homeless.stderr
+            assert homeless.stderr.count("\n") == 1
+            assert site.api_key not in homeless.stdout + homeless.stderr
+    assert len(site.requests) == asked
+    assert chatgptes("--api-key-file", str(file), *options, **home).returncode == 0
+    file.write_text("\n")
+    for wrong in (["--api-key-file", str(file), "--site", site.url, "x"],
+                  ["--api-key-file", str(file), "x"],
+                  ["--api-key-file", str(file), "--sandbox", "x"]):  # fmt: skip
+        assert chatgptes(*wrong).returncode == 2
+    missing = chatgptes("--api-key-file", str(tmp_path / "no"), "--site", site.url, "x")
+    assert missing.returncode == 1
+    assert missing.stderr.count("\n") == 1
+    assert "--api-key " not in chatgptes("ask", "--help").stdout
+
+
+def test_images_and_search(site: Site, tmp_path: Path) -> None:
+    picture = tmp_path / "dot.gif"
+    picture.write_bytes(b"GIF89a\x01\x00\x01\x00\x00\x00\x00;")
+    asked = chatgptes("--site", site.page("classic"), "--image", str(picture), "What is it?")
+    assert "1 image: image/gif, 14 bytes" in asked.stdout
+    found = chatgptes("--site", site.page("aipkit-state"), "--web-search", "--json", "News?")
+    assert len(json.loads(found.stdout)["citations"]) == 2
+    for wrong in (["--web-search"], ["--image", str(picture)]):
+        refused = chatgptes("--site", site.url, *wrong, "Hi")
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1
+    assert chatgptes("--site", site.url, "--image", str(tmp_path / "no"), "Hi").returncode == 2
+
+
+def test_where_a_bad_value_came_from_is_named() -> None:
+    for name, value in {"CHATGPTES_TIMEOUT": "soon", "CHATGPTES_TRANSPORT": "pigeon"}.items():
+        refused = chatgptes("--sandbox", "Hi", **{name: value})
+        assert refused.returncode == 2
+        assert name in refused.stderr
+    assert "'--timeout'" in chatgptes("--sandbox", "--timeout", "soon", "Hi").stderr
+
+
+def test_the_site_may_be_an_option_everywhere(site: Site) -> None:
+    assert chatgptes("--site", site.url, "bots").stdout
+    assert chatgptes("doctor", "--site", site.url).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--port", "99999"], ["--port", "-1"], ["--quota", "-3"], ["--chunk-delay", "-1"],
+     ["--tls-cert", "no/such/file.pem"]],
+)  # fmt: skip
+def test_the_stand_in_says_what_it_can_not_do(options: list[str]) -> None:
+    refused = chatgptes("sandbox", *options)
+    assert refused.returncode in (1, 2)
+    assert options[1] in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_log(site: Site) -> None:
+    result = chatgptes("-v", "--site", site.url, "Hello")
+    assert "GET" in result.stderr
+    assert "200" in result.stderr
+    assert site.nonces.current("aipkit") not in result.stderr
+    assert "GET" not in result.stdout
+
+
+def test_advice_names_options(site: Site) -> None:
+    """The library's errors name its arguments; here they are options."""
+    closed = ["--proxy", "http://127.0.0.1:9"]
+    default = chatgptes("Hi", *closed).stderr
+    assert "--site URL talks to any other" in default
+    assert "--api-key-file and --bot to your own" in default
+    assert "--sandbox is a local stand-in" in default
+    site.next("stall")
+    slow = chatgptes("--site", site.url, "--timeout", "0.5", "Hi").stderr
+    assert "(--timeout allows more)" in slow
+    gate = chatgptes("doctor", site.page("challenge"))
+    assert "with a key (--api-key-file and --bot)" in " ".join(gate.stdout.split())
+    asked = json.loads(chatgptes("--json", "Hi", *closed).stdout)
+    assert "Client(site=…)" in asked["message"]  # For programs it is what it is in a program.
+
+
+def test_bots(site: Site) -> None:
+    lines = chatgptes("bots", site.page("aipkit-two")).stdout.splitlines()
+    assert lines[0].split("\t")[:2] == ["ID", "NAME"]
+    assert [line.split("\t")[:3] for line in lines[1:]] == [
+        ["6", "Second", "aipkit"],
+        ["5", "Stand-in", "aipkit"],
+    ]
+    bots = json.loads(chatgptes("bots", "--json", site.page("aipkit-images")).stdout)
+    assert bots[0]["images"] is True
+    assert "5\tStand-in" in chatgptes("bots", CHATGPTES_SITE=site.url).stdout
+    none = chatgptes("bots", site.page("nobot"))
+    assert none.returncode == 1
+    assert none.stderr.startswith("chatgptes: BotNotFoundError")
+    assert json.loads(chatgptes("bots", "--json", site.page("nobot")).stdout)["error"]
+
+
+def test_doctor(site: Site) -> None:
+    good = chatgptes("doctor", site.url)
+    assert good.returncode == 0
+    assert "nonce      ok" in good.stdout
+    assert site.messages == []
+    asked = json.loads(chatgptes("doctor", "--ask", "--json", site.url).stdout)
+    assert asked["ok"] is True
+    assert asked["steps"][-1]["ok"] is True
+    bad = chatgptes("doctor", site.page("challenge"))
+    assert bad.returncode == 1
+    assert "gate       FAILED" in bad.stdout
+    assert chatgptes("doctor", "--json", site.page("challenge")).returncode == 1
+    wrong = chatgptes("doctor", "nonsense")
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("\n") == 1
+
+
+def test_batch(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"id": "a", "prompt": "one"}\n{"id": "b", "prompt": "two"}\n')
+    site.next("model-500")
+    command = ["batch", str(source), "-o", str(out), "--site", site.url, "--jobs", "1"]
+    first = chatgptes(*command)
+    assert first.returncode == 1
+    assert "1 answered, 1 failed (1 UpstreamError)" in first.stderr
+    assert "--retry-failed" in first.stderr
+    assert first.stdout == ""
+    again = chatgptes(*command)
+    # What failed before is no success, though it is not asked again.
+    assert (again.returncode, again.stderr) == (
+        1,
+        "chatgptes: 0 answered, 1 failed before, 1 passed over.\n"
+        "chatgptes: --retry-failed asks those again.\n",
+    )
+    retried = chatgptes(*command, "--retry-failed")
+    assert retried.returncode == 0
+    assert "1 answered, 1 passed over." in retried.stderr
+    assert len(site.messages) == 3
+    ok = {line["id"]: line["ok"] for line in map(json.loads, out.read_text().splitlines())}
+    assert ok == {"a": True, "b": True}
+    whole = chatgptes(*command)
+    assert (whole.returncode, whole.stderr) == (0, "chatgptes: 0 answered, 2 passed over.\n")
+    printed = chatgptes("batch", "-", "--site", site.url, stdin="x\ny\n")
+    assert {json.loads(line)["id"] for line in printed.stdout.splitlines()} == {0, 1}
+
+
+def test_batch_with_failures_and_more_to_ask(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("one\ntwo\n")
+    command = ["batch", str(source), "-o", str(out), "--site", site.url, "--jobs", "1"]
+    site.next("model-500", 2)
+    assert chatgptes(*command).returncode == 1
+    source.write_text("one\ntwo\nthree\nfour\n")
+    # It stops early: what is left and what failed are both told.
+    site.next("challenge")
+    stopped = chatgptes(*command)
+    assert stopped.returncode == 1
+    assert "0 answered, 2 failed before, 2 left." in stopped.stderr
+    assert "--retry-failed asks those again that failed, --resume-failed those" in stopped.stderr
+    assert "ChallengeError" in stopped.stderr
+    site.next("model-500")
+    alone = chatgptes(*command, "--retry-failed")
+    assert alone.returncode == 1
+    assert "1 answered, 1 failed (1 UpstreamError), 2 left." in alone.stderr
+    alone = chatgptes(*command, "--retry-failed")
+    assert (alone.returncode, alone.stderr) == (
+        0,
+        "chatgptes: 1 answered, 1 passed over, 2 left.\n"
+        "chatgptes: The same command without --retry-failed asks what is left.\n",
+    )
+    site.next("model-500")
+    assert chatgptes(*command).returncode == 1
+    source.write_text("one\ntwo\nthree\nfour\nfive\n")
+    both = chatgptes(*command, "--resume-failed")
+    assert (both.returncode, both.stderr) == (0, "chatgptes: 2 answered, 3 passed over.\n")
+    neither = chatgptes(*command, "--resume-failed", "--retry-failed")
+    assert neither.returncode == 2
+    assert neither.stderr.count("\n") == 1
+
+
+def test_batch_that_can_not_be(site: Site, tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    options = ["--site", site.url]
+    assert "No such file" in chatgptes("batch", str(source), *options).stderr
+    for data in (b"", b"\xff\xfe\n", b'{"prompt": "a"}\n{"prompt": 3}\n'):
+        source.write_bytes(data)
+        result = chatgptes("batch", str(source), *options)
+        assert result.returncode == 2
+        assert "Traceback" not in result.stderr
+    assert site.messages == []
+    source.write_text("a\nb\nc\n")
+    (tmp_path / "link.txt").hardlink_to(source)
+    onto_itself = ["-o", str(tmp_path / "link.txt"), *options]
+    result = chatgptes("batch", str(source), *onto_itself)
+    assert (result.returncode, "is the file of prompts" in result.stderr) == (2, True)
+    with source.open("rb") as file:
+        piped = subprocess.run(
+            [sys.executable, "-m", "chatgptes", "batch", "-", *onto_itself],
+            stdin=file, capture_output=True, encoding="utf-8", env=ENVIRONMENT, timeout=60,
+        )  # fmt: skip
+    assert (piped.returncode, "is the file of prompts" in piped.stderr) == (2, True)
+    assert source.read_text() == "a\nb\nc\n"
+    assert site.messages == []
+    stopped = chatgptes("batch", str(source), "--site", site.page("challenge"))
+    assert stopped.returncode == 1
+    assert "ChallengeError" in stopped.stderr
+    assert "3 left" in stopped.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_batch_interrupted(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("a\nb\nc\n")
+    with Site() as site:
+        site.next("stall", 3)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatgptes", "-v", "batch", str(source), "-o", str(out),
+             "--site", site.url],
+            stderr=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,
+        )  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "GET" in line and "…" in line:  # The answer of a turn.
+                break
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert "The same command goes on from here." in stderr
+        assert "Traceback" not in stderr
+        assert out.read_bytes() == b""
+    with Site() as site:
+        assert chatgptes("batch", str(source), "-o", str(out), "--site", site.url).returncode == 0
+
+
+def test_sandbox() -> None:
+    usage = chatgptes("sandbox", "--help").stdout
+    assert usage.startswith("usage: chatgptes sandbox [-h]")
+    assert "--chunk-delay" in usage
+    wrong = chatgptes("sandbox", "--port", "x")
+    assert wrong.returncode == 2
+    assert wrong.stderr.splitlines()[-1].startswith("chatgptes sandbox: error: ")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chatgptes", "sandbox", "--port", "0"],
+        stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        url = next(line.strip() for line in process.stdout if "http://" in line)
+        assert "> Hello" in chatgptes("--site", url, "Hello").stdout
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_conversation_in_a_pipe(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "talk.json"
+    said = [
+        "My name is Ada",
+        "one\\",
+        "two",
+        '"""',
+        "/three",
+        "",
+        'four"""',
+        f"/save {file}",
+        f"/save {file}",
+        "//etc is a folder",
+        "/new",
+        "Who am I?",
+        f"/load {file}",
+        "/load",
+        "/load /nowhere/at/all",
+        "/nonsense",
+        "/help",
+        "And now?",
+        "/exit",
+        "not said",
+    ]
+    result = chatgptes("chat", "--site", site.url, stdin="\n".join(said) + "\n")
+    assert result.returncode == 1, "some of its lines failed"
+    prompts = [messages[-1]["content"] for messages in site.messages]
+    assert prompts == [
+        "My name is Ada", "one\ntwo", "/three\n\nfour", "/etc is a folder", "Who am I?", "And now?",
+    ]  # fmt: skip
+    assert len(site.messages[3]) == 7
+    assert len(site.messages[4]) == 1
+    # The site remembers it under the saved conversation's id, with what came after the saving.
+    assert "My name is Ada" in site.messages[5][0]["content"]
+    assert "Saved 6 messages" in result.stdout
+    assert "Loaded 6 messages" in result.stdout
+    assert "> /new" not in result.stdout
+    errors = result.stderr.splitlines()
+    assert len(errors) == 3
+    assert "Which file?" in errors[0]
+    assert "No such file" in errors[1]
+    assert "no command /nonsense" in errors[2]
+
+
+def test_a_conversation_goes_on_after_an_error(site: Site, tmp_path: Path) -> None:
+    site.next("quota")
+    result = chatgptes("chat", "--site", site.url, stdin="one\ntwo\n")
+    assert result.returncode == 1
+    assert result.stderr.startswith("chatgptes: QuotaError: ")
+    assert result.stderr.count("\n") == 1
+    assert "> two" in result.stdout
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    kept = chatgptes("chat", "--site", site.url, stdin=f"hi\n/save {file}\n/load {file}\n")
+    assert "is there already" in kept.stderr
+    assert "no saved conversation" in kept.stderr
+    assert file.read_text() == "mine"
+    saved = tmp_path / "talk.json"
+    chatgptes("chat", "--site", site.url, stdin=f"hi\n/save {saved}\n")
+    loaded = chatgptes("chat", "--load", str(saved), "--site", site.url, stdin=f"/save {saved}\n")
+    assert "Loaded 2 messages" in loaded.stdout
+    assert "Saved 2 messages" in loaded.stdout
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("last", "last"),
+        ("one\\", "one"),
+        ("one\\\ntwo\\", "one\ntwo"),
+        ('"""one', "one"),
+        ('"""\n/one\n\ntwo', "/one\n\ntwo"),
+    ],
+)
+def test_the_end_of_the_input_ends_a_message(site: Site, typed: str, said: str, end: str) -> None:
+    result = chatgptes("chat", "--site", site.url, stdin=f"first\n{typed}{end}")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [messages[-1]["content"] for messages in site.messages] == ["first", said]
+
+
+def test_a_conversation_that_can_not_be_loaded(site: Site, tmp_path: Path) -> None:
+    """The command ends before anything is said to a bot that knows nothing of it."""
+    damaged = tmp_path / "notes.txt"
+    damaged.write_text("mine")
+    for file, status in ((tmp_path / "none", 1), (tmp_path, 1), (damaged, 2)):
+        result = chatgptes("chat", "--load", str(file), "--site", site.url, stdin="hi\n")
+        assert result.returncode == status
+        assert result.stdout == ""
+        assert str(file) in result.stderr
+        assert result.stderr.count("\n") == 1
+    assert site.requests == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+def test_ctrl_c_ends_a_conversation_in_a_pipe(site: Site) -> None:
+    site.next("stall")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chatgptes", "chat", "--site", site.url],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"one\ntwo\n")
+    process.stdin.flush()
+    assert process.stdout.read(1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr == b""
+    assert len(site.messages) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize("module", ["commands", "talking"])
+def test_ctrl_c_while_it_loads(site: Site, module: str) -> None:
+    program = f"""
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "chatgptes.cli.{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+import chatgptes.__main__ as m; m.main()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, "chat", "--site", site.url],
+        capture_output=True, stdin=subprocess.DEVNULL, env=ENVIRONMENT, timeout=60,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (130, b"")
+
+
+def test_without_rich(site: Site) -> None:
+    """It is needed on a terminal only; the message is the same."""
+    program = (
+        "import sys; sys.modules['rich'] = None; sys.stdout.isatty = lambda: True;"
+        "import chatgptes.__main__ as m; m.main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, "--site", site.url, "Hello"],
+        capture_output=True, text=True, env=ENVIRONMENT | {"TERM": "xterm"}, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.strip() == (
+        "chatgptes: the command line needs rich: pip install 'chatgptes[cli]'"
+    )
+    assert site.messages == []

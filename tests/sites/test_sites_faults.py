@@ -1,0 +1,228 @@
+"""Challenges, statuses and a site's own words: `challenge.py`, `faults.py`, `words.py`."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hearing import page_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatgptes.errors import ChatGptEsError, RateLimitError
+from chatgptes.sites.challenge import challenge, gate, gated
+from chatgptes.sites.errors import page_fault, retry_after, status_fault, unknown_action
+from chatgptes.sites.text import Pairs, excerpt, quoted, read_json, sound, told, words
+from chatgptes.values.http import Headers
+from chatgptes.values.urls import redact
+
+HTML = {"Content-Type": "text/html; charset=UTF-8"}
+UNTIL = "Wed, 21 Oct 2015 07:28:00 GMT"
+NORMAL_PAGE = (
+    b"<!doctype html><title>My site</title><script src='/cdn-cgi/challenge-platform/scripts/jsd/"
+    b"main.js'></script><script>window.__CF$cv$params={}</script><div class='cf-turnstile'></div>"
+    b"<script src='https://challenges.cloudflare.com/turnstile/v0/api.js'></script>"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (403, {"cf-mitigated": "challenge"}, b""),
+        (200, {"cf-mitigated": "challenge"}, b""),
+        (202, {"x-amzn-waf-action": "challenge"}, b""),
+        (403, HTML, b"<title>Just a moment...</title>"),
+        (503, HTML, b"<script>window._cf_chl_opt={}</script>"),
+        (429, HTML, b"<div class='cf-turnstile'>"),
+        (403, {}, b"\n<!DOCTYPE html><div class='g-recaptcha'>"),
+        (200, HTML, b"<title>Just a moment...</title>"),
+        (200, HTML, b"<script>window._cf_chl_opt={}</script>"),
+    ],
+)
+def test_a_challenge_is_known(status: int, headers: dict[str, str], body: bytes) -> None:
+    error = challenge(status, Headers(headers), body, "https://u:p@a.test/?nonce=secret")
+    assert error is not None
+    assert (error.status, error.url) == (status, redact("https://u:p@a.test/?nonce=secret"))
+    assert "api_key" in str(error)
+    assert "owner" in str(error)
+    assert "another site" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (200, HTML, NORMAL_PAGE),
+        (200, HTML, b"<p>Just a moment, please</p>"),
+        (404, HTML, NORMAL_PAGE),
+        (500, HTML, b"<title>Just a moment</title>"),
+        (403, HTML, b"The link has expired."),
+        (403, {"Content-Type": "application/json"}, b'{"x":"cf-turnstile"}'),
+        (429, {"Content-Type": "application/json"}, b"{}"),
+        (403, {}, b""),
+    ],
+)
+def test_what_is_no_challenge(status: int, headers: dict[str, str], body: bytes) -> None:
+    assert challenge(status, Headers(headers), body) is None
+
+
+def test_gates_are_known_by_key_shape_or_sentence() -> None:
+    assert gate({"ts_required": True, "error": "x"})
+    assert gate({"data": " Du musst das Kästchen anklicken! "})
+    assert gate({"success": False, "data": "Tick"}, plain=True)
+    assert not gate({"success": False, "data": "Tick"})
+    assert not gate({"success": False, "data": {"message": "x"}}, plain=True)
+    assert not gate({"success": True, "data": "x"}, plain=True)
+    assert not gate({"ts_required": False})
+    error = gated({"data": "Tick <b>the</b> box"}, "https://a.test/?nonce=1", 200)
+    assert "Tick the box" in str(error)
+    assert error.url == redact("https://a.test/?nonce=1")
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"Retry-After": "120"}, 120.0),
+        ({"Retry-After": " 0 "}, 0.0),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": UNTIL, "Date": "Wed, 21 Oct 2015 07:27:30 GMT"}, 30.0),
+        ({"Retry-After": UNTIL, "Date": "Wed, 21 Oct 2015 07:29:00 GMT"}, 0.0),
+        ({"Retry-After": UNTIL}, 60.0),
+        ({"Retry-After": UNTIL, "Date": "soon"}, 60.0),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "9" * 400}, None),
+        ({"Retry-After": "Wed, 99 Oct 99999 07:28:00 GMT"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_retry_after(headers: dict[str, str], wait: float | None) -> None:
+    assert retry_after(Headers(headers), now=1445412420.0) == wait
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_any_retry_after_is_a_number_or_none(value: str, date: str) -> None:
+    wait = retry_after(Headers({"Retry-After": value, "Date": date}))
+    assert wait is None or wait >= 0
+
+
+def test_statuses() -> None:
+    error = status_fault(page_of("", 429, headers=[("Retry-After", "7")]))
+    assert isinstance(error, RateLimitError)
+    assert error.retry_after == 7.0
+    assert "7 s" in str(error)
+    moved = page_of("", 302, headers=[("Location", "https://u:p@b.test/in?nonce=secret")])
+    assert "https://b.test/in" in str(status_fault(moved))
+    assert "secret" not in str(status_fault(moved))
+    assert "redirects" in str(status_fault(page_of("", 301, headers=[("Location", "https://[")])))
+    assert "user:password@" in str(status_fault(page_of("", 401)))
+    assert "Broken here" in str(status_fault(page_of("<h1>Broken</h1> here", 500)))
+    assert unknown_action(page_of(" 0\n", 400)) is not None
+    assert unknown_action(page_of("00", 400)) is None
+
+
+def test_pages() -> None:
+    html = list(HTML.items())
+    assert page_fault(page_of(NORMAL_PAGE, 200, headers=html)) is None
+    for status, body in ((200, "<title>Just a moment...</title>"), (404, ""), (500, ""), (301, "")):
+        error = page_fault(page_of(body, status, headers=html))
+        assert error is not None
+        assert error.status == status
+
+
+@given(st.binary(max_size=200), st.integers(100, 599), st.text(max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_any_page_is_a_page_or_an_error_of_ours(body: bytes, status: int, header: str) -> None:
+    page = page_of(body, status, headers=[("Location", header), ("Content-Type", "text/html")])
+    assert page_fault(page) is None or isinstance(page_fault(page), ChatGptEsError)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("a &quot;b&quot;\n\tc", 'a "b" c'),
+        ("<p>a</p><br />b", "a b"),
+        ("x < y & 'a' <b>.", "x < y & 'a' <b>."),
+        ("&lt;b&gt; &#039;a&#039;", "<b> 'a'"),
+        ("a\x1b[31mb\x00c\u202ed\u200fe", "a [31mb c d e"),
+        ("<script>x</script>a<style>y</style>", "a"),
+        ("Error in /srv/www/wp/x.php:12 now", "Error now"),
+        ("see https://a.test/wp/x.php?y", "see https://a.test/wp/x.php?y"),
+        ("and/or 1/2", "and/or 1/2"),
+        ("bad\nStack trace:\n#0 /srv/x.php", "bad"),
+        ('{"status":"x","greeting_message":"secret"}', '{"status":"x",'),
+        ("a\ud800", "a\ufffd"),
+        (5, "5"),
+        (True, ""),
+        (None, ""),
+        (["x"], ""),
+    ],
+)
+def test_words(value: object, said: str) -> None:
+    assert words(value) == said
+
+
+@given(st.text() | st.floats() | st.integers())
+@settings(max_examples=300, deadline=None)
+def test_words_are_one_short_line_that_can_be_written(value: object) -> None:
+    said = words(value)
+    said.encode()
+    assert len(said) <= 300
+    assert said.isprintable() or any(ord(char) > 127 for char in said)
+
+
+def test_long_words_are_cut_and_take_no_time() -> None:
+    assert len(words("x" * 1000)) == 300
+    assert words("x" * 1000).endswith("…")
+    started = time.monotonic()
+    for flood in (" ", "<", "</script ", "<script>", "/a", "&", "<!--", "#0 ", "in /"):
+        words(flood * 1_000_000)
+        excerpt(flood.encode() * 1_000_000)
+        read_json(flood * 1_000_000)
+        challenge(403, Headers(HTML), flood.encode() * 1_000_000)
+    assert time.monotonic() - started < 10
+
+
+def test_an_excerpt_has_no_markup() -> None:
+    page = b"\xef\xbb\xbf<html><head><title>t</title></head><!-- c --><body>Hello <b>there</b>\xff"
+    assert excerpt(page) == "Hello there \ufffd" or excerpt(page) == "Hello there\ufffd"
+    assert excerpt(b"") == ""
+
+
+def test_quoting() -> None:
+    assert (quoted(""), quoted("No"), quoted("No!")) == (".", ": “No”.", ": “No!”")
+    assert (told(""), told("No")) == ("", " It said: “No”.")
+
+
+@given(st.text(st.characters()), st.lists(st.integers(0, 50)))
+@settings(max_examples=300, deadline=None)
+def test_surrogates_are_joined_over_any_cuts(text: str, cuts: list[int]) -> None:
+    halves = text.encode("utf-16-le", "surrogatepass")
+    units = [
+        halves[i : i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(halves), 2)
+    ]
+    pairs = Pairs()
+    joined = "".join(map(pairs.push, units)) + pairs.flush()
+    assert joined == sound(text)
+    ends = [*sorted(cut for cut in cuts if cut < len(text)), len(text)]
+    pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+    assert "".join(map(pairs.push, pieces)) + pairs.flush() == sound(text)
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a":1}', {"a": 1}),
+        (b'\xef\xbb\xbf \n{"a":1}<p>', {"a": 1}),
+        (b'<br>\n{"a":1}', {"a": 1}),
+        (b"null", None),
+        (b"x", None),
+        (b"", None),
+        (b"[" * 100_000, None),
+        (b'{"a":' * 100_000, None),
+        (b'{"a":' + b"9" * 10_000 + b"}", None),
+        (b'{"a":"\xff"}', {"a": "\ufffd"}),
+    ],
+)
+def test_json_is_read_without_trust(body: bytes, value: object) -> None:
+    assert read_json(body) == value

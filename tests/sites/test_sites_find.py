@@ -1,0 +1,113 @@
+"""Finding bots over all dialects: `sites/__init__.py`."""
+
+from __future__ import annotations
+
+import html
+import json
+
+import pytest
+from hearing import PAGE, page_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatgptes.errors import UnexpectedFormatError
+from chatgptes.sites import DIALECTS, dialect, find_bots, plugin_traces
+from chatgptes.sites.aipower import aipkit, wpaicg
+from chatgptes.sites.dialect import Page
+from chatgptes.values.http import Headers
+
+BAD = "https://evil.test/wp-admin/admin-ajax.php"
+
+
+def old(bot: str, kind: str = "shortcode") -> str:
+    cls = "wpaicg-chat-shortcode" if kind == "shortcode" else "wpaicg-chatbox"
+    return f'<div class="{cls}" data-nonce="abc" data-bot-id="{bot}" data-type="{kind}"></div>'
+
+
+def new(bot: str, kind: str = "inline", url: str = "/wp-admin/admin-ajax.php") -> str:
+    cls = "aipkit_chat_container" if kind == "inline" else "aipkit_popup_wrapper"
+    config = html.escape(json.dumps({"botId": bot, "nonce": "def", "ajaxUrl": url}))
+    return f"<div class='{cls}' data-config='{config}'></div>"
+
+
+def found(body: str) -> list[tuple[str, str, str]]:
+    bots = (endpoint.bot for endpoint in find_bots(page_of(body, url=PAGE)))
+    return [(bot.dialect, bot.id, bot.kind) for bot in bots]
+
+
+def test_the_order_is_the_pages() -> None:
+    assert found(new("7", "popup") + old("1") + new("5") + old("0", "widget")) == [
+        ("aipkit", "7", "popup"),
+        ("wpaicg", "1", "shortcode"),
+        ("aipkit", "5", "inline"),
+        ("wpaicg", "0", "widget"),
+    ]
+
+
+def test_one_bot_in_two_places_is_the_one_in_the_text() -> None:
+    assert found(old("3", "widget") + old("4") + old("3") + old("3")) == [
+        ("wpaicg", "4", "shortcode"),
+        ("wpaicg", "3", "shortcode"),
+    ]
+    assert found(new("3") + new("3", "popup")) == [("aipkit", "3", "inline")]
+    assert found(new("3", "popup") + new("3")) == [("aipkit", "3", "inline")]
+    assert len(found(new("3") + old("3"))) == 2
+
+
+def test_a_bad_bot_hides_no_good_one() -> None:
+    assert found(new("3", url=BAD) + old("4")) == [("wpaicg", "4", "shortcode")]
+    params = f'<script>var wpaicgParams={{"ajax_url":"{BAD}"}}</script>'
+    assert found(params + old("4") + new("3")) == [("aipkit", "3", "inline")]
+    with pytest.raises(UnexpectedFormatError, match=r"a\.test.*evil\.test"):
+        found(params + old("4") + new("3", url=BAD))
+
+
+def test_a_page_without_bots() -> None:
+    assert found("<p>Nothing</p>") == []
+    assert not plugin_traces(b"<p>Nothing</p>")
+    assert plugin_traces(b"<script>var wpaicgParams = {}</script>")
+    assert plugin_traces(b"<link href='/wp-content/plugins/gpt3-ai-content-generator/x.css'>")
+
+
+def test_dialects_by_name() -> None:
+    assert [speaks.name for speaks in DIALECTS] == ["aipkit", "wpaicg"]
+    assert [dialect(name).name for name in ("aipkit", "wpaicg", "rest")] == [
+        "aipkit",
+        "wpaicg",
+        "rest",
+    ]
+    with pytest.raises(KeyError):
+        dialect("other")
+
+
+PIECES = [
+    old("1"), new("2"), "<!--", "-->", '"', "'", "<script>", "</script>", "<", ">",
+    "&", "\x00", "é",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+@settings(max_examples=200, deadline=None)
+def test_any_page_gives_bots_or_none(body: str) -> None:
+    assert all(bot in ("1", "2") for _, bot, _ in found(body))
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        b'<x class="wpaicg-chatbox" data-bot-id=1>',
+        b'<x class="aipkit_chat_container" data-config=\'{"botId":1,"nonce":"n"}\'>',
+    ],
+)
+def test_the_page_is_searched_once_for_all_its_tags(
+    tag: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted, not timed: a page of thousands of tags would take hours otherwise."""
+    looked: list[int] = []
+    for module, name in ((wpaicg, "_search_nonce"), (wpaicg, "ajax_url"), (aipkit, "ajax_url")):
+        real = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, real=real: (looked.append(1), real(*given))[1]
+        )
+    find_bots(Page("https://a.org/", 200, Headers(), tag * 2000))
+    assert len(looked) <= 2

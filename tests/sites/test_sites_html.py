@@ -1,0 +1,363 @@
+"""Finding tags: `sites/html.py`, and the addresses that pages name."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatgptes.errors import UnexpectedFormatError
+from chatgptes.sites import html
+from chatgptes.sites.addresses import ajax_url, api_root
+from chatgptes.sites.dialect import Page
+from chatgptes.values.http import Headers
+
+BOT = b"bot-box"
+CLASSES = (BOT, b"bot-popup")
+
+
+def found(page: bytes) -> list[dict[str, str]]:
+    quick, exact = html._quick(page, CLASSES), html._tokenise(page, CLASSES)
+    assert quick is None or quick == exact
+    return [html.attributes(tag) for tag in html.tags(page, CLASSES)]
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        (b'<div class="bot-box" data-n="1">', "1"),
+        (b"<div data-n='1' class='x bot-box\ty'>", "1"),
+        (b"<DIV CLASS=bot-box DATA-N=1>", "1"),
+        (b'<div class = "bot-box"\n\n data-n\n=\n"1"\n>', "1"),
+        (b'<div data-n="a > b" class="bot-box">', "a > b"),
+        (b'<div data-n="<15" class="bot-box">', "<15"),
+        (b'<div data-n=\'{"a":"</div>"}\' class=bot-box>', '{"a":"</div>"}'),
+        (b'<div data-n="1" data-n="2" class="bot-box" class="other">', "1"),
+        (b'<div class="bot-box"data-n="1">', "1"),
+        (b'<div/class="bot-box"/data-n=1>', "1"),
+        (b'<div disabled class="bot-box" data-n>', ""),
+        (b'<div class="bot-box" data-n=>', ""),
+        (b'<div class="bot-box" data-n=a"b>', 'a"b'),
+        (b'<div class="bot-box" data-n="l1\r\nl2">', "l1\nl2"),
+        ('<div class="bot-box" data-n="é中🙂">'.encode(), "é中🙂"),
+        (b'<p title="<b>" <div class=bot-box data-n=1>', "1"),  # All of it is one tag, a <p>.
+    ],
+)
+def test_a_tag_is_read_however_it_is_written(tag: bytes, value: str) -> None:
+    for before in (b"", b'<!doctype html><p>It\'s "text"</p>', b"<script>a<b</script>"):
+        assert [read["data-n"] for read in found(before + tag + b"</div>")] == [value]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'<!-- <div class="bot-box"> -->',
+        b'<!-- > <div class="bot-box">',
+        b"<script>var a = '<div class=\"bot-box\">';</script>",
+        b'<SCRIPT>x</SCRIP><div class="bot-box"></script>',
+        b'<style>/* <div class="bot-box"> */</style>',
+        b'<textarea><div class="bot-box"></textarea>',
+        b'<title><div class="bot-box"></title>',
+        b"<p title='<div class=\"bot-box\">'>",
+        b"<p title=\"<div class='bot-box'>\">",
+        b'<p title="<b><i><div class=bot-box>">',
+        b"<? <div class='bot-box'>",
+        b'<div class="bot-box-content">',
+        b'<div class="my-bot-box">',
+        b'<div id="bot-box">',
+        b'</div class="bot-box">',
+        b'<div class="bot-box"',
+        b'<div class="bot-box>',
+        b"< div class='bot-box'>",
+        b".bot-box { color: red } bot-box",
+        b"<!-- x --!><!--> --><p class='a' title=\"bot-box\">",
+    ],
+)
+def test_what_is_no_tag_or_not_that_class_is_not_found(page: bytes) -> None:
+    assert found(page) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b'<!-- a --><div class="bot-box">',
+        b'<!--><div class="bot-box">',
+        b'<!-- a --!><div class="bot-box"> -->',
+        b'<script>"<!--"</script><div class="bot-box">',
+        b'<p title="<!--"><div class="bot-box">',
+        b'<p title="<script>"><div class="bot-box">',
+        b"<textarea>'\"<script></textarea><div class='bot-box'>",
+        b'<scripty><div class="bot-box">',
+        b'</script><div class="bot-box">',
+        b"It's <div class='bot-box'>",
+        b"a=\"<div class='bot-box'>",  # Text, though it looks like an attribute.
+    ],
+)
+def test_what_only_looks_hidden_is_found(page: bytes) -> None:
+    assert len(found(page)) == 1
+
+
+PIECES = [
+    b'<div class="bot-box" data-n="1">',
+    b"<div class='bot-box'>",
+    b"<i class=bot-popup>",
+    b"bot-box",
+    b"<!--",
+    b"-->",
+    b"<script>",
+    b"</script>",
+    b"<STYLE>",
+    b"</style>",
+    b"<title>",
+    b"</title>",
+    b"<textarea>",
+    b"</textarea>",
+    b"<p ",
+    b">",
+    b'"',
+    b"'",
+    b"=",
+    b"class=",
+    b' class="',
+    b"/",
+    b"<",
+    b"<!",
+    b"</",
+    b" ",
+    b"\n",
+    b"text",
+    b"<a href='x'>",
+    b"--!>",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map(b"".join))
+@settings(max_examples=600, deadline=None)
+def test_the_short_way_and_the_whole_tokeniser_agree(page: bytes) -> None:
+    found(page)
+
+
+@given(st.binary(max_size=300), st.sampled_from(PIECES), st.binary(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_raise(before: bytes, piece: bytes, after: bytes) -> None:
+    found(before + piece + after)
+    page = Page(
+        "https://a.test/", 200, Headers(), before + piece + b"wpaicgParams api.w.org" + after
+    )
+    ajax_url(page)
+    api_root(page)
+    html.utf8(page.headers, page.body)
+
+
+def test_what_a_found_element_holds_as_text_is_no_tag() -> None:
+    page = b'<textarea class="bot-box" data-n="1"><div class="bot-box" data-n="2"></textarea>'
+    page += b'<div class="bot-box" data-n="3">'
+    assert [read["data-n"] for read in found(page)] == ["1", "3"]
+
+
+def test_an_ordinary_page_takes_the_short_way() -> None:
+    page = (
+        b"<html><head><title>t</title><style>.bot-box{}</style><script>if(a<b)c('d')</script>" * 3
+    )
+    page += b"<p>It's</p>" * 50 + b"<!-- c --><div class=\"bot-box\" data-n='1'></div>"
+    quick = html._quick(page, CLASSES)
+    assert quick is not None
+    assert len(quick) == 1
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"bot-box ",
+        b'<a b="',
+        b"<",
+        b'<p class="bot-box-x">',
+        b"<!-- ",
+        b"<a class=bot-box ",
+        b"<script>",
+        b"<a =",
+        b"api.w.org <",
+        b"wpaicgParams ",
+        b'"admin-ajax.php',
+        b"<link rel=https://api.w.org/ ",
+    ],
+)
+def test_time_is_linear_whatever_the_bytes(flood: bytes) -> None:
+    page = flood * (2_000_000 // len(flood)) + b'<div class="bot-box">'
+    started = time.monotonic()
+    html.tags(page, CLASSES)
+    whole = Page("https://a.test/", 200, Headers(), page)
+    ajax_url(whole)
+    api_root(whole)
+    assert time.monotonic() - started < 10  # A quadratic way takes many minutes.
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("a&quot;b&#39;&#x27;&amp;amp;", "a\"b''&amp;"),
+        ("?a=1&copy=2&reg=3", "?a=1&copy=2&reg=3"),
+        ("&copyright &copy &copy;", "&copyright © ©"),
+        ("&notit; &notin;", "&notit; ∉"),
+        ("&nosuch; & &; &#; &#x;", "&nosuch; & &; &#; &#x;"),
+        ("&#128;&#0;&#xD800;&#" + "9" * 50 + ";", "€\ufffd\ufffd\ufffd"),
+        ("&lt;&LT;&ltx&lt", "<<&ltx<"),
+        ("&#65&#x42", "AB"),
+    ],
+)
+def test_entities_are_decoded_as_in_attributes(written: str, meant: str) -> None:
+    assert html.unescape(written) == meant
+    assert found(f'<div class="bot-box" data-n="{written}">'.encode())[0]["data-n"] == meant
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "encoding"),
+    [
+        ("text/html; charset=UTF-8", b"", "utf-8"),
+        ('text/html; charset="windows-1251"', b"", "cp1251"),
+        ("text/html; charset=ISO-8859-1", b"", "cp1252"),
+        ("text/html", b"<meta charset='shift_jis'>", "shift_jis"),
+        ("text/html", b"<META http-equiv=x content='text/html; charset=koi8-r'>", "koi8-r"),
+        ("text/html; charset=utf-8", b"<meta charset=koi8-r>", "utf-8"),
+        ("text/html; charset=koi8-r", b"\xef\xbb\xbf<p>", "utf-8"),
+        ("text/html", b"\xff\xfe<\x00", "utf-16-le"),
+        ("text/html; charset=nonsense", b"", "utf-8"),
+        ("text/html; charset=zlib", b"", "utf-8"),
+        ("text/html; charset=utf-7", b"", "utf-8"),
+        ("text/html", b"<meta charset=utf-16>", "utf-8"),
+        ("", b"", "utf-8"),
+    ],
+)
+def test_the_charset(kind: str, body: bytes, encoding: str) -> None:
+    assert html.charset(Headers({"Content-Type": kind}), body) == encoding
+
+
+def test_a_page_in_utf_16_is_read() -> None:
+    body = '<div class="bot-box" data-n="é">'.encode("utf-16")
+    page, encoding = html.utf8(Headers(), body)
+    assert html.attributes(html.tags(page, CLASSES)[0], encoding)["data-n"] == "é"
+
+
+# -- Addresses -------------------------------------------------------------------------------
+
+
+def page_of(body: str, url: str = "https://a.test/sub/chat/", **headers: str) -> Page:
+    return Page(url, 200, Headers(headers), body.encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "url"),
+    [
+        (
+            'wpaicgParams={"x":1,"ajax_url":"https:\\/\\/a.test\\/wp\\/wp-admin\\/admin-ajax.php"}',
+            "https://a.test/wp/wp-admin/admin-ajax.php",
+        ),
+        (
+            'wpaicgParams={"ajax_url":"/wp/wp-admin/admin-ajax.php"}',
+            "https://a.test/wp/wp-admin/admin-ajax.php",
+        ),
+        (
+            'wpaicgParams={"ajax_url":"//www.a.test/wp-admin/admin-ajax.php"}',
+            "https://www.a.test/wp-admin/admin-ajax.php",
+        ),
+        (
+            '<script>var o = {"u":"https:\\/\\/a.test\\/b\\/wp-admin\\/admin-ajax.php"}</script>',
+            "https://a.test/b/wp-admin/admin-ajax.php",
+        ),
+        (
+            "<script>f('https://other.test/wp-admin/admin-ajax.php')</script>",
+            "https://a.test/wp-admin/admin-ajax.php",
+        ),
+        (
+            "<link rel='https://api.w.org/' href='https://a.test/blog/wp-json/' />",
+            "https://a.test/blog/wp-admin/admin-ajax.php",
+        ),
+        (
+            "<link rel='https://api.w.org/' href='https://a.test/blog/index.php?rest_route=/'>",
+            "https://a.test/blog/wp-admin/admin-ajax.php",
+        ),
+        ("", "https://a.test/wp-admin/admin-ajax.php"),
+    ],
+)
+def test_the_ajax_address(body: str, url: str) -> None:
+    assert ajax_url(page_of(body)) == url
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://evil.test/wp-admin/admin-ajax.php",
+        "http://a.test/x",
+        "https://a.test:8443/x",
+        "javascript:x",
+        "https://[",
+        "https://a.test@evil.test/x",
+    ],
+)
+def test_an_ajax_address_elsewhere_is_refused_and_named(written: str) -> None:
+    with pytest.raises(UnexpectedFormatError) as caught:
+        ajax_url(page_of(f'wpaicgParams={{"ajax_url":"{written}"}}'))
+    assert "https://a.test" in str(caught.value)
+    if "evil" in written:
+        assert "evil.test" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "root"),
+    [
+        (
+            [("Link", '<https://a.test/wp-json/>; rel="https://api.w.org/"')],
+            "",
+            "https://a.test/wp-json/",
+        ),
+        (
+            [
+                (
+                    "Link",
+                    '<https://a.test/x>; rel=shortlink, </r/>; title="a,b;c"; rel="x https://api.w.org/"',
+                )
+            ],
+            "",
+            "https://a.test/r/",
+        ),
+        (
+            [("Link", "<a>; rel=b"), ("link", "<?rest_route=/>;rel=https://api.w.org/")],
+            "",
+            "https://a.test/sub/chat/?rest_route=/",
+        ),
+        (
+            [],
+            '<link href="https://a.test/?rest_route=&#x2F;" rel="https://api.w.org/">',
+            "https://a.test/?rest_route=/",
+        ),
+        ([], "<link rel=https://api.w.org/ href=/wp-json/ >", "https://a.test/wp-json/"),
+        ([("Link", "<https://a.test/x>; rel=shortlink")], "https://api.w.org/", None),
+        ([("Link", '<https://[>; rel="https://api.w.org/"')], "", None),
+    ],
+)
+def test_the_rest_root(headers: list[tuple[str, str]], body: str, root: str | None) -> None:
+    page = Page("https://a.test/sub/chat/", 200, Headers(headers), body.encode())
+    assert api_root(page) == root
+
+
+def test_many_bots_in_a_random_page_keep_their_order() -> None:
+    rng = random.Random(4)
+    page, numbers = b"", []
+    for number in range(150):
+        page += rng.choice(
+            [b"<p>It's</p>", b"<!-- bot-box -->", b"<script>'bot-box'</script>", b" x "]
+        )
+        page += b'<div data-n="%d" class="bot-box">' % number
+        numbers.append(str(number))
+    assert [read["data-n"] for read in found(page)] == numbers
+
+
+def test_an_end_tag_in_an_attribute_ends_nothing() -> None:
+    for name in ("script", "textarea", "style", "title"):
+        page = f"<p><{name} a='</{name}> '>x <div class=bot-one a=b></div></{name}>".encode()
+        assert html.tags(page, (b"bot-one",)) == []
+        page += b"<div class=bot-one>"
+        assert len(html.tags(page, (b"bot-one",))) == 1

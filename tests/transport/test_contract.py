@@ -1,0 +1,115 @@
+"""The names of other packages that are not quite public, and that the transports rest on.
+
+When one of these fails after an upgrade, `transport/_curl.py`, `transport/_pools.py` or
+`transport/_sockets.py` has to follow it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import inspect
+import ssl
+
+import curl_cffi
+import pytest
+import requests.adapters
+import urllib3.connection
+import urllib3.connectionpool
+from curl_cffi import Curl, CurlInfo, CurlOpt, ffi, lib
+from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
+
+from chatgptes.transport.curl import engine as _curl
+
+
+def test_names_of_curl_cffi() -> None:
+    for name in (
+        "curl_multi_init", "curl_multi_cleanup", "curl_multi_add_handle", "curl_multi_perform",
+        "curl_multi_remove_handle", "curl_multi_info_read", "curl_multi_poll", "curl_multi_wakeup",
+        "curl_easy_pause", "_curl_easy_setopt",
+    ):  # fmt: skip
+        assert hasattr(lib, name), name
+    for option in (
+        "URL", "POST", "POSTFIELDS", "POSTFIELDSIZE_LARGE", "HTTPHEADER", "ACCEPT_ENCODING",
+        "NOSIGNAL", "QUICK_EXIT", "CONNECTTIMEOUT_MS", "PROXY", "NOPROXY", "PROXYUSERNAME",
+        "PROXYPASSWORD", "SUPPRESS_CONNECT_HEADERS", "CAINFO", "CAPATH", "PROXY_CAINFO",
+        "PROXY_CAPATH", "PREREQFUNCTION", "PREREQDATA", "FRESH_CONNECT", "WRITEFUNCTION",
+        "HEADERFUNCTION", "HTTP_VERSION",
+    ):  # fmt: skip
+        assert hasattr(CurlOpt, option), option
+    for info in ("ACTIVESOCKET", "HTTP_VERSION", "OS_ERRNO", "HTTP_CONNECTCODE", "SIZE_UPLOAD_T",
+                 "SIZE_DOWNLOAD_T", "REQUEST_SIZE"):  # fmt: skip
+        assert hasattr(CurlInfo, info), info
+    assert REAL_TARGET_MAP["chrome"] in {item.value for item in BrowserType}
+
+
+def test_a_handle_has_what_the_engine_uses() -> None:
+    easy = Curl()
+    assert easy._curl
+    assert ffi.string(easy._error_buffer) == b""
+    assert easy._get_callback_exception() is None
+    assert easy.impersonate(REAL_TARGET_MAP["chrome"]) == 0
+    assert easy.impersonate("netscape4") != 0
+    assert isinstance(Curl._WS_RECV_BUFFER_SIZE, int)
+    easy.clean_handles_and_buffers()
+    easy.close()
+    assert easy._curl is None
+
+
+def test_libcurl_can_be_told_not_to_repeat() -> None:
+    assert _curl._before_request is not None
+    easy = Curl()
+    assert lib._curl_easy_setopt(easy._curl, CurlOpt.PREREQFUNCTION, _curl._before_request) == 0
+    easy.close()
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, ValueError])
+def test_what_a_callback_raises_comes_out(raised: type[BaseException]) -> None:
+    engine = _curl.Engine()
+    exchange = _curl.Exchange(repeatable=True, max_headers=1000)
+    exchange.before_request = _raiser(raised)  # type: ignore[method-assign]
+    easy = engine.prepare(_curl.resolve("chrome"), exchange)
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        easy.setopt(CurlOpt.URL, f"http://127.0.0.1:{server.getsockname()[1]}/".encode())
+        easy.setopt(CurlOpt.PROXY, b"")
+        easy.setopt(CurlOpt.NOPROXY, b"")
+        engine.start()
+        for _ in range(100):
+            if engine.step() is not None:
+                break
+            engine.wait(0.1)
+    assert isinstance(exchange.fault, raised)
+    engine.close()
+
+
+def _raiser(raised: type[BaseException]) -> object:
+    def before_request() -> int:
+        raise raised
+
+    return before_request
+
+
+def test_names_of_urllib3_and_requests() -> None:
+    for kind in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection):
+        for name in ("_new_conn", "_tunnel", "connect", "request"):
+            assert callable(getattr(kind, name)), name
+        assert issubclass(kind, http.client.HTTPConnection)
+    assert isinstance(urllib3.connection.HTTPConnection("h")._dns_host, str)
+    assert callable(urllib3.connectionpool.HTTPConnectionPool._put_conn)
+    assert "ConnectionCls" in vars(urllib3.connectionpool.HTTPConnectionPool)
+    assert "read1" in vars(urllib3.HTTPResponse)
+    assert isinstance(urllib3.PoolManager().pool_classes_by_scheme, dict)
+    adapter = requests.adapters.HTTPAdapter
+    for name in ("build_connection_pool_key_attributes", "proxy_manager_for", "cert_verify"):
+        assert callable(getattr(adapter, name)), name
+    assert "stream" in inspect.signature(adapter.send).parameters
+
+
+def test_names_of_the_standard_library() -> None:
+    assert callable(http.client.HTTPResponse._read_status)  # type: ignore[attr-defined]
+    assert http.client.HTTPConnection.response_class is http.client.HTTPResponse
+    source = inspect.getsource(http.client.HTTPConnection._tunnel)  # type: ignore[attr-defined]
+    assert "Tunnel connection failed: {code}" in source
+    assert ssl.SSLContext.sslsocket_class is ssl.SSLSocket
+    assert curl_cffi.__version__

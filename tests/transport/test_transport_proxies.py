@@ -1,0 +1,253 @@
+"""Both transports through real proxies: http and https with a password, socks5, socks5h."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import ssl
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from proxies import PASSWORD, QUOTED, proxy
+from servers import (
+    BOTH,
+    Connection,
+    Server,
+    answering,
+    body,
+    get,
+    head,
+    limits,
+    make,
+    once,
+    post,
+)  # fmt: skip
+
+from chatgptes import errors
+from chatgptes.transport.settings import Routes
+from chatgptes.values.proxy import Proxy
+
+SCHEMES = pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
+
+
+@BOTH
+@SCHEMES
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.filterwarnings("ignore")  # pproxy's own.
+def test_through_a_proxy(
+    kind: str, scheme: str, secure: bool, server_context: ssl.SSLContext, ca_file: str
+) -> None:
+    with (
+        Server(answering(body()), server_context if secure else None) as server,
+        proxy(scheme, server_context) as (url, running),
+    ):
+        transport = make(kind, proxy=url, verify=ca_file)
+        # Where names are resolved here, "localhost" may be ::1 first, where nobody listens.
+        name = "127.0.0.1" if scheme == "socks5" else "localhost"
+        site = f"{server.url.partition(':')[0]}://{name}:{server.port}/"
+        for _ in range(3):
+            assert b"".join(transport.send(post(site), limits())) == b"ok"
+        # libcurl opens a connection for each request to an http site through an https proxy.
+        if secure or (kind, scheme) != ("curl_cffi", "https"):
+            assert server.accepted == 1
+        assert running.routes
+        assert [heard.body for heard in server.heard] == [b"hello"] * 3
+        assert {heard.header("proxy-authorization") for heard in server.heard} == {None}
+        copy = pickle.loads(pickle.dumps(transport))
+        assert b"".join(copy.send(post(site), limits())) == b"ok"
+        for text in (repr(transport), str(transport)):
+            assert PASSWORD not in text
+            assert QUOTED not in text
+        transport.close()
+        copy.close()
+
+
+@BOTH
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("words", ["", "user:wr%6fng@"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_proxy_wants_a_password(
+    kind: str, scheme: str, words: str, server_context: ssl.SSLContext, ca_file: str
+) -> None:
+    with (
+        Server(answering(body()), server_context) as server,
+        proxy(scheme, server_context) as (url, _),
+    ):
+        url = url.replace(f"user:{QUOTED}@", words)
+        with pytest.raises(errors.ProxyError, match="user name and password") as caught:
+            make(kind, proxy=url, verify=ca_file).send(post(server.url), limits())
+        assert "wrong" not in "".join(traceback.format_exception(caught.value))
+        assert caught.value.__context__ is None
+        assert not server.heard
+
+
+def test_a_forwarding_proxy_wants_a_password() -> None:
+    refusal = body(b"no", "Proxy-Authenticate: Basic", status="407 Proxy Authentication Required")
+    for kind in ("requests", "curl_cffi"):
+        with Server(answering(refusal)) as server, pytest.raises(errors.ProxyError, match="user"):
+            make(kind, proxy=server.url).send(get("http://site.invalid/"), limits())
+        assert server.heard[0].target == "http://site.invalid/"
+
+
+@BOTH
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
+def test_no_proxy_there(kind: str, scheme: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"{scheme}://me:hidden@127.0.0.1:{unused.getsockname()[1]}"
+        for site in ("http://127.0.0.1/", "https://127.0.0.1/"):
+            with pytest.raises(errors.ProxyError, match=rf"proxy {scheme}://127") as caught:
+                make(kind, proxy=url).send(get(site), limits())
+            assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+@BOTH
+def test_a_proxy_without_a_name(kind: str) -> None:
+    with pytest.raises(errors.ProxyError, match="name was not found"):
+        make(kind, proxy="http://proxy.invalid:1").send(get("https://site.invalid/"), limits())
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        (body(b"no", status="403 Forbidden"), "403"),
+        (body(b"<p>gone", status="502 Bad Gateway"), "502"),
+        (b"what?\r\n\r\n", "could not be used"),
+        (b"", "could not be used"),
+    ],
+)
+def test_a_proxy_that_does_not_connect(kind: str, answer: bytes, match: str) -> None:
+    with Server(once(answer)) as server, pytest.raises(errors.ProxyError, match=match) as caught:
+        make(kind, proxy=server.url).send(post("https://site.invalid/"), limits())
+    assert caught.value.__context__ is None
+
+
+def socks(*answers: bytes) -> Callable[[Connection], None]:
+    def handler(connection: Connection) -> None:
+        for answer in answers:
+            connection.sock.recv(1000)
+            connection.send(answer)
+
+    return handler
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("login", "answers", "match"),
+    [
+        ("", (b"\x05\xff",), "wants a user name"),
+        ("me:hidden@", (b"\x05\xff",), "refused the user name"),
+        ("me:hidden@", (b"\x05\x02", b"\x01\x01"), "refused the user name"),
+        ("", (b"\x05\x00", b"\x05\x05\x00\x01\0\0\0\0\0\0"), "could not be used"),
+        ("", (b"\x05\x00", b"\x05\x02\x00\x01\0\0\0\0\0\0"), "could not be used"),
+        ("", (b"HTTP/1.1 400 Bad Request\r\n\r\n",), "could not be used"),
+        ("", (b"\x05",), "could not be used"),
+    ],
+)
+def test_a_socks_proxy_says_no(
+    kind: str, login: str, answers: tuple[bytes, ...], match: str
+) -> None:
+    with Server(socks(*answers)) as server:
+        transport = make(kind, proxy=f"socks5h://{login}127.0.0.1:{server.port}")
+        with pytest.raises(errors.ProxyError, match=match) as caught:
+            transport.send(get("http://site.invalid/"), limits())
+        assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+@BOTH
+def test_who_resolves_the_name(kind: str) -> None:
+    with Server(socks(b"\x05\x00")) as server:
+        transport = make(kind, proxy=f"socks5://127.0.0.1:{server.port}")
+        with pytest.raises(errors.ConnectError, match=r"site\.invalid was not found"):
+            transport.send(get("http://site.invalid/"), limits())
+
+
+@BOTH
+def test_tls_through_a_proxy_is_checked(kind: str, server_context: ssl.SSLContext) -> None:
+    def tunnel(connection: Connection) -> None:
+        connection.hear()
+        connection.send(head(status="200 Connected"))
+        with server_context.wrap_socket(connection.sock, server_side=True) as inner:
+            inner.recv(1)
+
+    with Server(tunnel) as server, pytest.raises(errors.TLSError, match="localhost"):
+        make(kind, proxy=server.url).send(post("https://localhost/"), limits())
+
+
+@BOTH
+def test_the_environment_counts_when_asked(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    with Server(answering(body(b"proxy"))) as through, Server(answering(body(b"direct"))) as direct:
+        monkeypatch.setenv("http_proxy", through.url)
+        asked, not_asked = make(kind, trust_env=True), make(kind)
+        monkeypatch.setenv("no_proxy", "example.com, 127.0.0.0/8")
+        excepted = make(kind, trust_env=True)
+        explicit = make(kind, trust_env=True, proxy=through.url)
+        said = [
+            b"".join(transport.send(get(direct.url), limits()))
+            for transport in (asked, not_asked, excepted, explicit)
+        ]
+    assert said == [b"proxy", b"direct", b"direct", b"proxy"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["ftp://host:1", "http://", "http://:8080", "http://host:99999", "http://host:0",
+     "http://host:x", "socks4://host:1", "http://ho st:1", 7,
+     "socks5://u:" + "x" * 300 + "@host"],
+)  # fmt: skip
+@BOTH
+def test_bad_proxies(kind: str, bad: Any) -> None:
+    if isinstance(bad, str):
+        bad = bad.replace("//h", "//me:hidden@h")
+    with pytest.raises(errors.InvalidConfigError, match="proxy must be a URL") as caught:
+        make(kind, proxy=bad)
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_proxy_urls() -> None:
+    assert Proxy.parse("proxy:3128") == Proxy("http", "proxy", 3128)
+    assert Proxy.parse("https://[::1]") == Proxy("https", "::1", 443)
+    assert Proxy.parse("socks5h://h").address == "socks5h://h:1080"
+    full = Proxy.parse(f"http://user:{QUOTED}@host:1")
+    assert (full.username, full.password) == ("user", PASSWORD)
+    assert Proxy.parse(full.url) == full
+    assert PASSWORD not in repr(full) + full.address
+
+
+@pytest.mark.parametrize(
+    ("rule", "url", "direct"),
+    [
+        ("*", "http://a/", True),
+        ("a.org", "http://a.org/", True),
+        ("a.org", "http://A.ORG./", True),
+        ("a.org", "http://sub.a.org/", True),
+        (".a.org", "http://sub.a.org/", True),
+        ("*.a.org", "http://sub.a.org/", True),
+        ("a.org", "http://aa.org/", False),
+        ("a.org:81", "http://a.org:81/", True),
+        ("a.org:81", "http://a.org/", False),
+        ("a.org:80", "http://a.org/", True),
+        ("10.0.0.0/8", "http://10.1.2.3/", True),
+        ("10.1.2.3", "http://10.1.2.3/", True),
+        ("10.1.2.3:80", "http://10.1.2.3/", True),
+        ("10.0.0.0/8", "http://11.1.2.3/", False),
+        ("::1", "http://[::1]/", True),
+        ("[::1]", "http://[::1]/", True),
+        ("b, ,a.org", "http://a.org/", True),
+        ("", "http://a.org/", False),
+    ],
+)
+def test_no_proxy(rule: str, url: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", "socks5h://proxy")
+    monkeypatch.setenv("no_proxy", rule)
+    routes = Routes.read(None, True)
+    assert (routes.route(url) is None) == direct
+    assert Routes.read(None, False).route(url) is None

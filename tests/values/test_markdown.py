@@ -1,0 +1,205 @@
+"""`Reply` in a notebook: two programs that make HTML of Markdown agree that nothing in it acts.
+
+Both are set to let through all that they are given, so what stops it is ours.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+mistune = pytest.importorskip("mistune")
+from markdown_it import MarkdownIt  # noqa: E402 - rich brings it.
+
+from chatgptes import Reply  # noqa: E402
+from chatgptes.values.markdown import harmless_markdown  # noqa: E402
+
+TAGS = {
+    "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img",
+    "li", "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+ATTRIBUTES = {"href", "src", "alt", "title", "class", "start", "style"}
+
+
+def _commonmark(text: str) -> str:
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    parser.validateLink = lambda url: True  # type: ignore[method-assign]
+    return str(parser.render(text))
+
+
+def _mistune(text: str) -> str:
+    renderer = mistune.HTMLRenderer(escape=False, allow_harmful_protocols=True)
+    plugins = ["strikethrough", "table", "url"]
+    return str(mistune.create_markdown(renderer=renderer, plugins=plugins)(text))
+
+
+PROGRAMS = [_commonmark, _mistune]
+
+
+class Page(HTMLParser):
+    """What a browser would see: every tag, checked, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in TAGS, tag
+        self.tags.append(tag)
+        for name, value in attrs:
+            assert name in ATTRIBUTES, (tag, name)
+            assert name != "style" or re.fullmatch(r"text-align: ?\w+;?", value or "")
+            if name in ("href", "src"):
+                self.links.append(value or "")
+                address = re.sub(r"[\x00-\x20]", "", value or "")
+                scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*):", address)
+                assert not scheme or scheme[1].lower() in ("http", "https", "mailto"), value
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def shown(text: str) -> list[Page]:
+    return [Page(program(harmless_markdown(text))) for program in PROGRAMS]
+
+
+PIECES = [
+    "<img src=x onerror=alert(1)>", "<script>", "</script>", "<!-- ", "-->", "<?x?>", "<![CDATA[",
+    "[a](", "![a](", "[a]: ", "[a]", ")", "<", ">", "javascript:alert(1)", "JaVaScRiPt:x",
+    "&#106;avascript:x", "java&Tab;script:x", "javascript&colon;x", "data:text/html,x",
+    "vbscript:x", "<javascript:x>", "https://example.org/", "`", "``", "```", "~~~", "```html",
+    "    ", "  ",
+    "\n", "\n\n", "\r", "- ", "1. ", "> ", "\\", "|", "| - |\n", "|---|---|\n", "$", "$$", "\t",
+    "*", "_", "#", "x", " ", '"', "'", "(", "&lt;", "\x00", "\x0b", "\u2028", "\x85", "\x9b",
+    "- ```\n", "> ```\n",
+    "---\n", "<b>", "\ue0000\ue001", "<https://a/onclick=x>", "===\n",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=24).map("".join))
+@example("- ```\n  ```\n  <img src=x onerror=alert(1)>\n")
+@example("a `\n` <img src=x onerror=alert(1)> `")
+@example("| a | b |\n|---|---|\n| `a | <img src=x onerror=alert(1)> ` |")
+@example("[a](b`c) <img src=x onerror=alert(1)> `d`")
+@example('[a](b\n"ti`tle") <img src=x onerror=alert(1)> `x`')
+@example("- a\n  ```\n<img src=x onerror=alert(1)>")
+@example("\\`<img src=x onerror=alert(1)>`")
+@example("> [a]:\n> javascript:alert(1)\n\n[a]")
+@example("[a](<\tjavascript:alert(1)>)")
+@example("[a](" + "&Tab;" * 40 + "javascript:alert(1))")
+@example("[a](&amp;#106;avascript:alert(1))")
+@example("![a](java\\\nscript:x)")
+@example("<\x00script>alert(1)</script>")
+@example("> ```\n<img src=x onerror=alert(1)>\n> ```\n<b>")
+@example("- > ```\n  > x\n  <b>\n> ```\n<b>\n```")
+@example("~~~\n```\n~~~\n<b>\n```")
+@example("<https://x/onmouseover=alert(1)>")
+def test_nothing_acts(text: str) -> None:
+    shown(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Use `<div class="x">` and ``a`b``.',
+        "```html\n<script>a && b</script>\n```",
+        "1. Do this:\n\n   ```sh\n   ls <here>\n   ```\n2. Then that.",
+        "- ```\n  x <y> z\n  ```",
+        "| a | b |\n|---|---|\n| `<i>` | c |",
+        "~~~\n```\n<b>\n~~~",
+        "> So:\n>\n> ```html\n> <b>\n> ```\n> and `<i>`",
+        "| a |\n|---|\n| `x\\|y <i>` |",
+        "Half of it:\n\n```python\nif a < b:",
+    ],
+)
+def test_code_stays_readable(text: str) -> None:
+    wanted = re.findall(
+        r'<div class="x">|<script>a && b</script>|ls <here>|x <y> z|y <i>|<i>|<b>|a < b', text
+    )
+    for page in shown(text):
+        assert "code" in page.tags
+        assert wanted
+        for code in wanted:
+            assert code in page.text
+        assert "\\|" not in page.text
+        assert "&lt;" not in page.text
+        assert "&#" not in page.text
+
+
+def test_code_in_a_list_is_as_far_left_as_elsewhere() -> None:
+    for page in shown("1. Do:\n\n   ```py\n   if a:\n       b\n   ```\n"):
+        assert "\nif a:\n    b\n" in "\n" + page.text.split("Do:")[1].lstrip("\n")
+
+
+def test_lone_backticks_are_no_code() -> None:
+    for page in shown("A ` here\nand <b> there ` too."):
+        assert "code" not in page.tags
+        assert "and <b> there ` too." in page.text
+
+
+def test_text_looks_the_same() -> None:
+    text = "Is 1 < 2, a<b, AT&T & \\<x\\> and `\\`? **Yes**, _so_ ~~not~~ <me@example.org>."
+    for page in shown(text):
+        assert (
+            page.text.strip() == "Is 1 < 2, a<b, AT&T & <x> and \\? Yes, so not <me@example.org>."
+        )
+        assert {"strong", "em", "code"} <= set(page.tags)
+
+
+def test_good_links_stay() -> None:
+    text = (
+        "[a](https://example.org/a_(b)) ![p](http://example.org/p.png 'a title') [m](mailto:a@b.c)"
+        " [r][1] [here](#part) [there](../x?a=b:c)\n\n[1]: https://example.org/r 'x'\n"
+    )
+    for page in shown(text):
+        assert page.links == [
+            "https://example.org/a_(b)", "http://example.org/p.png", "mailto:a@b.c",
+            "https://example.org/r", "#part", "../x?a=b:c",
+        ]  # fmt: skip
+
+
+def test_no_control_character_is_left() -> None:
+    """Neither for a browser nor for a terminal, where U+009B begins what U+001B [ does."""
+    controls = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
+    for text in ("a{}b", "`a{}b`", "```\na{}b\n```", "[a](https://example.org/{})", "$a{}b$"):
+        for control in controls:
+            shown = harmless_markdown(text.format(control))
+            assert not set(shown) & (set(controls) - {"\t", "\n"}), repr(control)
+            if control in "\r\x85" and text == "a{}b":  # U+0085 is NEXT LINE: words stay apart.
+                assert shown == "a\nb"
+
+
+def test_formulas() -> None:
+    assert harmless_markdown("$a<b$") == "$a< b$"  # `&lt;` would be an error of TeX.
+    assert "\\href" not in harmless_markdown("$\\href{javascript:alert(1)}{x}$")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["](" * 50_000, "\\" * 200_000, "<" * 200_000, "`\\" * 50_000, "a`" * 50_000, "```\n" * 30_000,
+     " ".join("`" * size for size in range(500)), "- " * 50_000 + "```", "$<a" * 50_000],
+)  # fmt: skip
+def test_it_takes_no_time(text: str) -> None:
+    start = time.monotonic()
+    harmless_markdown(text)
+    assert time.monotonic() - start < 10  # Where a square of the length would be minutes.
+
+
+def test_a_reply_shows_itself_so() -> None:
+    reply = Reply("<script>alert(1)</script> **bold**")
+    assert reply._repr_markdown_() == "&lt;script>alert(1)&lt;/script> **bold**"
+    assert str(reply) == reply.text
