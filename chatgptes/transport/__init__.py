@@ -7,9 +7,9 @@ from typing import Any
 
 from ..errors import MissingRequirementsError
 from ..values.checks import check_transport
-from .base import Response, Transport
+from .base import AsyncResponse, AsyncTransport, Response, Transport
 
-__all__ = ["Response", "Transport", "select"]
+__all__ = ["AsyncResponse", "AsyncTransport", "Response", "Transport", "select"]
 
 
 def select(

@@ -1,30 +1,23 @@
-"""The seam between a turn and the network.
+"""The two seams between a turn and the network, one blocking and one for event loops.
 
-A `Transport` sends one request and gives back a response whose body is read as it arrives.
-It blocks, is used from many threads at once, follows no redirects, keeps no cookies, and retries
-nothing: all that is done once, in the core, for every transport.  Twenty lines make one:
-
-    class MyTransport:
-        def send(self, request, deadline):
-            ...                       # every wait ends at deadline.remaining(), and on its cancel
-            return MyResponse(...)
-        def close(self): ...
+A transport sends one request and gives back a response whose body is read as it arrives.  It
+follows no redirects, keeps no cookies and retries nothing: a turn does all that, once, for every
+transport.  Twenty lines make one; the documentation's page on transports has both kinds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol, runtime_checkable
 
 from ..values.deadline import Deadline
 from ..values.http import Headers, Request
 
-__all__ = ["Response", "Transport"]
+__all__ = ["AsyncResponse", "AsyncTransport", "Response", "Transport"]
 
 
-@runtime_checkable
-class Response(Protocol):
-    """A response whose headers have arrived and whose body is on its way."""
+class ResponseHead(Protocol):
+    """The part of a response that has arrived, and its end: the same for both kinds."""
 
     @property
     def status(self) -> int:
@@ -38,8 +31,23 @@ class Response(Protocol):
     def url(self) -> str:
         """The address that was asked."""
 
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else end it.
+
+        Any number of times, from any thread; never blocks, never raises.  A library that closes
+        with a coroutine schedules it here, and awaits it in the transport's `aclose()`.
+        """
+        ...
+
+
+@runtime_checkable
+class Response(ResponseHead, Protocol):
+    """A response whose headers have arrived and whose body is on its way."""
+
     def __iter__(self) -> Iterator[bytes]:
-        """The body as it arrives, content encodings undone; pieces of any size but zero.
+        """Iterate over the body as it arrives, content encodings undone, in pieces of any size.
+
+        Called once.
 
         Raises:
             TransportError: the body broke off, or its encoding is bad.
@@ -48,11 +56,13 @@ class Response(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Give the connection back if the body was read to its end, else end it.
 
-        Any number of times; never blocks, never raises.
-        """
+@runtime_checkable
+class AsyncResponse(ResponseHead, Protocol):
+    """The same for an event loop."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """As `Response.__iter__`.  A cancelled step leaves nothing running."""
         ...
 
 
@@ -62,6 +72,8 @@ class Transport(Protocol):
 
     def send(self, request: Request, deadline: Deadline) -> Response:
         """Send `request` as it is and wait for the response's status and headers.
+
+        Every wait ends at `deadline.remaining()`, and on the deadline's cancel.
 
         Raises:
             ConnectError, ProxyError, TLSError: nothing was sent.
@@ -74,4 +86,21 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close every idle connection.  Any number of times."""
+        ...
+
+
+@runtime_checkable
+class AsyncTransport(Protocol):
+    """HTTP on an event loop, usable from many tasks at once; never blocks the loop."""
+
+    async def send(self, request: Request, deadline: Deadline) -> AsyncResponse:
+        """Send `request` as it is and wait for the response's status and headers.
+
+        The library cancels what it awaits here, and in the response's body, when the turn is
+        cancelled or one of its limits passes.  Errors as `Transport.send`.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection.  Any number of times."""
         ...

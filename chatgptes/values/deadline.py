@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -68,35 +69,51 @@ class Timeout:
 
 
 class Signal:
-    """A one-shot event for one waiter, built on a bare lock.
+    """A one-shot event: set by any thread, awaited by a thread or, through callbacks, by a task.
 
-    `threading.Event` takes a lock in Python code; a finalizer that runs inside that code and sets
-    the event would wait for itself.  A bare lock's acquire and release are single C calls.
+    It holds no lock while it runs code that a finalizer could interrupt (`threading.Event` does):
+    a deque's steps are atomic, so each callback is taken by exactly one side.
     """
 
-    __slots__ = ("_lock",)
+    __slots__ = ("_callbacks", "_set")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        self._set = False
+        self._callbacks: deque[Callable[[], None]] = deque()
+
+    @property
+    def is_set(self) -> bool:
+        """True once `set()` was called."""
+        return self._set
 
     def set(self) -> None:
-        """Wake the waiter, now or when it comes.  Any thread, any number of times."""
-        try:
-            self._lock.release()
-        except RuntimeError:
-            pass  # It was set already.
+        """Wake whoever waits, now or when they come.  Any thread, any number of times."""
+        self._set = True
+        callbacks = self._callbacks
+        while callbacks:
+            try:
+                callback = callbacks.popleft()
+            except IndexError:
+                return  # Another thread was faster.
+            callback()
 
-    def wait(self, seconds: float | None) -> bool:
-        """Wait at most `seconds` (None: without limit); True when the signal was set."""
-        if seconds is not None and seconds <= 0:
-            done = self._lock.acquire(blocking=False)
-        else:
-            limit = -1 if seconds is None else min(seconds, threading.TIMEOUT_MAX)
-            done = self._lock.acquire(timeout=limit)
-        if done:
+    def on_set(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once when the signal is set; at once if it already was.
+
+        It may run in any thread, and must neither block nor raise.
+        """
+        self._callbacks.append(callback)
+        if self._set:
             self.set()
-        return done
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait at most `seconds` (None: without limit); True when the signal was set."""
+        if self._set or (seconds is not None and seconds <= 0):
+            return self._set
+        lock = threading.Lock()
+        lock.acquire()
+        self.on_set(lock.release)
+        return lock.acquire(timeout=-1 if seconds is None else min(seconds, threading.TIMEOUT_MAX))
 
 
 class Registration:
