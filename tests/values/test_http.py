@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatgptes.values.urls import _known_place
-from chatgptes.values.urls import ascii_url, may_send, origin, redact
+from chatgptes.values.urls import _known_place, ascii_url, may_send, origin, redact
 
 
 @pytest.mark.parametrize(
