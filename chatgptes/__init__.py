@@ -17,7 +17,9 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import errors, sandbox
-    from .aio.client import AsyncClient, AsyncConversation, AsyncStream
+    from .aio.client import AsyncClient
+    from .aio.conversation import AsyncConversation
+    from .aio.stream import AsyncStream
     from .batches.batch import batch
     from .batches.file import BatchResult
     from .batches.run import BatchProgress
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from .provider import AsyncGeneratorProvider, ChatGptEs, ProviderModelMixin
     from .shared import chat, stream
     from .sites.dialect import Bot
-    from .transport.base import Response, Transport
+    from .transport.base import AsyncResponse, AsyncTransport, Response, Transport
     from .turn.config import DEFAULT
     from .turn.stream import Stream
     from .values.deadline import Deadline, Timeout
@@ -65,7 +67,9 @@ __all__ = [
     "AsyncClient",
     "AsyncConversation",
     "AsyncGeneratorProvider",
+    "AsyncResponse",
     "AsyncStream",
+    "AsyncTransport",
     "AuthenticationError",
     "BatchProgress",
     "BatchResult",
@@ -120,7 +124,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "aio.client": ("AsyncClient", "AsyncConversation", "AsyncStream"),
+    "aio.client": ("AsyncClient",),
+    "aio.conversation": ("AsyncConversation",),
+    "aio.stream": ("AsyncStream",),
     "batches.file": ("BatchResult",),
     "batches.run": ("BatchProgress",),
     "batches.batch": ("batch",),
@@ -145,7 +151,7 @@ _MODULES = {
     "shared": ("chat", "stream"),
     "sites.dialect": ("Bot",),
     "turn.stream": ("Stream",),
-    "transport.base": ("Response", "Transport"),
+    "transport.base": ("AsyncResponse", "AsyncTransport", "Response", "Transport"),
 }  # fmt: skip
 _WHERE = {name: module for module, names in _MODULES.items() for name in names}
 _SUBMODULES = ("errors", "sandbox")

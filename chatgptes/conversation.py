@@ -6,229 +6,111 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Unpack
 from uuid import uuid4
 
 from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from .turn.plan import ClientPlan
-from .turn.queueing import OneAtATime
+from .sites import dialect
+from .transport import Transport
+from .turn.blocking import BlockingTurn
+from .turn.core import Core
+from .turn.queueing import ConversationQueue, Limiter
 from .turn.stream import Stream, drained
-from .turn.take import Ask, Outcome
-from .values.deadline import Timeout
+from .turn.take import Ask, Turn, TurnOptions, check_options
 from .values.http import Limits
-from .values.images import ImageSource, Unread
-from .values.messages import Message, Prompt, check, check_prompt, images_of, with_files
+from .values.images import Unread
+from .values.messages import Message, Prompt, check, check_prompt, images_of
+from .values.process import PerProcess
 from .values.reply import Reply
 
-if TYPE_CHECKING:
-    from .client import Client
-
-__all__ = ["Conversation"]
+__all__ = ["Conversation", "ConversationState"]
 
 VERSION = 1
-_ANY = Limits(prompt=1 << 40, image=1 << 40)  # What was sent once is taken back.
+_NO_LIMITS = Limits(prompt=1 << 40, image=1 << 40)  # Whatever was sent once is restored.
 
 
-class _Next(ClientPlan):
-    """The next turn of a conversation: what it says is known once the one before has ended."""
+class ConversationState:
+    """The messages of a conversation so far, and all that the next turn needs.
 
-    def __init__(
-        self,
-        client: Client,
-        timeout: Timeout | float | None,
-        conversation: Conversation,
-        message: Message,
-        web_search: bool,
-    ) -> None:
-        super().__init__(client, timeout, conversation.queue)
-        self._conversation = conversation
-        self._message = message
-        self._web_search = web_search
-
-    def read_files(self) -> None:
-        (self._message,) = with_files([self._message], self.client.limits)
-
-    def ask(self) -> Ask:
-        self.read_files()
-        return self._conversation._ask(self._message, self._web_search)
-
-    def finish(self, outcome: Outcome, text: str, elapsed: float) -> Reply:
-        self._conversation._finished(self._message, outcome, text)
-        return super().finish(outcome, text, elapsed)
-
-
-class Conversation:
-    """Turns that follow one another.  Made by `Client.conversation()`.
-
-    One turn at a time: a second one from another thread waits for the first.  A turn that failed
-    or was left early leaves the conversation as it was (though an `aipkit` site, which keeps the
-    conversation itself, may remember what it was asked).
+    Its file, if it goes on from one, is read by `load`, which may block.
     """
 
     def __init__(
-        self, client: Client, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+        self, core: Core, saved: Mapping[str, Any] | str | os.PathLike[str] | None
     ) -> None:
-        self._start(client, saved)
-        self._load()
-
-    @classmethod
-    def _deferred(
-        cls, client: Client, saved: Mapping[str, Any] | str | os.PathLike[str] | None
-    ) -> Conversation:
-        """A conversation whose file is read when it is first needed."""
-        conversation = cls.__new__(cls)
-        conversation._start(client, saved)
-        if isinstance(saved, Mapping):
-            conversation._load()
-        return conversation
-
-    def _start(
-        self, client: Client, saved: Mapping[str, Any] | str | os.PathLike[str] | None
-    ) -> None:
-        self._client = client
-        self._new_queue()
-        self._messages: list[Message] = []
-        self._id = str(uuid4())
-        self._visitor = client.visitor
-        self._system = client.system
-        self._memory = ""
-        self._state: dict[str, str] = {}
         if not (saved is None or isinstance(saved, (Mapping, str, os.PathLike))):
             raise InvalidConfigError(
                 "A conversation goes on from a dict or the path of a file, not from"
                 f" {type(saved).__name__}."
             )
+        self.core = core
+        self.messages: list[Message] = []
+        self.id = str(uuid4())
+        self.visitor = core.visitor
+        self.system = core.config.system
+        self.place = ""
+        self.state: dict[str, str] = {}
+        self._queue = PerProcess(ConversationQueue)
+        self._loading = PerProcess(threading.Lock)
         self._saved = saved
-
-    def _new_queue(self) -> None:
-        self._pid = os.getpid()
-        self._queue = OneAtATime()
-        self._loading = threading.Lock()
+        if isinstance(saved, Mapping):
+            self.load()
 
     @property
-    def queue(self) -> OneAtATime:
-        """Where its turns wait for one another, in this process."""
-        if self._pid != os.getpid():
-            self._new_queue()  # After a fork: a turn under way is the parent's.
-        return self._queue
+    def queue(self) -> ConversationQueue:
+        """Where its turns wait for one another; after a fork a turn under way is the parent's."""
+        return self._queue.get()
 
-    def _load(self) -> None:
-        _ = self.queue  # After a fork, the lock is a new one too.
-        with self._loading:
+    @property
+    def loaded(self) -> bool:
+        """Its file has been read, if there is one."""
+        return self._saved is None
+
+    def load(self) -> None:
+        """Read its file, if there is one that was not read yet.
+
+        Raises:
+            InvalidConfigError: the file holds no conversation.
+            OSError: it can't be read.
+        """
+        with self._loading.get():
             saved = self._saved
             if saved is not None:
                 self._restore(saved if isinstance(saved, Mapping) else _read(saved))
                 self._saved = None
 
-    def _check_loaded(self) -> None:
+    def check_loaded(self) -> None:
+        """Raise if its file was not read yet."""
         if self._saved is not None:
             raise ChatGptEsError(
                 "The conversation's file has not been read yet: await the conversation first"
                 " (`talk = await client.conversation(path)`), or take a turn."
             )
 
-    def __repr__(self) -> str:
-        return f"<Conversation of {len(self._messages)} messages with {self._client.site}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        self._load()
-        return Conversation, (self._client, self.to_dict())
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        """The messages so far, as `{"role": …, "content": …}` (a copy).
-
-        The content is a string, or for a message with images a list of parts, in which they are
-        `data:` URLs.
-        """
-        self._check_loaded()
-        return [message.as_dict() for message in self._messages]
-
-    @property
-    def id(self) -> str:
-        """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
-        self._check_loaded()
-        return self._id
-
-    def chat(
-        self,
-        prompt: Prompt,
-        *,
-        images: Sequence[ImageSource] = (),
-        web_search: bool = False,
-        timeout: Timeout | float | None = None,
-    ) -> Reply:
-        """Say `prompt` and wait for the whole answer.
-
-        Args:
-            prompt: the next user message (str, or a list of parts).
-            images: as `Client.chat`.  A site's bot sees them with this message only: later turns
-                bring the words of earlier ones along, not their pictures.
-            web_search: as `Client.chat`, for this turn.
-            timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
+    def turn(self, prompt: Prompt, options: TurnOptions) -> Turn:
+        """The next turn.
 
         Raises:
-            ChatGptEsError: as `Client.chat`.
+            InvalidMessageError, InvalidConfigError: an argument can't be used.
         """
-        return drained(self.stream(prompt, images=images, web_search=web_search, timeout=timeout))
-
-    def stream(
-        self,
-        prompt: Prompt,
-        *,
-        images: Sequence[ImageSource] = (),
-        web_search: bool = False,
-        timeout: Timeout | float | None = None,
-    ) -> Stream:
-        """Say `prompt` and hear the answer as it comes.  Arguments and errors as `chat`."""
-        plan = self._plan(prompt, images, web_search, timeout)
-        plan.read_files()
-        return Stream(plan)
-
-    def _plan(
-        self,
-        prompt: Prompt,
-        images: Sequence[ImageSource],
-        web_search: bool,
-        timeout: Timeout | float | None,
-    ) -> ClientPlan:
-        message = check_prompt(prompt, self._client.limits, images)
-        self._client._check_offered([message], web_search)
-        return _Next(self._client, timeout, self, message, web_search)
-
-    def _ask(self, message: Message, web_search: bool) -> Ask:
-        self._load()
-        return Ask(
-            messages=[*self._messages, message],
-            system=self._system,
-            visitor=self._visitor,
-            conversation=self._id,
-            memory=self._memory,
-            state=self._state,
-            images=images_of([message]),
-            web_search=web_search,
-        )
-
-    def _finished(self, message: Message, outcome: Outcome, text: str) -> None:
-        self._messages += [message, Message("assistant", text)]
-        self._id = outcome.conversation
-        self._memory = outcome.memory
-        self._state = {**self._state, **outcome.heard.state} if outcome.memory else {}
+        check_options(options)
+        message = check_prompt(prompt, self.core.config.limits, options.get("images", ()))
+        return _NextTurn(self, message, options)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that is needed to go on, as plain JSON values: see `Client.conversation`."""
-        self._check_loaded()
+        """Everything that is needed to go on, as plain JSON values."""
+        self.check_loaded()
         return {
             "version": VERSION,
-            "id": self._id,
-            "visitor": self._visitor,
-            "site": self._client.site,
-            "system": self._system,
-            "messages": self.messages,
-            "memory": self._memory,
-            "state": dict(self._state),
+            "id": self.id,
+            "visitor": self.visitor,
+            "site": self.core.config.site,
+            "system": self.system,
+            "messages": [message.as_dict() for message in self.messages],
+            "memory": self.place,
+            "state": dict(self.state),
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -237,7 +119,7 @@ class Conversation:
         Raises:
             OSError: it can't be written.
         """
-        self._load()
+        self.load()
         target = Path(path)
         text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
         # mkstemp makes it with mode 0600, in the same folder, so that the rename is atomic.
@@ -269,9 +151,149 @@ class Conversation:
             or not isinstance(messages, list)
         ):
             raise InvalidConfigError("The saved conversation is damaged: a field is missing.")
-        self._id, self._visitor = str(texts["id"]), str(texts["visitor"])
-        self._memory, self._state, self._system = str(texts["memory"]), dict(state), system
-        self._messages = _saved_messages(messages)
+        try:
+            json.dumps([texts, dict(state), system, messages], ensure_ascii=False).encode()
+        except (TypeError, ValueError) as error:  # Half a character is a UnicodeEncodeError.
+            raise InvalidConfigError(
+                f"The saved conversation is damaged: it can't be written again ({error})."
+            ) from None
+        self.messages = _saved_messages(messages)
+        self.id, self.visitor = str(texts["id"]), str(texts["visitor"])
+        self.place, self.state, self.system = str(texts["memory"]), dict(state), system
+
+
+class _NextTurn(Turn):
+    """The next turn of a conversation: its question is known once the turn before has ended."""
+
+    def __init__(
+        self, conversation: ConversationState, message: Message, options: TurnOptions
+    ) -> None:
+        super().__init__(conversation.core, (message,), options)
+        self._conversation = conversation
+
+    @property
+    def needs_loading(self) -> bool:
+        return super().needs_loading or not self._conversation.loaded
+
+    def load(self) -> None:
+        super().load()
+        self._conversation.load()
+
+    def limiters(self) -> Iterable[Limiter]:
+        # The conversation's own first: a turn that waits for the one before takes no permit.
+        return (self._conversation.queue, *super().limiters())
+
+    def ask(self) -> Ask:
+        conversation = self._conversation
+        return Ask(
+            messages=[*conversation.messages, *self.messages],
+            system=conversation.system,
+            visitor=conversation.visitor,
+            conversation=conversation.id,
+            place=conversation.place,
+            state=conversation.state,
+            images=images_of(self.messages),
+            web_search=self.web_search,
+        )
+
+    def succeeded(self, text: str) -> None:
+        conversation, answer = self._conversation, self.answer
+        assert answer.decoder is not None
+        conversation.messages += [*self.messages, Message("assistant", text)]
+        conversation.id = answer.conversation
+        kept = conversation.state if conversation.place == answer.place else {}
+        conversation.state = {**kept, **answer.decoder.details.state}
+        conversation.place = answer.place
+
+    def failed(self) -> None:
+        # A site without a memory of its own may still have noted what was asked: what the turn
+        # before left goes with a history that it no longer has.
+        endpoint = self.answer.endpoint
+        if endpoint is not None and not dialect(endpoint.bot.dialect).remembers:
+            self._conversation.state = {}
+
+
+class Connected(Protocol):
+    """As much of a client as its conversations need."""
+
+    @property
+    def core(self) -> Core:
+        """The part that its turns share."""
+
+    def connect(self) -> Transport:
+        """Its transport."""
+
+
+class Conversation:
+    """Turns that follow one another.  Made by `Client.conversation()`.
+
+    One turn at a time: a second one from another thread waits for the first.  A turn that failed
+    or was left early leaves the conversation as it was (though an `aipkit` site, which keeps the
+    conversation itself, may remember what it was asked).
+    """
+
+    def __init__(
+        self, client: Connected, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+    ) -> None:
+        self.client = client
+        self._state = ConversationState(client.core, saved)
+        self._state.load()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Conversation, (self.client, self.to_dict())
+
+    def __repr__(self) -> str:
+        state = self._state
+        return f"<Conversation of {len(state.messages)} messages with {state.core.config.site}>"
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages so far, as `{"role": …, "content": …}` (a copy).
+
+        The content is a string, or for a message with images a list of parts, in which they are
+        `data:` URLs.
+        """
+        return [message.as_dict() for message in self._state.messages]
+
+    @property
+    def id(self) -> str:
+        """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
+        return self._state.id
+
+    def chat(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Reply:
+        """Say `prompt` and wait for the whole answer.
+
+        Args:
+            prompt: the next user message (str, or a list of parts).
+            **options: `images`, `web_search` and `timeout` of this turn: see `TurnOptions`.  A
+                site's bot sees images with this message only: later turns bring the words of
+                earlier ones along, not their pictures.
+
+        Raises:
+            ChatGptEsError: as `Client.chat`.
+        """
+        return drained(self._turn(prompt, options))
+
+    def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Stream:
+        """Say `prompt` and read the answer as it comes.  Arguments and errors as `chat`."""
+        return Stream(self._turn(prompt, options))
+
+    def _turn(self, prompt: Prompt, options: TurnOptions) -> BlockingTurn:
+        turn = self._state.turn(prompt, options)
+        turn.load()
+        return BlockingTurn(turn, self.client.connect)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is needed to go on, as plain JSON values: see `Client.conversation`."""
+        return self._state.to_dict()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_dict()` to a file, as a whole or not at all; only its owner may read it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._state.save(path)
 
 
 def _saved_messages(messages: list[Any]) -> list[Message]:
@@ -288,7 +310,7 @@ def _saved_messages(messages: list[Any]) -> list[Message]:
             restored.append(Message(role, content))
             continue
         try:
-            restored.append(check([{"role": "user", "content": content}], _ANY)[0])
+            restored.append(check([{"role": "user", "content": content}], _NO_LIMITS)[0])
         except InvalidMessageError as error:
             raise InvalidConfigError(f"The saved conversation is damaged: {error}") from None
         images = restored[-1].images

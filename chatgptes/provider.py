@@ -15,10 +15,14 @@ from typing import Any, ClassVar, cast
 from uuid import uuid4
 
 from .aio.client import AsyncClient
+from .aio.stream import AsyncStream
 from .client import Client
 from .errors import InvalidConfigError, InvalidMessageError
-from .shared import kept
+from .shared import cached_client
+from .turn.blocking import BlockingTurn
 from .turn.config import DEFAULT_SITE, LANGUAGE_PROMPT, ClientArguments
+from .turn.stream import Stream, drained
+from .turn.take import Turn, TurnOptions, new_turn
 from .values.deadline import Timeout
 
 __all__ = ["AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"]
@@ -156,14 +160,14 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
                 answer.
             TransportError: there was no response.
         """
-        client, checked, timeout = cls._prepared(model, messages, proxy, kwargs)
-        stream = AsyncClient._over(client).stream(checked, timeout=timeout)
+        client, turn = cls._prepared(model, messages, proxy, kwargs)
+        stream = AsyncStream(AsyncClient.over(client.core).run(turn))
         try:
             async for chunk in stream:
                 yield chunk
         finally:
             # Not `await stream.aclose()`: this may run in the garbage collector.
-            stream._leave()
+            stream.close()
 
     @classmethod
     def create_completion(
@@ -181,26 +185,30 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
 
         Other arguments and errors as `create_async_generator`.
         """
-        client, checked, timeout = cls._prepared(model, messages, proxy, kwargs)
+        client, turn = cls._prepared(model, messages, proxy, kwargs)
+        turn.load()
+        blocking = BlockingTurn(turn, client.connect)
         if not stream:
-            yield client.chat(checked, timeout=timeout).text
+            yield drained(blocking).text
             return
-        with client.stream(checked, timeout=timeout) as chunks:
+        with Stream(blocking) as chunks:
             yield from chunks
 
     @classmethod
     def _prepared(
         cls, model: str | None, messages: Any, proxy: str | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Client, list[dict[str, Any]], Timeout]:
+    ) -> tuple[Client, Turn]:
         cls.get_model(model)
         arguments: dict[str, Any] = {
             name: value for name, value in kwargs.items() if name in HONOURED and value is not None
         }
         arguments.setdefault("transport", "curl_cffi")
         arguments.update(site=cls.url, system=cls.SYSTEM_PROMPT or None, proxy=proxy or None)
-        client = kept(cast("ClientArguments", arguments))
-        client.visitor = _visitor(client.site)
-        return client, _known_keys(messages), _timeout(client, kwargs)
+        client = cached_client(cast("ClientArguments", arguments))
+        options: TurnOptions = {"timeout": _timeout(client, kwargs)}
+        return client, new_turn(
+            client.core, _known_keys(messages), options, visitor=_visitor(client.site)
+        )
 
 
 def _timeout(client: Client, kwargs: Mapping[str, Any]) -> Timeout:

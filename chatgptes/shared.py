@@ -1,39 +1,35 @@
-"""`chat()` and `stream()` over clients that are kept for the life of the process."""
+"""`chat()` and `stream()`, over clients that are cached for the life of the process."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any, Unpack
 from weakref import WeakValueDictionary
 
 from .client import Client
 from .turn.config import DEFAULT_SITE, ClientArguments, Config
+from .turn.core import Core
 from .turn.stream import Stream
-from .values.images import ImageSource
+from .turn.take import TurnOptions
 from .values.messages import Messages
+from .values.process import PerProcess
 from .values.reply import Reply
 
-__all__ = ["chat", "kept", "stream"]
+__all__ = ["CallArguments", "cached_client", "chat", "stream"]
 
-KEPT = 8
-"""Sets of arguments whose client is kept; the one that was not used for longest goes first."""
+CACHED = 8
+"""Sets of arguments whose client is cached; the one that was not used for longest goes first."""
 
 _clients: OrderedDict[Hashable, Client] = OrderedDict()
 _live: WeakValueDictionary[Hashable, Client] = WeakValueDictionary()
 """Those, and the ones that went but are held elsewhere: they are found again."""
-_lock = threading.Lock()
+_lock = PerProcess(threading.Lock)
 
 
-def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()  # A thread that does not exist here may have held the old one.
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+class CallArguments(ClientArguments, TurnOptions, total=False):
+    """The arguments of a client and of one turn."""
 
 
 def _key(value: Any) -> Hashable:
@@ -46,7 +42,7 @@ def _key(value: Any) -> Hashable:
     return (type(value).__name__, value)
 
 
-def kept(arguments: ClientArguments, known: Client | None = None) -> Client:
+def cached_client(arguments: ClientArguments, known: Client | None = None) -> Client:
     """The client for `arguments`, made when it is first wanted; a new one for one that was closed.
 
     Its transport is made with its first turn, so this may be called on an event loop.
@@ -60,55 +56,49 @@ def kept(arguments: ClientArguments, known: Client | None = None) -> Client:
     """
     arguments = {"site": DEFAULT_SITE, **arguments}
     key = tuple(sorted((name, _key(value)) for name, value in arguments.items()))
-    with _lock:
+    with _lock.get():
         client = _clients.get(key) or _live.get(key)
-        if client is None or client._closed:
+        if client is None or client.core.closed:
             config = Config.of(arguments)
-            if known is None or known._closed or known._config != config:
-                known = Client._deferred(config)
+            if known is None or known.core.closed or known.core.config != config:
+                known = Client.over(Core(config))
             client = known
         _clients[key] = _live[key] = client
         _clients.move_to_end(key)
-        if len(_clients) > KEPT:
+        if len(_clients) > CACHED:
             # Not closed: a stream of it may still be running, and ends the last reference.
             _clients.popitem(last=False)
     return client
 
 
-def chat(
-    prompt: Messages,
-    *,
-    images: Sequence[ImageSource] = (),
-    web_search: bool = False,
-    **arguments: Unpack[ClientArguments],
-) -> Reply:
+def _split(arguments: CallArguments) -> tuple[Client, TurnOptions]:
+    given: Any = dict(arguments)
+    names = [name for name in given if name in TurnOptions.__annotations__]
+    options: Any = {name: given.pop(name) for name in names}
+    return cached_client(given), options
+
+
+def chat(prompt: Messages, **arguments: Unpack[CallArguments]) -> Reply:
     """Ask a site's bot and wait for the whole answer.
 
-    The client that does it is kept, so that a second call with the same arguments costs one
+    The client that does it is cached, so that a second call with the same arguments costs one
     request less.
 
     Args:
-        prompt: what to say (str), or a list of messages that ends in a user message.
-        images: pictures that go with it (paths, bytes, `data:` URLs): see `Client.chat`.
-        web_search: ask the bot to search the web, where it offers that.
-        **arguments: those of `Client` (site, bot, api_key, transport, timeout, …).
+        prompt: a prompt (str), or a list of messages that ends in a user message.
+        **arguments: those of `Client` (site, bot, api_key, transport, …) and of `Client.chat`
+            (images, web_search, timeout).
 
     Raises:
         InvalidMessageError, InvalidConfigError: nothing was sent.
         TransportError: there was no response.
         ResponseError: the response was no answer.
     """
-    timeout = arguments.pop("timeout", None)
-    return kept(arguments).chat(prompt, images=images, web_search=web_search, timeout=timeout)
+    client, options = _split(arguments)
+    return client.chat(prompt, **options)
 
 
-def stream(
-    prompt: Messages,
-    *,
-    images: Sequence[ImageSource] = (),
-    web_search: bool = False,
-    **arguments: Unpack[ClientArguments],
-) -> Stream:
-    """Ask a site's bot and hear the answer as it comes.  Arguments and errors as `chat`."""
-    timeout = arguments.pop("timeout", None)
-    return kept(arguments).stream(prompt, images=images, web_search=web_search, timeout=timeout)
+def stream(prompt: Messages, **arguments: Unpack[CallArguments]) -> Stream:
+    """Ask a site's bot and read the answer as it comes.  Arguments and errors as `chat`."""
+    client, options = _split(arguments)
+    return client.stream(prompt, **options)

@@ -1,249 +1,306 @@
-"""The thread side of the async shim: one thread reads one stream for a loop."""
+"""Blocking work for an event loop: a call in a thread, and a turn over a blocking transport.
+
+Each waiting turn has a thread, so this is for tens of streams; thousands need an `AsyncTransport`.
+"""
 
 from __future__ import annotations
 
 import _thread
 import contextvars
 import threading
-from collections import deque
-from collections.abc import Callable
-from sys import getsizeof
+from collections.abc import Awaitable, Callable, Sequence
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from ..errors import ChatGptEsError, TurnCancelled
-from ..turn.stream import Stream
-from ..turn.take import LAST
+from ..transport.base import Transport
+from ..turn.blocking import BlockingDriver
+from ..turn.running import RunningTurn
+from ..turn.steps import Step, Steps, Wait
+from ..turn.take import Turn
 from ..values.deadline import Deadline, Signal
+from ..values.process import PerProcess
+from ..values.reply import Reply
 
-__all__ = ["Bell", "Reader", "in_thread"]
+__all__ = [
+    "MadeOnce",
+    "TaskTurn",
+    "ThreadedTurn",
+    "call_on_loop",
+    "current_owner",
+    "in_thread",
+    "load",
+    "perform_wait",
+]
 
 T = TypeVar("T")
 
-BUFFER = 256 << 10
-"""Bytes of memory that text takes up waiting for a slow consumer, before the site is held back."""
+_LATE = 0.1
+"""Seconds that the thread has to say by itself that the turn's time is over."""
 
 
-def _waker(wake: Callable[[], None]) -> Callable[[], None]:
-    """What makes the current loop call `wake`, from any thread, without waiting for it."""
+def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
+    """A function that has the current loop call `callback`; any thread may call it.
+
+    It waits for nothing, and does nothing once the loop has ended.
+    """
     token: Any = anyio.lowlevel.current_token().native_token
-    post = token.call_soon_threadsafe if hasattr(token, "call_soon_threadsafe") else None
-    post = post or token.run_sync_soon
+    post = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon
 
     def call() -> None:
         try:
-            post(wake)
+            post(callback)
         except RuntimeError:
             pass  # The loop has ended, and with it whoever waited.
 
     return call
 
 
-class Bell:
-    """Wakes the one task that waits, on whatever loop, from any thread.
+def current_owner() -> object:
+    """The task that runs: its coroutine itself, which unlike its id is nobody else's later."""
+    return anyio.get_current_task().coro
 
-    A ring while nobody waits costs next to nothing, so a burst of chunks wakes the loop once.
+
+async def load(turn: Turn) -> None:
+    """Read the files that a turn sends or goes on from, off the loop.
+
+    Raises:
+        ChatGptEsError, OSError: one can't be used.
     """
-
-    __slots__ = ("_armed",)
-
-    def __init__(self) -> None:
-        # A deque, for its atomic pop: an alarm is taken by exactly one ring, and no ring can
-        # take off one that was set after it looked.
-        self._armed: deque[Callable[[], None]] = deque()
-
-    def ring(self) -> None:
-        """Wake the waiter, if there is one.  Any thread; never blocks."""
-        if not self._armed:
-            return
-        try:
-            wake = self._armed.pop()
-        except IndexError:
-            return  # Another ring was faster.
-        wake()
-
-    async def wait(self, ready: Callable[[], object]) -> None:
-        """Wait until `ready()`; whoever makes it so must ring afterwards."""
-        while not ready():
-            event = anyio.Event()
-            self._armed.append(_waker(event.set))
-            if ready():  # It became so before there was an alarm to ring.
-                self._armed.clear()
-                return
-            await event.wait()
+    if turn.needs_loading:
+        await in_thread(turn.load)
 
 
-def _start(work: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-    """Run `work` in a new thread; `failed` is told, in another, if there can be none."""
-    # Daemons: a program that ends need not wait for a site.
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=context.run, args=(work,), name="chatgptes", daemon=True)
-
-    def start() -> None:
-        try:
-            thread.start()
-        except BaseException as error:  # noqa: BLE001 - "can't start new thread", above all.
-            failed(error)
-
-    # `Thread.start` waits until the thread runs, which on a busy interpreter takes many
-    # milliseconds: so a bare thread does the waiting.
-    _thread.start_new_thread(start, ())
+async def perform_wait(step: Wait, deadline: Deadline) -> bool:
+    """Perform a `Wait` on the loop."""
+    return await wait_for_signal(step.signal or Signal(), deadline, step.seconds)
 
 
-def _no_thread(error: BaseException) -> ChatGptEsError:
-    return ChatGptEsError(f"The turn needs a thread, and the system gives none: {error}.")
+async def wait_for_signal(signal: Signal, deadline: Deadline, seconds: float | None) -> bool:
+    """Wait for `signal`, at most `seconds` (None: no limit); whether it came.
 
-
-class Reader:
-    """Reads a stream in a thread of its own.
-
-    It knows the loop's side only by a bell, so that side can be dropped at any time.
+    Raises:
+        TurnCancelled: the deadline was cancelled meanwhile.
     """
-
-    def __init__(self, stream: Stream, hand_over: bool) -> None:
-        self._stream = stream
-        self._deadline = stream._deadline
-        self._hand_over = hand_over
-        self.bell = Bell()
-        self.chunks: deque[str] = deque()
-        self.opened = False
-        self.ended = False
-        self.error: BaseException | None = None
-        # Each counted on one side only: their difference needs no lock.
-        self._put = 0
-        self._taken = 0
-        self._room: deque[tuple[int, Signal]] = deque()
-
-    def start(self) -> None:
-        """Begin to read; that there is no thread for it shows as `error`."""
-        try:
-            _start(self._read, self._failed)
-        except RuntimeError as error:
-            self._failed(error)
-
-    def _failed(self, error: BaseException) -> None:
-        self.error = _no_thread(error)
-        for ticket in self._stream._tickets:
-            ticket.release()
-        self.ended = True
-        self.bell.ring()
-
-    def _read(self) -> None:
-        stream = self._stream
-        try:
-            with stream:
-                self.opened = True
-                self.bell.ring()
-                self._pass_on(stream)
-        except BaseException as error:  # noqa: BLE001 - the loop's side raises it.
-            self.error = error
-        finally:
-            self.ended = True
-            self.bell.ring()
-
-    def _pass_on(self, stream: Stream) -> None:
-        while True:
-            try:
-                batch = stream._step()
-            except StopIteration:
-                return
-            stream._pieces += batch
-            if not self._hand_over:
-                continue
-            if batch is LAST:
-                # Only who has taken everything and wants more has heard the whole answer: who
-                # leaves before leaves a turn that does not count, as with a blocking stream.
-                self._wait_for_room(0)
-            elif batch:
-                self._put += sum(map(getsizeof, batch))
-                self.chunks += batch
-                self.bell.ring()
-                if self._put - self._taken > BUFFER:
-                    self._wait_for_room(BUFFER // 2)
-
-    def _wait_for_room(self, most: int) -> None:
-        """Wait until no more than `most` bytes wait to be taken.
-
-        The turn's clock stands still here: a slow consumer is never a timeout.
-        """
-        while self._put - self._taken > most:
-            signal = Signal()
-            self._room.append((most, signal))
-            if self._put - self._taken <= most:  # Taken before there was a signal to set.
-                self._room.clear()
-                return
-            with self._deadline.on_cancel(signal.set):
-                signal.wait(None)
-            if self._deadline.cancelled:
-                raise self._stream._told(TurnCancelled("The turn was cancelled."))
-
-    def take(self) -> str:
-        """The next chunk; the loop's side, when there is one."""
-        chunk = self.chunks.popleft()
-        self._taken += getsizeof(chunk)
-        if not self._room:
-            return chunk
-        try:
-            most, signal = self._room[0]
-        except IndexError:
-            return chunk  # There was room after all, and its owner has taken it off.
-        if self._put - self._taken <= most:
-            self._room.clear()
-            signal.set()
-        return chunk
-
-    def check(self) -> None:
-        """Raise what ended the stream, if that was not its end."""
-        if self.error is not None:
-            raise self.error
-
-    def leave(self) -> None:
-        """Nobody listens any more.  Any thread; never blocks."""
-        if not self.ended:
-            self._deadline.cancel()
+    event = anyio.Event()
+    wake = call_on_loop(event.set)
+    signal.on_set(wake)
+    with deadline.on_cancel(wake), anyio.move_on_after(seconds):
+        await event.wait()
+    if deadline.cancelled:
+        raise TurnCancelled("The turn was cancelled.")
+    return signal.is_set
 
 
-class _Job(Generic[T]):
+class _Call(Generic[T]):
+    """Work for one thread, and the signal that it is done."""
+
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self.bell = Bell()
-        self.done = False
-        self._result: T | None = None
-        self._error: BaseException | None = None
+        self.done = Signal()
+        self.result: T
+        self.error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._result = self._work()
+            self.result = self._work()
         except BaseException as error:  # noqa: BLE001 - the loop's side raises it.
-            self._error = error
+            self.error = error
         finally:
-            self.done = True
-            self.bell.ring()
+            self.done.set()
 
-    def failed(self, error: BaseException) -> None:
-        self._error = _no_thread(error)
-        self.done = True
-        self.bell.ring()
 
-    def result(self) -> T:
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]  # There is one when there is no error.
+def start_thread(work: Callable[[], object]) -> None:
+    """Run `work` in a thread that no program waits for at its end.
+
+    `threading.Thread.start` would wait until the thread runs: many milliseconds on a busy
+    interpreter, and for ever where there is no memory left for it.
+
+    Raises:
+        ChatGptEsError: the system gives no thread.
+    """
+    try:
+        _thread.start_new_thread(contextvars.copy_context().run, (work,))
+    except RuntimeError as error:
+        raise ChatGptEsError(
+            f"The turn needs a thread, and the system gives none: {error}."
+        ) from None
 
 
 async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> T:
-    """The result of `work`, run in a thread; a cancel goes on at once, and cancels `deadline`."""
-    job = _Job(work)
+    """The result of `work`, run in a thread.  A cancel frees the task at once.
+
+    Args:
+        deadline: ends the wait; it is cancelled when the task is.
+
+    Raises:
+        RequestTimeout, TurnCancelled: the deadline ended first.
+    """
+    call = _Call(work)
+    start_thread(call.run)
+    limits = deadline or Deadline()
     try:
-        _start(job.run, job.failed)
-    except RuntimeError as error:
-        raise _no_thread(error) from None
-    try:
-        await job.bell.wait(lambda: job.done)
+        done = await wait_for_signal(
+            call.done, limits, None if deadline is None else deadline.remaining()
+        )
     except BaseException:
-        if deadline is not None:
-            deadline.cancel()
+        limits.cancel()
         raise
-    return job.result()
+    if not done:
+        limits.cancel()
+        raise limits.overrun()
+    if call.error is not None:
+        raise call.error
+    return call.result
+
+
+class MadeOnce(Generic[T]):
+    """A value that is slow to make: made in one thread, for all tasks that want it."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = PerProcess(threading.RLock)
+        self._calls: PerProcess[list[_Call[T]]] = PerProcess(list)
+        self.made: T | None = None
+
+    async def get(self) -> T:
+        """The value.  What its making raised is raised again, and the next call tries again."""
+        if self.made is not None:
+            return self.made
+        with self._lock.get():
+            calls = self._calls.get()
+            if not calls:
+                calls.append(_Call(self._make))
+                start_thread(calls[0].run)
+            call = calls[0]
+        await wait_for_signal(call.done, Deadline(), None)
+        if call.error is not None:
+            with self._lock.get():
+                if call in calls:
+                    calls.remove(call)
+            raise call.error
+        self.made = call.result
+        return call.result
+
+
+class TaskTurn(RunningTurn):
+    """A turn that a task waits for."""
+
+    async def advance(self) -> Sequence[str] | None:
+        """Wait for the next text; its chunks, or None at the end.
+
+        Raises:
+            ChatGptEsError: the turn failed.
+            anyio.BusyResourceError: another task waits for it.
+        """
+        raise NotImplementedError
+
+    def busy_error(self) -> Exception:
+        return anyio.BusyResourceError("reading")
+
+
+class ThreadedTurn(TaskTurn):
+    """A turn over a blocking transport, for a task: its steps run in one worker thread.
+
+    It waits for its permit without that thread, which goes on only when the task asks for more: so
+    a slow consumer holds the site back.
+    """
+
+    def __init__(self, turn: Turn, connect: Callable[[], Awaitable[Transport]]) -> None:
+        """Have `turn` ready; nothing is sent before the first `advance`.
+
+        Args:
+            connect: gives the transport.
+        """
+        super().__init__(turn)
+        self._connect = connect
+        # Its `put` may be called by a finalizer that interrupts another.
+        self._calls: SimpleQueue[_Call[Sequence[str] | None] | None] | None = None
+        self._driver: BlockingDriver[Reply] | None = None
+
+    async def advance(self) -> Sequence[str] | None:
+        if self.ended():
+            return None
+        self.enter()
+        try:
+            if not self.started:
+                await load(self.turn)
+                transport = await self._connect()
+                steps = self.begin(current_owner())
+                self.turn.deadline.resume()
+                self._start(steps, await _first_step(steps, self.turn.deadline), transport)
+            self.turn.deadline.resume()
+            return await self._step()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        finally:
+            self.turn.deadline.pause()
+            self.leave()
+
+    def _start(self, steps: Steps[Reply], pending: Step, transport: Transport) -> None:
+        calls = self._calls = SimpleQueue()
+        self._driver = BlockingDriver(steps, transport, self.turn.deadline, pending)
+        # The thread knows nothing of this object, so that it can be dropped.
+        start_thread(lambda: _work(calls, steps))
+
+    async def _step(self) -> Sequence[str] | None:
+        assert self._calls is not None
+        assert self._driver is not None
+        call = _Call(self._driver.advance)
+        self._calls.put(call)
+        deadline = self.turn.deadline
+        left = deadline.remaining()
+        try:
+            done = await wait_for_signal(
+                call.done, deadline, None if left is None else left + _LATE
+            )
+            if not done:
+                raise deadline.overrun()
+        except ChatGptEsError as error:
+            final = self.turn.final_error(error)
+            raise final from final.__cause__
+        if call.error is not None:
+            raise call.error
+        if call.result is None:
+            self.reply = self._driver.result
+            self._calls.put(None)
+        return call.result
+
+    def close_steps(self, steps: Steps[Reply]) -> None:
+        self.turn.deadline.cancel()
+        if self._calls is None:
+            steps.close()
+            return
+        self._calls.put(None)
+        for permit in self.turn.permits:
+            # A name that is being looked up can hold the thread, but nobody else's turn.
+            permit.disown()
+
+    def __del__(self) -> None:
+        # Of an object whose making failed, `_calls` may be missing.
+        if getattr(self, "_calls", None) is not None and self.reply is None:
+            self.close()
+
+
+def _work(calls: SimpleQueue[_Call[Sequence[str] | None] | None], steps: Steps[Reply]) -> None:
+    while (call := calls.get()) is not None:
+        call.run()
+        del call  # Else it would be kept until the next one comes.
+    steps.close()
+
+
+async def _first_step(steps: Steps[Reply], deadline: Deadline) -> Step:
+    """The first step that is more than waiting for a permit."""
+    step = next(steps)
+    while type(step) is Wait:
+        try:
+            came = await perform_wait(step, deadline)
+        except ChatGptEsError as error:
+            step = steps.throw(error)
+        else:
+            step = steps.send(came)
+    return step

@@ -128,7 +128,7 @@ class Run:
         try:
             if self._out is not None:
                 self._journal = Journal(self._out)
-                self._journal.check_site(self._client.site, self._client._config.bot)
+                self._journal.check_site(self._client.site, self._client.core.config.bot)
                 for item in checked:
                     self._journal.check(item)
             self._tell()

@@ -41,9 +41,9 @@ def ask(
     ):
         stream = client.stream(text, images=images, web_search=web_search)
         if as_json:
-            click.echo(_json(drained(stream)))
+            click.echo(_json(drained(stream.running)))
         elif no_stream:
-            _show_whole(drained(stream), plain)
+            _show_whole(drained(stream.running), plain)
         else:
             show(stream, plain)
 

@@ -9,6 +9,7 @@ from ..errors import ChatGptEsError, QuotaError, RefusedError
 from ..sites import dialect
 from ..sites.dialect import BufferedResponse, Dialect, Endpoint, NonceRefused, Question
 from ..turn.session import Session
+from ..turn.steps import Steps
 from ..values.deadline import Deadline
 
 __all__ = ["probe"]
@@ -21,7 +22,7 @@ _WRONG = "0000000000"
 
 def probe(
     session: Session, endpoint: Endpoint, deadline: Deadline
-) -> tuple[Verdict, NonceRefused | None]:
+) -> Steps[tuple[Verdict, NonceRefused | None]]:
     """What the site makes of the nonce of `endpoint`, and how it refused it.
 
     "good": it goes on to say that the message is empty.  "dead": it refuses the nonce.
@@ -30,12 +31,13 @@ def probe(
     Raises:
         ChatGptEsError: it answers nothing of the kind.
     """
-    verdict, page, refused = _say_nothing(session, endpoint, deadline)
+    verdict, page, refused = yield from _say_nothing(session, endpoint, deadline)
     if verdict is not None:
         return verdict, refused
     # 1.8.79 refuses nonces and empty messages alike, with status 200 and a sentence: how it says
     # no to a wrong one tells which of the two this was.
-    verdict, other, _ = _say_nothing(session, replace(endpoint, nonce=_WRONG), deadline)
+    wrong = replace(endpoint, nonce=_WRONG)
+    verdict, other, _ = yield from _say_nothing(session, wrong, deadline)
     if verdict is None and other.body == page.body:
         return "dead", refused
     return "good", None
@@ -43,24 +45,24 @@ def probe(
 
 def _say_nothing(
     session: Session, endpoint: Endpoint, deadline: Deadline
-) -> tuple[Verdict | None, BufferedResponse, NonceRefused | None]:
+) -> Steps[tuple[Verdict | None, BufferedResponse, NonceRefused | None]]:
     """The verdict, or None where the answer alone does not tell; the answer; the refusal."""
-    bot_dialect = dialect(endpoint.bot.dialect)
+    its_dialect = dialect(endpoint.bot.dialect)
     question = Question(endpoint, "", visitor="0" * 10)
-    steps = bot_dialect.requests(question)
-    request = next(steps)
+    requests = its_dialect.requests(question)
+    request = next(requests)
     seen: list[BufferedResponse] = []
 
-    def fault(page: BufferedResponse) -> ChatGptEsError | None:
+    def classify(page: BufferedResponse) -> ChatGptEsError | None:
         seen.append(page)
-        return None if 200 <= page.status < 300 else bot_dialect.error_for(page)
+        return None if 200 <= page.status < 300 else its_dialect.error_for(page)
 
     try:
-        page = session.sender.page(request, deadline, fault, "answer")
+        page = yield from session.sender.fetch(request, deadline, classify, "answer")
         if request.final:
-            _decode(bot_dialect, question, page, session)
+            _decode(its_dialect, question, page, session)
         else:
-            steps.send(page)  # Which says what a good status alone does not.
+            requests.send(page)  # Which says what a good status alone does not.
     except NonceRefused as error:
         page = seen[-1]
         if page.status < 300:
@@ -73,7 +75,7 @@ def _say_nothing(
             raise
         return "good", seen[-1], None
     finally:
-        steps.close()
+        requests.close()
     return "good", page, None
 
 
@@ -89,9 +91,9 @@ def _of_plugin(error: NonceRefused, endpoint: Endpoint, page: BufferedResponse) 
 
 
 def _decode(
-    bot_dialect: Dialect, question: Question, page: BufferedResponse, session: Session
+    its_dialect: Dialect, question: Question, page: BufferedResponse, session: Session
 ) -> None:
-    decoder = bot_dialect.decoder(question, page.url, page.status, page.headers, session.limits)
+    decoder = its_dialect.decoder(question, page.url, page.status, page.headers, session.limits)
     decoder.feed(page.body)
     decoder.end()
     if decoder.error is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 from urllib.parse import urlsplit
 
-from ..client import ELSEWHERE, Client
+from ..client import Client
 from ..errors import (
     ChallengeError,
     ChatGptEsError,
@@ -23,7 +23,11 @@ from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
 from ..sites.errors import error_for_page
 from ..sites.text import site_said
 from ..transport.settings import Routes, ca_path
+from ..turn.blocking import run_steps
 from ..turn.config import DEFAULT_SITE, OtherArguments
+from ..turn.core import ELSEWHERE
+from ..turn.guard import check_address
+from ..turn.steps import Steps
 from ..values.deadline import Deadline
 from ..values.text import sanitize_line
 from ..values.urls import redact
@@ -34,6 +38,8 @@ from .nonce import probe
 from .values import STEPS, UNREACHED, Diagnosis, Step, StepName
 
 __all__ = ["doctor"]
+
+T = TypeVar("T")
 
 QUESTION = "Hello"
 
@@ -77,7 +83,7 @@ class _Walk:
         """Take the steps."""
         try:
             self._reach()
-            if self._client._config.api_key is not None:
+            if self._client.core.config.api_key is not None:
                 self._rest()
             else:
                 page = self._page()
@@ -89,6 +95,9 @@ class _Walk:
             pass
         steps = (self._steps.get(name, Step(name, None, UNREACHED)) for name in STEPS)
         return Diagnosis(redact(self._client.site), tuple(steps))
+
+    def _run(self, steps: Steps[T]) -> T:
+        return run_steps(steps, self._client.connect(), self._deadline)
 
     # What the steps are written down with.
 
@@ -112,8 +121,8 @@ class _Walk:
             raise self._told(name, error) from None
 
     def _told(self, name: StepName, error: ChatGptEsError) -> _Failed:
-        self._client._explain(error)
-        api = self._client._config.api_key is not None
+        self._client.core.finish_error(error)
+        api = self._client.core.config.api_key is not None
         detail = str(error)
         if name == "nonce" and isinstance(error, EmptyReplyError):
             detail = "The site answered nothing at all to an empty message."  # No model was asked.
@@ -141,6 +150,7 @@ class _Walk:
         host = self._parts.hostname or ""
         secure = self._parts.scheme == "https"
         port = self._parts.port or (443 if secure else 80)
+        check_address(self._client.site)
         found = self._probe("name", ConnectError, lambda: probes.name(host, port, seconds))
         self._good("name", f"{host} is {found}" if str(found) != host else f"{host}, an address")
         sock, where = self._probe(
@@ -161,14 +171,16 @@ class _Walk:
             return look()
         except probes.Trouble as trouble:
             detail = trouble.detail
-            if self._client._config.is_default:
+            if self._client.core.config.is_default:
                 detail = f"{detail} {ELSEWHERE}"  # Nobody has typed the address.
             raise self._bad(name, detail, trouble.advice, cls.__name__) from None
 
     def _page(self) -> BufferedResponse:
-        session = self._client.session
+        session = self._client.core.session
         with self._arriving():
-            page = session.sender.page(session._request(), self._deadline, error_for_page, "page")
+            page = self._run(
+                session.sender.fetch(session.page_request(), self._deadline, error_for_page, "page")
+            )
         if odd := page_reading.not_a_page(page):
             raise self._bad("page", *odd, "BotNotFoundError")
         moved = "" if page.url == self._client.site else f", at {redact(page.url)}"
@@ -196,14 +208,14 @@ class _Walk:
         try:
             endpoints = tuple(find_bots(page))
         except UnexpectedFormatError as error:
-            self._client._explain(error)
+            self._client.core.finish_error(error)
             raise self._bad("bots", str(error), OTHER_HOST, type(error).__name__) from None
         if not endpoints:
             raise self._bad("bots", *page_reading.no_bots(page), "BotNotFoundError")
-        session = self._client.session
-        session._keep(endpoints)
+        session = self._client.core.session
+        session.keep(endpoints)
         with self._errors_are("bots"):
-            chosen = session.endpoint(self._deadline)
+            chosen = session.choose(endpoints)
         named = [
             f"{each.bot.id} ({each.bot.name})" if each.bot.name else each.bot.id
             for each in endpoints
@@ -223,17 +235,17 @@ class _Walk:
         )
 
     def _nonce(self, endpoint: Endpoint) -> None:
-        session = self._client.session
+        session = self._client.core.session
         with self._errors_are("nonce"):
-            verdict, refused = probe(session, endpoint, self._deadline)
+            verdict, refused = self._run(probe(session, endpoint, self._deadline))
             if verdict == "good":
                 self._good("nonce", "the site takes the one in the page")
                 return
-            fresh = session.renewed(endpoint, self._deadline)
+            fresh = self._run(session.renewed(endpoint, self._deadline))
             if verdict == "dead" and fresh.nonce == endpoint.nonce:
                 raise self._refused(refused, *CACHED)
             if fresh.nonce != endpoint.nonce:
-                verdict, refused = probe(session, fresh, self._deadline)
+                verdict, refused = self._run(probe(session, fresh, self._deadline))
         if verdict == "dead":
             raise self._refused(refused, *NEVER_TAKEN)
         if verdict == "forbidden":
@@ -248,7 +260,7 @@ class _Walk:
     def _refused(self, refused: NonceRefused | None, detail: str, hint: str) -> _Failed:
         said = ""
         if refused is not None:
-            self._client._explain(refused)
+            self._client.core.finish_error(refused)
             said = site_said(refused.excerpt or "")
         return self._bad("nonce", f"{detail}{said}", hint, "RefusedError")
 
@@ -256,9 +268,9 @@ class _Walk:
         """With the owner's key the page only tells where the API is."""
         with self._arriving():
             try:
-                endpoint = self._client.session.endpoint(self._deadline)
+                endpoint = self._run(self._client.core.session.endpoint(self._deadline))
             except UnexpectedFormatError as error:
-                self._client._explain(error)
+                self._client.core.finish_error(error)
                 raise self._bad("page", str(error), OTHER_HOST, type(error).__name__) from None
         self._good("page", f"the API is at {redact(endpoint.url)}")
         self._good("gate", "no bot check")

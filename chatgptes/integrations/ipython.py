@@ -145,10 +145,10 @@ class ChatMagics(Magics):
     def _take(self, name: str, *, anew: bool) -> None:
         given = self._names.get(name)
         if isinstance(given, Conversation):
-            self._talk = given._client.conversation() if anew else given
+            self._talk = Conversation(given.client) if anew else given
         elif not isinstance(given, Client):
             raise ChatError(f"--with {name}: there is no Client or Conversation of this name.")
-        elif anew or self._talk is None or self._talk._client is not given:
+        elif anew or self._talk is None or self._talk.client is not given:
             self._talk = given.conversation()
 
     def _begin(self, settings: dict[str, str]) -> None:

@@ -186,11 +186,13 @@ class Dialect(Protocol):
         remembers: the site keeps the conversation; else every turn brings its history.
         traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
             at least one.
+        cookie_is_visitor: the site tells visitors, and their limits, by a cookie.
     """
 
     name: str
     remembers: bool
     traces: tuple[bytes, ...]
+    cookie_is_visitor: bool
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..errors import MissingRequirementsError
 from ..values.checks import check_transport
 from .base import AsyncResponse, AsyncTransport, Response, Transport
 
-__all__ = ["AsyncResponse", "AsyncTransport", "Response", "Transport", "select"]
+__all__ = [
+    "AsyncResponse",
+    "AsyncTransport",
+    "Response",
+    "Transport",
+    "is_async",
+    "select",
+    "select_async",
+]
 
 
 def select(
     transport: str | Transport,
     *,
     default_site: bool,
-    impersonate: str,
+    impersonate: str | None,
     proxy: str | None,
     verify: bool | str | os.PathLike[str],
     trust_env: bool,
@@ -59,3 +68,24 @@ def select(
             f" ({error}). `pip install {name}` installs it; `pip install chatgptes` brings"
             " both transports."
         ) from error
+
+
+def is_async(transport: object) -> TypeGuard[AsyncTransport]:
+    """Whether `transport` is one for event loops."""
+    return inspect.iscoroutinefunction(getattr(transport, "send", None))
+
+
+def select_async(
+    transport: str | Transport | AsyncTransport, **options: Any
+) -> AsyncTransport | Transport:
+    """The transport that an async client's arguments name; arguments and errors as `select`."""
+    if is_async(transport):
+        return transport
+    if not isinstance(transport, str) or transport == "requests":
+        return select(transport, **options)
+    from .curl.hub import CurlHub
+
+    default = options.pop("default_site")
+    if transport == "auto" and not default:
+        options["impersonate"] = None
+    return CurlHub(**options)

@@ -26,7 +26,7 @@ from ..values.http import Limits
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
-    from ..transport.base import Transport
+    from ..transport.base import AsyncTransport, Transport
 
 __all__ = [
     "DEFAULT",
@@ -57,13 +57,35 @@ DEFAULT: Final = Default.DEFAULT
 
 
 class OtherArguments(TypedDict, total=False):
-    """The keyword arguments of `Client` beside `site`, with their meanings there."""
+    """The keyword arguments of `Client` and `AsyncClient` beside `site`.
+
+    Attributes:
+        bot: the bot's id, when the page shows several (str or int); default: the page's first.
+        api_key: the owner's REST key (str): speaks `rest`, needs `bot`.
+        system: text put before the first prompt of a conversation (str); None for nothing;
+            `DEFAULT` asks chatgpt.es to answer in the user's language, and other sites nothing.
+        transport: "requests", "curl_cffi", "auto", or an object with `send()` and `close()` (for
+            `AsyncClient` also one with coroutines `send()` and `aclose()`), which stays yours to
+            close.  "auto" is curl_cffi looking like a browser for chatgpt.es; elsewhere it looks
+            like what it is: requests for `Client`, curl_cffi for `AsyncClient`.
+        impersonate: the browser that "curl_cffi" looks like (str); None: none.
+        proxy: URL of an http, https, socks5 or socks5h proxy (str); may hold `user:password@`.
+        verify: check TLS certificates (bool), or the path of a CA file to check them with.
+        headers: further request headers (str to str).
+        cookies: cookies for the site (str to str), or a `http.cookiejar.CookieJar`.
+        trust_env: obey the environment's proxy and CA variables.
+        timeout: a `Timeout`, or seconds for the whole turn (int or float).
+        retries: how often a request that may be repeated is sent again (int).
+        max_concurrency: how many turns run at once; further ones wait (int).
+        min_interval: least time between the starts of two turns, in seconds (float).
+        limits: bounds of sizes, a `Limits`.
+    """
 
     bot: str | int | None
     api_key: str | None
     system: str | Default | None
-    transport: Literal["auto", "requests", "curl_cffi"] | Transport
-    impersonate: str
+    transport: Literal["auto", "requests", "curl_cffi"] | Transport | AsyncTransport
+    impersonate: str | None
     proxy: str | None
     verify: bool | str | os.PathLike[str]
     headers: Mapping[str, str] | None
@@ -117,6 +139,11 @@ class Config:
             InvalidConfigError: one can't be used.
             TypeError: there is no such argument.
         """
+        if "model" in arguments:
+            raise InvalidConfigError(
+                "model: the site's owner chooses the model of a bot, nobody else can; Reply.model"
+                " tells it where the site does."
+            )
         if unknown := set(arguments) - set(ClientArguments.__annotations__):
             raise TypeError(f"A client has no argument {', '.join(sorted(unknown))}.")
         get: Any = arguments.get
@@ -161,5 +188,34 @@ class Config:
             secrets=tuple(text for text in secrets if len(text) >= 4),
         )
 
+    def transport_options(self) -> dict[str, Any]:
+        """The keyword arguments of `transport.select`."""
+        get: Any = self.arguments.get
+        return {
+            "transport": get("transport", "auto"),
+            "default_site": self.is_default,
+            "impersonate": get("impersonate", "chrome"),
+            "proxy": get("proxy"),
+            "verify": get("verify", True),
+            "trust_env": get("trust_env", True),
+            "max_headers": self.limits.headers,
+        }
 
+    def check_identity(self, transport: object) -> None:
+        """Refuse headers that say another thing than the browser that `transport` looks like.
+
+        Raises:
+            InvalidConfigError: there are some.
+        """
+        if not getattr(transport, "impersonates", False):
+            return
+        for name in self.headers:
+            if name.startswith(_IDENTITY):
+                raise InvalidConfigError(
+                    f"headers: {name!r} belongs to the browser that curl_cffi looks like: a session"
+                    " that says two things of itself is neither. Use impersonate=None."
+                )
+
+
+_IDENTITY = ("user-agent", "sec-ch-ua", "sec-fetch-", "accept-language", "priority")
 _SECRET_HEADER = re.compile("auth|token|key|secret|pass|session|sign")

@@ -31,6 +31,9 @@ class Cookies:
     def __init__(self, initial: Mapping[str, str] | CookieJar | None, site: str) -> None:
         self._jar: CookieJar | None = None
         self._own = True
+        self._refusing = False
+        self._given = initial
+        self._site = site
         self._lock = threading.RLock()
         if initial is None:
             return
@@ -39,8 +42,11 @@ class Cookies:
             self._jar = initial
             self._own = False
             return
-        pairs = [("set-cookie", f"{name}={value}; Path=/") for name, value in initial.items()]
-        self.store(site, Headers(pairs))
+        self._store_given(initial)
+
+    def _store_given(self, given: Mapping[str, str]) -> None:
+        pairs = [("set-cookie", f"{name}={value}; Path=/") for name, value in given.items()]
+        self.store(self._site, Headers(pairs))
 
     def header(self, url: str) -> str | None:
         """What to send as `Cookie` to `url`, or None."""
@@ -56,7 +62,7 @@ class Cookies:
     def store(self, url: str, headers: Headers) -> None:
         """Take what a response from `url` sets."""
         values = headers.get_all("set-cookie")
-        if not values:
+        if not values or self._refusing:
             return
         from email.message import Message
         from http.cookiejar import CookieJar
@@ -77,6 +83,21 @@ class Cookies:
                 kept = list(self._jar)
                 for cookie in kept[: max(0, len(kept) - MOST)]:
                     self._jar.clear(cookie.domain, cookie.path, cookie.name)
+
+    def refuse_new(self) -> bool:
+        """Forget what the site has set, and take nothing more from it; whether there was any.
+
+        A jar of the user's own stays as it is.
+        """
+        with self._lock:
+            given = self._given if isinstance(self._given, Mapping) else {}
+            names = [cookie.name for cookie in self._jar or ()]
+            if not self._own or all(name in given for name in names):
+                return False
+            self._jar = None
+            self._store_given(given)
+            self._refusing = True
+            return True
 
     def values(self) -> list[str]:
         """The value of every cookie, for what must not show."""

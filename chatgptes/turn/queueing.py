@@ -1,4 +1,4 @@
-"""How many turns run at once, and how a hundred threads make one request."""
+"""The number of turns that run at once, and one request made for many turns."""
 
 from __future__ import annotations
 
@@ -12,95 +12,123 @@ from typing import Generic, TypeVar
 
 from ..errors import ChatGptEsError, RequestTimeout, TurnCancelled
 from ..values.deadline import Deadline, Signal, Timeout
+from .steps import Steps, Wait
 
-__all__ = ["OneAtATime", "SingleFlight", "Slots", "Ticket"]
+__all__ = ["ConversationQueue", "Limiter", "Permit", "SingleFlight", "pause"]
 
 T = TypeVar("T")
 
 
-class Ticket:
-    """A place in the queue for a slot, or the slot itself once `granted`."""
+def pause(deadline: Deadline, seconds: float) -> Steps[None]:
+    """Let `seconds` pass, unless the turn ends first.
 
-    __slots__ = ("__weakref__", "_slots", "_wake", "granted", "owner", "released")
+    Raises:
+        TurnCancelled, RequestTimeout: it did.
+    """
+    yield Wait(None, deadline.remaining(seconds))
+    deadline.check()
 
-    def __init__(self, slots: Slots, wake: Callable[[], None], owner: object) -> None:
-        self._slots = slots
-        self._wake = wake
+
+class Permit:
+    """A place in a limiter's queue, or, once `signal` is set, the permit to run."""
+
+    __slots__ = ("__weakref__", "_limiter", "owner", "released", "signal")
+
+    def __init__(self, limiter: Limiter, owner: object) -> None:
+        self._limiter = limiter
         self.owner: object = owner
-        self.granted = False
+        self.signal = Signal()
         self.released = False
 
     def disown(self) -> None:
-        """Its turn is over for its owner, if not yet for the thread that reads it."""
+        """Release it, or leave that to the turn's end where the next turn needs that end.
+
+        For a turn that nobody waits for any more, but whose thread has not ended yet.
+        """
         self.owner = None
-        self._slots._disowned(self)
+        self._limiter.disowned(self)
 
     def release(self) -> None:
-        """Give the slot back, or leave the queue.  Any number of times, never blocks."""
-        self._slots._release(self)
+        """Give the permit back, or leave the queue.  Any number of times, never blocks."""
+        self._limiter.release(self)
 
     def __del__(self) -> None:
-        # Ctrl-C can land between getting a slot and noting that there is one to give back.
-        if not getattr(self, "released", True):  # Its own making can be interrupted, too.
+        # Ctrl-C can land between getting a permit and noting that there is one to give back, and
+        # inside of its making.
+        if not getattr(self, "released", True):
             self.release()
 
 
-class Slots:
-    """At most `count` turns at once, first come, first served, started `interval` seconds apart.
-
-    The queue holds callbacks, not threads, so that a hundred waiting coroutines cost nothing.
-    """
+class Limiter:
+    """At most `count` turns at once, first come, first served, started `interval` seconds apart."""
 
     def __init__(self, count: int, interval: float = 0.0) -> None:
         self.count = count
         self.interval = interval
         self._free = count
-        self._queue: deque[Ticket] = deque()
+        self._queue: deque[Permit] = deque()
         self._next_start = 0.0
-        # Reentrant, since a finalizer may release a slot while this very thread holds the lock.
+        # Reentrant, since a finalizer may release a permit while this very thread holds the lock.
         self._lock = threading.RLock()
 
-    def request(self, wake: Callable[[], None], owner: object) -> Ticket:
-        """Queue up.
+    def acquire(self, deadline: Deadline, owner: object) -> Steps[Permit]:
+        """Wait for a permit, and for the start that `interval` allows.
 
         Args:
-            wake: called once it is granted (from any thread, perhaps at once; must not block).
-            owner: who waits: a thread's ident, or a task.
+            owner: the thread or task that the turn runs in.
+
+        Raises:
+            RequestTimeout: phase "slot": the turn's total passed first.
+            TurnCancelled: the turn was cancelled first.
         """
-        ticket = Ticket(self, wake, owner)
+        permit = self.request(owner)
+        try:
+            if not permit.signal.is_set and not (yield Wait(permit.signal, deadline.remaining())):
+                raise self.timed_out(deadline.timeout.total)
+            if delay := self.start_delay():
+                yield from pause(deadline, delay)
+        except BaseException:
+            permit.release()
+            raise
+        return permit
+
+    def request(self, owner: object) -> Permit:
+        """Queue up."""
+        permit = Permit(self, owner)
         with self._lock:
-            self._queue.append(ticket)
+            self._queue.append(permit)
             self._grant()
-        return ticket
+        return permit
 
     def _grant(self) -> None:
         while self._queue and self._free > 0:
-            # In this order: interrupted in between, there is one slot too many and never one less.
-            ticket = self._queue.popleft()
-            ticket.granted = True
+            # In this order: interrupted in between, there is one permit too many, never one less.
+            permit = self._queue.popleft()
             self._free -= 1
-            self._granted(ticket)
-            ticket._wake()
+            self.granted(permit)
+            permit.signal.set()
 
-    def _granted(self, ticket: Ticket) -> None:
-        """For a subclass that wants to know who has the slot."""
+    def granted(self, permit: Permit) -> None:
+        """Note who has a permit.  Called before its signal is set."""
 
-    def _release(self, ticket: Ticket) -> None:
+    def disowned(self, permit: Permit) -> None:
+        """Release a permit whose turn nobody waits for any more."""
+        self.release(permit)
+
+    def release(self, permit: Permit) -> None:
+        """See `Permit.release`."""
         with self._lock:
-            if ticket.released:
+            if permit.released:
                 return
-            ticket.released = True
-            if ticket.granted:
+            permit.released = True
+            if permit.signal.is_set:
                 self._free = min(self._free + 1, self.count)
                 self._grant()
-            elif ticket in self._queue:
-                self._queue.remove(ticket)
-
-    def _disowned(self, ticket: Ticket) -> None:
-        self._release(ticket)
+            elif permit in self._queue:
+                self._queue.remove(permit)
 
     def start_delay(self) -> float:
-        """Book the next start; seconds to wait until it."""
+        """Book the next start; the seconds until it."""
         if not self.interval:
             return 0.0
         with self._lock:
@@ -110,44 +138,28 @@ class Slots:
         return start - now
 
     def timed_out(self, seconds: float | None) -> RequestTimeout:
-        """The error of having waited `seconds` for a slot in vain."""
-        waited = "" if seconds is None else f" for {seconds:g} s"
+        """The error of a turn that waited `seconds` for a permit in vain."""
         return RequestTimeout(
-            f"The turn waited{waited} for a free slot: as many turns are running as"
-            f" max_concurrency={self.count} allows. Raise it, or close streams that are not read"
-            " on.",
+            f"The turn waited{_for(seconds)} for a free slot: as many turns are running as"
+            f" max_concurrency={self.count} allows. Raise it, or close streams that you no longer"
+            " read.",
             phase="slot",
         )
 
-    def acquire(self, deadline: Deadline) -> Ticket:
-        """Wait for a slot, and for its start.
 
-        Raises:
-            RequestTimeout: phase "slot": the turn's total passed first.
-            TurnCancelled: the turn was cancelled first.
-        """
-        signal = Signal()
-        ticket = self.request(signal.set, threading.get_ident())
-        try:
-            if not deadline.wait(signal):
-                raise self.timed_out(deadline.timeout.total)
-            if delay := self.start_delay():
-                deadline.sleep(delay)
-        except BaseException:
-            ticket.release()
-            raise
-        return ticket
+def _for(seconds: float | None) -> str:
+    return "" if seconds is None else f" for {seconds:g} s"
 
 
-class OneAtATime(Slots):
-    """A conversation's turns.  Who holds the only place can't wait for it as well."""
+class ConversationQueue(Limiter):
+    """One turn of a conversation at a time.  Whoever runs it can't wait for the next as well."""
 
     def __init__(self) -> None:
         super().__init__(1)
-        # Weakly: who has lost its ticket holds nothing.
-        self._holder: Callable[[], Ticket | None] = lambda: None
+        # Weakly: who has lost its permit holds nothing.
+        self._holder: Callable[[], Permit | None] = lambda: None
 
-    def request(self, wake: Callable[[], None], owner: object) -> Ticket:
+    def request(self, owner: object) -> Permit:
         with self._lock:
             holder = self._holder()
             if holder is not None and not holder.released and holder.owner == owner:
@@ -155,86 +167,85 @@ class OneAtATime(Slots):
                     "The conversation's last stream has not ended: read it to its end or close it"
                     " before the next turn."
                 )
-        return super().request(wake, owner)
+        return super().request(owner)
 
-    def _granted(self, ticket: Ticket) -> None:
-        self._holder = weakref.ref(ticket)
+    def granted(self, permit: Permit) -> None:
+        self._holder = weakref.ref(permit)
 
-    def _disowned(self, ticket: Ticket) -> None:
-        """Its owner may queue up behind it; it is released when the turn has ended."""
+    def disowned(self, permit: Permit) -> None:
+        """Keep it: the next turn builds on the end of this one."""
 
     def timed_out(self, seconds: float | None) -> RequestTimeout:
-        waited = "" if seconds is None else f" for {seconds:g} s"
         return RequestTimeout(
-            f"The turn waited{waited} for the conversation's turn before it to end.", phase="slot"
+            f"The turn waited{_for(seconds)} for the conversation's turn before it to end.",
+            phase="slot",
         )
 
 
-class _Call(Generic[T]):
+class _Flight(Generic[T]):
+    """Work under way: its result or error, and who waits for it."""
+
     def __init__(self, timeout: Timeout) -> None:
         self.timeout = timeout
-        self.waiters: list[Signal] = []
+        self.landed = Signal()
         self.result: T | None = None
         self.error: ChatGptEsError | None = None
         self.abandoned = False
-        """Nothing came of it, for reasons of the leader's own."""
-        self.impatient = False
+        """Nothing came of it, for the leader's own reasons."""
+        self.timed_out = False
         """It took longer than one of the leader's limits, which may be stricter than others'."""
 
 
 class SingleFlight(Generic[T]):
-    """Work that many threads want at once is done by one of them, for all."""
+    """Work that many turns want at once is done by one of them, for all."""
 
     def __init__(self) -> None:
-        self._call: _Call[T] | None = None
+        self._flight: _Flight[T] | None = None
         self._lock = threading.RLock()
 
-    def do(self, work: Callable[[], T], deadline: Deadline) -> T:
-        """The result of `work`, done here or by a thread that is at it already.
+    def run(self, work: Callable[[], Steps[T]], deadline: Deadline) -> Steps[T]:
+        """Do `work`, or wait for the turn that is at it already; its result.
 
         A leader that was cancelled, or ran out of its own time, leaves the work to the next, and
-        so does one with other limits whose patience was at an end; any other failure is
-        everybody's, since the site would only be asked the same again.
+        so does one with other limits that timed out; any other failure is everybody's, since the
+        site would only be asked the same again.
         """
         while True:
             with self._lock:
-                call = self._call
-                if call is None:
-                    mine = self._call = _Call(deadline.timeout)
-                else:
-                    signal = Signal()
-                    call.waiters.append(signal)
-            if call is None:
-                return self._lead(mine, work)
-            if not deadline.wait(signal):
+                flight = self._flight
+                leading = flight is None
+                if flight is None:
+                    flight = self._flight = _Flight(deadline.timeout)
+            if leading:
+                return (yield from self._lead(flight, work))
+            if not flight.landed.is_set and not (yield Wait(flight.landed, deadline.remaining())):
                 deadline.check()
                 continue
-            if call.abandoned or (call.impatient and call.timeout != deadline.timeout):
+            if flight.abandoned or (flight.timed_out and flight.timeout != deadline.timeout):
                 continue
-            if call.error is not None:
-                raise copy.copy(call.error) from call.error.__cause__
-            return call.result  # type: ignore[return-value]  # Set whenever there is no error.
+            if flight.error is not None:
+                raise copy.copy(flight.error) from flight.error.__cause__
+            return flight.result  # type: ignore[return-value]  # Set whenever there is no error.
 
-    def _lead(self, call: _Call[T], work: Callable[[], T]) -> T:
+    def _lead(self, flight: _Flight[T], work: Callable[[], Steps[T]]) -> Steps[T]:
         try:
-            call.result = work()
+            flight.result = yield from work()
         except TurnCancelled:
-            call.abandoned = True
+            flight.abandoned = True
             raise
         except ChatGptEsError as error:
             if isinstance(error, RequestTimeout) and error.phase in ("total", "slot"):
-                call.abandoned = True
+                flight.abandoned = True
             else:
-                call.error = error
-                call.impatient = isinstance(error, RequestTimeout)
+                flight.error = error
+                flight.timed_out = isinstance(error, RequestTimeout)
             raise
         except BaseException:
-            call.abandoned = True
+            flight.abandoned = True
             raise
         else:
-            return call.result
+            return flight.result
         finally:
             with self._lock:
-                self._call = None
-            for signal in call.waiters:
-                signal.set()
+                self._flight = None
+            flight.landed.set()

@@ -1,11 +1,12 @@
-"""Requests out, whole responses in: cookies, redirects, bounds and retries, for any transport."""
+"""Requests out, whole responses in: cookies, redirects, size limits and retries, without I/O."""
 
 from __future__ import annotations
 
 import logging
 import random
 from collections.abc import Callable, Mapping
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, TypeAlias
 from urllib.parse import urljoin
 
 from ..errors import (
@@ -20,19 +21,23 @@ from ..errors import (
     TurnCancelled,
     UnexpectedStatusError,
 )
-from ..sites.dialect import BufferedResponse as Page
-from ..transport.base import Response, Transport
+from ..sites.dialect import BufferedResponse
+from ..transport.base import AsyncResponse, Response
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
 from ..values.urls import ascii_url, may_send, origin, redact
 from .cookies import Cookies
+from .guard import check_address
+from .queueing import pause
+from .steps import Read, Send, Steps
 
-__all__ = ["Fault", "Sender"]
+__all__ = ["AnyResponse", "Sender", "drain", "transport_failed"]
 
-Fault = Callable[[Page], ChatGptEsError | None]
-"""What a response stands for: an error, or None when it is what was wanted."""
-
-Kind = Literal["page", "answer"]
+AnyResponse: TypeAlias = Response | AsyncResponse
+Classify: TypeAlias = Callable[[BufferedResponse], ChatGptEsError | None]
+"""Says which error a response stands for; None when it is the one that was wanted."""
+SizeLimit: TypeAlias = Literal["page", "answer"]
+"""The field of `Limits` that bounds a response."""
 
 log = logging.getLogger("chatgptes")
 log.addHandler(logging.NullHandler())
@@ -40,12 +45,12 @@ log.addHandler(logging.NullHandler())
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 10
 BUSY = frozenset({502, 503, 504})
-FAULT_BODY = 64 << 10
+ERROR_BODY = 64 << 10
 """Bytes read of a response that is no answer: enough to tell what it is."""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 8.0
-"""Seconds before the first repetition, doubled for each further one up to the longest."""
+"""Seconds before the first retry, doubled for each further one up to the longest."""
 LATE = 0.25
-"""Seconds at most that a repetition comes later than the site asked for."""
+"""Seconds at most that a retry comes later than the site asked for."""
 DRAIN_SECONDS = 0.05
 DRAIN_BYTES = 64 << 10
 
@@ -54,132 +59,156 @@ class Sender:
     """Sends the requests of one client's turns."""
 
     def __init__(
-        self,
-        transport: Transport,
-        cookies: Cookies,
-        headers: Mapping[str, str],
-        retries: int,
-        limits: Limits,
+        self, cookies: Cookies, headers: Mapping[str, str], retries: int, limits: Limits
     ) -> None:
-        self.transport = transport
-        self._cookies = cookies
+        self.cookies = cookies
         self._headers = headers
         self._retries = retries
         self._limits = limits
 
-    def secrets(self) -> list[str]:
-        """What must not show in an error: the cookies."""
-        return self._cookies.values()
-
-    def page(self, request: Request, deadline: Deadline, fault: Fault, kind: Kind) -> Page:
-        """The whole response to `request`; `kind` names the field of `Limits` that bounds it.
+    def fetch(
+        self, request: Request, deadline: Deadline, classify: Classify, limit: SizeLimit
+    ) -> Steps[BufferedResponse]:
+        """Send `request` and read its whole response.
 
         Raises:
-            ChatGptEsError: what `fault` says, or a transport's error, after the retries.
+            ChatGptEsError: the one that `classify` gives, or a transport's, after the retries.
         """
-        result = self._attempts(request, deadline, fault, kind)
-        assert isinstance(result, Page)
-        return result
-
-    def open(self, request: Request, deadline: Deadline, fault: Fault) -> Response:
-        """The response to `request`, if its status is 2xx, its body still to be read.
-
-        Raises:
-            ChatGptEsError: as `page`.
-        """
-        result = self._attempts(request, deadline, fault, None)
-        assert not isinstance(result, Page)
-        return result
-
-    def _attempts(
-        self, request: Request, deadline: Deadline, fault: Fault, kind: Kind | None
-    ) -> Page | Response:
         attempt = 0
         while True:
-            error: ChatGptEsError
             try:
-                response = self._follow(request, deadline)
-                if kind is None and 200 <= response.status < 300:
-                    return response
-                page = _read(response, kind, self._limits, deadline)
-                found = fault(page)
-                if found is None:
-                    return page
-                error = found
+                response = yield from self._follow(request, deadline)
+                buffered = yield from self._read(response, limit, deadline)
+                error = classify(buffered)
+                if error is None:
+                    return buffered
             except TransportError as caught:
                 error = caught
-            delay = self._delay(error, request, attempt, deadline)
-            if delay is None:
-                raise error
+            yield from self._before_retry(error, request, attempt, deadline)
             attempt += 1
-            log.debug("%r: %s; again in %.2f s", request, type(error).__name__, delay)
-            deadline.sleep(delay)
+
+    def open(self, request: Request, deadline: Deadline, classify: Classify) -> Steps[AnyResponse]:
+        """Send `request`; its response, whose status is 2xx and whose body is still to be read.
+
+        Raises:
+            ChatGptEsError: as `fetch`.
+        """
+        attempt = 0
+        while True:
+            try:
+                response = yield from self._follow(request, deadline)
+                if 200 <= response.status < 300:
+                    return response
+                buffered = yield from self._read(response, None, deadline)
+                error = classify(buffered)
+                assert error is not None
+            except TransportError as caught:
+                error = caught
+            yield from self._before_retry(error, request, attempt, deadline)
+            attempt += 1
+
+    def _before_retry(
+        self, error: ChatGptEsError, request: Request, attempt: int, deadline: Deadline
+    ) -> Steps[None]:
+        """Wait until `request` may be sent again; raise `error` if it may not be."""
+        delay = self._delay(error, request, attempt, deadline)
+        if delay is None:
+            raise error
+        log.debug("%r: %s; again in %.2f s", request, type(error).__name__, delay)
+        yield from pause(deadline, delay)
 
     def _delay(
         self, error: ChatGptEsError, request: Request, attempt: int, deadline: Deadline
     ) -> float | None:
         """Seconds until `request` may be sent again, or None if it may not be."""
-        if attempt >= self._retries or not may_repeat(error, request):
+        if attempt >= self._retries or not may_retry(error, request):
             return None
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt)
         delay *= random.uniform(0.5, 1.0)  # noqa: S311
-        if (
-            isinstance(error, RateLimitError | UnexpectedStatusError)
-            and error.retry_after is not None
-        ):
-            # A little late rather than early: many clients were told the same moment.
-            delay = error.retry_after + random.uniform(0.0, LATE)  # noqa: S311
+        if isinstance(error, (RateLimitError, UnexpectedStatusError)):
+            wait = error.retry_after
+            if wait is not None:
+                # A little late rather than early: many clients were told the same moment.
+                delay = wait + random.uniform(0.0, LATE)  # noqa: S311
         left = deadline.remaining()
         return None if left is not None and delay >= left else delay
 
-    def _follow(self, request: Request, deadline: Deadline) -> Response:
+    def _follow(self, request: Request, deadline: Deadline) -> Steps[AnyResponse]:
         """Send; a page's GET follows redirects as far as `may_send` lets it, a POST never does."""
         first = request.url
         url = first
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._send(request, url, deadline)
+            response = yield from self._send(request, url, deadline)
             target = response.headers.get("location")
             if request.mode != "navigate" or response.status not in REDIRECTS or not target:
                 return response
-            drain(response, deadline)
-            response.close()
-            url = _target(url, target, response.status)
+            try:
+                yield from drain(response, deadline)
+            finally:
+                response.close()
+            url = _redirect_target(url, target, response.status)
         raise UnexpectedStatusError(
             f"{redact(first)} redirects in circles ({MAX_REDIRECTS} times and on).",
             url=redact(first),
             status=response.status,
         )
 
-    def _send(self, request: Request, url: str, deadline: Deadline) -> Response:
+    def _send(self, request: Request, url: str, deadline: Deadline) -> Steps[AnyResponse]:
         deadline.check()
+        check_address(url)
         headers = {**self._headers, **request.headers}
-        if cookie := self._cookies.header(url):
+        if cookie := self.cookies.header(url):
             headers["cookie"] = cookie
-        sent = Request(
-            method=request.method,
-            url=url,
-            headers=headers,
-            body=request.body,
-            mode=request.mode,
-            referrer=request.referrer,
-            repeatable=request.repeatable,
-            final=request.final,
-        )
+        sent = replace(request, url=url, headers=headers)
         before = deadline.elapsed
         try:
-            response = self.transport.send(sent, deadline)
+            response: AnyResponse = yield Send(sent)
         except OSError as error:
-            if not isinstance(error, ChatGptEsError):
-                raise foreign(error) from error
             log.debug("%r: %s after %.3f s", sent, type(error).__name__, deadline.elapsed - before)
+            if not isinstance(error, ChatGptEsError):
+                raise transport_failed(error) from error
             raise
         log.debug("%r: %d after %.3f s", sent, response.status, deadline.elapsed - before)
-        self._cookies.store(url, response.headers)
+        self.cookies.store(url, response.headers)
         return response
 
+    def _read(
+        self, response: AnyResponse, limit: SizeLimit | None, deadline: Deadline
+    ) -> Steps[BufferedResponse]:
+        """Read the whole body; of a response that is no success only the beginning is kept."""
+        good = limit is not None and 200 <= response.status < 300
+        most: int = getattr(self._limits, limit) if limit is not None else ERROR_BODY
+        if not good:
+            most = min(most, ERROR_BODY)
+        pieces: list[bytes] = []
+        size = 0
+        step = Read(response)
+        try:
+            while data := (yield step):
+                pieces.append(data)
+                size += len(data)
+                if size > most:
+                    if not good:
+                        break
+                    raise ResponseTooLargeError(
+                        f"{redact(response.url)} answered more than {most:,} bytes"
+                        f" (Limits.{limit}).",
+                        url=redact(response.url),
+                        status=response.status,
+                    )
+        except OSError as error:
+            # The status says enough of an error whose text broke off.
+            if good or deadline.cancelled:
+                if isinstance(error, ChatGptEsError):
+                    raise
+                raise transport_failed(error) from error
+        finally:
+            response.close()
+        return BufferedResponse(response.url, response.status, response.headers, b"".join(pieces))
 
-def may_repeat(error: ChatGptEsError, request: Request) -> bool:
-    """May `request` be sent again after `error`?
+
+def may_retry(error: ChatGptEsError, request: Request) -> bool:
+    """Whether `request` may be sent again after `error`.
 
     Where nothing was sent, or the site said "later", any may.  Else only those that make no model
     speak: a message must not arrive twice.
@@ -195,7 +224,7 @@ def may_repeat(error: ChatGptEsError, request: Request) -> bool:
     return request.repeatable and isinstance(error, TransportError)
 
 
-def _target(url: str, location: str, status: int) -> str:
+def _redirect_target(url: str, location: str, status: int) -> str:
     try:
         # Header bytes reach us as Latin-1; what is not ASCII in them is UTF-8 in practice.
         location = location.encode("latin-1").decode("utf-8")
@@ -217,50 +246,18 @@ def _target(url: str, location: str, status: int) -> str:
     return target
 
 
-def _read(response: Response, kind: Kind | None, limits: Limits, deadline: Deadline) -> Page:
-    """The whole body; of a response that is no success only the beginning is kept."""
-    good = kind is not None and 200 <= response.status < 300
-    limit = getattr(limits, kind) if kind is not None else FAULT_BODY
-    if not good:
-        limit = min(limit, FAULT_BODY)
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        for data in response:
-            pieces.append(data)
-            size += len(data)
-            if size > limit:
-                if not good:
-                    break
-                raise ResponseTooLargeError(
-                    f"{redact(response.url)} answered more than {limit:,} bytes (Limits.{kind}).",
-                    url=redact(response.url),
-                    status=response.status,
-                )
-    except OSError as error:
-        # The status says enough of a failure whose text broke off.
-        if good or deadline.cancelled:
-            if isinstance(error, ChatGptEsError):
-                raise
-            raise foreign(error) from error
-    finally:
-        response.close()
-    return Page(response.url, response.status, response.headers, b"".join(pieces))
-
-
-def foreign(error: OSError) -> TransportError:
-    """What a user's own transport raised, in our words."""
+def transport_failed(error: OSError) -> TransportError:
+    """The error for an OSError that is not ours: a transport of the user's own raised it."""
     return TransportError(f"The transport failed with {type(error).__name__}: {error}.")
 
 
-def drain(response: Response, deadline: Deadline) -> None:
-    """Read what little follows an answer's end, so that its connection can be kept."""
+def drain(response: AnyResponse, deadline: Deadline) -> Steps[None]:
+    """Read the little that follows an answer's end, so that its connection can be kept."""
     size = 0
+    step = Read(response)
     try:
         with deadline.within(DRAIN_SECONDS):
-            for data in response:
+            while size <= DRAIN_BYTES and (data := (yield step)):
                 size += len(data)
-                if size > DRAIN_BYTES:
-                    break
     except (ChatGptEsError, OSError):
         pass  # The connection is then closed instead; the answer is whole all the same.

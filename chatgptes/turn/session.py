@@ -1,10 +1,12 @@
-"""What the turns of one client share: the bots its page shows, their nonces, the connections."""
+"""The bots that a site's page shows, and their nonces: read once, for all turns of a client."""
 
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import (
@@ -12,100 +14,138 @@ from ..errors import (
     ChallengeError,
     ChatGptEsError,
     RateLimitError,
-    RefusedError,
     ResponseError,
 )
 from ..sites import KEY_DIALECTS, dialect, find_bots, plugin_traces
 from ..sites.addresses import rest_root
 from ..sites.challenge import has_challenge_header
-from ..sites.dialect import BufferedResponse as Page
-from ..sites.dialect import Endpoint
-from ..sites.errors import error_for_page
+from ..sites.dialect import BufferedResponse, Endpoint
+from ..sites.errors import error_for_page, error_for_status
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
 from ..values.urls import redact
 from .queueing import SingleFlight
 from .sending import Sender
+from .steps import Steps
 
-__all__ = ["Session"]
+__all__ = ["Endpoints", "Session"]
 
-Endpoints = tuple[Endpoint, ...]
+Endpoints: TypeAlias = tuple[Endpoint, ...]
 
 PAGE_ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8"
+_NO_CACHE = {"cache-control": "no-cache", "pragma": "no-cache"}
+_SHORTEST_SECRET = 6  # Characters: shorter ones would be found in any text.
 
 
-@dataclass(frozen=True)
 class Session:
-    """One site, one bot, and the way there.
+    """One site, one bot, and what is known of them.
 
     Attributes:
         site: the page's address, without credentials.
         bot: the id of the bot to ask, or None for the page's first.
-        api_key: the owner's REST key, or None.
+        sender: sends its requests.
+        limits: bounds what it reads.
     """
 
-    site: str
-    bot: str | None
-    api_key: str | None = field(repr=False)
-    sender: Sender = field(repr=False)
-    limits: Limits
-    _found: list[Endpoints] = field(default_factory=list, repr=False)
-    _reading: SingleFlight[Endpoints] = field(default_factory=SingleFlight, repr=False)
-    _refreshing: SingleFlight[Endpoints] = field(default_factory=SingleFlight, repr=False)
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    def __init__(
+        self, site: str, bot: str | None, api_key: str | None, sender: Sender, limits: Limits
+    ) -> None:
+        self.site = site
+        self.bot = bot
+        self.sender = sender
+        self.limits = limits
+        self._api_key = api_key
+        self._endpoints: Endpoints = ()
+        self._reading: SingleFlight[Endpoints] = SingleFlight()
+        self._renewing: SingleFlight[Endpoints] = SingleFlight()
+        self._lock = threading.RLock()
 
-    def endpoints(self, deadline: Deadline) -> Endpoints:
+    def __repr__(self) -> str:
+        return f"<Session {self.site}>"
+
+    def endpoints(self, deadline: Deadline) -> Steps[Endpoints]:
         """All bots of the page, which is read once.
 
         Raises:
             BotNotFoundError: it shows none.
             ChatGptEsError: it could not be read, or is a challenge.
         """
-        if self._found:
-            return self._found[0]
+        if self._endpoints:
+            return self._endpoints
 
-        def read() -> Endpoints:
+        def read() -> Steps[Endpoints]:
             # Another leader may have finished between the look above and this one.
-            return self._found[0] if self._found else self._keep(self._read(deadline))
+            return self._endpoints or self.keep((yield from self._read(deadline)))
 
-        return self._reading.do(read, deadline)
+        return (yield from self._reading.run(read, deadline))
 
-    def endpoint(self, deadline: Deadline) -> Endpoint:
-        """The bot to ask.
+    def endpoint(self, deadline: Deadline) -> Steps[Endpoint]:
+        """The bot to ask, with its nonce.
 
         Raises:
             BotNotFoundError: the page does not show it.
             ChatGptEsError: as `endpoints`.
         """
-        return self._choose(self.endpoints(deadline))
+        endpoint = self.choose((yield from self.endpoints(deadline)))
+        if endpoint.nonce_first:
+            endpoint = yield from self.renewed(endpoint, deadline)
+        return endpoint
 
-    def renewed(self, stale: Endpoint, deadline: Deadline) -> Endpoint:
-        """The same bot with a nonce that may differ from the refused one of `stale`.
+    def renewed(self, stale: Endpoint, deadline: Deadline) -> Steps[Endpoint]:
+        """The same bot with a nonce that may differ from the refused, or missing, one of `stale`.
 
         Raises:
             ChatGptEsError: as `endpoint`.
         """
 
-        def renew() -> Endpoints:
-            current = self._found[0] if self._found else ()
-            if any(each.url == stale.url and each.nonce == stale.nonce for each in current):
-                return self._keep(self._ask_nonce(stale, current, deadline))
-            return current or self._keep(self._read(deadline))
+        def renew() -> Steps[Endpoints]:
+            current = self._endpoints
+            if not any(_same_nonce(each, stale) for each in current):
+                return current or self.keep((yield from self._read(deadline)))
+            nonce = yield from self._fetch_nonce(stale, deadline)
+            if nonce is not None:
+                return self._with_nonce(stale, nonce)
+            if stale.nonce_first:
+                return self._with_nonce(stale, "")
+            return self.keep((yield from self._read_past_caches(stale, deadline)))
 
-        return self._choose(self._refreshing.do(renew, deadline))
+        return self.choose((yield from self._renewing.run(renew, deadline)))
+
+    def reread(self, deadline: Deadline) -> Steps[Endpoint]:
+        """The bot to ask, from the page as it is now."""
+        return self.choose(self.keep((yield from self._read(deadline))))
+
+    def note_nonce(self, endpoint: Endpoint, nonce: str) -> None:
+        """Keep a fresher nonce that came with an answer of `endpoint`."""
+        if nonce != endpoint.nonce:
+            self._with_nonce(endpoint, nonce)
+
+    def note_url(self, guessed: str, url: str) -> None:
+        """Keep the address that has proved to be the right one of several."""
+        with self._lock:
+            self._endpoints = tuple(
+                replace(each, url=url, further_urls=()) if each.url == guessed else each
+                for each in self._endpoints
+            )
 
     def secrets(self) -> list[str]:
-        """What must not show in an error: the nonces, the key and the cookies."""
-        known = [each.nonce for found in self._found for each in found]
-        known += [self.api_key or "", *self.sender.secrets()]
-        return [text for text in known if len(text) >= 6]
+        """The texts that must not show in an error: nonces, the key and the cookies."""
+        known = [each.nonce for each in self._endpoints]
+        known += [self._api_key or "", *self.sender.cookies.values()]
+        return [text for text in known if len(text) >= _SHORTEST_SECRET]
 
-    def _keep(self, endpoints: Endpoints) -> Endpoints:
+    def keep(self, endpoints: Endpoints) -> Endpoints:
+        """Take `endpoints` for the page's from now on."""
         with self._lock:
-            self._found[:] = [endpoints]
+            self._endpoints = endpoints
         return endpoints
 
-    def _choose(self, endpoints: Endpoints) -> Endpoint:
+    def choose(self, endpoints: Endpoints) -> Endpoint:
+        """The bot to ask among those of the page.
+
+        Raises:
+            BotNotFoundError: it is not among them.
+        """
         if self.bot is None:
             return endpoints[0]
         for endpoint in endpoints:
@@ -117,13 +157,36 @@ class Session:
             url=redact(self.site),
         )
 
-    def _request(self) -> Request:
-        return Request("GET", self.site, {"accept": PAGE_ACCEPT}, mode="navigate")
+    def page_request(self, *, past_caches: int = 0) -> Request:
+        """The request for the site's page.
 
-    def _read(self, deadline: Deadline) -> Endpoints:
-        if self.api_key is not None:
-            return self._read_rest(self.api_key, deadline)
-        page = self.sender.page(self._request(), deadline, _page_fault, "page")
+        Args:
+            past_caches: 1 asks caches on the way for a fresh copy, 2 names an address that none
+                can have.
+        """
+        headers = {"accept": PAGE_ACCEPT, **(_NO_CACHE if past_caches else {})}
+        url = self.site
+        if past_caches > 1:
+            parts = urlsplit(url)
+            query = f"{parts.query}{'&' if parts.query else ''}{_unique_parameter()}"
+            url = urlunsplit(parts._replace(query=query))
+        return Request("GET", url, headers, mode="navigate")
+
+    def _with_nonce(self, stale: Endpoint, nonce: str) -> Endpoints:
+        with self._lock:
+            self._endpoints = tuple(
+                replace(each, nonce=nonce, nonce_first=False) if _same_nonce(each, stale) else each
+                for each in self._endpoints
+            )
+            return self._endpoints
+
+    def _read(self, deadline: Deadline, *, past_caches: int = 0) -> Steps[Endpoints]:
+        if self._api_key is not None:
+            return (yield from self._read_with_key(self._api_key, deadline))
+        request = self.page_request(past_caches=past_caches)
+        page = yield from self.sender.fetch(request, deadline, _unless_ok(error_for_status), "page")
+        if past_caches > 1:
+            page = replace(page, url=_without_unique_parameter(page.url))
         # Its text is searched for the marks of a bot check only where it shows no bot, since that
         # takes a while.
         endpoints = () if has_challenge_header(page.headers) else tuple(find_bots(page))
@@ -131,50 +194,83 @@ class Session:
             raise error_for_page(page) or _no_bot(page)
         return endpoints
 
-    def _read_rest(self, api_key: str, deadline: Deadline) -> Endpoints:
+    def _read_past_caches(self, stale: Endpoint, deadline: Deadline) -> Steps[Endpoints]:
+        """Read the page again, where it alone has nonces, and a cache may have an old page."""
+        found: Endpoints = ()
+        for past_caches in (1, 2):
+            found = yield from self._read(deadline, past_caches=past_caches)
+            if not any(_same_nonce(each, stale) for each in found):
+                break
+        return found
+
+    def _read_with_key(self, api_key: str, deadline: Deadline) -> Steps[Endpoints]:
         assert self.bot is not None
         root = _given_root(self.site)
         if root is None:
-            page = self.sender.page(self._request(), deadline, _rest_fault, "page")
+            page = yield from self.sender.fetch(self.page_request(), deadline, _api_error, "page")
             root = rest_root(page) or _default_root(page.url)
-        return (KEY_DIALECTS[0].endpoint(self.site, root, self.bot, api_key),)
+        its_dialect = KEY_DIALECTS[0]
+        return (its_dialect.endpoint(self.site, root, self.bot, api_key),)
 
-    def _ask_nonce(self, stale: Endpoint, current: Endpoints, deadline: Deadline) -> Endpoints:
-        speaks = dialect(stale.bot.dialect)
-        request = speaks.nonce_request(stale)
-        nonce = None
-        if request is not None:
-            try:
-                page = self.sender.page(request, deadline, _unless_ok(speaks.error_for), "answer")
-                nonce = speaks.nonce_from(page)
-            except (ChallengeError, RateLimitError):
+    def _fetch_nonce(self, stale: Endpoint, deadline: Deadline) -> Steps[str | None]:
+        """A nonce by the dialect's own request; None where only the page has it."""
+        its_dialect = dialect(stale.bot.dialect)
+        request = its_dialect.nonce_request(stale)
+        if request is None:
+            return None
+        try:
+            response = yield from self.sender.fetch(
+                request, deadline, _gates_only(its_dialect.error_for), "answer"
+            )
+        except ResponseError as error:
+            if isinstance(error, (ChallengeError, RateLimitError)):
                 raise
-            except ResponseError:
-                pass  # Older plugins have no such action (400 `0`): then the page has it.
-        if nonce is None:
-            return self._read(deadline)
-        return tuple(
-            replace(each, nonce=nonce)
-            if (each.url, each.nonce) == (stale.url, stale.nonce)
-            else each
-            for each in current
-        )
+            return None
+        return its_dialect.nonce_from(response)
 
 
-def _unless_ok(fault: Callable[[Page], ChatGptEsError]) -> Callable[[Page], ChatGptEsError | None]:
-    return lambda page: None if 200 <= page.status < 300 else fault(page)
+def _same_nonce(one: Endpoint, other: Endpoint) -> bool:
+    return (one.url, one.nonce, one.nonce_first) == (other.url, other.nonce, other.nonce_first)
 
 
-def _page_fault(page: Page) -> ChatGptEsError | None:
-    return None if 200 <= page.status < 300 else error_for_page(page)
+_PARAMETER = "chatgptes_fresh="
 
 
-def _rest_fault(page: Page) -> ChatGptEsError | None:
+def _unique_parameter() -> str:
+    return f"{_PARAMETER}{uuid.uuid4().hex[:12]}"
+
+
+def _without_unique_parameter(url: str) -> str:
+    parts = urlsplit(url)
+    pairs = [pair for pair in parts.query.split("&") if not pair.startswith(_PARAMETER)]
+    return urlunsplit(parts._replace(query="&".join(pairs)))
+
+
+ErrorFor: TypeAlias = Callable[[BufferedResponse], ChatGptEsError]
+
+
+def _unless_ok(error_for: ErrorFor) -> Callable[[BufferedResponse], ChatGptEsError | None]:
+    return lambda response: None if 200 <= response.status < 300 else error_for(response)
+
+
+def _gates_only(error_for: ErrorFor) -> Callable[[BufferedResponse], ChatGptEsError | None]:
+    """Classify what concerns every request alike; older plugins answer 400 or 404 to this one."""
+
+    def classify(response: BufferedResponse) -> ChatGptEsError | None:
+        if 200 <= response.status < 300:
+            return None
+        error = error_for(response)
+        passing = isinstance(error, (ChallengeError, RateLimitError)) or response.status >= 500
+        return error if passing else None
+
+    return classify
+
+
+def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
     """Any page of the site tells where its API is, a failing one too; but not a gate before it."""
     error = error_for_page(page)
     if rest_root(page) is not None or page.status in (403, 404, 405, 410, 500):
-        gate = isinstance(error, ChallengeError | RefusedError)
-        return error if gate else None
+        return error if isinstance(error, ChallengeError) else None
     return error
 
 
@@ -192,7 +288,7 @@ def _default_root(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, "/wp-json/", "", ""))
 
 
-def _no_bot(page: Page) -> BotNotFoundError:
+def _no_bot(page: BufferedResponse) -> BotNotFoundError:
     url = redact(page.url)
     if plugin_traces(page.body):
         message = (

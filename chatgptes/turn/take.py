@@ -1,62 +1,77 @@
-"""One turn: which bot, what to send, the nonce again if it was refused, and the answer's text."""
+"""One turn: find the bot, ask it, renew its nonce if that was refused, and read the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypedDict
 from uuid import uuid4
 
 from ..errors import (
     ChallengeError,
     ChatGptEsError,
+    InvalidConfigError,
     RateLimitError,
     RefusedError,
     ResponseError,
+    StreamInterruptedError,
     TransportError,
     TurnCancelled,
+    UnexpectedStatusError,
 )
 from ..sites import dialect
-from ..sites.dialect import Decoder, Dialect, Endpoint, NonceRefused
-from ..sites.dialect import Question as Turn
-from ..sites.dialect import ReplyDetails as Heard
-from ..transport.base import Response
-from ..values.deadline import Deadline
-from ..values.images import Image
-from ..values.messages import Message, with_system, written_out
-from .sending import drain, foreign
-from .session import Session
+from ..sites.dialect import Decoder, Dialect, Endpoint, NonceRefused, Question
+from ..values.deadline import Deadline, Timeout
+from ..values.images import Image, ImageSource
+from ..values.messages import (
+    Message,
+    Messages,
+    check,
+    images_of,
+    with_files,
+    with_system,
+    written_out,
+)
+from ..values.reply import Reply
+from .core import Core
+from .queueing import Limiter, Permit
+from .sending import AnyResponse, drain, transport_failed
+from .steps import Read, Steps, Text
 
-__all__ = ["Ask", "Batch", "Outcome", "take_turn"]
-
-
-Batch = Sequence[str]
-"""The text chunks that arrived together."""
-
-
-class _Mark(tuple[str, ...]):
-    """An empty batch that can be told from another."""
-
-    __slots__ = ()
+__all__ = ["CLOSED", "Answer", "Ask", "Turn", "TurnOptions", "check_options", "new_turn"]
 
 
-SENT = _Mark()
-"""What a turn gives first: nothing yet, but the site has taken the request."""
-LAST = _Mark()
-"""What a stream gives after the last chunk, before it counts as ended."""
+CLOSED = "The client was closed in the middle of the turn."
+
+
+class TurnOptions(TypedDict, total=False):
+    """The keyword arguments of one turn.
+
+    Attributes:
+        images: pictures that go with the prompt: paths, bytes, or `data:` URLs.  A `wpaicg` site
+            takes one (jpeg, png, webp, gif), an `aipkit` bot that takes any up to four (jpeg,
+            png, webp), the REST API none.
+        web_search: ask the bot to search the web, where it offers that (`Bot.web_search`).
+        timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
+    """
+
+    images: Sequence[ImageSource]
+    web_search: bool
+    timeout: Timeout | float | None
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What a turn is to say, whatever the dialect turns out to be.
+    """What a turn asks, whatever the dialect turns out to be.
 
     Attributes:
         messages: the whole conversation, the new user message last.
         system: text put before its first user message, or None.
-        visitor: this client's id.
+        visitor: the visitor's id.
         conversation: the conversation's id.
-        memory: whose server remembers the messages before the last ("" for none).
-        state: what the last turn left.
-        images: what goes with the new user message.
+        place: the bot that gave the answers so far ("" for none): see `Answer.place`.
+        state: what the last turn left, for the same place.
+        images: pictures that go with the new user message.
         web_search: ask the bot to search the web.
     """
 
@@ -64,133 +79,334 @@ class Ask:
     system: str | None
     visitor: str
     conversation: str
-    memory: str = ""
+    place: str = ""
     state: Mapping[str, str] = field(default_factory=dict)
     images: tuple[Image, ...] = ()
     web_search: bool = False
 
 
 @dataclass
-class Outcome:
-    """What a turn has learned, filled in as it goes."""
+class Answer:
+    """A turn's findings, filled in as it goes.
+
+    Attributes:
+        endpoint: the bot that was asked.
+        decoder: knows all that came beside the text.
+        conversation: the id under which it was asked.
+        text: the chunks that were handed on.
+        place: dialect, bot and address: where a site's memory of the conversation is, if it has
+            one, and where the state of the last turn means something.
+    """
 
     endpoint: Endpoint | None = None
     decoder: Decoder | None = None
-    heard: Heard = field(default_factory=Heard)
     conversation: str = ""
-    memory: str = ""
+    place: str = ""
+    text: list[str] = field(default_factory=list)
+
+
+class Turn:
+    """A turn of a client: its question, checked, and its time.
+
+    Attributes:
+        deadline: its clock, which runs while somebody waits for it.
+        permits: the places in queues that it holds.
+        answer: what came of it so far.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        messages: tuple[Message, ...],
+        options: TurnOptions,
+        visitor: str | None = None,
+    ) -> None:
+        self.core = core
+        self.messages = messages
+        self.web_search = options.get("web_search", False)
+        core.check_offered(messages, self.web_search)
+        self.visitor = visitor or core.visitor
+        self.deadline = Deadline(core.config.timeout.override(options.get("timeout")))
+        self.deadline.pause()
+        self.permits: list[Permit] = []
+        self.answer = Answer()
 
     @property
-    def streamed(self) -> bool:
-        """The answer comes as an event stream: known once there is text."""
-        return self.decoder is not None and self.decoder.streamed
+    def needs_loading(self) -> bool:
+        """There are files to be read by `load`."""
+        return any(not isinstance(i, Image) for each in self.messages for i in each.images)
+
+    def load(self) -> None:
+        """Read the files of its images.  Blocks.
+
+        Raises:
+            InvalidMessageError: one can't be read, or is no picture that a site takes.
+        """
+        self.messages = with_files(self.messages, self.core.config.limits)
+
+    def limiters(self) -> Iterable[Limiter]:
+        """The queues it waits in, in this order."""
+        return (self.core.limiter,)
+
+    def ask(self) -> Ask:
+        """The question.  Called once all permits are held."""
+        return Ask(
+            self.messages,
+            self.core.config.system,
+            self.visitor,
+            str(uuid4()),
+            images=images_of(self.messages),
+            web_search=self.web_search,
+        )
+
+    def succeeded(self, text: str) -> None:
+        """Called once with the whole text, while the permits are held."""
+
+    def failed(self) -> None:
+        """Called once when the turn ends otherwise, after its question was made."""
+
+    def take(self, owner: object) -> Steps[Reply]:
+        """Take the turn.
+
+        Args:
+            owner: the thread or task that waits for it.
+
+        Raises:
+            ChatGptEsError: whatever went wrong; a `StreamInterruptedError` after the first text.
+        """
+        try:
+            for limiter in self.limiters():
+                self.permits.append((yield from limiter.acquire(self.deadline, owner)))
+            ask = self.ask()
+            try:
+                yield from self._answer(ask)
+                if self.deadline.cancelled:
+                    raise TurnCancelled(CLOSED)
+            except BaseException:
+                self.failed()
+                raise
+            text = "".join(self.answer.text)
+            self.succeeded(text)
+            return self.reply(text)
+        except ChatGptEsError as error:
+            final = self.final_error(error)
+            raise final from final.__cause__
+        finally:
+            for permit in reversed(self.permits):
+                permit.release()
+
+    def _answer(self, ask: Ask) -> Steps[None]:
+        """Ask, and ask again where the site refused the nonce or had no such address."""
+        session = self.core.session
+        endpoint = yield from session.endpoint(self.deadline)
+        first_url = endpoint.url
+        tried: set[str] = set()
+        while True:
+            try:
+                yield from self._ask(endpoint, ask)
+                break
+            except NonceRefused as error:
+                refused = error
+            except UnexpectedStatusError as error:
+                if error.status != 404 or not endpoint.further_urls or self.answer.decoder:
+                    raise
+                url, *further = endpoint.further_urls
+                endpoint = replace(endpoint, url=url, further_urls=tuple(further))
+                continue
+            endpoint = yield from self._with_other_nonce(endpoint, refused, tried)
+        if endpoint.url != first_url:
+            session.note_url(first_url, endpoint.url)
+
+    def _with_other_nonce(
+        self, stale: Endpoint, refused: NonceRefused, tried: set[str]
+    ) -> Steps[Endpoint]:
+        """`stale` with another nonce than the refused one.
+
+        Args:
+            tried: the ways that were tried in this turn.
+
+        Raises:
+            RefusedError: there is none.
+            ChatGptEsError: a gate stands before it, or the turn's time is over.
+        """
+        session = self.core.session
+        try:
+            if "renewal" not in tried:
+                tried.add("renewal")
+                endpoint = yield from session.renewed(stale, self.deadline)
+                if endpoint.nonce != stale.nonce:
+                    return endpoint
+            if "cookies" not in tried and not dialect(stale.bot.dialect).cookie_is_visitor:
+                # With a session cookie, a shop's for one, WordPress expects another nonce than
+                # the page has that it gives to a visitor without: so once as such a visitor.
+                tried.add("cookies")
+                if session.sender.cookies.refuse_new():
+                    return (yield from session.reread(self.deadline))
+        except (ChallengeError, RateLimitError, TurnCancelled):
+            raise
+        except (TransportError, ResponseError) as error:
+            self.deadline.check()
+            raise _plain(refused) from error  # What the site said of the message counts.
+        raise _plain(refused) from None
+
+    def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[None]:
+        """Send the requests of one attempt and read the last one's response."""
+        answer, session, deadline = self.answer, self.core.session, self.deadline
+        its_dialect = dialect(endpoint.bot.dialect)
+        answer.endpoint, answer.decoder = endpoint, None
+        question = self._question(endpoint, its_dialect, ask)
+        requests = its_dialect.requests(question)
+        request = next(requests)
+        while not request.final:
+            buffered = yield from session.sender.fetch(
+                request,
+                deadline,
+                lambda each: None if 200 <= each.status < 300 else its_dialect.error_for(each),
+                "answer",
+            )
+            request = requests.send(buffered)
+        requests.close()
+        response = yield from session.sender.open(request, deadline, its_dialect.error_for)
+        try:
+            decoder = answer.decoder = its_dialect.decoder(
+                question, response.url, response.status, response.headers, session.limits
+            )
+            yield Text(())
+            yield from _read_answer(response, decoder, deadline, answer.text)
+        finally:
+            response.close()
+        if decoder.details.nonce:
+            session.note_nonce(endpoint, decoder.details.nonce)
+
+    def _question(self, endpoint: Endpoint, its_dialect: Dialect, ask: Ask) -> Question:
+        answer = self.answer
+        pairs = with_system(ask.messages, ask.system)
+        answer.conversation = ask.conversation
+        answer.place = f"{its_dialect.name} {endpoint.bot.id} {endpoint.url}"
+        same_place = ask.place == answer.place
+        history: tuple[tuple[str, str], ...] = ()
+        prompt = pairs[-1][1]
+        if not its_dialect.remembers:
+            history = tuple(pairs[:-1])
+        elif not same_place:
+            # The site's memory knows nothing of what came before: tell it, in a conversation of
+            # a new id, so that it is not mixed with another's.
+            prompt = written_out(pairs)
+            if ask.place:
+                answer.conversation = str(uuid4())
+        return Question(
+            endpoint,
+            prompt,
+            history,
+            ask.visitor,
+            answer.conversation,
+            ask.state if same_place else {},
+            ask.web_search,
+            ask.images,
+        )
+
+    def final_error(self, error: ChatGptEsError) -> ChatGptEsError:
+        """`error` as the user sees it: without secrets, and with the text that came before it."""
+        self.core.finish_error(error)
+        text = "".join(self.answer.text)
+        if not text:
+            return error
+        interrupted = StreamInterruptedError(
+            f"The answer broke off after {len(text):,} characters (.partial has them): {error}",
+            partial=text,
+            url=error.url,
+            status=error.status,
+            excerpt=error.excerpt,
+        )
+        interrupted.code = error.code
+        interrupted.__cause__ = error
+        return interrupted
+
+    def reply(self, text: str) -> Reply:
+        """The reply whose text is `text`, with all that is known beside it."""
+        answer = self.answer
+        endpoint, decoder = answer.endpoint, answer.decoder
+        assert endpoint is not None
+        assert decoder is not None
+        details = decoder.details
+        return Reply(
+            text=text,
+            site=self.core.config.site,
+            bot=endpoint.bot.id,
+            dialect=endpoint.bot.dialect,
+            model=details.model,
+            message_id=details.message_id,
+            conversation_id=answer.conversation,
+            usage=details.usage,
+            citations=tuple(details.citations),
+            finish_reason=details.finish_reason,
+            streamed=decoder.streamed,
+            elapsed=self.deadline.elapsed,
+        )
 
 
-def take_turn(session: Session, ask: Ask, deadline: Deadline, outcome: Outcome) -> Iterator[Batch]:
-    """The text of the answer as it arrives, after one empty batch once the site has answered.
-
-    Closing the generator ends the request.
+def check_options(options: Mapping[str, object]) -> None:
+    """Refuse keyword arguments that no turn has.
 
     Raises:
-        ChatGptEsError: whatever went wrong; what was given before stays valid.
+        InvalidConfigError: `model` is among them.
+        TypeError: another is.
     """
-    endpoint = session.endpoint(deadline)
+    for name in options:
+        if name == "model":
+            raise InvalidConfigError(
+                "model: the site's owner chooses the model of a bot, nobody else can; Reply.model"
+                " tells it where the site does."
+            )
+        if name not in TurnOptions.__annotations__:
+            raise TypeError(f"A turn has no argument {name!r}.")
+
+
+def new_turn(
+    core: Core, prompt: Messages, options: TurnOptions, visitor: str | None = None
+) -> Turn:
+    """A turn that asks `prompt`.
+
+    Raises:
+        InvalidMessageError, InvalidConfigError: an argument can't be used.
+    """
+    check_options(options)
+    messages = check(prompt, core.config.limits, options.get("images", ()))
+    return Turn(core, messages, options, visitor)
+
+
+def _read_answer(
+    response: AnyResponse, decoder: Decoder, deadline: Deadline, text: list[str]
+) -> Steps[None]:
+    """Read a response to the end of the answer; its text, and then the error if there is one."""
+    step = Read(response)
     try:
-        yield from _speak(session, endpoint, ask, deadline, outcome)
-        return
-    except NonceRefused as error:
-        refused = error
-    try:
-        fresh = session.renewed(endpoint, deadline)
-    except (ChallengeError, RateLimitError, TurnCancelled):
-        raise
-    except (TransportError, ResponseError) as error:
-        deadline.check()
-        raise _plain(refused) from error  # What the site said of the message is what counts.
-    if fresh.nonce == endpoint.nonce:
-        raise _plain(refused) from None
-    try:
-        yield from _speak(session, fresh, ask, deadline, outcome)
-    except NonceRefused as error:
-        raise _plain(error) from None
+        while data := (yield step):
+            if chunks := decoder.feed(data):
+                text += chunks
+                yield Text(chunks)
+            if decoder.error is not None:
+                raise decoder.error
+            if decoder.complete:
+                yield from drain(response, deadline)
+                return
+    except OSError as error:
+        # Why it broke is known already; what had arrived of the text is not lost.
+        if chunks := decoder.end():
+            text += chunks
+            yield Text(chunks)
+        if isinstance(error, ChatGptEsError):
+            raise
+        raise transport_failed(error) from error
+    if chunks := decoder.end():
+        text += chunks
+        yield Text(chunks)
+    if decoder.error is not None:
+        raise decoder.error
 
 
 def _plain(error: NonceRefused) -> RefusedError:
-    """The same as users know it."""
+    """The same error as users know it."""
     plain = RefusedError(str(error), url=error.url, status=error.status, excerpt=error.excerpt)
     plain.code = error.code
-    plain.blocked = error.blocked
     return plain
-
-
-def _turn(endpoint: Endpoint, speaks: Dialect, ask: Ask, outcome: Outcome) -> Turn:
-    pairs = with_system(ask.messages, ask.system)
-    conversation, state = ask.conversation, ask.state
-    outcome.memory = f"{speaks.name} {endpoint.bot.id} {endpoint.url}" if speaks.remembers else ""
-    if not speaks.remembers:
-        history, prompt = tuple(pairs[:-1]), pairs[-1][1]
-    elif ask.memory == outcome.memory:
-        history, prompt = (), pairs[-1][1]
-    else:
-        # The site's memory knows nothing of what came before: tell it, in a conversation of its
-        # own, lest it be mixed with another's.
-        history, prompt = (), written_out(pairs)
-        state = {}
-        if ask.memory:
-            conversation = str(uuid4())
-    outcome.conversation = conversation
-    return Turn(
-        endpoint, prompt, history, ask.visitor, conversation, state, ask.web_search, ask.images
-    )
-
-
-def _speak(
-    session: Session, endpoint: Endpoint, ask: Ask, deadline: Deadline, outcome: Outcome
-) -> Iterator[Batch]:
-    speaks = dialect(endpoint.bot.dialect)
-    turn = _turn(endpoint, speaks, ask, outcome)
-    outcome.endpoint = endpoint
-    steps = speaks.requests(turn)
-    request = next(steps)
-    while not request.final:
-        page = session.sender.page(
-            request,
-            deadline,
-            lambda page: None if 200 <= page.status < 300 else speaks.error_for(page),
-            "answer",
-        )
-        request = steps.send(page)
-    steps.close()
-    response = session.sender.open(request, deadline, speaks.error_for)
-    try:
-        decoder = speaks.decoder(
-            turn, response.url, response.status, response.headers, session.limits
-        )
-        outcome.decoder, outcome.heard = decoder, decoder.details
-        yield SENT
-        yield from _hear(response, decoder, deadline)
-    finally:
-        response.close()
-
-
-def _hear(response: Response, decoder: Decoder, deadline: Deadline) -> Iterator[Batch]:
-    try:
-        for data in response:
-            yield from _together(decoder, decoder.feed(data))
-            if decoder.complete:
-                drain(response, deadline)
-                break
-    except OSError as error:
-        if chunks := decoder.end():
-            yield chunks
-        if isinstance(error, ChatGptEsError):
-            raise
-        raise foreign(error) from error
-    yield from _together(decoder, decoder.end())
-
-
-def _together(decoder: Decoder, chunks: list[str]) -> Iterator[Batch]:
-    if chunks:
-        yield chunks
-    if decoder.error is not None:
-        raise decoder.error

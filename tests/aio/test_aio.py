@@ -1,4 +1,4 @@
-"""The async shim over real sockets, on asyncio, uvloop and trio, with blocking calls forbidden."""
+"""Async clients over real sockets, on asyncio, uvloop and trio, with blocking calls forbidden."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from threads import transfers, under_way, workers
 
 from chatgptes import (
     AsyncClient,
@@ -41,7 +42,6 @@ from chatgptes import (
     TurnCancelled,
     UnexpectedStatusError,
 )
-from chatgptes.aio.threads import BUFFER
 from chatgptes.sandbox import Site
 from chatgptes.transport.plain.transport import RequestsTransport
 
@@ -75,18 +75,14 @@ def transport(request: pytest.FixtureRequest) -> str:
 NAME: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody's")
 
 
-def workers() -> int:
-    return sum(thread.name == "chatgptes" for thread in threading.enumerate())
-
-
 async def descriptors() -> int:
     return await anyio.to_thread.run_sync(lambda: len(os.listdir("/proc/self/fd")))
 
 
 async def gone(limit: float = 5.0) -> None:
-    """Wait until no worker is left; far longer than the milliseconds that it takes."""
+    """Wait until no turn is under way; far longer than the milliseconds that it takes."""
     with anyio.fail_after(limit):
-        while workers():
+        while under_way():
             await anyio.sleep(0.001)
 
 
@@ -331,36 +327,46 @@ async def test_two_tasks_may_not_wait_for_one_stream(paused: Site) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(read)
             with anyio.fail_after(10):
-                while not (stream.text and stream._busy):
+                while not stream.text:
                     await anyio.sleep(0.001)
+            await anyio.sleep(0)  # It has gone on to wait for the next.
             with pytest.raises(anyio.BusyResourceError):
                 await anext(stream)
             group.cancel_scope.cancel()
     await gone()
 
 
-async def test_slow_consumer_holds_the_site_back(site: Site, transport: str) -> None:
-    site.next("endless")
+async def test_slow_consumer_holds_the_site_back(transport: str) -> None:
+    given: list[int] = []
+
+    def answer(messages: list[dict[str, str]]) -> Iterator[str]:
+        for number in range(100_000):
+            given.append(number)
+            yield "word " * 200
+
+    site = await anyio.to_thread.run_sync(Site(answer=answer).start)
     quick = Timeout(connect=5, read=0.5, total=1.0)
-    async with AsyncClient(site.page("classic"), transport=transport, timeout=quick) as client:
-        async with client.stream("Hi") as stream:
-            await anext(stream)
-            reader = stream._reader
-            assert reader is not None
-            with anyio.fail_after(20):
-                while not reader._room:  # Until the thread waits for room.
-                    await anyio.sleep(0.01)
-            await anyio.sleep(1.2)  # Longer than any limit: its own slowness is no timeout.
-            waiting = sum(map(sys.getsizeof, reader.chunks))
-            assert BUFFER < waiting < BUFFER + 100_000
-            for _ in range(len(reader.chunks) + 100):
+    try:
+        async with AsyncClient(site.page("classic"), transport=transport, timeout=quick) as client:
+            async with client.stream("Hi") as stream:
                 await anext(stream)
-    await gone()
+                before = -1
+                with anyio.fail_after(20):
+                    while before != (before := len(given)):  # Until the site can send no more.
+                        await anyio.sleep(0.3)
+                await anyio.sleep(1.2)  # Longer than any limit: its own slowness is no timeout.
+                assert len(given) == before < 50_000
+                with anyio.fail_after(20):
+                    while len(given) == before:
+                        await anext(stream)
+        await gone()
+    finally:
+        await anyio.to_thread.run_sync(site.stop)
 
 
-async def test_queued_turns_hold_no_threads(site: Site) -> None:
+async def test_queued_turns_hold_no_threads(site: Site, transport: str) -> None:
     site.next("stall", 2)
-    async with AsyncClient(site.page("classic"), max_concurrency=2) as client:
+    async with AsyncClient(site.page("classic"), transport=transport, max_concurrency=2) as client:
         replies: list[str] = []
 
         async def ask() -> None:
@@ -375,7 +381,7 @@ async def test_queued_turns_hold_no_threads(site: Site) -> None:
                     group.start_soon(ask)
                 while len(site.messages) < 2:
                     await anyio.sleep(0.01)
-                assert workers() == 2
+                assert (workers(), transfers()) == ((2, 0) if transport == "requests" else (0, 2))
                 with pytest.raises(RequestTimeout, match="max_concurrency") as caught:
                     await client.chat("Hi", timeout=0.05)
                 assert caught.value.phase == "slot"
@@ -458,7 +464,7 @@ async def test_cancel_in_each_phase(
             with anyio.fail_after(20):
                 async with anyio.create_task_group() as group:
                     group.start_soon(client.chat, "Hi")
-                    while not workers():
+                    while not under_way():
                         await anyio.sleep(0.001)
                     if phase in ("first byte", "mid-stream"):
                         while not any("admin-ajax" in r.path for r in site.requests[asked:]):
@@ -507,19 +513,20 @@ async def test_unread_conversation_is_not_saved_as_empty(site: Site, tmp_path: P
             await client.conversation(tmp_path / "none").save(file)
 
 
-async def test_no_thread_to_be_had(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_thread_to_be_had(
+    site: Site, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    async with AsyncClient(site.url, max_concurrency=1) as client:
-        for module, name in ((threading.Thread, "start"), (_thread, "start_new_thread")):
-            with monkeypatch.context() as patch:
-                patch.setattr(module, name, none)
-                for _ in range(2):
-                    with pytest.raises(ChatGptEsError, match="thread"):
-                        await client.chat("Hi")
+    async with AsyncClient(site.url, max_concurrency=1, transport=transport) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(_thread, "start_new_thread", none)
+            for _ in range(2):
                 with pytest.raises(ChatGptEsError, match="thread"):
-                    await client.bots()
+                    await client.chat("Hi")
+            with pytest.raises(ChatGptEsError, match="thread"):
+                await client.bots()
         assert (await client.chat("Hi", timeout=10)).text
 
 
@@ -560,23 +567,6 @@ async def test_left_before_the_end_is_no_turn(site: Site) -> None:
             _ = stream.reply
 
 
-async def test_buffer_counts_bytes() -> None:
-    site = Site(answer=lambda messages: ("🙂" * 1000 for _ in range(2000)))
-    await anyio.to_thread.run_sync(site.start)
-    try:
-        async with AsyncClient(site.page("classic")) as client, client.stream("Hi") as stream:
-            await anext(stream)
-            reader = stream._reader
-            assert reader is not None
-            with anyio.fail_after(20):
-                while not reader._room:
-                    await anyio.sleep(0.01)
-            assert sum(map(sys.getsizeof, reader.chunks)) < BUFFER + 20_000
-    finally:
-        await anyio.to_thread.run_sync(site.stop)
-    await gone()
-
-
 async def test_a_task_is_known_by_itself_not_by_its_number(paused: Site) -> None:
     async with AsyncClient(paused.url) as client:
         talk = client.conversation()
@@ -607,11 +597,11 @@ async def test_cancelled_while_queued_leaves_the_queue(paused: Site) -> None:
             with anyio.move_on_after(0.02) as scope:
                 await client.chat("queued")
             assert scope.cancelled_caught
-        slots = client._client.slots
-        assert not slots._queue
+        limiter = client.core.limiter
+        assert not limiter._queue
         await stream.aclose()
         await gone()
-        assert slots._free == 1
+        assert limiter.request("me").signal.is_set
 
 
 async def test_bots_ends_with_its_task_and_with_the_client(silent: str) -> None:
@@ -631,7 +621,7 @@ async def test_bots_ends_with_its_task_and_with_the_client(silent: str) -> None:
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
             group.start_soon(ask)
-            while not workers():
+            while not under_way():
                 await anyio.sleep(0.001)
             await client.aclose()
     assert isinstance(errors[0], TurnCancelled)
@@ -708,9 +698,9 @@ def test_loop_that_ends_with_a_stream_open(site: Site, capfd: pytest.CaptureFixt
     asyncio.run(main())
     kept.clear()
     deadline = time.monotonic() + 5
-    while workers() and time.monotonic() < deadline:
+    while under_way() and time.monotonic() < deadline:
         time.sleep(0.001)
-    assert workers() == 0
+    assert under_way() == 0
     assert "Traceback" not in capfd.readouterr().err
     asyncio.run(client.aclose())
 
@@ -765,9 +755,9 @@ def test_a_generator_around_a_stream_is_left_cleanly(site: Site) -> None:
 
     asyncio.run(main())
     deadline = time.monotonic() + 5
-    while workers() and time.monotonic() < deadline:
+    while under_way() and time.monotonic() < deadline:
         time.sleep(0.001)
-    assert workers() == 0
+    assert under_way() == 0
 
 
 def test_blocking_and_async_clients_share_a_conversation_file(site: Site, tmp_path: Path) -> None:

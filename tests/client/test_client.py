@@ -421,7 +421,7 @@ def test_arguments_of_a_transport_of_ones_own_are_its_affair() -> None:
 def test_checking_arguments_imports_nothing_slow() -> None:
     program = (
         "import sys\n"
-        "from chatgptes.config import Config\n"
+        "from chatgptes.turn.config import Config\n"
         "Config.of({'proxy': 'http://u:p@x', 'verify': '/nowhere', 'cookies': {'a': 'b'},"
         " 'transport': 'curl_cffi'})\n"
         "slow = {'ssl', 'urllib.request', 'http.cookiejar', 'requests', 'curl_cffi', 'anyio'}\n"
@@ -635,18 +635,18 @@ def test_chat_and_stream_keep_their_client(site: Site) -> None:
 
 
 def test_a_kept_client_that_was_closed_is_replaced(site: Site) -> None:
-    first = shared.kept({"site": site.url})
-    assert shared.kept({"site": site.url}) is first
+    first = shared.cached_client({"site": site.url})
+    assert shared.cached_client({"site": site.url}) is first
     first.close()
     assert "stand-in" in chatgptes.chat("Hello", site=site.url).text
 
 
 def test_a_kept_client_is_found_while_it_lives(site: Site) -> None:
-    first = shared.kept({"site": site.url})
-    found = weakref.ref(shared.kept({"site": site.home, "retries": 1}))
-    for retries in range(2, 2 + shared.KEPT):
-        shared.kept({"site": site.home, "retries": retries})
-    assert shared.kept({"site": site.url}) is first
+    first = shared.cached_client({"site": site.url})
+    found = weakref.ref(shared.cached_client({"site": site.home, "retries": 1}))
+    for retries in range(2, 2 + shared.CACHED):
+        shared.cached_client({"site": site.home, "retries": retries})
+    assert shared.cached_client({"site": site.url}) is first
     gc.collect()
     assert found() is None
 

@@ -217,11 +217,14 @@ def test_a_stream_that_something_else_ended_says_so(error: BaseException) -> Non
     assert next(stream) == "text"
     with pytest.raises(type(error)):
         next(stream)
+    with pytest.raises(StreamInterruptedError, match=type(error).__name__):
+        next(stream)  # It must not end as if it were whole.
     assert list(stream) == []
     assert "failed" in repr(stream)
     with pytest.raises(ChatGptEsError, match=type(error).__name__):
         _ = stream.reply
-    assert client.slots._free == client.slots.count
+    permits = [client.core.limiter.request("me") for _ in range(client.core.limiter.count)]
+    assert all(permit.signal.is_set for permit in permits)
 
 
 @BOTH
@@ -295,7 +298,7 @@ def test_basic_password_does_not_show_when_the_site_says_it(site: Site) -> None:
     url = site.page("http-404" if "http-404" in site.pages else "not-found")
     with Client(url.replace("://", "://visitor:hunter22@"), retries=0) as client:
         error = ChatGptEsError(f"It said: hunter22 and {token}", excerpt=f"x {token} y")
-        client._explain(error)
+        client.core.finish_error(error)
     assert "hunter22" not in str(error)
     assert token not in f"{error} {error.excerpt}"
 

@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import pytest
+import threads
 from wire import site as wire_site
 from wire import streamed
 
@@ -119,7 +120,7 @@ def test_in_a_pool_of_processes(site: Site, kind: str, method: str) -> None:
 
 
 FORK = """
-import os, sys, threading
+import contextlib, os, sys, threading
 import chatgptes
 from chatgptes import ChatGptEsError, Client, shared
 kind, url = sys.argv[1:]
@@ -133,7 +134,12 @@ next(open_turn)
 hold = threading.Event()
 held = threading.Event()
 def keep_locks():
-    with client._lock, client._slots._lock, client.session._lock, talk._queue._lock, shared._lock:
+    core = client.core
+    locks = [core._state.get().lock, core.limiter._lock, core.session._lock,
+             client._connecting.get(), talk._state.queue._lock, shared._lock.get()]
+    with contextlib.ExitStack() as stack:
+        for lock in locks:
+            stack.enter_context(lock)
         held.set()
         hold.wait(30)
 threading.Thread(target=keep_locks, daemon=True).start()
@@ -232,11 +238,13 @@ def test_a_closed_async_client(kind: str) -> None:
 
 # Leaving with work open.
 
+SUPPORT = os.path.dirname(threads.__file__)
+
 EXIT = {
     "sync": """
 import sys, threading
 from chatgptes import Client
-kind, url, how = sys.argv[1:]
+kind, url, how = sys.argv[1:4]
 client = Client(url, transport=kind, trust_env=False)
 if how == "idle":
     client.chat("Hello")
@@ -260,7 +268,7 @@ print("left")
     "async": """
 import asyncio, sys
 from chatgptes import AsyncClient
-kind, url, how = sys.argv[1:]
+kind, url, how = sys.argv[1:4]
 kept = []
 async def main():
     client = AsyncClient(url, transport=kind, trust_env=False)
@@ -273,7 +281,9 @@ async def main():
         kept.append(stream)
     elif how == "thread":
         task = asyncio.create_task(client.chat("Hello"))
-        while not any(x.name == "chatgptes" for x in __import__("threading").enumerate()):
+        sys.path.append(sys.argv[4])
+        from threads import under_way
+        while not under_way():
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         kept.append(task)
@@ -301,8 +311,7 @@ def test_leaving_with_work_open(mode: str, kind: str, how: str) -> None:
     with Site(answer=words, chunk_delay=0.005) as site:
         started = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-c", EXIT[mode], kind,
-             site.page("classic"), how],
+            [sys.executable, "-c", EXIT[mode], kind, site.page("classic"), how, SUPPORT],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert (done.stdout, done.stderr, done.returncode) == ("left\n", "", 0)

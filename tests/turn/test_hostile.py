@@ -9,7 +9,6 @@ from servers import BOTH, Connection, Server, body, head
 from wire import PAGE, STREAM, site
 
 from chatgptes import ChatGptEsError, Client, RateLimitError, RefusedError, Timeout, TransportError
-from chatgptes.turn.queueing import Slots
 
 HTML = "Content-Type: text/html; charset=utf-8"
 
@@ -43,10 +42,10 @@ def test_a_wait_of_thousands_of_years() -> None:
                 client.chat("Hi", timeout=Timeout(total=60))
             # Without a total it is waited for: what matters is that the wait can begin, and end.
             stream = client.stream("Hi", timeout=Timeout(total=None))
-            stream._deadline.on_cancel(lambda: None)
+            stream.running.turn.deadline.on_cancel(lambda: None)
             import threading
 
-            threading.Timer(0.3, stream._deadline.cancel).start()
+            threading.Timer(0.3, stream.running.turn.deadline.cancel).start()
             with pytest.raises(TransportError):
                 list(stream)
 
@@ -74,7 +73,7 @@ def test_cookies_do_not_pile_up() -> None:
 
     with site(page=page) as server, Client(server.url, trust_env=False) as client:
         for _ in range(6):
-            client.session._found.clear()
+            client.core.session.keep(())
             client.bots()
         client.chat("Hi")
     sent = server.heard[-1].header("cookie") or ""
@@ -122,9 +121,3 @@ def test_secrets_of_a_refusal_before_the_last_error() -> None:
         seen += f"{each!r} {getattr(each, 'excerpt', '')}"
         each = each.__cause__ or each.__context__
     assert "s3cr" not in seen
-
-
-def test_a_lost_ticket_gives_its_slot_back() -> None:
-    slots = Slots(1)
-    slots.request(lambda: None, "somebody")
-    assert slots.request(lambda: None, "else").granted

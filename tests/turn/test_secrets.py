@@ -146,8 +146,9 @@ def both_ways(url: str, options: dict[str, Any]) -> Iterator[object]:
         yield from shown(pickle.loads(pickle.dumps(error)))
         yield from shown(copy.copy(error))
     yield from (repr(client), str(client), repr(stream), repr(talk), talk.to_dict(), client.site)
-    yield from (repr(client.session), repr(client.session.sender.transport), repr(client._config))
-    yield from (repr(found) for found in client.session._found)
+    core = client.core
+    yield from (repr(core.session), repr(client.connect()), repr(core.config), repr(core))
+    yield from (repr(found) for found in core.session._endpoints)
     client.close()
 
     async def asynchronous() -> list[object]:
@@ -217,7 +218,7 @@ def test_own_log_where_nonces_are_in_addresses(site: Site, kind: str) -> None:
     # ours does not.
     with everything_logged() as log, Client(site.url, transport=kind, trust_env=False) as client:  # type: ignore[arg-type]
         client.chat("Hello")
-        nonces = [endpoint.nonce for endpoint in client.session.endpoints(None)]  # type: ignore[arg-type]
+        nonces = [endpoint.nonce for endpoint in client.core.session._endpoints]
     ours = [line for line in log.getvalue().splitlines() if line.startswith("<Request")]
     assert len(ours) == 3
     assert all(nonces)

@@ -1,18 +1,15 @@
-"""Deadlines, slots and single flight: what every wait in a turn stands on."""
+"""Timeouts, deadlines and signals: what every wait in a turn stands on."""
 
 from __future__ import annotations
 
 import gc
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from chatgptes import InvalidConfigError, RequestTimeout, Timeout, TransportError, TurnCancelled
-from chatgptes.errors import ChatGptEsError
-from chatgptes.turn.queueing import OneAtATime, SingleFlight, Slots
+from chatgptes import InvalidConfigError, RequestTimeout, Timeout, TurnCancelled
 from chatgptes.values.deadline import Deadline, Signal
 
 
@@ -144,151 +141,3 @@ def test_cancel_from_a_finalizer_inside_everything() -> None:
                 deadline.wait(Signal(), 5)
     finally:
         gc.set_threshold(*threshold)
-
-
-def test_slots_are_first_come_first_served() -> None:
-    slots = Slots(2)
-    order: list[int] = []
-    tickets = [slots.request(lambda n=n: order.append(n), n) for n in range(6)]
-    assert order == [0, 1]
-    tickets[3].release()  # Leaves the queue.
-    tickets[1].release()
-    tickets[1].release()
-    assert order == [0, 1, 2]
-    tickets[0].release()
-    tickets[2].release()
-    assert order == [0, 1, 2, 4, 5]
-
-
-def test_slots_under_many_threads() -> None:
-    slots = Slots(3)
-    running: list[int] = []
-    most: list[int] = []
-
-    def turn(_: int) -> None:
-        ticket = slots.acquire(Deadline(Timeout(total=60)))
-        running.append(1)
-        most.append(len(running))
-        running.pop()
-        ticket.release()
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(turn, range(500)))
-    assert max(most) <= 3
-    assert slots._free == 3
-
-
-def test_waiting_for_a_slot_ends_with_the_deadline() -> None:
-    slots = Slots(1)
-    held = slots.acquire(Deadline())
-    with pytest.raises(RequestTimeout) as caught:
-        slots.acquire(Deadline(Timeout(total=0.05)))
-    assert caught.value.phase == "slot"
-    deadline = Deadline()
-    deadline.cancel()
-    with pytest.raises(TurnCancelled):
-        slots.acquire(deadline)
-    assert not slots._queue
-    # A ticket that nobody has any more, as Ctrl-C can leave one, gives its slot back.
-    del held
-    slots.acquire(Deadline(Timeout(total=5)))
-
-
-def test_starts_are_an_interval_apart() -> None:
-    slots = Slots(10, 0.5)
-    delays = [slots.start_delay() for _ in range(3)]
-    assert delays[0] == 0
-    assert 0.4 < delays[1] <= 0.5
-    assert 0.9 < delays[2] <= 1.0
-
-
-def test_one_at_a_time_knows_its_owner() -> None:
-    queue = OneAtATime()
-    ticket = queue.request(lambda: None, "me")
-    with pytest.raises(ChatGptEsError, match="has not ended"):
-        queue.request(lambda: None, "me")
-    other = queue.request(lambda: None, "you")
-    assert not other.granted
-    ticket.release()
-    assert other.granted
-    assert not queue.request(lambda: None, "me").granted
-
-
-def test_single_flight_is_one_flight() -> None:
-    flight: SingleFlight[int] = SingleFlight()
-    calls: list[int] = []
-    everybody = threading.Barrier(8, timeout=30)
-    leader_in = threading.Event()
-    go_on = threading.Event()
-
-    def work() -> int:
-        calls.append(1)
-        leader_in.set()
-        go_on.wait(30)
-        return 42
-
-    def ask(_: int) -> int:
-        everybody.wait()
-        return flight.do(work, Deadline())
-
-    with ThreadPoolExecutor(8) as pool:
-        results = pool.map(ask, range(8))
-        leader_in.wait(30)
-        # Until the seven others are in the queue.
-        while flight._call is None or len(flight._call.waiters) < 7:
-            threading.Event().wait(0.001)
-        go_on.set()
-        assert list(results) == [42] * 8
-    assert len(calls) == 1
-
-
-def test_single_flight_shares_failures_as_copies() -> None:
-    flight: SingleFlight[int] = SingleFlight()
-    go_on = threading.Event()
-
-    def work() -> int:
-        go_on.wait(30)
-        raise TransportError("It broke.", url="http://x/")
-
-    errors: list[TransportError] = []
-
-    def ask() -> None:
-        try:
-            flight.do(work, Deadline())
-        except TransportError as error:
-            errors.append(error)
-
-    threads = [in_thread(ask) for _ in range(4)]
-    while flight._call is None or len(flight._call.waiters) < 3:
-        threading.Event().wait(0.001)
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
-    assert len({id(error) for error in errors}) == 4
-    assert {(str(error), error.url) for error in errors} == {("It broke.", "http://x/")}
-
-
-def test_when_the_leader_is_cancelled_another_takes_over() -> None:
-    flight: SingleFlight[str] = SingleFlight()
-    leader = Deadline()
-    leading = threading.Event()
-
-    def slow() -> str:
-        leading.set()
-        leader.sleep(1000)
-        return "never"
-
-    def lead() -> None:
-        with pytest.raises(TurnCancelled):
-            flight.do(slow, leader)
-
-    first = in_thread(lead)
-    leading.wait(10)
-    got: list[str] = []
-    second = in_thread(lambda: got.append(flight.do(lambda: "other", Deadline())))
-    while flight._call is None or not flight._call.waiters:
-        threading.Event().wait(0.001)
-    leader.cancel()
-    first.join(10)
-    second.join(10)
-    assert got == ["other"]

@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr, SecretStr, SkipValidation, field_serial
 
 from ...client import Client
 from ...errors import InvalidConfigError
-from ...shared import kept
+from ...shared import cached_client
 from ...transport.base import Transport
 from ...turn.config import DEFAULT, DEFAULT_SITE, ClientArguments, Config, Default
 from ...values.checks import site_of
@@ -150,7 +150,7 @@ class ClientFields(BaseChatModel):
 
     def _shared_client(self) -> Client:
         """The one of these arguments, which may have been changed, or its client closed."""
-        self._client = client = kept(self._arguments(), self._client)
+        self._client = client = cached_client(self._arguments(), self._client)
         return client
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

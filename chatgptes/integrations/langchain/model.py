@@ -11,13 +11,14 @@ It needs langchain-core 1.0 or later: `pip install 'chatgptes[langchain]'`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
 from ...aio.client import AsyncClient
 from ...client import Client
 from ...errors import MissingRequirementsError
 from ...turn.config import Default
-from ...turn.stream import Stream
+from ...turn.running import RunningTurn
 from ...values.reply import Reply
 
 try:
@@ -154,7 +155,7 @@ class ChatGptEsChat(PacedBatches):
                     yield chunk
                 if stopping.found is not None:
                     break
-            ended = stream.reply if stopping.found is None else turn.known(stream)
+            ended = stream.reply if stopping.found is None else known_reply(stream.running)
         last = last_chunk(stopping, ended)
         if run_manager:
             run_manager.on_llm_new_token(last.text, chunk=last)
@@ -178,7 +179,7 @@ class ChatGptEsChat(PacedBatches):
                     yield chunk
                 if stopping.found is not None:
                     break
-            ended = stream.reply if stopping.found is None else turn.known(stream._stream)
+            ended = stream.reply if stopping.found is None else known_reply(stream.running)
         last = last_chunk(stopping, ended)
         if run_manager:
             await run_manager.on_llm_new_token(last.text, chunk=last)
@@ -242,21 +243,13 @@ class _Turn(NamedTuple):
 
     @property
     def async_client(self) -> AsyncClient:
-        return AsyncClient._over(self.client)
+        return AsyncClient.over(self.client.core)
 
-    def known(self, stream: Stream) -> Reply:
-        """What is known of an answer that is left at a stop sequence."""
-        outcome = stream._outcome
-        assert outcome.endpoint is not None
-        bot = outcome.endpoint.bot
-        return Reply(
-            stream.text,
-            site=self.client.site,
-            bot=bot.id,
-            dialect=bot.dialect,
-            finish_reason="stop",
-            streamed=outcome.streamed,
-        )
+
+def known_reply(running: RunningTurn) -> Reply:
+    """The reply of an answer that is left at a stop sequence, as far as it is known."""
+    turn = running.turn
+    return replace(turn.reply("".join(turn.answer.text)), finish_reason="stop")
 
 
 def _no_tools() -> NoReturn:

@@ -93,12 +93,12 @@ class _Turn:
 
     def prepare(self) -> None:
         """What takes a while: keys and attachments are files, or on the network."""
-        from ...shared import kept
+        from ...shared import cached_client
 
         options: Any = self._prompt.options
         self.said = read(self._prompt.messages)
         self.target = target(options, self._defaults, self.said.left, self._key)
-        self.client: Client = kept(self.target.arguments)
+        self.client: Client = cached_client(self.target.arguments)
         self.how: dict[str, Any] = {
             "images": self.said.images(),
             "web_search": bool(options.web_search),
@@ -219,7 +219,7 @@ class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
         turn = _Turn(prompt, key)
         with turn.told(shown=stream):
             await in_thread(turn.prepare)
-            talk = turn.talk(AsyncClient._over(turn.client))
+            talk = turn.talk(AsyncClient.over(turn.client.core))
             if not stream:
                 reply = await talk.chat(turn.content, **turn.how)
                 yield turn.done(response, talk, reply, reply.text)

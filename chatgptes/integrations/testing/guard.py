@@ -8,13 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import pytest
-
-from ...client import Client
-from ...diagnosis import probes
-from ...errors import ConnectError, InvalidConfigError
-from ...transport import base
-from ...turn import config, sending
+from ...errors import InvalidConfigError
+from ...turn import config
+from ...turn.guard import guarded_by
 from ...values.urls import ascii_url, origin
 
 if TYPE_CHECKING:
@@ -25,7 +21,6 @@ __all__ = ["DEFAULT_HOSTS", "ENDED", "guarded", "hosts", "is_loopback", "with_ww
 DEFAULT_HOSTS = frozenset({"chatgpt.es", "www.chatgpt.es"})
 ENDED: set[str] = set()
 """Where stand-ins of earlier tests listened: scheme, host and port."""
-_TRANSPORTS = base.__name__.rpartition(".")[0]
 
 _OTHER = (
     "Give the program chatgptes_site.url, or allow the host with @pytest.mark.chatgptes(allow=[…])."
@@ -96,6 +91,12 @@ class _Guard:
         self.held: dict[str, str] = {}
         self._allowed = allowed
 
+    def check_url(self, url: str) -> None:
+        """Say no to a request for `url`."""
+        if origin(url) in ENDED:
+            raise _ended(url)
+        self.check(urlsplit(url).hostname or "", origin(url))
+
     def check(self, host: str, where: str, proxy: Proxy | None = None) -> None:
         """Say no to a request for `host`; `where` is what errors call it.
 
@@ -132,33 +133,7 @@ def guarded(allowed: Collection[str]) -> Iterator[dict[str, str]]:
     client with a transport of its own goes where that leads.
     """
     guard = _Guard(allowed)
-    send, look_up, check_open = sending.Sender._send, probes.name, Client._check_open
-
-    def checked_send(self: sending.Sender, request: Any, url: str, deadline: Any) -> Any:
-        transport: Any = self.transport
-        if type(transport).__module__.startswith(f"{_TRANSPORTS}."):
-            guard.check(urlsplit(url).hostname or "", origin(url), transport._routes.route(url))
-        try:
-            return send(self, request, url, deadline)
-        except ConnectError as error:
-            # Not before: the port may be another's by now.
-            if origin(url) not in ENDED:
-                raise
-            raise _ended(url) from error
-
-    def checked_open(self: Client) -> None:
-        if self._closed and origin(self.site) in ENDED:
-            raise _ended(self.site)
-        check_open(self)
-
-    def checked_look_up(host: str, port: int, seconds: float) -> Any:
-        guard.check(host, host)
-        return look_up(host, port, seconds)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending.Sender, "_send", checked_send)
-        patch.setattr(Client, "_check_open", checked_open)
-        patch.setattr(probes, "name", checked_look_up)
+    with guarded_by(guard.check_url):
         yield guard.held
 
 

@@ -40,7 +40,7 @@ class Live:
 
     def client(self) -> Client:
         """The client; a new one if a test has closed it."""
-        if self._client is None or self._client._closed:
+        if self._client is None or self._client.core.closed:
             arguments = self.arguments.copy()
             arguments["min_interval"] = INTERVAL
             self._client = Client(**arguments)

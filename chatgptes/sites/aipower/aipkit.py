@@ -51,6 +51,7 @@ class Aipkit:
 
     name = "aipkit"
     remembers = True
+    cookie_is_visitor = False
     traces: tuple[bytes, ...] = (
         b"aipkit",
         b"gpt3-ai-content-generator",

@@ -56,6 +56,7 @@ class Rest:
 
     name = "rest"
     remembers = False
+    cookie_is_visitor = False
     namespace = "aipkit/v1"
     traces: tuple[bytes, ...] = ()
 

@@ -61,6 +61,7 @@ class Wpaicg:
 
     name = "wpaicg"
     remembers = False
+    cookie_is_visitor = False
     traces: tuple[bytes, ...] = (
         b"wpaicg",
         b"gpt3-ai-content-generator",

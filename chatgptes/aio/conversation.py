@@ -1,0 +1,87 @@
+"""AsyncConversation: the same as `Conversation`, for asyncio and trio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from typing import Any, Protocol, Unpack
+
+from ..conversation import ConversationState
+from ..turn.core import Core
+from ..turn.take import Turn, TurnOptions
+from ..values.messages import Prompt
+from ..values.reply import Reply
+from .stream import AsyncStream, drained
+from .threads import TaskTurn, in_thread
+
+__all__ = ["AsyncConversation"]
+
+
+class Runs(Protocol):
+    """As much of a client as its conversations need."""
+
+    core: Core
+
+    def run(self, turn: Turn) -> TaskTurn:
+        """Have a driver ready for `turn`."""
+
+
+class AsyncConversation:
+    """Turns that follow one another.  Made by `AsyncClient.conversation()`.
+
+    The counterpart of `Conversation`.  One that goes on from a file reads it with its first turn;
+    `await` it to have that done before: `talk = await client.conversation("talk.json")`.
+    """
+
+    def __init__(
+        self, client: Runs, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+    ) -> None:
+        self._client = client
+        self._state = ConversationState(client.core, saved)
+
+    def __repr__(self) -> str:
+        state = self._state
+        site = state.core.config.site
+        return f"<AsyncConversation of {len(state.messages)} messages with {site}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._state.load()
+        return AsyncConversation, (self._client, self.to_dict())
+
+    def __await__(self) -> Generator[Any, Any, AsyncConversation]:
+        return self._loaded().__await__()
+
+    async def _loaded(self) -> AsyncConversation:
+        await in_thread(self._state.load)
+        return self
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages so far, as `{"role": …, "content": …}` (a copy): `Conversation.messages`."""
+        self._state.check_loaded()
+        return [message.as_dict() for message in self._state.messages]
+
+    @property
+    def id(self) -> str:
+        """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
+        self._state.check_loaded()
+        return self._state.id
+
+    async def chat(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Reply:
+        """Say `prompt` and wait for the whole answer: `Conversation.chat`."""
+        return await drained(self._client.run(self._state.turn(prompt, options)))
+
+    def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> AsyncStream:
+        """Say `prompt` and read the answer as it comes: `Conversation.stream`.
+
+        Images that are files are read with the stream's first use, off the loop.
+        """
+        return AsyncStream(self._client.run(self._state.turn(prompt, options)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is needed to go on: `Conversation.to_dict`."""
+        return self._state.to_dict()
+
+    async def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file: `Conversation.save`."""
+        await in_thread(lambda: self._state.save(path))

@@ -1,0 +1,111 @@
+"""The asynchronous iterator that a user holds while a bot answers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from types import TracebackType
+
+import anyio.lowlevel
+
+from ..turn.stream import reply_of
+from ..values.reply import Reply
+from .threads import TaskTurn
+
+__all__ = ["AsyncStream", "drained"]
+
+FAIR = 32
+"""Chunks given in a row before other tasks are let in."""
+
+
+class AsyncStream:
+    """The text of one answer, as it arrives: `async for` over it for `str` chunks.
+
+    The counterpart of `Stream`, with its meanings and errors.  It may be left at any point, by
+    `break`, a cancel, a timeout, `aclose()`, or by dropping it: that ends the turn at once.  After
+    a cancel or a timeout of one step the next step raises `TurnCancelled`.
+    """
+
+    def __init__(self, running: TaskTurn) -> None:
+        self.running = running
+        self._ready: deque[str] = deque()  # Has arrived, and was not given yet.
+        self._given: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<AsyncStream {self.running.state}, {len(self.text)} characters>"
+
+    @property
+    def text(self) -> str:
+        """The text given so far (str)."""
+        return "".join(self._given)
+
+    @property
+    def reply(self) -> Reply:
+        """The whole answer, once the stream has ended.
+
+        Raises:
+            ChatGptEsError: as `Stream.reply`.
+        """
+        return reply_of(self.running)
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        ready = self._ready
+        if ready and len(self._given) % FAIR == FAIR - 1:
+            await self._checkpoint()
+        while not ready:
+            chunks = await self.running.advance()
+            if chunks is None:
+                raise StopAsyncIteration
+            ready += chunks
+        if self.running.closed:
+            raise StopAsyncIteration
+        chunk = ready.popleft()
+        self._given.append(chunk)
+        return chunk
+
+    async def _checkpoint(self) -> None:
+        try:
+            await anyio.lowlevel.checkpoint()
+        except BaseException as error:
+            self._ready.clear()
+            self.running.fail(error)
+            raise
+
+    async def __aenter__(self) -> AsyncStream:
+        # As far as the site's response, so that an error before it is raised here.
+        if not self.running.started and (chunks := await self.running.advance()):
+            self._ready += chunks
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def aclose(self) -> None:
+        """End the turn if it is still running.  Any number of times; waits for nothing."""
+        self.close()
+
+    def close(self) -> None:
+        """As `aclose`, for where nothing can be awaited."""
+        self.running.close()
+
+
+async def drained(turn: TaskTurn) -> Reply:
+    """The reply of a turn whose text nobody wants to watch.
+
+    Raises:
+        ChatGptEsError: the turn failed.
+    """
+    try:
+        while await turn.advance() is not None:
+            pass
+        return reply_of(turn)
+    finally:
+        turn.close()

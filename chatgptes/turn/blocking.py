@@ -1,0 +1,139 @@
+"""The blocking driver: a turn in the thread that waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from ..transport.base import Response, Transport
+from ..values.deadline import Deadline, Signal
+from ..values.reply import Reply
+from .running import RunningTurn
+from .steps import Read, Send, Step, Steps, Text, Wait
+from .take import Turn
+
+__all__ = ["BlockingDriver", "BlockingTurn", "run_steps"]
+
+T = TypeVar("T")
+
+
+class BlockingDriver(Generic[T]):
+    """Performs steps one after the other over a blocking transport.
+
+    Attributes:
+        result: the value that the steps have returned, once `advance` gave None.
+    """
+
+    result: T
+
+    def __init__(
+        self,
+        steps: Steps[T],
+        transport: Transport,
+        deadline: Deadline,
+        pending: Step | None = None,
+    ) -> None:
+        """Take over `steps`.
+
+        Args:
+            pending: the step that they wait at, if they were started by another driver.
+        """
+        self._steps = steps
+        self._transport = transport
+        self._deadline = deadline
+        self._pending = pending
+        self._response: object = None
+        self._body: Iterator[bytes] = iter(())
+
+    def advance(self) -> Sequence[str] | None:
+        """Go on to the next text; its chunks, or None at the end."""
+        steps = self._steps
+        result: Any = None
+        error: BaseException | None = None
+        step, self._pending = self._pending, None
+        try:
+            while True:
+                if step is None:
+                    step = steps.send(result) if error is None else steps.throw(error)
+                if type(step) is Text:
+                    return step.chunks
+                error = None
+                try:
+                    result = self._perform(step)
+                except BaseException as caught:  # noqa: BLE001 - the steps get any of them.
+                    error = caught
+                step = None
+        except StopIteration as end:
+            self.result = end.value
+            return None
+        finally:
+            error = None  # Else its traceback and this frame would keep each other alive.
+
+    def _perform(self, step: Step) -> object:
+        if type(step) is Read:
+            return self._read(step.response)  # type: ignore[arg-type]  # It is our transport's.
+        if type(step) is Send:
+            return self._transport.send(step.request, self._deadline)
+        assert type(step) is Wait
+        woken = Signal()
+        if step.signal is not None:
+            step.signal.on_set(woken.set)
+        self._deadline.wait(woken, step.seconds)
+        return step.signal is not None and step.signal.is_set
+
+    def _read(self, response: Response) -> bytes:
+        if response is not self._response:
+            self._response, self._body = response, iter(response)
+        for data in self._body:
+            if data:
+                return data
+        return b""
+
+
+def run_steps(steps: Steps[T], transport: Transport, deadline: Deadline) -> T:
+    """Perform all of `steps`; the value that they return."""
+    driver = BlockingDriver(steps, transport, deadline)
+    while driver.advance() is not None:
+        pass
+    return driver.result
+
+
+class BlockingTurn(RunningTurn):
+    """A turn in whatever thread asks for its text, one thread at a time."""
+
+    def __init__(self, turn: Turn, connect: Callable[[], Transport]) -> None:
+        """Have `turn` ready; nothing is sent before the first `advance`.
+
+        Args:
+            connect: gives the transport.
+        """
+        super().__init__(turn)
+        self._connect = connect
+        self._driver: BlockingDriver[Reply] | None = None
+
+    def advance(self) -> Sequence[str] | None:
+        """Wait for the next text; its chunks, or None at the end.
+
+        Raises:
+            ChatGptEsError: the turn failed, or another thread is at it.
+        """
+        if self.ended():
+            return None
+        self.enter()
+        try:
+            driver = self._driver
+            if driver is None:
+                steps = self.begin(threading.get_ident())
+                driver = BlockingDriver(steps, self._connect(), self.turn.deadline)
+                self._driver = driver
+            self.turn.deadline.resume()
+            if (chunks := driver.advance()) is None:
+                self.reply = driver.result
+            return chunks
+        except BaseException as error:
+            self.fail(error)
+            raise
+        finally:
+            self.turn.deadline.pause()
+            self.leave()

@@ -1,0 +1,131 @@
+"""A turn under way, whichever driver takes it."""
+
+from __future__ import annotations
+
+import threading
+
+from ..errors import ChatGptEsError, TurnCancelled
+from ..values.reply import Reply
+from .steps import Steps
+from .take import CLOSED, Turn
+
+__all__ = ["RunningTurn"]
+
+
+class RunningTurn:
+    """How far a turn has come, and the ways in which it ends from outside.
+
+    Attributes:
+        reply: the whole answer, once the turn has ended well.
+        error: the error it has ended with.
+        closed: `close` was called before either.
+    """
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self.reply: Reply | None = None
+        self.error: ChatGptEsError | None = None
+        self.closed = False
+        self._raised = False
+        self._steps: Steps[Reply] | None = None
+        self._advancing = threading.Lock()  # Only ever tried, never waited for.
+
+    @property
+    def started(self) -> bool:
+        """It was asked for text."""
+        return self._steps is not None
+
+    @property
+    def state(self) -> str:
+        """The word for how far it has come."""
+        if self.reply is not None:
+            return "ended"
+        if self.error is not None:
+            return "failed"
+        if self.closed:
+            return "closed"
+        return "running" if self.started else "new"
+
+    def ended(self) -> bool:
+        """Whether it gives no more text.
+
+        Raises:
+            ChatGptEsError: it was ended from outside, and this is the first that its reader hears
+                of it.
+        """
+        if self.closed or self.reply is not None:
+            return True
+        if self.error is None:
+            return False
+        if not self._raised:
+            self._raised = True
+            raise self.error
+        return True
+
+    def enter(self) -> None:
+        """Begin a step; `leave` ends it.
+
+        Raises:
+            ChatGptEsError: another reader is inside one.
+        """
+        if self._advancing.acquire(blocking=False):
+            return
+        # Either another thread is cancelling the turn at this moment, or there are two readers.
+        if self.turn.deadline.cancelled:
+            self._end_cancelled()
+            self.ended()
+        raise self.busy_error()
+
+    def busy_error(self) -> Exception:
+        """The error of a second reader."""
+        return ChatGptEsError("Another thread is reading this stream: it has one reader.")
+
+    def leave(self) -> None:
+        """End the step that `enter` began."""
+        self._advancing.release()
+
+    def begin(self, owner: object) -> Steps[Reply]:
+        """The turn's steps, of which none was performed yet.
+
+        Raises:
+            ChatGptEsError: the client was closed.
+        """
+        self.turn.core.started(self)
+        self._steps = self.turn.take(owner)
+        return self._steps
+
+    def fail(self, error: BaseException) -> None:
+        """Note the error that ended the turn, and end its steps if they have not ended."""
+        if isinstance(error, ChatGptEsError):
+            self.error, self._raised = error, True
+        elif self.error is None:
+            # Ctrl-C, an event loop's cancel, or a bug in a transport of the user's own.
+            message = f"The stream was ended by {type(error).__name__}."
+            self.error = self.turn.final_error(TurnCancelled(message))
+        if self._steps is not None:
+            self.close_steps(self._steps)
+
+    def close_steps(self, steps: Steps[Reply]) -> None:
+        """End the turn's steps where they are.  Never blocks."""
+        steps.close()
+
+    def _end_cancelled(self) -> None:
+        if self.error is None and self.reply is None and not self.closed:
+            self.error = self.turn.final_error(TurnCancelled(CLOSED))
+
+    def cancel(self) -> None:
+        """End the turn as an error to whoever waits for it.  Any thread; never blocks."""
+        self.turn.deadline.cancel()
+        # A reader inside of a step is ended there by the cancel.
+        if self._steps is not None and self._advancing.acquire(blocking=False):
+            try:
+                self.close_steps(self._steps)
+                self._end_cancelled()
+            finally:
+                self._advancing.release()
+
+    def close(self) -> None:
+        """End the turn if it is still under way.  Any thread, any number of times."""
+        if self.reply is None and self.error is None:
+            self.closed = True
+        self.cancel()

@@ -1,0 +1,335 @@
+"""Whole turns, taken by hand: no socket, no thread, no loop."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+import pytest
+from by_hand import SITE, ByHand, Canned, ask, core, fields, query
+
+from chatgptes import (
+    BotNotFoundError,
+    ConnectError,
+    RateLimitError,
+    RefusedError,
+    RequestTimeout,
+    StreamInterruptedError,
+    TransportError,
+    TurnCancelled,
+    UnexpectedStatusError,
+)
+from chatgptes.turn.take import new_turn
+
+AJAX = "http://site.test/wp-admin/admin-ajax.php"
+STREAM = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
+
+
+def wpaicg_page(nonce: str = "aaaaaaaaaa", **headers: str) -> Canned:
+    params = json.dumps({"ajax_url": AJAX}).replace("/", "\\/")
+    return Canned(
+        headers={"content-type": "text/html", **headers},
+        body=[
+            f'<div class="wpaicg-chat-shortcode" data-nonce="{nonce}" data-post-id="7"'
+            f' data-bot-id="0" data-type="shortcode"></div>'.encode(),
+            f"<script>var wpaicgParams = {params}</script>".encode(),
+        ],
+    )
+
+
+def aipkit_page(nonce: str = "aaaaaaaaaa") -> Canned:
+    config = html.escape(json.dumps({"botId": 5, "ajaxUrl": AJAX, "nonce": nonce}))
+    text = f"<div class='aipkit_chat_container' data-config='{config}'></div>"
+    return Canned(headers={"content-type": "text/html"}, body=[text.encode()])
+
+
+def delta(text: str) -> bytes:
+    choice = {"delta": {"content": text}, "finish_reason": None}
+    return b"data: " + json.dumps({"id": "c-1", "choices": [choice]}).encode() + b"\n\n"
+
+
+def wpaicg_answer(*texts: str) -> Canned:
+    return Canned(headers=STREAM, body=[*map(delta, texts), b"data: [DONE]\n\n"])
+
+
+def key(name: str = "k-1") -> Canned:
+    body = json.dumps({"success": True, "data": {"cache_key": name}})
+    return Canned(headers=JSON, body=[body.encode()])
+
+
+def event(name: str, data: Any) -> bytes:
+    return (f"event: {name}\n" if name else "").encode() + (
+        b"data: " + json.dumps(data).encode() + b"\n\n"
+    )
+
+
+def aipkit_answer(*texts: str) -> Canned:
+    deltas = [event("", {"delta": text}) for text in texts]
+    start, done = event("message_start", {"message_id": "m-1"}), event("done", {"finished": True})
+    return Canned(headers=STREAM, body=[start, *deltas, done])
+
+
+def refused_nonce() -> Canned:
+    return Canned(403, {"content-type": "text/html"}, [b"No."])
+
+
+def test_a_streamed_turn_of_wpaicg() -> None:
+    reply, hand = ask([wpaicg_page(), wpaicg_answer("Hel", "lo")])
+    assert (reply.text, reply.dialect, reply.streamed) == ("Hello", "wpaicg", True)
+    assert hand.texts == ["Hel", "lo"]
+    page, message = hand.requests
+    assert (page.method, page.url, page.mode) == ("GET", SITE, "navigate")
+    assert (message.method, message.url, message.final) == ("POST", AJAX, True)
+    assert fields(message)["message"] == "Hello"
+    assert fields(message)["_wpnonce"] == "aaaaaaaaaa"
+
+
+def test_a_plain_turn_of_wpaicg() -> None:
+    body = json.dumps({"status": "success", "data": "Hello."}).encode()
+    reply, hand = ask([wpaicg_page(), Canned(headers=JSON, body=[body[:9], body[9:]])])
+    assert (reply.text, reply.streamed) == ("Hello.", False)
+    assert hand.texts == ["Hello."]
+
+
+def test_a_turn_of_aipkit() -> None:
+    reply, hand = ask([aipkit_page(), key(), aipkit_answer("Hel", "lo")])
+    assert (reply.text, reply.dialect, reply.message_id) == ("Hello", "aipkit", "m-1")
+    assert fields(hand.requests[1])["message"] == "Hello"
+    assert query(hand.requests[2])["cache_key"] == "k-1"
+
+
+def test_a_turn_of_rest() -> None:
+    link = '<http://site.test/wp-json/>; rel="https://api.w.org/"'
+    answer = json.dumps({"reply": "Hello", "model": "m"}).encode()
+    reply, hand = ask(
+        [Canned(headers={"link": link}), Canned(headers=JSON, body=[answer])],
+        api_key="secret-key",
+        bot=5,
+    )
+    assert (reply.text, reply.model) == ("Hello", "m")
+    assert hand.requests[1].url == "http://site.test/wp-json/aipkit/v1/chat/5/message"
+    assert hand.requests[1].headers["Authorization"] == "Bearer secret-key"
+
+
+def test_the_page_is_read_once_for_many_turns() -> None:
+    shared = core()
+    ask([wpaicg_page(), wpaicg_answer("one")], core=shared)
+    reply, hand = ask([wpaicg_answer("two")], core=shared)
+    assert reply.text == "two"
+    assert len(hand.requests) == 1
+
+
+def test_a_refused_nonce_is_renewed_and_the_message_asked_again() -> None:
+    reply, hand = ask(
+        [wpaicg_page(), refused_nonce(), wpaicg_page("bbbbbbbbbb"), wpaicg_answer("yes")]
+    )
+    assert reply.text == "yes"
+    assert [fields(each)["_wpnonce"] for each in hand.requests if each.method == "POST"] == [
+        "aaaaaaaaaa", "bbbbbbbbbb",
+    ]  # fmt: skip
+    assert hand.requests[2].headers["cache-control"] == "no-cache"
+
+
+def test_a_nonce_by_the_plugins_own_request() -> None:
+    refused = Canned(403, JSON, [b'{"success":false,"data":{"code":"nonce_failure_cache_sse"}}'])
+    fresh = Canned(headers=JSON, body=[b'{"success":true,"data":{"nonce":"bbbbbbbbbb"}}'])
+    reply, hand = ask([aipkit_page(), refused, fresh, key(), aipkit_answer("yes")])
+    assert reply.text == "yes"
+    assert fields(hand.requests[2])["action"] == "aipkit_get_frontend_chat_nonce"
+    assert fields(hand.requests[3])["_ajax_nonce"] == "bbbbbbbbbb"
+
+
+def test_a_cached_page_is_passed_by_an_address_that_no_cache_knows() -> None:
+    reply, hand = ask(
+        [
+            wpaicg_page(), refused_nonce(), wpaicg_page(), wpaicg_page("bbbbbbbbbb"),
+            wpaicg_answer("yes"),
+        ]
+    )  # fmt: skip
+    assert reply.text == "yes"
+    plain, unique = hand.requests[2].url, hand.requests[3].url
+    assert plain == SITE
+    assert unique.startswith(f"{SITE}?")
+    # The page keeps its address for the bot.
+    assert hand.requests[4].referrer == SITE
+
+
+def test_a_nonce_that_stays_refused() -> None:
+    hand = ByHand([wpaicg_page(), refused_nonce(), wpaicg_page(), wpaicg_page()])
+    turn = new_turn(core(), "Hello", {})
+    with pytest.raises(RefusedError) as caught:
+        hand.take(turn.take("me"))
+    assert type(caught.value) is RefusedError
+    assert sum(each.method == "POST" for each in hand.requests) == 1
+
+
+def test_a_cookie_that_makes_the_nonce_wrong_is_left_out_once() -> None:
+    cookie = {"set-cookie": "shop=1; Path=/"}
+    reply, hand = ask(
+        [
+            wpaicg_page(**cookie), refused_nonce(), wpaicg_page(), wpaicg_page(), wpaicg_page(),
+            wpaicg_answer("yes"),
+        ]
+    )  # fmt: skip
+    assert reply.text == "yes"
+    sent = [each.headers.get("cookie") for each in hand.requests]
+    assert sent == [None, "shop=1", "shop=1", "shop=1", None, None]
+
+
+def test_a_redirect_of_the_page_is_followed() -> None:
+    moved = Canned(301, {"location": "/new/"}, [b"moved"])
+    reply, hand = ask([moved, wpaicg_page(), wpaicg_answer("yes")])
+    assert reply.text == "yes"
+    assert hand.requests[1].url == "http://site.test/new/"
+
+
+def test_a_redirect_to_another_host_is_not() -> None:
+    hand = ByHand([Canned(301, {"location": "http://other.test/"})])
+    with pytest.raises(UnexpectedStatusError, match="another site"):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    assert len(hand.requests) == 1
+
+
+def test_a_redirected_message_is_not_followed() -> None:
+    hand = ByHand([wpaicg_page(), Canned(307, {"location": "/elsewhere/"})])
+    with pytest.raises(UnexpectedStatusError):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    assert len(hand.requests) == 2
+
+
+def test_a_page_is_asked_for_again() -> None:
+    broken = TransportError("It broke.")
+    reply, hand = ask([broken, Canned(503), wpaicg_page(), wpaicg_answer("yes")])
+    assert reply.text == "yes"
+    assert len(hand.waits) == 2
+
+
+def test_retry_after_is_obeyed() -> None:
+    later = Canned(429, {"retry-after": "7"})
+    reply, hand = ask([wpaicg_page(), later, wpaicg_answer("yes")])
+    assert reply.text == "yes"
+    (wait,) = hand.waits
+    assert wait is not None
+    assert 7 <= wait < 7.5
+
+
+def test_a_retry_after_longer_than_the_turn_may_take() -> None:
+    hand = ByHand([Canned(429, {"retry-after": "900"})])
+    with pytest.raises(RateLimitError) as caught:
+        hand.take(new_turn(core(), "Hello", {"timeout": 60}).take("me"))
+    assert caught.value.retry_after == 900
+    assert hand.waits == []
+
+
+def test_a_maintenance_page_says_when_to_come_back() -> None:
+    hand = ByHand([Canned(503, {"retry-after": "600"})])
+    with pytest.raises(UnexpectedStatusError) as caught:
+        hand.take(new_turn(core(), "Hello", {"timeout": 60}).take("me"))
+    assert caught.value.retry_after == 600
+    assert len(hand.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "response",
+    [TransportError("It broke."), Canned(503), RequestTimeout("Late.", phase="read")],
+    ids=["broken", "503", "silence"],
+)
+def test_a_message_that_may_have_been_heard_is_not_sent_again(response: Any) -> None:
+    hand = ByHand([wpaicg_page(), response])
+    with pytest.raises((TransportError, UnexpectedStatusError)):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    assert len(hand.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectError("Refused."), RequestTimeout("Late.", phase="connect")],
+    ids=["refused", "connect"],
+)
+def test_a_message_that_was_not_sent_is_sent_again(error: Exception) -> None:
+    reply, hand = ask([wpaicg_page(), error, wpaicg_answer("yes")])
+    assert reply.text == "yes"
+    assert len(hand.requests) == 3
+
+
+def test_a_cut_stream_keeps_its_text() -> None:
+    cut = Canned(headers=STREAM, body=[delta("Hel"), delta("lo")[:-2], TransportError("It broke.")])
+    hand = ByHand([wpaicg_page(), cut])
+    with pytest.raises(StreamInterruptedError) as caught:
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    assert caught.value.partial == "Hello"
+    assert hand.texts == ["Hel", "lo"]
+    assert isinstance(caught.value.__cause__, TransportError)
+
+
+def test_another_librarys_error_is_put_into_ours() -> None:
+    hand = ByHand([wpaicg_page(), OSError("boom")])
+    with pytest.raises(TransportError, match="OSError: boom"):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+
+
+def test_a_wrong_address_is_given_up_for_the_next() -> None:
+    page = Canned(
+        headers={"content-type": "text/html"},
+        body=[
+            b'<script src="/blog/wp-includes/js/jquery.js"></script>'
+            b'<link rel="https://api.w.org/" href="http://site.test/de/wp-json/">'
+            b'<div class="wpaicg-chat-shortcode" data-nonce="aaaaaaaaaa" data-bot-id="0"></div>'
+        ],
+    )
+    gone = Canned(404, {"content-type": "text/html"}, [b"Nothing."])
+    shared = core()
+    reply, hand = ask([page, gone, wpaicg_answer("yes")], core=shared)
+    assert reply.text == "yes"
+    assert hand.requests[1].url != hand.requests[2].url
+    reply, later = ask([wpaicg_answer("again")], core=shared)
+    assert later.requests[0].url == hand.requests[2].url
+
+
+def test_a_missing_bot() -> None:
+    hand = ByHand([wpaicg_page()])
+    with pytest.raises(BotNotFoundError, match="'9'"):
+        hand.take(new_turn(core(bot=9), "Hello", {}).take("me"))
+
+
+def test_a_closed_turn_closes_its_response_and_gives_its_permit_back() -> None:
+    shared = core(max_concurrency=1)
+    hand = ByHand([wpaicg_page(), wpaicg_answer("one", "two")])
+    turn = new_turn(shared, "Hello", {})
+    steps = turn.take("me")
+    step: Any = next(steps)
+    while not getattr(step, "chunks", ()):
+        step = steps.send(None if hasattr(step, "chunks") else hand.perform(step))
+    steps.close()
+    assert all(response.closed for response in hand.opened)
+    ask([wpaicg_answer("next")], core=shared)
+
+
+def test_a_cancelled_turn_is_no_success() -> None:
+    turn = new_turn(core(), "Hello", {})
+    hand = ByHand([wpaicg_page(), wpaicg_answer("one")])
+    steps = turn.take("me")
+    step: Any = next(steps)
+    with pytest.raises(StreamInterruptedError) as caught:
+        while True:
+            if getattr(step, "chunks", ()):
+                turn.deadline.cancel()
+            step = steps.send(None if hasattr(step, "chunks") else hand.perform(step))
+    assert isinstance(caught.value.__cause__, TurnCancelled)
+
+
+def test_two_turns_share_one_reading_of_the_page() -> None:
+    shared = core()
+    first, second = (new_turn(shared, "Hello", {}).take(owner) for owner in ("me", "you"))
+    hand = ByHand([wpaicg_page(), wpaicg_answer("one"), wpaicg_answer("two")])
+    sending: Any = next(first)
+    waiting: Any = next(second)
+    assert sending.request.mode == "navigate"
+    assert not waiting.signal.is_set
+    step: Any = first.send(hand.perform(sending))
+    while not hasattr(step, "request"):
+        step = first.send(hand.perform(step))
+    assert waiting.signal.is_set
+    assert second.send(True).request.final
