@@ -11,11 +11,13 @@ from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder
 from ..dialect import NonceRefused
 from ..text import (
+    NOT_AS_EXPECTED,
     clean_text,
     excerpt,
     parse_event,
     parse_json,
     quote_suffix,
+    scan_json,
     site_said,
     string_or_empty,
 )  # fmt: skip
@@ -23,7 +25,6 @@ from ..text import (
 __all__ = ["AipkitDecoder"]
 
 _MOST_CITATIONS = 1000
-_DELTA_KEYS = frozenset({"delta"})
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
 
 
@@ -70,11 +71,19 @@ class AipkitDecoder(BodyDecoder):
     _form = ""  # The form that the site wants filled in.
 
     def _event(self, name: str, value: str) -> str:
-        data = parse_event(value)
-        if not name and type(data) is dict and not data.keys() - _DELTA_KEYS:
+        if not name and not self._break_due:
             # Nearly every event.
-            text = string_or_empty(data.get("delta"))
-            return self._separate(text) if self._break_due and text else text
+            try:
+                data, _ = scan_json(value, 0)
+                text = data["delta"]
+                if type(text) is str and len(data) == 1:
+                    return text
+            except NOT_AS_EXPECTED:
+                pass
+        return self._any_event(name, value)
+
+    def _any_event(self, name: str, value: str) -> str:
+        data = parse_event(value)
         if name in ("citations", "grounding_metadata"):
             self._cite(data)
             return ""

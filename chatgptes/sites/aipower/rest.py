@@ -155,8 +155,6 @@ def _error_in(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | N
     code, said = clean_text(data.get("code"), 100), clean_text(data.get("message"))
     if not code:
         return None
-    if code.endswith("_ts_required"):
-        return gate_error(data, url, status)
     if code in ("api_error", "http_request_failed"):
         message = f"The site's model failed.{site_said(said)}"
         return make_error(UpstreamError, message, url, status, said, code)

@@ -16,7 +16,7 @@ from ...errors import ChallengeError, ChatGptEsError, InvalidMessageError, Refus
 from ...values.http import Headers, Limits, Request
 from ...values.urls import may_send
 from ..addresses import ajax_urls, deferred_scripts, join_url
-from ..challenge import gate_error, is_gate
+from ..challenge import block_page_error, gate_error, is_gate
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, NonceRefused, Question
 from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
@@ -159,6 +159,8 @@ class Wpaicg:
                 return gate_error(data, url, status)
             if known := refusal(data, url, status):
                 return known
+        if blocked := block_page_error(response):
+            return blocked
         if status == 403:
             said = clean_text(data.get("msg")) if isinstance(data, dict) else excerpt(response.body)
             return make_error(

@@ -13,11 +13,13 @@ from ..decoder import BodyDecoder, usage_from
 from ..dialect import NonceRefused
 from ..errors import make_error
 from ..text import (
+    NOT_AS_EXPECTED,
     clean_text,
     excerpt,
     parse_event,
     parse_json,
     quote_suffix,
+    scan_json,
     site_said,
     string_or_empty,
 )  # fmt: skip
@@ -34,6 +36,7 @@ _CHUNK_KEYS = frozenset(
         "usage", "obfuscation", "provider", "x_groq",
     )
 )  # fmt: skip
+_TEXT_KEYS = _CHUNK_KEYS - {"usage"}
 _FAILED = "error"  # A `finish_reason`, of services that pass models of others on.
 _MOST_WORDS = 4000  # Characters of an error's frames that are kept.
 
@@ -137,11 +140,29 @@ class WpaicgDecoder(BodyDecoder):
     # Streams
 
     def _event(self, name: str, value: str) -> str:
+        if not name and self._phase is _ANSWER and self.details.model is not None:
+            # Nearly every event: a chunk with text, and nothing in it but the model's own keys.
+            try:
+                data, _ = scan_json(value, 0)
+                (choice,) = data["choices"]
+                text = choice["delta"]["content"]
+                if (
+                    type(text) is str
+                    and choice.get("finish_reason") is None
+                    and not choice.get("index")
+                    and data.keys() <= _TEXT_KEYS
+                ):
+                    return text
+            except NOT_AS_EXPECTED:
+                pass
+        return self._any_event(name, value)
+
+    def _any_event(self, name: str, value: str) -> str:
         if self._phase is _MARKED:
             return ""
         data = parse_event(value)
-        if not name and type(data) is dict and "choices" in data.keys() <= _CHUNK_KEYS:
-            return self._chunk(data)  # Nearly every event: nothing in it but the model's own.
+        if not name and isinstance(data, dict) and "choices" in data.keys() <= _CHUNK_KEYS:
+            return self._chunk(data)
         if name == "done" or value.strip() == "[DONE]":
             self._phase = _MARKED
             # Without any text the envelope that versions up to 1.8.85 glue behind may tell why.
@@ -231,19 +252,8 @@ class WpaicgDecoder(BodyDecoder):
                 self._envelope = data
 
     def _chunk(self, data: dict[Any, Any]) -> str:
-        details = self.details
-        if details.message_id is None or details.model is None or data.get("usage"):
-            self._note(data)
-        if self._phase is _BROKEN_FRAME:
-            self._phase = _ANSWER
-        choices = data.get("choices")
-        if type(choices) is list and len(choices) == 1 and type(choices[0]) is dict:
-            choice = choices[0]
-            delta = choice.get("delta")
-            if type(delta) is dict and not choice.get("finish_reason") and not choice.get("index"):
-                text = delta.get("content")
-                if type(text) is str and text:
-                    return text
+        self._note(data)
+        self._leave_frame()
         text, finished = self._choice(data)
         if finished:
             self._phase = _FINISHED
@@ -386,6 +396,8 @@ class WpaicgDecoder(BodyDecoder):
             )
         elif body.strip() == b"0":
             message = "WordPress knows no such action there: the chat plugin is not active."
+            if self._images:
+                message += " Or the picture is larger than the site takes (PHP's post_max_size)."
         elif self._images and b"<" not in body:
             # So 1.9.18 refuses a file that is no picture.
             message = f"The site refused the image{quote_suffix(said)}"
