@@ -15,7 +15,7 @@ from ..errors import ChallengeError, RefusedError
 from ..values.http import Headers
 from ..values.urls import redact
 from .dialect import BufferedResponse
-from .text import clean_text, excerpt, site_said
+from .text import clean_text, excerpt, site_said, string_or_empty
 
 __all__ = [
     "block_page_error", "challenge_error", "gate_error", "has_challenge_header", "is_gate",
@@ -258,9 +258,8 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
     for code in (data.get("code"), inner.get("code") if isinstance(inner, dict) else None):
         if isinstance(code, str) and code.endswith("_ts_required"):
             return True
-    message = data.get("message")
-    if isinstance(message, str) and "imunify360" in message[:1000].lower():
-        return True
+    if not ("data" in data or "reply" in data):
+        return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()
     said = data.get("data")
     if not isinstance(said, str):
         return False

@@ -66,6 +66,13 @@ class AipkitDecoder(BodyDecoder):
         "citations", "grounding_metadata", "display_form_event", "warning", "error", "done",
     )  # fmt: skip
 
+    @staticmethod
+    def is_known(data: Any) -> bool:
+        """See `BodyDecoder.is_known`."""
+        return isinstance(data, dict) and (
+            "success" in data or bool(data.get("error")) or is_gate(data)
+        )
+
     _started = False  # `message_start`: from here on it is the model that fails.
     _break_due = False  # A further message has begun, and none of its text has come.
     _form = ""  # The form that the site wants filled in.
@@ -214,7 +221,7 @@ class AipkitDecoder(BodyDecoder):
     def _whole(self, body: bytes) -> str:
         if not body.strip():
             raise self._empty_error()
-        data = parse_json(body, _is_known)
+        data = parse_json(body, self.is_known)
         if isinstance(data, dict):
             inner = data.get("data")
             if isinstance(inner, dict) and (data.get("success") is False or inner.get("error")):
@@ -239,7 +246,3 @@ class AipkitDecoder(BodyDecoder):
         else:
             message = f"The site answered no event stream.{site_said(said)}"
         raise self._make_error(UnexpectedFormatError, message, said)
-
-
-def _is_known(data: dict[Any, Any]) -> bool:
-    return "success" in data or bool(data.get("error")) or is_gate(data)

@@ -129,8 +129,10 @@ class Rest:
         return None
 
 
-def _is_known(data: dict[Any, Any]) -> bool:
-    return "reply" in data or ("code" in data and "message" in data) or is_gate(data)
+def _is_known(data: Any) -> bool:
+    return isinstance(data, dict) and (
+        "reply" in data or ("code" in data and "message" in data) or is_gate(data)
+    )
 
 
 def _key_error(url: str, status: int, said: str, code: str | None = None) -> AuthenticationError:
@@ -179,7 +181,9 @@ def _error_in(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | N
 
 
 class _RestDecoder(BodyDecoder):
-    """The answer of one question.  See `Decoder`."""
+    """The answer of one turn.  See `Decoder`."""
+
+    is_known = staticmethod(_is_known)
 
     def _event(self, name: str, value: str) -> str:
         return ""

@@ -67,11 +67,11 @@ class Phase(Enum):
 _ANSWER, _BROKEN_FRAME, _FINISHED, _MARKED = Phase
 
 
-def is_known(data: dict[Any, Any]) -> bool:
-    """Tell whether a JSON object is one that sites of this dialect send."""
-    return (
+def is_known(data: Any) -> bool:
+    """Tell whether a JSON value is an object that sites of this dialect answer."""
+    return isinstance(data, dict) and (
         "msg" in data
-        or isinstance(data.get("choices"), list)
+        or (isinstance(data.get("choices"), list) and data.get("object") != _CHUNK)
         or data.get("status") in ("success", "error")
         or bool(data.get("tokenLimitReached"))
         or "success" in data
@@ -119,6 +119,7 @@ def _content(value: object) -> str:
 class WpaicgDecoder(BodyDecoder):
     """The answer of one turn.  See `Decoder`."""
 
+    is_known = staticmethod(is_known)
     event_names = (
         "message", "error", "assistant_error", "done", "thread_id", "thread.message",
         "thread.message.delta", "thread.message.completed", "thread.run.completed",
