@@ -24,6 +24,8 @@ _CLOSING = {
     b"style": re.compile(rb"</style", re.IGNORECASE),
     b"": re.compile(rb"-->"),
 }
+_FIELDS, _OBJECT_FIELDS = (b"data:", b"event:"), (b"data: {", b"data:{")
+_ANY_FIELD = (b"data:", b"event:", b":", b"id:", b"retry:")
 _MOST_LOOKS = 32  # Places in a line that are looked at for a field.
 
 Event = tuple[str | None, str]
@@ -78,7 +80,7 @@ class EventDecoder:
         """Return the pairs that are whole with these bytes; may set `error`."""
         if (
             data[-2:] == b"\n\n"
-            and data[:6] == b"data: "
+            and data[:7] == b"data: {"
             and self._begun
             and not (self._parts or self._data or self._late or self._name or self._skip_lf)
             and data.find(b"\n") == len(data) - 2
@@ -145,7 +147,10 @@ class EventDecoder:
         data = self._data
         for line in lines:
             if not line:
-                if data:
+                if len(data) == 1:
+                    events.append((self._name, data[0].decode("utf-8", "replace")))
+                    data.clear()
+                elif data:
                     self._end_event(events)
                 self._name = ""
                 self._held = 0
@@ -157,7 +162,7 @@ class EventDecoder:
             if self._held > self._max:
                 self._fail()
                 return
-            if not self._begun and line.startswith((b"data:", b"event:")):
+            if line.startswith(_FIELDS) and not line.startswith(_OBJECT_FIELDS):
                 line = line[self._field_in(line, 5) or 0 :]  # The first only looked like one.
             if self._hidden is None and line.startswith(b"data:"):
                 self._begun = True
@@ -213,10 +218,11 @@ class EventDecoder:
             start = self._behind_hidden(line, start)
             if start < 0:
                 return None
-        marks = _MARKS.match(line, start)
-        if marks and line.startswith((b"data:", b"event:", b":", b"id:", b"retry:"), marks.end()):
-            later = None if self._begun else self._field_in(line, marks.end() + 5)
-            return marks.end() if later is None else later
+        found_at = None
+        while (marks := _MARKS.match(line, start)) and line.startswith(_ANY_FIELD, marks.end()):
+            start = marks.end() + 1
+            named = not line.startswith(b"event:", start - 1) or _NAME.fullmatch(line, start + 5)
+            found_at = start - 1 if named else found_at
         if line.startswith(b"{", start):
             # An envelope, whose texts may hold anything: what stands behind it counts.
             text = line[start:].decode("utf-8", "replace")
@@ -224,7 +230,7 @@ class EventDecoder:
         for _ in range(_MOST_LOOKS):
             match = _FIELD.search(line, start)
             if match is None:
-                return None
+                break
             start = match.end()
             rest = line[start:]
             if match[0].startswith(b"event"):
@@ -235,7 +241,7 @@ class EventDecoder:
                 found = _is_object(rest.decode("utf-8", "replace"))
             if found:
                 return match.start()
-        return None
+        return found_at
 
     def _behind_hidden(self, line: bytes, start: int) -> int:
         """Where the line is outside of scripts and comments for good; -1 where that is nowhere."""
