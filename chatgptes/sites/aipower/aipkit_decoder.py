@@ -24,6 +24,9 @@ from ..text import (
 
 __all__ = ["AipkitDecoder"]
 
+_OF_MODEL = frozenset(
+    {"message_start", "status", "openai_response_id", "google_interaction_id", "warning"}
+)
 _MOST_CITATIONS = 1000
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
 
@@ -73,7 +76,7 @@ class AipkitDecoder(BodyDecoder):
             "success" in data or bool(data.get("error")) or is_gate(data)
         )
 
-    _started = False  # `message_start`: from here on it is the model that fails.
+    _started = False  # The model was asked: from here on it is the model that fails.
     _break_due = False  # A further message has begun, and none of its text has come.
     _form = ""  # The form that the site wants filled in.
 
@@ -84,6 +87,7 @@ class AipkitDecoder(BodyDecoder):
                 data, _ = scan_json(value, 0)
                 text = data["delta"]
                 if type(text) is str and len(data) == 1:
+                    self._started = True
                     return text
             except NOT_AS_EXPECTED:
                 pass
@@ -116,8 +120,8 @@ class AipkitDecoder(BodyDecoder):
         return f"\n\n{text}"
 
     def _note(self, name: str, data: dict[Any, Any]) -> None:
+        self._started = self._started or name in _OF_MODEL
         if name == "message_start":
-            self._started = True
             self._break_due = self._has_text
             self.details.message_id = clean_text(data.get("message_id"), 200) or None
         elif name in ("openai_response_id", "google_interaction_id"):

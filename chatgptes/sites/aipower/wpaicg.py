@@ -22,7 +22,8 @@ from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
 from ..html import attributes, places, tags, utf8
 from ..text import clean_text, excerpt, parse_json, site_said, without_surrogates
-from .wpaicg_decoder import WpaicgDecoder, is_known, refusal
+from .wpaicg_decoder import WpaicgDecoder
+from .wpaicg_objects import is_known, refusal
 
 __all__ = ["Wpaicg", "history_text"]
 
