@@ -117,7 +117,7 @@ def _address_before(body: bytes, at: int) -> str:
 
 
 def _guessed_urls(page: BufferedResponse, scripts: bytes, page_url: str) -> Iterator[str]:
-    """Where admin-ajax.php may be, the likeliest first: not checked, some more than once."""
+    """Likely addresses of admin-ajax.php, the likeliest first; unchecked, some repeated."""
     for text in (page.body, scripts):
         for at in places(text, b"admin-ajax.php", _MOST_FOUND):
             end = at + len(b"admin-ajax.php")

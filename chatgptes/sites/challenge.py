@@ -1,4 +1,4 @@
-"""Is this response the site's, or that of a bot check or a firewall in front of it?
+"""Bot checks and firewalls in front of a site, told from its own answers.
 
 Nothing here gets past one: it ends the turn, and the message says what a user may do.
 
@@ -37,7 +37,7 @@ _REFUSING = frozenset({202, 403, 405, 406, 409, 415, 418, 429, 444, 503})
 
 
 class Kind(Enum):
-    """What a gate does."""
+    """The two ways of a gate."""
 
     CHALLENGE = "challenge"
     """It has visitors prove that they are people, or wait, or keep a cookie."""
@@ -51,7 +51,7 @@ class Mark(NamedTuple):
     Attributes:
         product: whose they are.
         text: the bytes, in lower case.
-        kind: what the gate does.
+        kind: its way.
         always: on every status; else only with one that refuses, because normal pages of sites
             with this product hold them too.
         plain: also in a short body that is no markup.

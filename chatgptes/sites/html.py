@@ -120,14 +120,14 @@ def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
 
 
 def _in_class(page: bytes, low: int, place: int) -> bool:
-    """Does `place` seem to be inside of a class's value?  Looked at back to `low`."""
+    """Tell whether `place` seems to be inside of a class's value, looking back to `low`."""
     value = 1 + max(page.rfind(mark, low, place) for mark in (b'"', b"'", b"<", b">", b"="))
     value = max(value, low)
     return _CLASS_BEFORE.search(page, max(low, value - 64), value) is not None
 
 
 def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:
-    """Is `start` certainly outside of tags, comments and raw text?  False where unsure.
+    """Tell whether `start` is certainly outside of tags, comments and raw text.
 
     `sure` is a place before it that is.  Three proofs, each from the nearest bytes before `start`:
     whatever could have been opened was closed again; no attribute's value is open; and between
@@ -175,7 +175,7 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
 
 
 def _after(page: bytes, token: re.Match[bytes], opened: bytes) -> int:
-    """Where the text behind a token begins, or -1 where the rest of the page is none."""
+    """The place at which the text behind a token begins, or -1 for none."""
     at = token.end()
     if token["comment"]:
         if page.startswith((b">", b"->"), at):  # <!--> and <!---> are whole comments.

@@ -32,7 +32,7 @@ Event = tuple[str | None, str]
 
 
 def _is_object(text: str) -> bool:
-    """Is it an object, with nothing but markup behind it?"""
+    """Tell whether `text` is an object, with nothing but markup behind it."""
     end = object_end(text, 0)
     return end > 0 and text[end:].lstrip(" \t\0\ufeff")[:1] in ("", "<")
 
@@ -244,7 +244,7 @@ class EventDecoder:
         return found_at
 
     def _behind_hidden(self, line: bytes, start: int) -> int:
-        """Where the line is outside of scripts and comments for good; -1 where that is nowhere."""
+        """The place from which the line is outside of scripts and comments; -1 for none."""
         field = _FIELD.search(line, start)
         while True:
             if self._hidden is not None:

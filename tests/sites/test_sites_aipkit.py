@@ -405,6 +405,19 @@ FAILURES = {
     "model": (START + failed("API Error: x"), "", "UpstreamError", "API Error: x"),
     "model, html": (START + failed("<html><p>Down</p></html>"), "", "UpstreamError", "Down"),
     "model, later": (START + delta("Hi") + failed(), "Hi", "UpstreamError", "thanks"),
+    "model, no start": (
+        event({"type": "response.created"}, "status") + failed() + DONE,
+        "",
+        "UpstreamError",
+        "thanks",
+    ),
+    "model, empty text": (delta("") + failed() + DONE, "", "UpstreamError", "thanks"),
+    "model, its id": (
+        event({"id": "resp_1"}, "openai_response_id") + failed(),
+        "",
+        "UpstreamError",
+        "thanks",
+    ),
     "text before start": (delta("Hi") + failed(), "Hi", "UpstreamError", "thanks"),
     "unnamed error": (START + event({"error": "Down"}), "", "UpstreamError", "Down"),
     "error object": (

@@ -336,6 +336,7 @@ FAILURES = {
     ),
     "quota with status": (bare(tokenLimitReached=True), "QuotaError", 'No "thanks"'),
     "bare": (bare(), "NonceRefused", 'No "thanks"'),
+    "bare behind a chunk": (chunk("") + f"data: {bare()}\n\n", "UpstreamError", "thanks"),
     "bare in stream": ("data: " + bare() + "\n\n", "NonceRefused", 'No "thanks"'),
     "upstream": (bare(greeting_message=SECRET, log="1"), "UpstreamError", 'No "thanks"'),
     "upstream, no log": (bare(greeting_message=SECRET), "UpstreamError", 'No "thanks"'),

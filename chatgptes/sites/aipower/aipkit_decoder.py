@@ -1,4 +1,4 @@
-"""What an `aipkit` site (plugin 2.3 and later) answers: its own event stream."""
+"""An `aipkit` site's event stream (plugin 2.3 and later)."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class AipkitDecoder(BodyDecoder):
         self.complete = True
 
     def _warn(self, data: dict[Any, Any]) -> None:
-        """Why the answer is cut short: " (Incomplete: max_output_tokens)"; else the words."""
+        """Note the reason for a short answer: " (Incomplete: max_output_tokens)", or the words."""
         said = clean_text(data.get("error") or data.get("message"))
         reason = _INCOMPLETE.fullmatch(said)
         if reason is not None or self.details.finish_reason is None:
@@ -176,7 +176,7 @@ class AipkitDecoder(BodyDecoder):
                 cited.append(citation)
 
     def _failed(self, data: dict[Any, Any]) -> ChatGptEsError:
-        """What an `error` event stands for: by its keys, then by where in the stream it is."""
+        """The error for an `error` event: by its keys, then by its place in the stream."""
         if is_gate(data):
             return gate_error(data, self._url, self._status)
         error = data.get("error")

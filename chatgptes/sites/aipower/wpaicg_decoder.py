@@ -39,7 +39,7 @@ _FRAME_END = re.compile(r'"\s*\}\s*\}\s*\]\s*\}\s*\Z')
 
 
 class Phase(Enum):
-    """How far a stream has come."""
+    """The part of a stream that is being read."""
 
     ANSWER = auto()
     """The model's chunks, or the words of the plugin's error frames."""
