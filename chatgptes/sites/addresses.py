@@ -27,8 +27,7 @@ _AJAX_URL = re.compile(
 )
 _DATA_SCRIPT = re.compile(
     rb"data:(?:text|application)/(?:x-)?javascript(?:;\s*charset=[\w-]+)?(;\s*base64)?,"
-    rb"([\w+/=%.~!*()-]+)",
-    re.IGNORECASE,
+    rb"([\w+/=%.~!*()-]+)"
 )
 _DELIMITERS = [bytes([byte]) for byte in b"\"'()<>=, \t\r\n"]
 _LANGUAGE_FOLDER = re.compile(r"/[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?/\Z")
