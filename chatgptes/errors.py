@@ -237,11 +237,9 @@ class RefusedError(ResponseError):
 
     Attributes:
         blocked: a firewall before the site refuses this address, whatever the message (bool).
-        form: the name of the form that the site wants filled in first (str), or None.
     """
 
     blocked: bool = False
-    form: str | None = None
 
 
 class AuthenticationError(ResponseError):

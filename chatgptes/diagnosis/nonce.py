@@ -22,11 +22,11 @@ _WRONG = "0000000000"
 
 def probe(
     session: Session, endpoint: Endpoint, deadline: Deadline
-) -> Steps[tuple[Verdict, NonceRefused | None]]:
+) -> Steps[tuple[Verdict, RefusedError | None]]:
     """What the site makes of the nonce of `endpoint`, and how it refused it.
 
     "good": it goes on to say that the message is empty.  "dead": it refuses the nonce.
-    "forbidden": it refuses the request in another way than the plugin's, as firewalls do.
+    "forbidden": something before the plugin refuses the request, as firewalls do.
 
     Raises:
         ChatGptEsError: it answers nothing of the kind.
@@ -45,7 +45,7 @@ def probe(
 
 def _say_nothing(
     session: Session, endpoint: Endpoint, deadline: Deadline
-) -> Steps[tuple[Verdict | None, BufferedResponse, NonceRefused | None]]:
+) -> Steps[tuple[Verdict | None, BufferedResponse, RefusedError | None]]:
     """The verdict, or None where the answer alone does not tell; the answer; the refusal."""
     its_dialect = dialect(endpoint.bot.dialect)
     question = Question(endpoint, "", visitor="0" * 10)
@@ -70,7 +70,9 @@ def _say_nothing(
         return ("dead" if _of_plugin(error, endpoint, page) else "forbidden"), page, error
     except QuotaError:
         return "good", seen[-1], None
-    except RefusedError:
+    except RefusedError as error:
+        if error.blocked:
+            return "forbidden", seen[-1], error
         if seen[-1].status not in (200, 400):
             raise
         return "good", seen[-1], None

@@ -14,12 +14,13 @@ from ..errors import (
     ConnectError,
     EmptyReplyError,
     ProxyError,
+    RefusedError,
     RequestTimeout,
     TLSError,
     UnexpectedFormatError,
 )
 from ..sites import find_bots
-from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
+from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page
 from ..sites.text import site_said
 from ..transport.settings import Routes, ca_path
@@ -257,7 +258,7 @@ class _Walk:
             "most.",
         )
 
-    def _refused(self, refused: NonceRefused | None, detail: str, hint: str) -> _Failed:
+    def _refused(self, refused: RefusedError | None, detail: str, hint: str) -> _Failed:
         said = ""
         if refused is not None:
             self._client.core.finish_error(refused)

@@ -59,4 +59,4 @@ def _floats(found: FoundBot) -> bool:
 
 def plugin_traces(body: bytes) -> bool:
     """Tell whether a page without a bot carries traces of a plugin that has some."""
-    return any(trace in body for trace in _TRACES)
+    return any(body.rfind(trace) >= 0 for trace in _TRACES)

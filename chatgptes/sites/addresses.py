@@ -12,12 +12,12 @@ from ..errors import UnexpectedFormatError
 from ..values.text import sanitize_line
 from ..values.urls import ascii_url, may_send, origin, redact
 from .dialect import BufferedResponse
-from .html import unescape
+from .html import places, unescape
 
 __all__ = ["ajax_urls", "deferred_scripts", "join_url", "require_same_site", "rest_root"]
 
 _AJAX_PATH = "wp-admin/admin-ajax.php"
-_MOST_FOUND = 32  # Of one marker that are looked at.
+_MOST_FOUND = 32  # Of one marker, from the end, that are looked at.
 _MOST_GUESSES = 8  # Addresses; each that is wrong costs a turn one request.
 _MOST_DEFERRED = 1 << 20  # Bytes of deferred scripts.
 _REACH = 16_384  # Bytes of `wpaicgParams` in which its ajax_url is looked for; it comes first.
@@ -27,8 +27,7 @@ _AJAX_URL = re.compile(
 )
 _DATA_SCRIPT = re.compile(
     rb"data:(?:text|application)/(?:x-)?javascript(?:;\s*charset=[\w-]+)?(;\s*base64)?,"
-    rb"([\w+/=%.~!*()-]+)",
-    re.IGNORECASE,
+    rb"([\w+/=%.~!*()-]+)"
 )
 _DELIMITERS = [bytes([byte]) for byte in b"\"'()<>=, \t\r\n"]
 _LANGUAGE_FOLDER = re.compile(r"/[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?/\Z")
@@ -77,15 +76,6 @@ def require_same_site(page_url: str, address: str) -> str:
     )
 
 
-def _find_all(body: bytes, marker: bytes) -> Iterator[int]:
-    at = body.find(marker)
-    for _ in range(_MOST_FOUND):
-        if at < 0:
-            return
-        yield at
-        at = body.find(marker, at + len(marker))
-
-
 def deferred_scripts(body: bytes) -> bytes:
     """Return the scripts of a page that a "speed" plugin hid in `data:` addresses."""
     found = []
@@ -105,7 +95,7 @@ def deferred_scripts(body: bytes) -> bytes:
 
 def _params_url(scripts: bytes) -> str | None:
     """`ajax_url` of the page's `wpaicgParams` (plugin up to 1.9.18, and 2.2), or None."""
-    for at in _find_all(scripts, b"wpaicgParams"):
+    for at in places(scripts, b"wpaicgParams", _MOST_FOUND):
         match = _AJAX_URL.search(scripts, at, at + _REACH)
         if match:
             try:
@@ -126,9 +116,9 @@ def _address_before(body: bytes, at: int) -> str:
 
 
 def _guessed_urls(page: BufferedResponse, scripts: bytes, page_url: str) -> Iterator[str]:
-    """Where admin-ajax.php may be, the likeliest first: not checked, some more than once."""
+    """Likely addresses of admin-ajax.php, the likeliest first; unchecked, some repeated."""
     for text in (page.body, scripts):
-        for at in _find_all(text, b"admin-ajax.php"):
+        for at in places(text, b"admin-ajax.php", _MOST_FOUND):
             end = at + len(b"admin-ajax.php")
             before = text[max(0, at - 512) : at]
             quote = text[end : end + 1]
@@ -136,7 +126,7 @@ def _guessed_urls(page: BufferedResponse, scripts: bytes, page_url: str) -> Iter
                 written = before[before.rfind(quote) + 1 :].decode("utf-8", "replace")
                 yield unescape(f"{written}admin-ajax.php").replace("\\/", "/")
     for folder in (b"wp-content", b"wp-includes"):
-        for at in _find_all(page.body, folder):
+        for at in places(page.body, folder, _MOST_FOUND):
             if root := _address_before(page.body, at):
                 yield root + _AJAX_PATH
     if page_url:
@@ -200,7 +190,7 @@ def rest_root(page: BufferedResponse) -> str | None:
             if _REL_NAME in _first(_REL.search(link[2])).split():
                 return join_url(page.url, link[1]) or None
     if b"api.w.org" in page.body:
-        for at in _find_all(page.body, b"api.w.org"):
+        for at in places(page.body, b"api.w.org", _MOST_FOUND):
             start = page.body.rfind(b"<", max(0, at - 2000), at)
             tag = _LINK_TAG.match(page.body, start) if start >= 0 else None
             if tag is None:

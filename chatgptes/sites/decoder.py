@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import (
     ChatGptEsError,
     EmptyReplyError,
     ResponseTooLargeError,
-    UnexpectedFormatError,
-    UpstreamError,
 )
 from ..values.http import Headers, Limits
 from ..values.reply import Usage
@@ -15,7 +15,7 @@ from .challenge import challenge_error
 from .dialect import ReplyDetails
 from .errors import make_error
 from .sse import Event, EventDecoder
-from .text import BOM, SurrogateJoiner
+from .text import BOM, SurrogateJoiner, parse_json
 
 __all__ = ["BodyDecoder", "usage_from"]
 
@@ -177,16 +177,14 @@ class BodyDecoder:
         self.streamed = False
         body = b"".join(self._head)
         self._head.clear()
-        try:
-            if not body.strip() and (blocked := self._gate_error(body)):
-                raise blocked  # Its headers tell.
-            return self._flush(self._whole(body))
-        except (UnexpectedFormatError, UpstreamError):
+        if not body.strip() and (blocked := self._gate_error(body)):
+            raise blocked  # Its headers tell.
+        if b"data:" in body and not self.is_known(parse_json(body)):
             # A page or an object, such as a plugin's notice, may stand before the events.
-            texts = self._decode_stream_in(body) if b"data:" in body else None
-            if texts is None:
-                raise
-            return texts
+            texts = self._decode_stream_in(body)
+            if texts is not None:
+                return texts
+        return self._flush(self._whole(body))
 
     def _decode_stream_in(self, body: bytes) -> list[str] | None:
         """The text of the events behind what looked like a page or an object; None for none."""
@@ -218,6 +216,11 @@ class BodyDecoder:
     def _gate_error(self, body: bytes) -> ChatGptEsError | None:
         """Return the error for a bot check or a firewall's page in place of an answer."""
         return challenge_error(self._status, self._headers, body, self._url, markup=True)
+
+    @staticmethod
+    def is_known(data: Any) -> bool:
+        """Tell whether a JSON value is an object that sites of the dialect answer."""
+        raise NotImplementedError
 
     # What a dialect fills in; all of them raise what the site's words stand for.
 

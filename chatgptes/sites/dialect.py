@@ -63,7 +63,7 @@ class Endpoint:
             first turn.
         further_urls: addresses to try after `url`, in this order, where it answers 404 and no
             message was taken: the page did not name the address, so `url` is a guess.
-        extra: what else a dialect needs to know of its own bot.
+        extra: further facts that the bot's dialect needs.
     """
 
     bot: Bot
@@ -123,7 +123,7 @@ class Question:
 
 @dataclass(slots=True)
 class ReplyDetails:
-    """What an answer says besides its text.
+    """Facts that come with an answer's text.
 
     Attributes:
         model: the model's name.
@@ -167,7 +167,7 @@ class Decoder(Protocol):
     complete: bool
     """The answer's own end mark was read: the rest of the body does not matter."""
     error: ChatGptEsError | None
-    """Why the answer failed; once set, `feed` and `end` return nothing more."""
+    """The reason that the answer failed; once set, `feed` and `end` return nothing more."""
 
     def feed(self, data: bytes) -> list[str]:
         """Decode the next bytes, cut anywhere."""

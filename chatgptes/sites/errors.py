@@ -144,7 +144,8 @@ def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | 
     return make_error(
         UnexpectedStatusError,
         f"WordPress knows no such action there (status {response.status}): the chat plugin is not "
-        "active, or is of another generation than the page that was read.",
+        "active, or is of another generation than the page that was read. Pictures larger than the "
+        "site takes at once (PHP's post_max_size) end so, too.",
         response.url,
         response.status,
         "0",

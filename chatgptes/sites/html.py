@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ..values.http import Headers
 
-__all__ = ["Tag", "attributes", "charset", "tags", "unescape", "utf8"]
+__all__ = ["Tag", "attributes", "charset", "places", "tags", "unescape", "utf8"]
 
 _S = rb"[\t\n\f\r ]"
 _ATTRIBUTE = (
@@ -62,7 +62,7 @@ class Tag(NamedTuple):
 
 
 def tags(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
-    """The start tags of `page` whose `class` has one of `classes` among its tokens, in order."""
+    """Return the start tags of `page`, in order, that have one of `classes`."""
     found = _quick(page, classes)
     return _tokenise(page, classes) if found is None else found
 
@@ -75,16 +75,15 @@ def _has_class(inside: bytes, classes: Sequence[bytes]) -> bool:
     return False
 
 
-def _places(page: bytes, classes: Sequence[bytes]) -> list[int]:
-    """The places where the class names stand, in order; no more than it takes to know too many."""
+def places(page: bytes, name: bytes, most: int) -> list[int]:
+    """Return where `name` stands in `page`, in order; of more than `most` places the last."""
     found: list[int] = []
-    for name in classes:
-        # From the end: CPython's rfind is two to three times as fast as its find.
-        place = page.rfind(name)
-        while place >= 0 and len(found) <= _MOST_LOOKS:
-            found.append(place)
-            place = page.rfind(name, 0, place + len(name) - 1)
-    return sorted(found)
+    # From the end: CPython's rfind is two to ten times as fast as its find.
+    place = page.rfind(name)
+    while place >= 0 and len(found) < most:
+        found.append(place)
+        place = page.rfind(name, 0, place + len(name) - 1)
+    return found[::-1]
 
 
 def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
@@ -92,10 +91,10 @@ def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
     found: list[Tag] = []
     sure = 0  # Up to here the page is read: text, outside of any tag, follows.
     lower = b""
-    places = _places(page, classes)
-    if len(places) > _MOST_LOOKS:
+    looks = sorted(each for name in classes for each in places(page, name, _MOST_LOOKS + 1))
+    if len(looks) > _MOST_LOOKS:
         return None
-    for place in places:
+    for place in looks:
         if place < sure:
             continue
         in_class = _in_class(page, max(sure, place - _CLASS_REACH), place)
@@ -121,14 +120,14 @@ def _quick(page: bytes, classes: Sequence[bytes]) -> list[Tag] | None:
 
 
 def _in_class(page: bytes, low: int, place: int) -> bool:
-    """Does `place` seem to be inside of a class's value?  Looked at back to `low`."""
+    """Tell whether `place` seems to be inside of a class's value, looking back to `low`."""
     value = 1 + max(page.rfind(mark, low, place) for mark in (b'"', b"'", b"<", b">", b"="))
     value = max(value, low)
     return _CLASS_BEFORE.search(page, max(low, value - 64), value) is not None
 
 
 def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:
-    """Is `start` certainly outside of tags, comments and raw text?  False where unsure.
+    """Tell whether `start` is certainly outside of tags, comments and raw text.
 
     `sure` is a place before it that is.  Three proofs, each from the nearest bytes before `start`:
     whatever could have been opened was closed again; no attribute's value is open; and between
@@ -176,7 +175,7 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
 
 
 def _after(page: bytes, token: re.Match[bytes], opened: bytes) -> int:
-    """Where the text behind a token begins, or -1 where the rest of the page is none."""
+    """The place at which the text behind a token begins, or -1 for none."""
     at = token.end()
     if token["comment"]:
         if page.startswith((b">", b"->"), at):  # <!--> and <!---> are whole comments.
@@ -210,12 +209,12 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def unescape(value: str) -> str:
-    """`value` with its character references decoded as HTML decodes them in an attribute."""
+    """Return `value` with its character references decoded as HTML decodes them in an attribute."""
     return _ENTITY.sub(_entity, value) if "&" in value else value
 
 
 def attributes(tag: Tag, encoding: str = "utf-8") -> dict[str, str]:
-    """The attributes of a tag: names in lower case, values decoded; the first of a name wins."""
+    """Return a tag's attributes: names in lower case, values decoded; the first one wins."""
     read: dict[str, str] = {}
     for pair in _PAIR.finditer(tag.inside):
         name = pair[1].decode(encoding, "replace").lower()
@@ -251,7 +250,7 @@ def _encoding(name: str) -> str | None:
 
 
 def charset(headers: Headers, body: bytes) -> str:
-    """The encoding of a page: its byte order mark, `Content-Type`, `<meta charset>`, or UTF-8."""
+    """Return a page's encoding: byte order mark, `Content-Type`, `<meta charset>`, or UTF-8."""
     for mark, name in _BOMS:
         if body.startswith(mark):
             return name
@@ -266,7 +265,7 @@ def charset(headers: Headers, body: bytes) -> str:
 
 
 def utf8(headers: Headers, body: bytes) -> tuple[bytes, str]:
-    """A page's bytes, in an encoding in which ASCII is ASCII, and that encoding."""
+    """Return a page's bytes, in an encoding in which ASCII is ASCII, and that encoding."""
     encoding = charset(headers, body)
     if encoding.startswith("utf-16"):
         return body.decode(encoding, "replace").encode("utf-8", "replace"), "utf-8"

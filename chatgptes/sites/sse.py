@@ -10,22 +10,31 @@ import re
 from collections.abc import Collection
 
 from ..errors import ResponseTooLargeError
-from .text import parse_event
+from .text import object_end
 
 __all__ = ["Event", "EventDecoder"]
 
 _IGNORED = frozenset({b"id", b"retry"})  # There is no reconnecting here.
 _MARKS = re.compile(rb"(?:\xef\xbb\xbf|[ \t\0])+")
 _FIELD = re.compile(rb"data:[ ]?(?=\{|\[DONE\])|event:[ ]?(?=[\w.-]{1,64}[ \t]*\Z)")
+_NAME = re.compile(rb"[ ]?[\w.:/-]*[ \t]*")
 _OPENING = re.compile(rb"<(?:(script|style)\b|!--)", re.IGNORECASE)
 _CLOSING = {
     b"script": re.compile(rb"</script", re.IGNORECASE),
     b"style": re.compile(rb"</style", re.IGNORECASE),
     b"": re.compile(rb"-->"),
 }
+_FIELDS, _OBJECT_FIELDS = (b"data:", b"event:"), (b"data: {", b"data:{")
+_ANY_FIELD = (b"data:", b"event:", b":", b"id:", b"retry:")
 _MOST_LOOKS = 32  # Places in a line that are looked at for a field.
 
 Event = tuple[str | None, str]
+
+
+def _is_object(text: str) -> bool:
+    """Tell whether `text` is an object, with nothing but markup behind it."""
+    end = object_end(text, 0)
+    return end > 0 and text[end:].lstrip(" \t\0\ufeff")[:1] in ("", "<")
 
 
 class EventDecoder:
@@ -71,7 +80,7 @@ class EventDecoder:
         """Return the pairs that are whole with these bytes; may set `error`."""
         if (
             data[-2:] == b"\n\n"
-            and data[:6] == b"data: "
+            and data[:7] == b"data: {"
             and self._begun
             and not (self._parts or self._data or self._late or self._name or self._skip_lf)
             and data.find(b"\n") == len(data) - 2
@@ -138,10 +147,11 @@ class EventDecoder:
         data = self._data
         for line in lines:
             if not line:
-                if data:
-                    body = data[0] if len(data) == 1 else b"\n".join(data)
+                if len(data) == 1:
+                    events.append((self._name, data[0].decode("utf-8", "replace")))
                     data.clear()
-                    events.append((self._name, body.decode("utf-8", "replace")))
+                elif data:
+                    self._end_event(events)
                 self._name = ""
                 self._held = 0
                 if self._late:
@@ -152,6 +162,8 @@ class EventDecoder:
             if self._held > self._max:
                 self._fail()
                 return
+            if line.startswith(_FIELDS) and not line.startswith(_OBJECT_FIELDS):
+                line = line[self._field_in(line, 5) or 0 :]  # The first only looked like one.
             if self._hidden is None and line.startswith(b"data:"):
                 self._begun = True
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
@@ -160,9 +172,9 @@ class EventDecoder:
                 self._held -= len(line)
                 continue
             field, _, value = line.partition(b":")
-            if self._hidden is None and field == b"event":
+            if self._hidden is None and field == b"event" and _NAME.fullmatch(value):
                 self._begun = True
-                self._name = value.removeprefix(b" ").decode("utf-8", "replace")
+                self._name = value.strip(b" \t").decode("utf-8", "replace")
             elif self._hidden is None and field == b"data":
                 self._begun = True
                 data.append(b"")
@@ -177,6 +189,8 @@ class EventDecoder:
                     if not data:
                         self._held -= len(line)
                     continue
+                if data:
+                    self._end_event(events)  # The notice took the place of its empty line.
                 if line.startswith(b"data:", at):
                     self._begun = True
                     data.append(line[at + 5 :].removeprefix(b" "))
@@ -184,38 +198,54 @@ class EventDecoder:
                     self._begun = True
                     self._name = line[at + 6 :].strip(b" \t").decode("utf-8", "replace")
 
-    def _field_in(self, line: bytes) -> int | None:
-        """The place in a line that is no field at which a field begins, or None."""
-        start = 0
+    def _end_event(self, events: list[Event]) -> None:
+        texts = [line.decode("utf-8", "replace") for line in self._data]
+        self._data.clear()
+        joined = "\n".join(texts)
+        if len(texts) > 1 and not _is_object(joined):
+            # Lines that are an object each: the empty lines between them were lost, or one line
+            # is a notice.  A browser would lose them all.
+            objects = [text for text in texts if text[:1] == "{" and _is_object(text)]
+            if objects:
+                events.append((self._name, objects[0]))
+                events += [("", text) for text in objects[1:]]
+                return
+        events.append((self._name, joined))
+
+    def _field_in(self, line: bytes, start: int = 0) -> int | None:
+        """The place in a line from `start` on at which a field begins, or None."""
         if not self._begun:
-            start = self._behind_hidden(line)
+            start = self._behind_hidden(line, start)
             if start < 0:
                 return None
-        marks = _MARKS.match(line, start)
-        if marks and line.startswith((b"data:", b"event:", b":", b"id:", b"retry:"), marks.end()):
-            return marks.end()
-        if line.startswith(b"{"):
-            return None  # An envelope, whose texts may hold anything.
+        found_at = None
+        while (marks := _MARKS.match(line, start)) and line.startswith(_ANY_FIELD, marks.end()):
+            start = marks.end() + 1
+            named = not line.startswith(b"event:", start - 1) or _NAME.fullmatch(line, start + 5)
+            found_at = start - 1 if named else found_at
+        if line.startswith(b"{", start):
+            # An envelope, whose texts may hold anything: what stands behind it counts.
+            text = line[start:].decode("utf-8", "replace")
+            start += len(text[: object_end(text, 0)].encode())
         for _ in range(_MOST_LOOKS):
             match = _FIELD.search(line, start)
             if match is None:
-                return None
+                break
             start = match.end()
             rest = line[start:]
             if match[0].startswith(b"event"):
                 found = rest.strip() in self._names
+            elif rest.startswith(b"["):
+                found = rest.strip() == b"[DONE]"
             else:
-                found = rest.startswith(b"[") or isinstance(
-                    parse_event(rest.decode("utf-8", "replace")), dict
-                )
+                found = _is_object(rest.decode("utf-8", "replace"))
             if found:
                 return match.start()
-        return None
+        return found_at
 
-    def _behind_hidden(self, line: bytes) -> int:
-        """Where the line is outside of scripts and comments for good; -1 where that is nowhere."""
-        start = 0
-        field = _FIELD.search(line)
+    def _behind_hidden(self, line: bytes, start: int) -> int:
+        """The place from which the line is outside of scripts and comments; -1 for none."""
+        field = _FIELD.search(line, start)
         while True:
             if self._hidden is not None:
                 closing = self._hidden.search(line, start)

@@ -11,8 +11,9 @@ from typing import Any
 from ..values.text import sanitize_line, without_surrogates
 
 __all__ = [
-    "BOM", "SurrogateJoiner", "clean_text", "excerpt", "parse_event", "parse_json",
-    "quote_suffix", "scan_json", "site_said", "string_or_empty", "without_surrogates",
+    "BOM", "NOT_AS_EXPECTED", "SurrogateJoiner", "clean_text", "excerpt", "object_end",
+    "parse_event", "parse_json", "quote_suffix", "scan_json", "site_said", "string_or_empty",
+    "without_surrogates",
 ]  # fmt: skip
 
 MAX_CHARACTERS = 300
@@ -120,7 +121,17 @@ where there is none.
 """
 
 _NO_JSON = (ValueError, StopIteration, RecursionError)
+NOT_AS_EXPECTED = (*_NO_JSON, LookupError, TypeError, AttributeError)
+"""Errors of `scan_json`, and of reading a value of another shape than expected."""
 _BLANKS = " \t\r\n\ufeff\x00"
+
+
+def object_end(text: str, start: int) -> int:
+    """Return the index behind the JSON value that begins at `start`; 0 where none does."""
+    try:
+        return scan_json(text, start)[1]
+    except _NO_JSON:
+        return 0
 
 
 def parse_event(data: str) -> Any:

@@ -256,7 +256,7 @@ CLASSIC_PAGE = b'<div class="wpaicg-chat-shortcode" data-nonce="0123456789" data
 )
 def test_other_answers(page: bytes, status: str, answer: bytes, said: str) -> None:
     def handler(connection: Connection) -> None:
-        while (heard := connection.decode()) is not None:
+        while (heard := connection.hear()) is not None:
             if heard.method == "GET":
                 connection.send(body(page, "Content-Type: text/html"))
             else:
@@ -271,7 +271,7 @@ def test_an_api_on_another_host() -> None:
     link = 'Link: <https://elsewhere.invalid/wp-json/>; rel="https://api.w.org/"'
 
     def handler(connection: Connection) -> None:
-        while connection.decode() is not None:
+        while connection.hear() is not None:
             connection.send(body(b"<html></html>", "Content-Type: text/html", link))
 
     with Server(handler) as server:

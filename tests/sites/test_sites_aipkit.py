@@ -14,10 +14,16 @@ from hearing import PAGE, URL, decode, endpoints, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatgptes.errors import ChatGptEsError, InvalidConfigError, ResponseError
+from chatgptes.errors import (
+    ChatGptEsError,
+    InvalidConfigError,
+    ResponseError,
+    UnexpectedFormatError,
+)
 from chatgptes.sites.aipower import AIPKIT
 from chatgptes.sites.dialect import BufferedResponse, NonceRefused, Question
 from chatgptes.values.http import Limits, Request
+from chatgptes.values.images import Image
 
 # -- Pages -----------------------------------------------------------------------------------
 
@@ -259,6 +265,130 @@ def test_citations_are_gathered_once() -> None:
     ]
 
 
+FORM = {"form_id": "f1", "title": "Your e-mail", "elements": [{"label": "E-mail", "name": "e"}]}
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ({"form_definition": FORM}, "Your e-mail"),
+        ({"form_definition": {"form_id": "f1"}}, "f1"),
+        ({"form_definition": {"title": "<b>Tell</b> us\x1b"}}, "Tell us"),
+        ({"form_definition": []}, "?"),
+        ({}, "?"),
+    ],
+)
+def test_a_form_to_fill_in_is_a_refusal_that_names_it(form: dict[str, Any], name: str) -> None:
+    shown = event(form, "display_form_event")
+    for body in (OPEN + shown + DONE, START + shown + DONE, shown + delta(" ") + DONE):
+        out = decode(AIPKIT, body)
+        assert out.kind == "RefusedError"
+        assert f"“{name}" in out.said
+        assert "credit" not in out.said
+    out = decode(AIPKIT, START + delta("Hi") + shown + DONE)
+    assert (out.text, out.kind) == ("Hi", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (START + delta("Welcome!") + START + delta("Hello ") + delta("world"),
+         "Welcome!\n\nHello world"),
+        (START + START + delta("Hello"), "Hello"),
+        (START + delta("A") + START + delta("") + delta("B") + START + delta("C"), "A\n\nB\n\nC"),
+        (START + delta("A") + START, "A"),
+        (delta("A") + START + event({"type": "x"}, "status") + delta("B"), "A\n\nB"),
+        (START + delta("A") + START + event({"delta": "B"}, "message"), "A\n\nB"),
+    ],
+)  # fmt: skip
+def test_two_messages_have_an_empty_line_between_them(body: str, text: str) -> None:
+    data = (body + DONE).encode()
+    for cuts in ((), range(len(data))):
+        out = decode(AIPKIT, data, cuts)
+        assert (out.text, out.kind) == (text, "")
+
+
+WEB = {"groundingChunks": [{"web": {"uri": "https://a.test/", "title": "A"}}]}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "cited"),
+    [
+        (WEB, [("https://a.test/", "A", "")]),
+        (
+            {**WEB, "groundingSupports": [
+                {"segment": {"text": "so it is"}, "groundingChunkIndices": [0, 7, "x"]}, 5, {}]},
+            [("https://a.test/", "A", "so it is")],
+        ),
+        (
+            {"grounding_chunks": [{"web": {"uri": "http://b.test/"}}, {"web": 5}, {"retrieved": 1}],
+             "grounding_supports": [{"segment": {"text": "x"}, "grounding_chunk_indices": [0]}]},
+            [("http://b.test/", "", "x")],
+        ),
+        ({"groundingChunks": [{"web": {"uri": "javascript:x", "title": "A"}}]}, []),
+        ({"groundingChunks": "x", "groundingSupports": {}}, []),
+    ],
+)  # fmt: skip
+def test_grounding_metadata_gives_citations(
+    metadata: dict[str, Any], cited: list[tuple[str, str, str]]
+) -> None:
+    for told in (
+        event(metadata, "grounding_metadata") + DONE,
+        event({"grounding_metadata": metadata}, "grounding_metadata") + DONE,
+        event({"finished": True, "grounding_metadata": metadata}, "done"),
+        event(metadata, "grounding_metadata")
+        + event({"finished": True, "citations": [], "grounding_metadata": metadata}, "done"),
+    ):
+        out = decode(AIPKIT, START + delta("Hi") + told)
+        assert out.kind == ""
+        assert [(each.url, each.title, each.text) for each in out.details.citations] == cited
+
+
+def test_google_bots_search_and_go_on() -> None:
+    page = page_of(bot_tag(provider="Google", allowGoogleSearchGrounding=True), url=PAGE)
+    (bot,) = endpoints(AIPKIT.find(page))
+    assert bot.bot.web_search
+    heard = decode(AIPKIT, START + event({"id": "int_1"}, "google_interaction_id") + delta("x"))
+    assert heard.details.state == {"google_interaction_id": "int_1"}
+    asked = replace(question_for(AIPKIT), endpoint=bot, web_search=True, state=heard.details.state)
+    query = dict(parse_qsl(urlsplit(requests(asked)[1].url).query))
+    assert query["frontend_google_search_grounding_active"] == "true"
+    assert query["previous_google_interaction_id"] == "int_1"
+    assert "frontend_web_search_active" not in query
+    assert "search" not in requests(replace(asked, web_search=False))[1].url
+    both = bot_tag(allowWebSearchTool=True, allowGoogleSearchGrounding=True)
+    (bot,) = endpoints(AIPKIT.find(page_of(both, url=PAGE)))
+    asked = replace(asked, endpoint=bot)
+    assert requests(asked)[1].url.count("=true") == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "images", "said"),
+    [
+        ("<h1>Cannot select database</h1>", False, "web page"),
+        ("<!DOCTYPE html><p>Error establishing a connection", False, "web page"),
+        ("\n<p>Hello</p>", False, "web page"),
+        ("0", True, "post_max_size"),
+        ("0", False, "post_max_size"),
+        ("", False, "nothing at all"),
+        ("Hello", False, "no known form"),
+    ],
+)
+def test_why_no_message_was_taken(body: str, images: bool, said: str) -> None:
+    changes: dict[str, Any] = {}
+    if images:
+        changes = {"images": (Image("image/png", b"x"),)}
+        changes["endpoint"] = replace(
+            question_for(AIPKIT).endpoint,
+            bot=replace(question_for(AIPKIT).endpoint.bot, images=True),
+        )
+    with pytest.raises(UnexpectedFormatError) as caught:
+        requests(replace(question_for(AIPKIT), **changes), page_of(body))
+    assert said in str(caught.value)
+    assert "took the message" not in str(caught.value)
+    assert ("pictures" in str(caught.value)) == images
+
+
 FAILURES = {
     "refused": (OPEN + failed() + DONE, "", "NonceRefused", "thanks"),
     "refused, no done": (failed(), "", "NonceRefused", "thanks"),
@@ -275,6 +405,19 @@ FAILURES = {
     "model": (START + failed("API Error: x"), "", "UpstreamError", "API Error: x"),
     "model, html": (START + failed("<html><p>Down</p></html>"), "", "UpstreamError", "Down"),
     "model, later": (START + delta("Hi") + failed(), "Hi", "UpstreamError", "thanks"),
+    "model, no start": (
+        event({"type": "response.created"}, "status") + failed() + DONE,
+        "",
+        "UpstreamError",
+        "thanks",
+    ),
+    "model, empty text": (delta("") + failed() + DONE, "", "UpstreamError", "thanks"),
+    "model, its id": (
+        event({"id": "resp_1"}, "openai_response_id") + failed(),
+        "",
+        "UpstreamError",
+        "thanks",
+    ),
     "text before start": (delta("Hi") + failed(), "Hi", "UpstreamError", "thanks"),
     "unnamed error": (START + event({"error": "Down"}), "", "UpstreamError", "Down"),
     "error object": (
@@ -345,7 +488,8 @@ JSON = st.recursive(
     max_leaves=12,
 )  # fmt: skip
 NAMES = ["", "message", "message_start", "done", "error", "warning", "citations", "status",
-         "openai_response_id", "grounding_metadata"]  # fmt: skip
+         "openai_response_id", "grounding_metadata", "display_form_event",
+         "google_interaction_id"]  # fmt: skip
 PIECES = st.one_of(
     st.builds(event, JSON, st.sampled_from(NAMES)),
     st.sampled_from([OPEN, START, DONE, delta("Hi"), failed(), "\n"]),

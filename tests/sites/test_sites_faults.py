@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import time
 
 import pytest
-from hearing import page_of
+from hearing import decode, page_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatgptes.errors import ChatGptEsError, RateLimitError
+from chatgptes.errors import (
+    ChatGptEsError,
+    RateLimitError,
+    ResponseTooLargeError,
+    UnexpectedFormatError,
+    UnexpectedStatusError,
+)
+from chatgptes.sites.addresses import require_same_site
+from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error, gate_error, is_gate
 from chatgptes.sites.errors import (
     error_for_page,
@@ -17,6 +27,7 @@ from chatgptes.sites.errors import (
     retry_after,
     unknown_action_error,
 )
+from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import (
     SurrogateJoiner,
     clean_text,
@@ -26,7 +37,7 @@ from chatgptes.sites.text import (
     site_said,
     without_surrogates,
 )
-from chatgptes.values.http import Headers
+from chatgptes.values.http import Headers, Limits
 from chatgptes.values.urls import redact
 
 HTML = {"Content-Type": "text/html; charset=UTF-8"}
@@ -134,6 +145,92 @@ def test_statuses() -> None:
     assert "Broken here" in str(error_for_status(page_of("<h1>Broken</h1> here", 500)))
     assert unknown_action_error(page_of(" 0\n", 400)) is not None
     assert unknown_action_error(page_of("00", 400)) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"Retry-After": "600"}, 600.0),
+        ({"Retry-After": UNTIL, "Date": "Wed, 21 Oct 2015 07:27:30 GMT"}, 30.0),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_site_in_maintenance_says_how_long(headers: dict[str, str], wait: float | None) -> None:
+    page = page_of("<p>Briefly unavailable", 503, headers=headers.items())
+    for error in (
+        error_for_page(page), WPAICG.error_for(page), AIPKIT.error_for(page), REST.error_for(page),
+    ):  # fmt: skip
+        assert isinstance(error, UnexpectedStatusError)
+        assert error.retry_after == wait
+        assert (f"wait {wait:.0f} s" in str(error)) if wait else ("later" in str(error))
+        assert pickle.loads(pickle.dumps(error)).retry_after == wait
+    other = error_for_status(page_of("", 500, headers=headers.items()))
+    assert isinstance(other, UnexpectedStatusError)
+    assert other.retry_after is None
+
+
+def test_a_mistyped_page_is_told_from_a_place_for_messages() -> None:
+    error = error_for_page(page_of("", 404, url="https://a.test/caht/"))
+    assert "https://a.test/caht/" in str(error)
+    assert "Check the address" in str(error)
+    assert "messages" not in str(error)
+    assert "messages" in str(WPAICG.error_for(page_of("", 404)))
+
+
+STEERING = "\u202eevil\x1b[2J\x07\u2066\ud800"
+
+
+@pytest.mark.parametrize("steering", [STEERING, "\x9b31m", "\x00" * 50, "\u202d" + "x" * 5000])
+def test_an_address_steers_no_terminal_and_is_cut(steering: str) -> None:
+    errors = [
+        error_for_status(page_of("", 302, headers=[("Location", f"/a{steering}/")])),
+        error_for_page(page_of("", 302, headers=[("Location", f"https://b.test/{steering}")])),
+        error_for_page(page_of("", 404, url=f"https://a.test/{steering}")),
+    ]
+    for address in (f"https://evil.test/{steering}", f"https://evil{steering}.test/", steering):
+        try:
+            require_same_site("https://a.test/", address)
+        except UnexpectedFormatError as error:
+            errors.append(error)
+    assert len(errors) >= 5
+    for error in errors:
+        text = f"{error} {error.url}" if error else ""
+        text.encode()
+        assert not set(text) & {*steering} - {*"evil[2Jx31m"}
+        assert len(text) < 1500
+
+
+@pytest.mark.parametrize("size", [3_000_000, 400])
+def test_a_sites_text_in_an_error_is_bounded(size: int) -> None:
+    long = "word " * (size // 5)
+    for body in (
+        json.dumps({"status": "error", "msg": long}), json.dumps({"error": {"message": long}}),
+        json.dumps({"code": long, "message": long, "data": {"code": long, "message": long}}),
+        json.dumps({"success": False, "data": {"message": long, "code": long}}), long,
+        json.dumps({long: long, f"{long}2": 1}), f"<html>{long}", f"<p>{long}",
+        f"event: error\ndata: {json.dumps({'error': long})}\n\n",
+        f"event: error\ndata: {json.dumps({'error': 'x', 'quota_notice': {'message': long}})}\n\n",
+        f"event: message\ndata: {json.dumps({'choices': [{'delta': {'content': long}}]})}\n\n",
+        "event: display_form_event\n"
+        f"data: {json.dumps({'form_definition': {'title': long}})}\n\nevent: done\ndata: {{}}\n\n",
+    ):  # fmt: skip
+        for dialect in (WPAICG, AIPKIT, REST):
+            out = decode(dialect, body, limits=Limits(event=1 << 30))
+            assert out.error is not None
+            for error in (out.error, dialect.error_for(page_of(body, 403))):
+                assert len(str(error)) < 1000
+                assert len(error.excerpt or "") <= 300
+                assert len(error.code or "") <= 100
+
+
+def test_the_documented_limits() -> None:
+    assert Limits() == Limits(1_000_000, 10 << 20, 16 << 20, 16 << 20, 64 << 20, 4 << 20, 256 << 10)
+    line = b"data: " + b"x" * ((4 << 20) - 6)
+    for body, error in ((line, None), (line + b"x", ResponseTooLargeError)):
+        decoder = EventDecoder()
+        decoder.feed(body + b"\n\n")
+        assert type(decoder.error) is (error or type(None))
 
 
 def test_pages() -> None:

@@ -10,10 +10,11 @@ from hearing import PAGE, page_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatgptes import sites
 from chatgptes.errors import UnexpectedFormatError
-from chatgptes.sites import DIALECTS, dialect, find_bots, plugin_traces
+from chatgptes.sites import DIALECTS, KEY_DIALECTS, dialect, find_bots, plugin_traces
 from chatgptes.sites.aipower import aipkit, wpaicg
-from chatgptes.sites.dialect import BufferedResponse
+from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, FoundBot
 from chatgptes.values.http import Headers
 
 BAD = "https://evil.test/wp-admin/admin-ajax.php"
@@ -78,6 +79,37 @@ def test_dialects_by_name() -> None:
     ]
     with pytest.raises(KeyError):
         dialect("other")
+
+
+class Third:
+    """As little of a dialect as finding its bots takes."""
+
+    name = "third"
+    traces = (b"third-plugin",)
+
+    def find(self, page: BufferedResponse) -> list[FoundBot]:
+        at = page.body.find(b"<third>")
+        bot = Bot("3", "", self.name, "popup", page.url)
+        return [FoundBot(at, Endpoint(bot, page.url))] if at >= 0 else []
+
+
+def test_a_further_dialect_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sites, "DIALECTS", (*DIALECTS, Third()))
+    assert found(old("1") + "<third>" + new("5")) == [
+        ("wpaicg", "1", "shortcode"),
+        ("third", "3", "popup"),
+        ("aipkit", "5", "inline"),
+    ]
+
+
+def test_every_dialect_is_whole() -> None:
+    names = [each.name for each in (*DIALECTS, *KEY_DIALECTS)]
+    assert len(set(names)) == len(names)
+    for each in KEY_DIALECTS:
+        assert each.namespace
+        assert each.find(page_of(new("5"))) == []
+    for each in DIALECTS:
+        assert all(plugin_traces(b"<p>" + trace) for trace in each.traces)
 
 
 PIECES = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import time
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from chatgptes.errors import UnexpectedFormatError
 from chatgptes.sites import html
-from chatgptes.sites.addresses import ajax_urls, rest_root
+from chatgptes.sites.addresses import ajax_urls, require_same_site, rest_root
 from chatgptes.sites.dialect import BufferedResponse
 from chatgptes.values.http import Headers
 
@@ -284,6 +286,94 @@ def page_of(body: str, url: str = "https://a.test/sub/chat/", **headers: str) ->
 )
 def test_the_ajax_address(body: str, url: str) -> None:
     assert ajax_urls(page_of(body))[0] == url
+
+
+def deferred(script: str) -> str:
+    """A script as "speed" plugins write it to be loaded later."""
+    return f"data:text/javascript;base64,{base64.b64encode(script.encode()).decode()}"
+
+
+PARAMS = 'var wpaicgParams = {"ajax_url":"https:\\/\\/a.test\\/wp\\/wp-admin\\/admin-ajax.php"};'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'<script src="{deferred(PARAMS)}" defer></script>',
+        f"<script data-src='{deferred('x();')}'></script><script data-src='{deferred(PARAMS)}'>",
+        f'<script src="data:text/javascript,{quote(PARAMS)}"></script>',
+        f'<script src="{deferred(PARAMS).replace("base64", "charset=utf-8;base64")}"></script>',
+        f'<script src="{deferred(PARAMS).replace("=", "%3D")}"></script>',
+    ],
+)
+def test_the_ajax_address_in_a_deferred_script(body: str) -> None:
+    page = "<link href='/other/wp-content/x.css'>" + body
+    assert ajax_urls(page_of(page)) == ("https://a.test/wp/wp-admin/admin-ajax.php",)
+
+
+@pytest.mark.parametrize(
+    ("body", "folders"),
+    [
+        ("<link href='https://a.test/wp/wp-content/x.css'>", ["/wp", ""]),
+        ("<img src=/b/wp-content/uploads/x.png>", ["/b", ""]),
+        ('<script>{"u":"https:\\/\\/a.test\\/c\\/wp-content\\/x"}</script>', ["/c", ""]),
+        (
+            "<a href='/x/wp-content/y'></a><script src='https://www.a.test/wp/wp-includes/j.js'>",
+            ["/x", "www./wp", ""],
+        ),
+        ("<style>a{background:url(/s/wp-content/i.png)}</style>", ["/s", ""]),
+        ("<img src='https://cdn.test/q/wp-content/x.png'>", [""]),
+        ("<img srcset='/1/wp-content/a.png 1x, /2/wp-content/a.png 2x'>", ["/1", "/2", ""]),
+        ("<p>our wp-content folder</p>", [""]),
+        ("<link rel='https://api.w.org/' href='https://a.test/de/wp-json/'>", ["/de", ""]),
+        ("<link rel='https://api.w.org/' href='/b/pt-br/wp-json/'>", ["/b/pt-br", "/b", ""]),
+        ("<img src='http://a.test/h/wp-content/x.png'>", ["/h", ""]),
+    ],
+)
+def test_where_the_ajax_address_may_be(body: str, folders: list[str]) -> None:
+    urls = []
+    for folder in folders:
+        www, _, path = folder.rpartition("./")
+        path = f"/{path}" if www else folder
+        urls.append(f"https://{'www.' if www else ''}a.test{path}/wp-admin/admin-ajax.php")
+    assert list(ajax_urls(page_of(body))) == urls
+
+
+def test_the_pages_own_address_is_the_third_hint() -> None:
+    body = "<link rel='https://api.w.org/' href='/de/wp-json/'><i style='x:url(/c/wp-content/i)'>"
+    found = ajax_urls(page_of(body), "https://a.test/blog/chat/")
+    assert [url.removesuffix("/wp-admin/admin-ajax.php") for url in found] == [
+        "https://a.test/c", "https://a.test/blog/chat", "https://a.test/blog", "https://a.test/de",
+        "https://a.test",
+    ]  # fmt: skip
+    assert ajax_urls(page_of(""), "https://a.test/blog/chat")[0].startswith(
+        "https://a.test/blog/wp"
+    )
+
+
+def test_guesses_are_few() -> None:
+    body = "".join(f"<img src=/{number}/wp-content/x>" for number in range(100))
+    assert len(ajax_urls(page_of(body))) <= 8
+
+
+@pytest.mark.parametrize(
+    ("page", "written", "used"),
+    [
+        ("https://a.test/", "http://a.test/x", "https://a.test/x"),
+        ("https://a.test/", "http://www.a.test/x", "https://www.a.test/x"),
+        ("https://www.a.test/", "http://a.test:80/x", None),
+        ("http://a.test/", "http://a.test/x", "http://a.test/x"),
+        ("http://a.test/", "https://a.test/x", "https://a.test/x"),
+        ("https://a.test/", "http://b.test/x", None),
+        ("https://a.test:8443/", "http://a.test/x", None),
+    ],
+)
+def test_an_http_address_of_an_https_page(page: str, written: str, used: str | None) -> None:
+    if used is None:
+        with pytest.raises(UnexpectedFormatError):
+            require_same_site(page, written)
+    else:
+        assert require_same_site(page, written) == used
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,25 @@ def test_many_lines_of_one_event_are_counted_together_and_comments_are_not() -> 
     assert decode(b": 0123456789\n" * 1000 + b"data: a\n\n", max_event=1000) == [("", "a")]
 
 
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"data: ", b"\xef\xbb\xbfdata:", b" event:", b"<!---->", b"<!-- ", b"{", b"data: {", b"{}",
+        b"<script></script>", b"event: a data: {} x", b"data: [DONE]", b"\xef\xbb\xbf", b"\n{",
+        b"data: {\n", b"data: {}\n", b"x data: {}\n", b"<script>\n", b" :",
+    ],
+)  # fmt: skip
+def test_no_flood_takes_long_or_deep(flood: bytes) -> None:
+    body = flood * (1_000_000 // len(flood))
+    started = time.monotonic()
+    for step in (65_536, len(body)):
+        decoder = EventDecoder(1 << 30, ["a"])
+        for start in range(0, len(body), step):
+            decoder.feed(body[start : start + step])
+        decoder.end()
+    assert time.monotonic() - started < 20  # A quadratic way takes many minutes.
+
+
 def test_time_is_linear_in_the_bytes() -> None:
     burst = b'data: {"delta":" some"}\n\n' * 100_000
     started = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import json
 import re
@@ -13,11 +14,12 @@ from hearing import PAGE, decode, endpoints, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatgptes.errors import ChatGptEsError
+from chatgptes.errors import ChatGptEsError, InvalidMessageError
 from chatgptes.sites.aipower import WPAICG
 from chatgptes.sites.aipower.wpaicg import history_text
 from chatgptes.sites.dialect import NonceRefused
 from chatgptes.values.http import Limits
+from chatgptes.values.images import Image
 
 PARAMS = (
     '<script>var wpaicgParams = {"ajax_url":"https:\\/\\/a.test\\/wp-admin\\/admin-ajax.php",'
@@ -55,6 +57,27 @@ def test_a_shortcode_and_a_widget_are_found() -> None:
     assert first.url == "https://a.test/wp-admin/admin-ajax.php"
     assert (second.bot.id, second.bot.kind, second.post_id) == ("0", "widget", "<15")
     assert "abcdef0123" not in repr(first)
+
+
+def test_a_deferred_script_has_the_nonce_and_the_address() -> None:
+    script = base64.b64encode(PARAMS.removeprefix("<script>").encode()).decode()
+    body = f'<script src="data:text/javascript;base64,{script}"></script>'
+    body += bot_tag(data_nonce=None)
+    (bot,) = endpoints(WPAICG.find(page_of(body, url=PAGE)))
+    assert (bot.nonce, bot.url) == ("abcdef0123", "https://a.test/wp-admin/admin-ajax.php")
+    assert bot.further_urls == ()
+
+
+def test_a_bot_has_further_addresses_where_the_page_names_none() -> None:
+    body = bot_tag(data_url="https://a.test/blog/chat/")
+    body += "<img src='https://a.test/wp/wp-content/x.png'>"
+    (bot,) = endpoints(WPAICG.find(page_of(body, url="https://a.test/blog/chat/")))
+    assert bot.url == "https://a.test/wp/wp-admin/admin-ajax.php"
+    assert bot.further_urls == (
+        "https://a.test/blog/chat/wp-admin/admin-ajax.php",
+        "https://a.test/blog/wp-admin/admin-ajax.php",
+        "https://a.test/wp-admin/admin-ajax.php",
+    )
 
 
 def test_no_nonce_is_invented() -> None:
@@ -313,6 +336,7 @@ FAILURES = {
     ),
     "quota with status": (bare(tokenLimitReached=True), "QuotaError", 'No "thanks"'),
     "bare": (bare(), "NonceRefused", 'No "thanks"'),
+    "bare behind a chunk": (chunk("") + f"data: {bare()}\n\n", "UpstreamError", "thanks"),
     "bare in stream": ("data: " + bare() + "\n\n", "NonceRefused", 'No "thanks"'),
     "upstream": (bare(greeting_message=SECRET, log="1"), "UpstreamError", 'No "thanks"'),
     "upstream, no log": (bare(greeting_message=SECRET), "UpstreamError", 'No "thanks"'),
@@ -389,6 +413,52 @@ def test_a_failure_is_an_error_and_never_text(name: str, kind: str) -> None:
         assert SECRET not in f"{out.said} {out.error and out.error.excerpt}"
         assert out.error is not None
         assert (out.error.status, out.error.url) == (200, "https://a.test/wp-admin/admin-ajax.php")
+
+
+@pytest.mark.parametrize("tail", ["", DONE, chunk(finish_reason="stop") + DONE])
+@pytest.mark.parametrize("before", ["", chunk("Hi")])
+def test_a_finish_reason_of_error_is_no_success(before: str, tail: str) -> None:
+    failed = before + chunk(finish_reason="error")
+    if "stop" not in tail:
+        out = decode(WPAICG, failed + tail)
+        assert (out.text, out.kind) == ("Hi" if before else "", "UpstreamError")
+    out = decode(WPAICG, before + chunk(" there", finish_reason="error") + 'data: {"error":"Down"}')
+    assert (out.text, out.kind) == (f"{'Hi' if before else ''} there", "UpstreamError")
+    assert "Down" in out.said
+
+
+def test_a_whole_completion_that_failed_is_no_success() -> None:
+    body = {"choices": [{"message": {"content": "Bad gateway"}, "finish_reason": "error"}]}
+    out = decode(WPAICG, json.dumps(body))
+    assert (out.text, out.kind) == ("", "UpstreamError")
+
+
+@pytest.mark.parametrize("reason", ["stop", "error", "length"])
+@pytest.mark.parametrize("between", ["", DONE.replace("[DONE]", '{"choices":[]}')])
+def test_an_error_frame_and_then_the_models_end_is_a_failure(reason: str, between: str) -> None:
+    body = frame("Quota") + frame(" exceeded") + between + chunk(finish_reason=reason) + DONE
+    out = decode(WPAICG, body)
+    assert (out.text, out.kind) == ("", "UpstreamError")
+    assert "Quota exceeded" in out.said
+    out = decode(WPAICG, chunk("Hi") + body)
+    assert (out.text, out.kind) == ("Hi", "UpstreamError")
+    assert "Quota exceeded" in out.said
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t"])
+def test_an_image_needs_a_word(prompt: str) -> None:
+    image = Image("image/png", b"x")
+    with pytest.raises(InvalidMessageError, match="word"):
+        next(WPAICG.requests(question_for(WPAICG, prompt=prompt, images=(image,))))
+    (request,) = WPAICG.requests(question_for(WPAICG, prompt="What?", images=(image,)))
+    assert b'name="image"; filename="image.png"' in (request.body or b"")
+
+
+def test_a_picture_too_large_for_the_site_is_named() -> None:
+    out = decode(WPAICG, "0", images=(Image("image/png", b"x"),))
+    assert "post_max_size" in out.said
+    assert "post_max_size" not in decode(WPAICG, "0").said
+    assert "post_max_size" in str(WPAICG.error_for(page_of("0", 400)))
 
 
 @pytest.mark.parametrize("flag", ["messageFlagged", "ipBanned", "pineconeError", "modflag"])

@@ -18,7 +18,7 @@ from ...errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedFo
 from ...values.http import Headers, Limits, Request
 from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
-from ..challenge import challenge_error, gate_error, is_gate
+from ..challenge import block_page_error, challenge_error, gate_error, is_gate
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, NonceRefused, Question
 from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
@@ -164,6 +164,8 @@ class Aipkit:
         data = parse_json(response.body, _is_known)
         if isinstance(data, dict) and (refused := _refused(response, data)):
             return refused
+        if blocked := block_page_error(response):
+            return blocked
         if status == 403:
             said = excerpt(response.body)
             return make_error(

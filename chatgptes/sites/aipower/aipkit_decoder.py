@@ -1,4 +1,4 @@
-"""What an `aipkit` site (plugin 2.3 and later) answers: its own event stream."""
+"""An `aipkit` site's event stream (plugin 2.3 and later)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder
 from ..dialect import NonceRefused
 from ..text import (
+    NOT_AS_EXPECTED,
     clean_text,
     excerpt,
     parse_event,
     parse_json,
     quote_suffix,
+    scan_json,
     site_said,
     string_or_empty,
 )  # fmt: skip
 
 __all__ = ["AipkitDecoder"]
 
+_OF_MODEL = frozenset(
+    {"message_start", "status", "openai_response_id", "google_interaction_id", "warning"}
+)
 _MOST_CITATIONS = 1000
-_DELTA_KEYS = frozenset({"delta"})
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
 
 
@@ -65,16 +69,32 @@ class AipkitDecoder(BodyDecoder):
         "citations", "grounding_metadata", "display_form_event", "warning", "error", "done",
     )  # fmt: skip
 
-    _started = False  # `message_start`: from here on it is the model that fails.
+    @staticmethod
+    def is_known(data: Any) -> bool:
+        """See `BodyDecoder.is_known`."""
+        return isinstance(data, dict) and (
+            "success" in data or bool(data.get("error")) or is_gate(data)
+        )
+
+    _started = False  # The model was asked: from here on it is the model that fails.
     _break_due = False  # A further message has begun, and none of its text has come.
     _form = ""  # The form that the site wants filled in.
 
     def _event(self, name: str, value: str) -> str:
-        data = parse_event(value)
-        if not name and type(data) is dict and not data.keys() - _DELTA_KEYS:
+        if not name and not self._break_due:
             # Nearly every event.
-            text = string_or_empty(data.get("delta"))
-            return self._separate(text) if self._break_due and text else text
+            try:
+                data, _ = scan_json(value, 0)
+                text = data["delta"]
+                if type(text) is str and len(data) == 1:
+                    self._started = True
+                    return text
+            except NOT_AS_EXPECTED:
+                pass
+        return self._any_event(name, value)
+
+    def _any_event(self, name: str, value: str) -> str:
+        data = parse_event(value)
         if name in ("citations", "grounding_metadata"):
             self._cite(data)
             return ""
@@ -100,8 +120,8 @@ class AipkitDecoder(BodyDecoder):
         return f"\n\n{text}"
 
     def _note(self, name: str, data: dict[Any, Any]) -> None:
+        self._started = self._started or name in _OF_MODEL
         if name == "message_start":
-            self._started = True
             self._break_due = self._has_text
             self.details.message_id = clean_text(data.get("message_id"), 200) or None
         elif name in ("openai_response_id", "google_interaction_id"):
@@ -123,7 +143,7 @@ class AipkitDecoder(BodyDecoder):
         self.complete = True
 
     def _warn(self, data: dict[Any, Any]) -> None:
-        """Why the answer is cut short: " (Incomplete: max_output_tokens)"; else the words."""
+        """Note the reason for a short answer: " (Incomplete: max_output_tokens)", or the words."""
         said = clean_text(data.get("error") or data.get("message"))
         reason = _INCOMPLETE.fullmatch(said)
         if reason is not None or self.details.finish_reason is None:
@@ -156,7 +176,7 @@ class AipkitDecoder(BodyDecoder):
                 cited.append(citation)
 
     def _failed(self, data: dict[Any, Any]) -> ChatGptEsError:
-        """What an `error` event stands for: by its keys, then by where in the stream it is."""
+        """The error for an `error` event: by its keys, then by its place in the stream."""
         if is_gate(data):
             return gate_error(data, self._url, self._status)
         error = data.get("error")
@@ -205,7 +225,7 @@ class AipkitDecoder(BodyDecoder):
     def _whole(self, body: bytes) -> str:
         if not body.strip():
             raise self._empty_error()
-        data = parse_json(body, _is_known)
+        data = parse_json(body, self.is_known)
         if isinstance(data, dict):
             inner = data.get("data")
             if isinstance(inner, dict) and (data.get("success") is False or inner.get("error")):
@@ -230,7 +250,3 @@ class AipkitDecoder(BodyDecoder):
         else:
             message = f"The site answered no event stream.{site_said(said)}"
         raise self._make_error(UnexpectedFormatError, message, said)
-
-
-def _is_known(data: dict[Any, Any]) -> bool:
-    return "success" in data or bool(data.get("error")) or is_gate(data)

@@ -130,8 +130,10 @@ class Rest:
         return None
 
 
-def _is_known(data: dict[Any, Any]) -> bool:
-    return "reply" in data or ("code" in data and "message" in data) or is_gate(data)
+def _is_known(data: Any) -> bool:
+    return isinstance(data, dict) and (
+        "reply" in data or ("code" in data and "message" in data) or is_gate(data)
+    )
 
 
 def _key_error(url: str, status: int, said: str, code: str | None = None) -> AuthenticationError:
@@ -156,8 +158,6 @@ def _error_in(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | N
     code, said = clean_text(data.get("code"), 100), clean_text(data.get("message"))
     if not code:
         return None
-    if code.endswith("_ts_required"):
-        return gate_error(data, url, status)
     if code in ("api_error", "http_request_failed"):
         message = f"The site's model failed.{site_said(said)}"
         return make_error(UpstreamError, message, url, status, said, code)
@@ -182,7 +182,9 @@ def _error_in(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | N
 
 
 class _RestDecoder(BodyDecoder):
-    """The answer of one question.  See `Decoder`."""
+    """The answer of one turn.  See `Decoder`."""
+
+    is_known = staticmethod(_is_known)
 
     def _event(self, name: str, value: str) -> str:
         return ""

@@ -16,13 +16,14 @@ from ...errors import ChallengeError, ChatGptEsError, InvalidMessageError, Refus
 from ...values.http import Headers, Limits, Request
 from ...values.urls import may_send
 from ..addresses import ajax_urls, deferred_scripts, join_url
-from ..challenge import gate_error, is_gate
+from ..challenge import block_page_error, gate_error, is_gate
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, NonceRefused, Question
 from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
-from ..html import attributes, tags, utf8
+from ..html import attributes, places, tags, utf8
 from ..text import clean_text, excerpt, parse_json, site_said, without_surrogates
-from .wpaicg_decoder import WpaicgDecoder, is_known, refusal
+from .wpaicg_decoder import WpaicgDecoder
+from .wpaicg_objects import is_known, refusal
 
 __all__ = ["Wpaicg", "history_text"]
 
@@ -160,6 +161,8 @@ class Wpaicg:
                 return gate_error(data, url, status)
             if known := refusal(data, url, status):
                 return known
+        if blocked := block_page_error(response):
+            return blocked
         if status == 403:
             said = clean_text(data.get("msg")) if isinstance(data, dict) else excerpt(response.body)
             return make_error(
@@ -184,10 +187,9 @@ class Wpaicg:
 
 def _search_nonce(body: bytes) -> str:
     for text in (body, deferred_scripts(body)):
-        at = text.find(b"wpaicgParams")
-        match = _SEARCH_NONCE.search(text, at, at + _REACH) if at >= 0 else None
-        if match:
-            return match[1].decode("ascii")
+        for at in places(text, b"wpaicgParams", 32):
+            if match := _SEARCH_NONCE.search(text, at, at + _REACH):
+                return match[1].decode("ascii")
     return ""
 
 

@@ -1,0 +1,234 @@
+"""What sites put before, behind and into good answers: byte order marks, notices, raw line ends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hearing import decode, page_of, question_for
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
+from chatgptes.sites.dialect import Dialect
+from chatgptes.sites.text import parse_json
+from chatgptes.values.http import Limits
+
+BOM = "\ufeff"
+NOTICE = (
+    "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/srv/a.php</b> on line <b>3</b><br />"
+)
+
+JUNK = {
+    "bom": BOM,
+    "two boms": BOM + BOM,
+    "bom, blank": BOM + " ",
+    "line ends and a bom": "\r\n\n" + BOM,
+    "bom, line ends, bom": BOM + "\n\n" + BOM,
+    "blank": " ",
+    "tab and nul": "\t\0",
+    "br": "<br />",
+    "notice": NOTICE,
+    "notice and line end": NOTICE + "\n",
+    "notice in words": "PHP Deprecated:  Something is old in /srv/b.php on line 7",
+    "bom and notice": BOM + NOTICE + BOM,
+    "a comment": "<!-- cached: data: {} -->",
+    "a comment of several lines": "<!--\ndata: {}\n\ndata: {}\n-->",
+    "a script": "<script>var a = {\ndata: {}\n\n};</script>",
+    "a script in one line": '<script>a={data: {"b":1}}</script>',
+    "a style": "<style>\ndata: {}\n</style>",
+    "a field without an object": "data: see the log. ",
+    "an unknown event": "Notice: unknown event: foo ",
+    "words of a field": "Array ( event: data: data:{ ) ",
+    "comment lines": BOM + ": hello\n\n" + BOM + ": again\n\n",
+    "a page": "<!DOCTYPE html><html><body>Down for a moment</body></html>\n",
+    "a page without a line end": "<html><body>Down</body></html>",
+    "an object": '{"notice":"debugging is on"}\n',
+    "an object without a line end": '{"a":1}',
+}
+
+
+def chunk(text: str, **more: Any) -> str:
+    data = {"id": "c", "object": "chat.completion.chunk", "model": "m",
+            "choices": [{"index": 0, "delta": {"content": text}, **more}]}  # fmt: skip
+    return f"data: {json.dumps(data)}\n\n"
+
+
+def delta(text: str) -> str:
+    return f"data: {json.dumps({'delta': text})}\n\n"
+
+
+START = 'event: message_start\ndata: {"message_id":"m-1"}\n\n'
+DONE = 'event: done\ndata: {"finished":true}\n\n'
+ERROR = 'event: error\ndata: {"error":"API Error: 500"}\n\n'
+WPAICG_BODY = chunk("Hello ") + chunk("world") + "data: [DONE]\n\n"
+STREAMS = {
+    "wpaicg": (WPAICG, WPAICG_BODY),
+    "aipkit": (AIPKIT, START + delta("Hello ") + delta("world") + DONE),
+    "aipkit without a start": (AIPKIT, delta("Hello ") + delta("world") + DONE),
+}
+
+
+def cuts_of(data: bytes) -> list[Any]:
+    return [(), range(len(data)), range(0, len(data), 7)]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/html"])
+def test_no_text_is_lost_behind_junk(stream: str, junk: str, kind: str) -> None:
+    dialect, body = STREAMS[stream]
+    data = (JUNK[junk] + body).encode()
+    for cuts in cuts_of(data):
+        out = decode(dialect, data, cuts, kind=kind)
+        assert (out.text, out.kind, out.streamed) == ("Hello world", "", True), out.said
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_junk_makes_no_refusal_of_a_failure_of_the_model(junk: str) -> None:
+    """A refusal would be sent again with a fresh nonce, though the model was asked."""
+    data = (JUNK[junk] + START + ERROR).encode()
+    for cuts in cuts_of(data):
+        out = decode(AIPKIT, data, cuts)
+        assert (out.text, out.kind) == ("", "UpstreamError"), out.said
+
+
+@pytest.mark.parametrize("junk", [NOTICE, BOM, " ", "PHP Notice: x in y on line 1"])
+def test_junk_between_events_loses_no_text(junk: str) -> None:
+    for dialect, first, second, end in (
+        (WPAICG, chunk("Hello "), chunk("world"), "data: [DONE]\n\n"),
+        (AIPKIT, START + delta("Hello "), delta("world"), DONE),
+    ):
+        data = (first + junk + second + junk + end).encode()
+        for cuts in cuts_of(data):
+            out = decode(dialect, data, cuts)
+            assert (out.text, out.kind) == ("Hello world", ""), out.said
+
+
+@pytest.mark.parametrize("junk", ["<br />", BOM, " <!-- x -->", "\0"])
+def test_junk_behind_an_object_loses_no_text(junk: str) -> None:
+    body = START + delta("Hello").replace("\n\n", f"{junk}\n\n") + DONE
+    assert decode(AIPKIT, body).text == "Hello"
+    body = chunk("Hello").replace("\n\n", f"{junk}\n\n") + "data: [DONE]\n\n"
+    assert decode(WPAICG, body).text == "Hello"
+
+
+def test_events_without_the_empty_line_between_them_are_events() -> None:
+    for dialect, body in STREAMS.values():
+        out = decode(dialect, body.replace("}\n\ndata: {", "}\ndata: {"))
+        assert out.text == "Hello world", out.said
+    body = START + "data: noise\n" + delta("Hello") + DONE
+    assert decode(AIPKIT, body).text == "Hello"
+
+
+def test_an_open_comment_hides_no_text_silently() -> None:
+    out = decode(AIPKIT, "<!-- " + START + delta("Hello") + DONE)
+    assert out.kind
+
+
+def test_what_a_page_holds_is_no_event() -> None:
+    for body in (
+        '<html><script>\ndata: 5\n\n</script><pre>data: {"a":1}</pre>',
+        "<!doctype html><p>event: done</p>",
+        "<p>data: {nothing}</p>",
+    ):
+        for dialect in (WPAICG, AIPKIT):
+            out = decode(dialect, body, kind="text/html")
+            assert (out.kind, out.streamed) == ("UnexpectedFormatError", False)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*JUNK.values(), "\n", "é", "{", "<", "data: x ", "event: "]), max_size=4
+    ),
+    st.lists(st.integers(0, 600), max_size=6),
+)
+@settings(max_examples=400, deadline=None)
+def test_any_junk_is_passed_over_or_an_error_never_a_loss(junk: list[str], cuts: list[int]) -> None:
+    for dialect, body in STREAMS.values():
+        out = decode(dialect, "".join(junk) + body, cuts)
+        assert out.text == "Hello world" or out.kind, (junk, out.text)
+
+
+def test_junk_counts_for_no_event() -> None:
+    limits = Limits(event=2000)
+    out = decode(AIPKIT, "<br />\n" * 2000 + START + delta("Hi") + DONE, limits=limits)
+    assert (out.text, out.kind) == ("Hi", "")
+
+
+# -- JSON that is nearly JSON ------------------------------------------------------------------
+
+ANSWERS: dict[str, tuple[Dialect, dict[str, Any]]] = {
+    "wpaicg": (WPAICG, {"status": "success", "msg": "x", "data": "line 1\nline\t2", "log": 1}),
+    "rest": (REST, {"reply": "line 1\nline\t2", "usage": {"input_tokens": 1}, "model": "m"}),
+}
+AROUND = {
+    "nothing": "@",
+    "notice before": NOTICE + "\n@",
+    "notice before, no line end": NOTICE + "@",
+    "notice behind": "@\n" + NOTICE,
+    "comment before": "<!-- {\"status\":\"success\",\"data\":\"no\",\"reply\":\"no\"} -->@",
+    "comment behind": "@\n<!-- Cached page, 0.3 s -->",
+    "script before": "<script>var x = {\"data\":{\"reply\":\"no\"}};</script>\n@",
+    "script with an answer": (
+        '<script>y({"status":"success","data":"no","reply":"no"})</script>@'
+    ),
+    "script behind": "@<script>var x = {\"status\":\"success\",\"data\":\"no\"};</script>",
+    "style before": "<style>a {@} b { \"c\": 1 }</style>@",
+    "other object before": '{"notice":"x"}@',
+    "other object behind": "@\n{\"a\":1}",
+    "braces before": "Array { [0] => { \"x\" }\n@",
+    "boms": BOM + BOM + "\r\n" + BOM + "@",
+    "in a page": "<html><body><pre>@</pre></body></html>",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("raw", [False, True])
+def test_an_object_is_found_whatever_stands_around_it(
+    name: str, around: str, indent: int | None, raw: bool
+) -> None:
+    dialect, data = ANSWERS[name]
+    written = json.dumps(data, indent=indent)
+    if raw:
+        written = written.replace("\\n", "\n").replace("\\t", "\t")
+    frame = AROUND[around]
+    body = frame.replace("@", written).encode()
+    for kind in ("application/json", "text/html"):
+        for cuts in cuts_of(body):
+            out = decode(dialect, body, cuts, kind=kind)
+            assert (out.text, out.kind) == ("line 1\nline\t2", ""), out.said
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_the_key_of_a_message_is_found_too(around: str) -> None:
+    key = '{\n  "success": true,\n  "data": {"cache_key":\t"key_1"}\n}'
+    steps = AIPKIT.requests(question_for(AIPKIT))
+    next(steps)
+    assert "cache_key=key_1" in steps.send(page_of(AROUND[around].replace("@", key))).url
+    nonce = AROUND[around].replace("@", '{"success":true,"data":{"nonce":"fresh"}}')
+    assert AIPKIT.nonce_from(page_of(nonce)) == "fresh"
+
+
+def test_an_answer_about_scripts_is_whole() -> None:
+    text = '<script>var a = {"status":"success","data":"no"};</script> <!-- {"b":1} -->'
+    body = json.dumps({"status": "success", "data": text})
+    assert decode(WPAICG, NOTICE + body, kind="text/html").text == text
+    assert decode(REST, json.dumps({"reply": text}), kind="text/html").text == text
+
+
+def test_which_object_is_chosen() -> None:
+    def known(data: dict[Any, Any]) -> bool:
+        return "good" in data
+
+    assert parse_json('{"a":1} {"good":1} {"good":2}', known) == {"good": 1}
+    assert parse_json('<script>{"good":1}</script>{"good":2}', known) == {"good": 2}
+    assert parse_json('<script>{"good":1}</script>{"a":1}', known) == {"good": 1}
+    assert parse_json('{"a":1}{"b":1}', known) == {"a": 1}
+    assert parse_json('5 {"good":1}', known) == {"good": 1}
+    assert parse_json("<!-- {", known) is None
+    assert parse_json('{"cut": {"good":1}', known) == {"good": 1}
+    assert parse_json("[1, 2]", known) == [1, 2]
