@@ -103,3 +103,6 @@ def gated(data: Mapping[Any, Any], url: str, status: int) -> ChallengeError:
         status=status,
         excerpt=said or None,
     )
+
+
+challenge_error, is_gate, gate_error = challenge, gate, gated

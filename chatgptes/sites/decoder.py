@@ -13,7 +13,7 @@ from .errors import failure
 from .sse import EventDecoder
 from .text import BOM, Pairs
 
-__all__ = ["BodyDecoder", "usage_of"]
+__all__ = ["BodyDecoder", "CatchingDecoder", "usage_of"]
 
 _BLANK = b" \t\r\n"
 _HTML = Headers({"content-type": "text/html"})
@@ -172,3 +172,30 @@ class BodyDecoder:
     def _whole(self, body: bytes) -> str:
         """The text of a body that came in one piece."""
         raise NotImplementedError
+
+
+class CatchingDecoder(BodyDecoder):
+    """A `BodyDecoder` that sets `error` where that one raises."""
+
+    def __init__(self, url: str, status: int, headers: Headers, limits: Limits) -> None:
+        super().__init__(url, status, headers, limits)
+        self.details = self.heard
+        self.error: ChatGptEsError | None = None
+
+    def feed(self, data: bytes) -> list[str]:  # type: ignore[override]
+        """Decode the next bytes, cut anywhere."""
+        return self._caught(super().feed(data))
+
+    def end(self) -> list[str]:  # type: ignore[override]
+        """Decode what is left at the body's end."""
+        return self._caught(super().end())
+
+    def _caught(self, chunks: Iterator[str]) -> list[str]:
+        texts: list[str] = []
+        if self.error is None:
+            try:
+                for text in chunks:
+                    texts.append(text)  # noqa: PERF402
+            except ChatGptEsError as error:
+                self.error = error
+        return texts

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+from uuid import uuid4
 
 from ..errors import ChatGptEsError, RefusedError
 from ..values.http import Headers, Limits, Request
@@ -17,10 +18,11 @@ from ..values.images import Image
 from ..values.reply import Citation, Usage
 
 __all__ = [
-    "Bot", "Decoder", "Dialect", "Endpoint", "Heard", "NonceRefused", "Page", "Turn",
+    "Bot", "BufferedResponse", "Decoder", "Dialect", "Endpoint", "FoundBot", "Heard",
+    "NonceRefused", "Page", "Question", "ReplyDetails", "Turn",
 ]  # fmt: skip
 
-DialectName = Literal["wpaicg", "aipkit", "rest"]
+DialectName = Literal["wpaicg", "aipkit", "rest", "mwai", "mwai-rest"]
 Kind = Literal["shortcode", "widget", "inline", "popup", "rest"]
 
 
@@ -70,6 +72,15 @@ class Endpoint:
     page_url: str = ""
     keeps_response_id: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    nonce_first: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class FoundBot(NamedTuple):
+    """A bot and its place in the page: the byte at which its element begins."""
+
+    position: int
+    endpoint: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,7 @@ class Turn:
         state: what an earlier turn of the conversation left in `Heard.state`.
         web_search: ask the bot to search the web.
         images: what goes with the prompt.
+        id: a random id, new for each question.
     """
 
     endpoint: Endpoint
@@ -106,6 +118,7 @@ class Turn:
     state: Mapping[str, str] = field(default_factory=dict)
     web_search: bool = False
     images: tuple[Image, ...] = ()
+    id: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(slots=True)
@@ -118,6 +131,13 @@ class Heard:
     usage: Usage | None = None
     citations: list[Citation] = field(default_factory=list)
     state: dict[str, str] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    nonce: str | None = None
+
+
+BufferedResponse: TypeAlias = Page
+Question: TypeAlias = Turn
+ReplyDetails: TypeAlias = Heard
 
 
 class NonceRefused(RefusedError):

@@ -144,3 +144,6 @@ def unknown_action(page: Page) -> UnexpectedStatusError | None:
         page.status,
         "0",
     )
+
+
+make_error, error_for_status = failure, status_fault

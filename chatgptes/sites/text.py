@@ -9,10 +9,15 @@ from typing import Any
 
 __all__ = [
     "Pairs",
+    "clean_text",
     "excerpt",
+    "parse_event",
+    "parse_json",
+    "quote_suffix",
     "quoted",
     "read_event",
     "read_json",
+    "site_said",
     "sound",
     "text_of",
     "told",
@@ -159,3 +164,7 @@ def read_json(body: bytes | str) -> Any:
             if start < 0:
                 return None
     return None
+
+
+clean_text, site_said, quote_suffix = words, told, quoted
+parse_json, parse_event = read_json, read_event
