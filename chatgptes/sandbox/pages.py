@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import aipkit, wpaicg
+from . import aipkit, mwai_page, wpaicg
 from .catalogue import BOTS, PageSpec
 from .faults import http_fault
 from .php import php_json, version
@@ -87,12 +87,16 @@ def _page(site: Site, page: PageSpec) -> str:
         head.append(f"<script>\nvar wpaicgParams = {php_json(params)};\n</script>")
     elements = []
     for number, (bot_id, kind) in enumerate(page.shows):
-        if kind in ("shortcode", "widget"):
+        if kind.startswith("engine"):
+            elements.append(mwai_page.element(site, page, BOTS["mwai", bot_id], kind))
+        elif kind in ("shortcode", "widget"):
             elements.append(_classic_element(site, page, BOTS["wpaicg", bot_id], kind))
         else:
             broken = page.trick == "broken-json" or (page.trick == "broken-first" and number == 0)
             bot = BOTS["aipkit", bot_id]
             elements.append(_aipkit_element(site, page, bot, kind, broken=broken))
+    if page.trick == "discussions":
+        elements.append(mwai_page.discussions(site))
     body = _around(page, "\n".join(elements))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
