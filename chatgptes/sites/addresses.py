@@ -142,3 +142,6 @@ def api_root(page: Page) -> str | None:
             if _REL_NAME in unescape(_first(_REL_ATTRIBUTE.search(text))).split():
                 return join(page.url, unescape(_first(_HREF.search(text)))) or None
     return None
+
+
+require_same_site, rest_root = checked, api_root

@@ -13,7 +13,7 @@ from .errors import failure
 from .sse import EventDecoder
 from .text import BOM, Pairs
 
-__all__ = ["BodyDecoder", "CatchingDecoder", "usage_of"]
+__all__ = ["BodyDecoder", "RaisingDecoder", "usage_from", "usage_of"]
 
 _BLANK = b" \t\r\n"
 _HTML = Headers({"content-type": "text/html"})
@@ -37,7 +37,7 @@ def usage_of(value: object) -> Usage | None:
     return None if usage == Usage() else usage
 
 
-class BodyDecoder:
+class RaisingDecoder:
     """A decoder of bodies that are an event stream or come in one piece.
 
     The `Content-Type` is only a hint: sites answer a streamed request with JSON or HTML under a
@@ -174,8 +174,8 @@ class BodyDecoder:
         raise NotImplementedError
 
 
-class CatchingDecoder(BodyDecoder):
-    """A `BodyDecoder` that sets `error` where that one raises."""
+class BodyDecoder(RaisingDecoder):
+    """A `RaisingDecoder` that sets `error` where that one raises."""
 
     def __init__(self, url: str, status: int, headers: Headers, limits: Limits) -> None:
         super().__init__(url, status, headers, limits)
@@ -199,3 +199,10 @@ class CatchingDecoder(BodyDecoder):
             except ChatGptEsError as error:
                 self.error = error
         return texts
+
+    _make_error = RaisingDecoder._error
+    _empty_error = RaisingDecoder._empty
+    _gate_error = RaisingDecoder._challenge
+
+
+usage_from = usage_of

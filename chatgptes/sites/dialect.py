@@ -22,7 +22,7 @@ __all__ = [
     "NonceRefused", "Page", "Question", "ReplyDetails", "Turn",
 ]  # fmt: skip
 
-DialectName = Literal["wpaicg", "aipkit", "rest", "mwai", "mwai-rest"]
+DialectName = str
 Kind = Literal["shortcode", "widget", "inline", "popup", "rest"]
 
 

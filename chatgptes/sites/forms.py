@@ -74,3 +74,6 @@ def check_search(turn: Turn) -> None:
             f"web_search: the bot {turn.endpoint.bot.id} of this site does not offer it;"
             " client.bots() tells which do."
         )
+
+
+encode_form, check_web_search = encoded, check_search

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..values.http import Request
-from .addresses import checked
+from .addresses import require_same_site
 from .dialect import BufferedResponse
 from .text import parse_json
 
@@ -18,7 +18,7 @@ def namespaces_request(site_url: str, root: str) -> Request:
     Raises:
         UnexpectedFormatError: the root is not on the site's host.
     """
-    address = checked(site_url, root).rstrip("/") + "/"
+    address = require_same_site(site_url, root).rstrip("/") + "/"
     return Request(
         "GET",
         f"{address}{'&' if '?' in address else '?'}_fields=namespaces",

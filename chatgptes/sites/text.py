@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "read_json",
     "site_said",
     "sound",
+    "string_or_empty",
     "text_of",
     "told",
+    "without_surrogates",
     "words",
 ]
 
@@ -167,4 +170,20 @@ def read_json(body: bytes | str) -> Any:
 
 
 clean_text, site_said, quote_suffix = words, told, quoted
-parse_json, parse_event = read_json, read_event
+parse_event, string_or_empty, without_surrogates = read_event, text_of, sound
+
+
+def parse_json(body: bytes | str, known: Callable[[dict[Any, Any]], bool] | None = None) -> Any:
+    """As `read_json`, but an object that is `known` is preferred to others."""
+    found = read_json(body)
+    if known is None or (isinstance(found, dict) and known(found)):
+        return found
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    for match in re.finditer(r'\{"', text):
+        try:
+            value = _DECODER.raw_decode(text, match.start())[0]
+        except (ValueError, RecursionError):
+            continue
+        if known(value):
+            return value
+    return found

@@ -23,8 +23,3 @@ def _picture(code: int) -> str:
 def one_line(text: str) -> str:
     """`text`, harmless and on one line."""
     return " ".join(harmless(text).split())
-
-
-def without_surrogates(text: str) -> str:
-    """Return `text` with lone surrogates replaced by U+FFFD, so that it can be encoded."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

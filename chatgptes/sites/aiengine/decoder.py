@@ -10,10 +10,16 @@ from typing import Any
 
 from ...errors import ChatGptEsError, EmptyReplyError, UnexpectedFormatError, UpstreamError
 from ...values.http import Headers, Limits
-from ...values.text import without_surrogates
-from ..decoder import CatchingDecoder, usage_of
+from ..decoder import BodyDecoder, usage_from
 from ..dialect import Question
-from ..text import clean_text, excerpt, parse_event, site_said, text_of
+from ..text import (
+    clean_text,
+    excerpt,
+    parse_event,
+    site_said,
+    string_or_empty,
+    without_surrogates,
+)  # fmt: skip
 from .memory import state_after
 from .page import header_nonce
 from .refusals import error_for_object, json_object, plugin_refusal
@@ -24,7 +30,7 @@ _MOST_IMAGES = 100
 _NOT_IN_MARKDOWN = frozenset(" ()<>")
 
 
-class MwaiDecoder(CatchingDecoder):
+class MwaiDecoder(BodyDecoder):
     """Decodes the answer of one turn.  See `Decoder`.
 
     The `reply` in the `end` event is the whole text, and decides.  Text that was handed on can't be
@@ -53,7 +59,7 @@ class MwaiDecoder(CatchingDecoder):
             # Another subtype is a status, a tool's call, the model's thinking: no text.
             if data.get("subtype") not in (None, "content"):
                 return ""
-            text = text_of(data.get("data"))
+            text = string_or_empty(data.get("data"))
             self._live.append(text)
             return text
         if kind == "end":
@@ -68,7 +74,7 @@ class MwaiDecoder(CatchingDecoder):
         if not any(text.strip() for text in self._live):
             return plugin_refusal(message, self._url, self._status)
         said = clean_text(message)
-        return self._error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
+        return self._make_error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
 
     def _finish(self, written: object) -> str:
         """The text that is missing yet at the `end` event."""
@@ -79,14 +85,14 @@ class MwaiDecoder(CatchingDecoder):
             return self._completed(live, "", {})
         if answer.get("success") is False:
             raise self._failed(answer.get("message"))
-        reply = without_surrogates(text_of(answer.get("reply")))
+        reply = without_surrogates(string_or_empty(answer.get("reply")))
         missing = reply[len(live) :] if reply.startswith(live) else ""
         return self._completed(live, missing, answer)
 
     def _completed(self, before: str, missing: str, answer: dict[Any, Any]) -> str:
         """Note what an answer says besides its text, and return the text that is missing yet."""
         details = self.details
-        details.usage = usage_of(answer.get("usage"))
+        details.usage = usage_from(answer.get("usage"))
         details.message_id = clean_text(answer.get("responseId"), 200) or None
         details.nonce = header_nonce(answer.get("new_token")) or details.nonce
         images = answer.get("images")
@@ -107,8 +113,8 @@ class MwaiDecoder(CatchingDecoder):
     def _no_text(self, answer: dict[Any, Any]) -> ChatGptEsError:
         if answer.get("actions"):
             message = "The bot answered with an action for its page's script, and with no text."
-            return self._error(EmptyReplyError, message)
-        return self._empty()
+            return self._make_error(EmptyReplyError, message)
+        return self._empty_error()
 
     def _ended(self) -> str:
         if self.complete:
@@ -117,19 +123,19 @@ class MwaiDecoder(CatchingDecoder):
             message = "The answer broke off: its end mark never came."
         else:
             message = "The answer broke off before its first word: the site or its model failed."
-        raise self._error(UpstreamError, message)
+        raise self._make_error(UpstreamError, message)
 
     def _whole(self, body: bytes) -> str:
         if not body.strip():
-            raise self._empty()
+            raise self._empty_error()
         data = json_object(body)
         if data is not None:
             if error := error_for_object(data, self._url, self._status):
                 raise error
             if data.get("success") and isinstance(data.get("reply"), str):
                 return self._completed("", without_surrogates(data["reply"]), data)
-        if blocked := self._challenge(body):
+        if blocked := self._gate_error(body):
             raise blocked
         said = excerpt(body)
         message = f"The site answered neither an event stream nor a reply.{site_said(said)}"
-        raise self._error(UnexpectedFormatError, message, said)
+        raise self._make_error(UnexpectedFormatError, message, said)

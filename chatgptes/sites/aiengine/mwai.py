@@ -13,19 +13,17 @@ from typing import Any
 from ...errors import ChatGptEsError, InvalidMessageError, RefusedError, UnexpectedFormatError
 from ...values.http import Headers, Limits, Request
 from ...values.images import Image
-from ...values.text import without_surrogates
 from ..challenge import challenge_error
 from ..dialect import (
     BufferedResponse,
     Decoder,
-    DialectName,
     Endpoint,
     FoundBot,
     Question,
 )
 from ..errors import make_error
-from ..forms import check_images, check_search, encoded
-from ..text import clean_text, excerpt, quote_suffix, site_said
+from ..forms import check_images, check_web_search, encode_form
+from ..text import clean_text, excerpt, quote_suffix, site_said, without_surrogates
 from .decoder import MwaiDecoder
 from .memory import chat_id
 from .page import NONCE_IN_PAGE, find_bots, header_nonce
@@ -43,7 +41,7 @@ _TRIMMED = " \t\n\r\0\x0b"  # PHP's trim(), which the site calls before it count
 class Mwai:
     """See the module; an implementation of `Dialect`."""
 
-    name: DialectName = "mwai"
+    name = "mwai"
     remembers = False
     traces = (b"mwai-", b"mwai_", b"plugins/ai-engine")
 
@@ -57,7 +55,7 @@ class Mwai:
 
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
         """Yield the uploads of a turn, then the message."""
-        check_search(question)
+        check_web_search(question)
         check_images(question, _most_images(question.endpoint), _IMAGES)
         history, message = _split(question)
         _check_message(question, message)
@@ -154,7 +152,7 @@ def _headers(endpoint: Endpoint, **more: str) -> dict[str, str]:
 
 
 def _upload(endpoint: Endpoint, image: Image) -> Request:
-    kind, body = encoded({"purpose": "vision"}, ("file", image))
+    kind, body = encode_form({"purpose": "vision"}, ("file", image))
     return Request(
         "POST",
         endpoint.extra["root"] + _UPLOAD_ROUTE,

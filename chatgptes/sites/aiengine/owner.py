@@ -20,21 +20,19 @@ from ...errors import (
 )
 from ...values.http import Headers, Limits, Request
 from ...values.messages import written_out
-from ...values.text import without_surrogates
-from ..addresses import checked
-from ..decoder import CatchingDecoder
+from ..addresses import require_same_site
+from ..decoder import BodyDecoder
 from ..dialect import (
     Bot,
     BufferedResponse,
     Decoder,
-    DialectName,
     Endpoint,
     FoundBot,
     Question,
 )
 from ..errors import make_error
-from ..forms import check_images, check_search
-from ..text import clean_text, excerpt, site_said
+from ..forms import check_images, check_web_search
+from ..text import clean_text, excerpt, site_said, without_surrogates
 from .refusals import NO_ROUTE, error_for_object, error_for_response, json_object
 
 __all__ = ["MwaiRest"]
@@ -45,7 +43,7 @@ _ROUTE = "/mwai/v1/simpleChatbotQuery"
 class MwaiRest:
     """See the module; an implementation of `KeyDialect`."""
 
-    name: DialectName = "mwai-rest"
+    name = "mwai-rest"
     remembers = False
     traces: tuple[bytes, ...] = ()
     namespace = "mwai/v1"
@@ -65,7 +63,7 @@ class MwaiRest:
             raise InvalidConfigError("bot= must be the bot's id on the site.")
         return Endpoint(
             bot=Bot(bot_id, name="", dialect=self.name, kind="rest", page=site_url),
-            url=checked(site_url, root).rstrip("/") + _ROUTE,
+            url=require_same_site(site_url, root).rstrip("/") + _ROUTE,
             page_url=site_url,
             headers={"Authorization": f"Bearer {api_key.strip()}"},
         )
@@ -76,7 +74,7 @@ class MwaiRest:
 
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
         """Yield the one request of a turn."""
-        check_search(question)
+        check_web_search(question)
         check_images(question, 0, ())
         message = written_out((*question.history, ("user", question.prompt)))
         body = {"botId": question.endpoint.bot.id, "message": without_surrogates(message)}
@@ -128,26 +126,28 @@ class MwaiRest:
         return None
 
 
-class _Decoder(CatchingDecoder):
+class _Decoder(BodyDecoder):
     """Decodes the answer of one turn.  See `Decoder`."""
 
     def _event(self, name: str, value: str) -> str:
         return ""
 
     def _ended(self) -> str:
-        raise self._error(UnexpectedFormatError, "The site's REST API answered an event stream.")
+        raise self._make_error(
+            UnexpectedFormatError, "The site's REST API answered an event stream."
+        )
 
     def _whole(self, body: bytes) -> str:
         data = json_object(body)
         if data is not None:
             if data.get("success") and isinstance(data.get("data"), str):
                 if not data["data"].strip():
-                    raise self._empty()
+                    raise self._empty_error()
                 return without_surrogates(data["data"])
             if error := error_for_object(data, self._url, self._status):
                 raise error
-        if blocked := self._challenge(body):
+        if blocked := self._gate_error(body):
             raise blocked
         said = excerpt(body)
         message = f"The site's REST API answered no reply.{site_said(said)}"
-        raise self._error(UnexpectedFormatError, message, said)
+        raise self._make_error(UnexpectedFormatError, message, said)

@@ -13,11 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import UnexpectedFormatError
-from ...values.text import without_surrogates
-from ..addresses import api_root, checked
+from ..addresses import require_same_site, rest_root
 from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
 from ..html import attributes, tags, utf8
-from ..text import clean_text, parse_json, text_of
+from ..text import clean_text, parse_json, string_or_empty, without_surrogates
 
 __all__ = ["CHAT_ROUTE", "NONCE_IN_PAGE", "find_bots", "header_nonce", "is_saved_copy"]
 
@@ -67,7 +66,7 @@ def is_saved_copy(body: bytes) -> bool:
 
 def header_nonce(value: object) -> str:
     """Return a nonce that can stand in a header; "" for anything else."""
-    text = text_of(value).strip()
+    text = string_or_empty(value).strip()
     return text if _HEADER_VALUE.fullmatch(text) else ""
 
 
@@ -82,8 +81,8 @@ def _root(page: BufferedResponse, system: Mapping[Any, Any]) -> str:
 
     Sites with plain permalinks have `…/index.php?rest_route=`: a route goes behind that, too.
     """
-    written = text_of(system.get("restUrl")) or api_root(page) or ""
-    return checked(page.url, written).rstrip("/") if written else ""
+    written = string_or_empty(system.get("restUrl")) or rest_root(page) or ""
+    return require_same_site(page.url, written).rstrip("/") if written else ""
 
 
 def _endpoint(
@@ -134,7 +133,7 @@ def _takes_images(params: Mapping[Any, Any]) -> bool | None:
 def _asks_consent(system: Mapping[Any, Any]) -> bool:
     blocks = system.get("blocks")
     return isinstance(blocks, list) and any(
-        isinstance(block, dict) and text_of(block.get("id")).startswith(_CONSENT)
+        isinstance(block, dict) and string_or_empty(block.get("id")).startswith(_CONSENT)
         for block in blocks
     )
 

@@ -36,20 +36,16 @@ FATAL = "internal_server_error"
 
 # Of a request with a dead nonce, and of one without any (2.0 on).
 _NONCE_CODES = frozenset({"rest_cookie_invalid_nonce", "rest_forbidden"})
-_KNOWN_STARTS = ('{"success"', '{"code"', '{"namespaces"')
 
 
 def json_object(body: bytes) -> dict[Any, Any] | None:
     """Return the JSON object of a body, in front of which PHP warnings may stand, or None."""
-    data = parse_json(body)
-    if isinstance(data, dict) and ("success" in data or "code" in data or "namespaces" in data):
-        return data
-    text = body.decode("utf-8", "replace")
-    for start in _KNOWN_STARTS:
-        at = text.find(start)
-        if at > 0 and isinstance(found := parse_json(text[at:]), dict):
-            return found
+    data = parse_json(body, _is_known)
     return data if isinstance(data, dict) else None
+
+
+def _is_known(data: dict[Any, Any]) -> bool:
+    return "success" in data or "code" in data
 
 
 def plugin_refusal(message: object, url: str, status: int) -> RefusedError:
@@ -103,7 +99,10 @@ def error_for_object(data: dict[Any, Any], url: str, status: int) -> ChatGptEsEr
 def error_for_response(response: BufferedResponse) -> ChatGptEsError:
     """Return the error for a response with a status other than 2xx."""
     error = error_for_status(response)
-    if isinstance(error, (ChallengeError, RateLimitError)) or 300 <= response.status < 400:
+    if (
+        isinstance(error, (ChallengeError, RateLimitError, RefusedError))
+        or 300 <= response.status < 400
+    ):
         return error
     data = json_object(response.body)
     known = error_for_object(data, response.url, response.status) if data is not None else None

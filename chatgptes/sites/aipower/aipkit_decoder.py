@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
 from ...values.reply import Citation
 from ..challenge import gate, gated
-from ..decoder import BodyDecoder
+from ..decoder import RaisingDecoder as BodyDecoder
 from ..dialect import NonceRefused
 from ..text import excerpt, quoted, read_event, read_json, text_of, told, words
 

@@ -19,7 +19,8 @@ from ...errors import (
 from ...values.http import Headers, Limits, Request
 from ..addresses import api_root, checked
 from ..challenge import gate, gated
-from ..decoder import BodyDecoder, usage_of
+from ..decoder import RaisingDecoder as BodyDecoder
+from ..decoder import usage_of
 from ..dialect import Bot, Decoder, DialectName, Endpoint, Page, Turn
 from ..errors import failure, status_fault
 from ..forms import check_images, check_search

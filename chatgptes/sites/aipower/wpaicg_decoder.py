@@ -8,7 +8,8 @@ from typing import Any
 from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
 from ...values.http import Headers, Limits
 from ..challenge import gate, gated
-from ..decoder import BodyDecoder, usage_of
+from ..decoder import RaisingDecoder as BodyDecoder
+from ..decoder import usage_of
 from ..dialect import NonceRefused
 from ..errors import failure
 from ..text import excerpt, quoted, read_event, read_json, text_of, told, words
