@@ -43,7 +43,7 @@ class Mwai:
 
     name = "mwai"
     remembers = False
-    traces = (b"mwai-", b"mwai_", b"plugins/ai-engine")
+    traces: tuple[bytes, ...] = (b"mwai-", b"mwai_", b"plugins/ai-engine")
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
