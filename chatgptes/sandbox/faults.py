@@ -137,7 +137,7 @@ _MWAI = {
 
 _ASIDE_MWAI = {
     "session-members-only": "no session: 401 of a gate before the whole REST API",
-    "session-empty": "a session without a nonce",
+    "session-no-nonce": "a session without a nonce",
     "session-http-500": "no session: 500 with an HTML page",
     "upload-refused": "400: the site does not take the file",
     "upload-nonce": "403: the nonce is refused when the file comes",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .site import Site
 
 NEWEST = "3.6.2"
+NAMES = ("mwai-ui/v1", "mwai/v1")
 
 SESSION, SUBMIT, UPLOAD = (
     "mwai/v1/start_session",
@@ -116,7 +117,7 @@ class Mwai:
             ("Cache-Control", "no-store, no-cache, must-revalidate"),
             ("Pragma", "no-cache"),
         ]
-        nonce = None if fault == "session-empty" else self._site.nonces.current(NONCE)
+        nonce = None if fault == "session-no-nonce" else self._site.nonces.current(NONCE)
         body = {"success": True, "sessionId": session, "restNonce": nonce}
         exchange.respond(200, php_json(body), JSON, headers)
 

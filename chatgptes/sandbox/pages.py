@@ -54,6 +54,8 @@ def _show(exchange: Exchange, site: Site, page: PageSpec) -> None:
     headers = []
     if page.trick not in ("rest-tag", "rest-none"):
         root = f"{site.home}?rest_route=/" if page.trick == "rest-query" else site.api_root
+        if page.name in ("engine-old", "engine-ancient"):
+            root = f"{mwai_page.root(site, BOTS['mwai', page.shows[0][0]].plugin)}/"
         headers.append(("Link", f'<{root}>; rel="https://api.w.org/"'))
     if page.trick == "cookie":
         headers.append(("Set-Cookie", "sandbox_visitor=1; Path=/; HttpOnly"))

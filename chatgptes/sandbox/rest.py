@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .site import Site
     from .spec import BotSpec
 
-NAMESPACES = ("aipkit/v1", "mwai-ui/v1", "mwai/v1", "wp/v2")
+NAMES = ("aipkit/v1",)
 
 _PREFIX = "aipkit/v1/chat/"
 _REFUSALS = {
@@ -35,13 +35,6 @@ class Rest:
     def handle(self, exchange: Exchange, route: str) -> None:
         """Answer a request for `route`, the part behind the API's root."""
         request, site = exchange.request, self._site
-        route = route.strip("/")
-        if not route:
-            body = {"name": "Sandbox", "namespaces": list(NAMESPACES), "url": site.home}
-            if request.query.get("_fields") == "namespaces":
-                body = {"namespaces": list(NAMESPACES)}
-            exchange.respond(200, php_json(body), JSON)
-            return
         bot_id = route.removeprefix(_PREFIX).removesuffix("/message")
         if route != f"{_PREFIX}{bot_id}/message" or not bot_id.isdecimal():
             fail(exchange, *_REFUSALS["no-route"])

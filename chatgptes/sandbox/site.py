@@ -20,12 +20,16 @@ from .bot import Message, Model, Scripted
 from .catalogue import BOTS, DEFAULT_BOT, PAGES, REST_BOTS
 from .exchange import Exchange
 from .faults import ASIDE, FAULTS
+from .mwai import NAMES as ENGINE_NAMES
 from .mwai import NEWEST, Mwai
 from .nonces import Nonces
+from .php import php_json
 from .request import Received
+from .rest import NAMES as POWER_NAMES
 from .rest import Rest
 from .server import Server
 from .spec import BotSpec
+from .wordpress import JSON
 from .wpaicg import ACTIONS as WPAICG_ACTIONS
 from .wpaicg import Wpaicg
 
@@ -313,13 +317,21 @@ class Site:
         elif path in ("", "index.php") and "rest_route" in request.query:
             self._api(exchange, request.query["rest_route"])
         elif match := _API.fullmatch(path):
-            self._api(exchange, match["route"] or "", match["plugin"] or NEWEST)
+            self._api(exchange, match["route"] or "", match["plugin"] or "")
         else:
             self._page(exchange, path)
 
-    def _api(self, exchange: Exchange, route: str, plugin: str = NEWEST) -> None:
-        if route.strip("/").startswith(("mwai/", "mwai-ui/")):
-            self._mwai.handle(exchange, route.strip("/"), plugin)
+    def _api(self, exchange: Exchange, route: str, engine: str = "") -> None:
+        """Answer a request to the REST API: the site's, or of one with that AI Engine alone."""
+        route = route.strip("/")
+        if not route:
+            names = ENGINE_NAMES if engine else (*POWER_NAMES, *ENGINE_NAMES)
+            known: dict[str, object] = {"namespaces": ["oembed/1.0", *names, "wp/v2"]}
+            if exchange.request.query.get("_fields") != "namespaces":
+                known = {"name": "Sandbox", **known, "url": self.home}
+            exchange.respond(200, php_json(known), JSON)
+        elif engine or route.startswith(("mwai/", "mwai-ui/")):
+            self._mwai.handle(exchange, route, engine or NEWEST)
         else:
             self._rest.handle(exchange, route)
 
@@ -365,7 +377,7 @@ def belongs(fault: str, where: str, step: int) -> bool:
     if fault not in FAULTS[where]:
         return False
     first = where == "aipkit" and (fault.startswith("cache-") or fault == "unknown-action")
-    return first == (step == 1)
+    return step == (1 if first else 2)
 
 
 __all__ = ["Site"]
