@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .bot import Message
@@ -12,23 +13,26 @@ from .mwai_answer import Told
 from .mwai_page import NONCE
 from .mwai_request import (
     HEADERS,
+    Visit,
     bad_nonce,
     file_ids,
+    forbidden,
     invalid_json,
     is_empty,
     json_body,
     members_only,
     no_route,
+    refuse,
+    refused,
     too_long,
 )  # fmt: skip
 from .php import php_json, version
 from .pictures import Picture, kind_of
 from .spec import BotSpec
-from .wordpress import JSON, fail, fatal
+from .wordpress import JSON, fatal
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Header
-    from .request import Received
     from .site import Site
 
 NEWEST = "3.6.2"
@@ -57,7 +61,8 @@ _REFUSALS = {
     "too-long": _REJECTED,
 }
 _NOBODY = BotSpec("", "", "mwai", "2.2.95")
-_EARLY = frozenset({"unknown-bot", "too-long", "moderation"})
+_BEFORE_SESSION = frozenset({"unknown-bot", "too-long"})  # No cookie is set yet, either.
+_EARLY = _BEFORE_SESSION | {"moderation"}  # Before the stream's type is set.
 
 
 class Mwai:
@@ -74,65 +79,59 @@ class Mwai:
         known = {SUBMIT: self._submit, UPLOAD: self._upload, QUERY: self._query}
         if version(plugin) >= (2, 4, 4):
             known[SESSION] = self._start_session
-        if route not in known or request.method != "POST":
-            no_route(exchange)
-        elif (sent := request.headers.get("x-wp-nonce", "")) and not self._holds(sent):
+        visit = self._visit(exchange, route, plugin)
+        sent = request.headers.get("x-wp-nonce", "")
+        if sent and not self._site.nonces.holds(sent, NONCE):
             # WordPress itself minds, before any plugin is asked.
-            bad_nonce(exchange)
+            bad_nonce(visit)
+        elif route not in known or request.method != "POST":
+            no_route(visit)
         elif route in (SUBMIT, UPLOAD) and not sent and version(plugin) >= (2,):
-            fail(exchange, 401, "rest_forbidden", "That is not for you.", HEADERS)
+            forbidden(visit)
         else:
-            known[route](exchange, plugin)
+            known[route](visit)
 
-    def _holds(self, nonce: str) -> bool:
-        return self._site.nonces.holds(nonce, NONCE)
-
-    def _session(self, request: Received, plugin: str) -> tuple[str, list[Header]]:
-        """The visitor's session and the headers of the answer, which may set its cookie."""
-        current, headers = self._site.nonces.current(NONCE), list(HEADERS)
-        if request.headers.get("x-wp-nonce"):
-            headers.append(("X-WP-Nonce", current))
+    def _visit(self, exchange: Exchange, route: str, plugin: str) -> Visit:
+        request, headers = exchange.request, list(HEADERS)
+        cookies: list[Header] = []
+        sent = request.headers.get("x-wp-nonce", "")
+        if self._site.nonces.holds(sent, NONCE):
+            headers.append(("X-WP-Nonce", self._site.nonces.current(NONCE)))
         if version(plugin) < (3,):
-            return "address", headers
-        cookies = dict(
-            pair.strip().partition("=")[::2]
-            for pair in request.headers.get("cookie", "").split(";")
-        )
-        session = cookies.get(_COOKIE, "")
+            return Visit(exchange, plugin, "address", headers, cookies)
+        if route.startswith("mwai/"):
+            headers.append(("Set-Cookie", f"PHPSESSID={secrets.token_hex(13)}; path=/"))
+            headers.append(("Cache-Control", "no-store, no-cache, must-revalidate"))
+        pairs = request.headers.get("cookie", "").split(";")
+        session = dict(pair.strip().partition("=")[::2] for pair in pairs).get(_COOKIE, "")
         if not session:
             session = secrets.token_hex(7)[:13]
-            headers.append(("Set-Cookie", f"{_COOKIE}={session}; path=/; HttpOnly"))
-        return session, headers
+            cookies.append(("Set-Cookie", f"{_COOKIE}={session}; path=/; HttpOnly"))
+        return Visit(exchange, plugin, session, headers, cookies)
 
-    def _start_session(self, exchange: Exchange, plugin: str) -> None:
+    def _start_session(self, visit: Visit) -> None:
         fault = self._site.meet_aside("mwai", 0)
-        if http_fault(exchange, fault.removeprefix("session-"), self._site.home):
+        if http_fault(visit.exchange, fault.removeprefix("session-"), self._site.home):
             return
         if fault == "session-members-only":
-            members_only(exchange)
+            members_only(visit)
             return
-        session, headers = self._session(exchange.request, plugin)
-        headers += [("Set-Cookie", f"PHPSESSID={secrets.token_hex(13)}; path=/"), ("Allow", "POST")]
-        headers += [
-            ("Cache-Control", "no-store, no-cache, must-revalidate"),
-            ("Pragma", "no-cache"),
-        ]
         nonce = None if fault == "session-no-nonce" else self._site.nonces.current(NONCE)
-        body = {"success": True, "sessionId": session, "restNonce": nonce}
-        exchange.respond(200, php_json(body), JSON, headers)
+        body = {"success": True, "sessionId": visit.session, "restNonce": nonce}
+        headers = [*visit.headers, *visit.cookies, ("Allow", "POST")]
+        visit.exchange.respond(200, php_json(body), JSON, headers)
 
-    def _upload(self, exchange: Exchange, plugin: str) -> None:
-        request, fault = exchange.request, self._site.meet_aside("mwai", 1)
-        _, headers = self._session(request, plugin)
+    def _upload(self, visit: Visit) -> None:
+        request, fault = visit.exchange.request, self._site.meet_aside("mwai", 1)
         kind, data = request.files.get("file", ("", b""))
         problem = ""
         if fault == "upload-nonce":
-            bad_nonce(exchange)
+            bad_nonce(visit)
             return
         if fault == "upload-fatal":
-            fatal(exchange, headers)
+            fatal(visit.exchange, visit.headers)
             return
-        if "purpose" not in request.form and version(plugin) >= (2,):
+        if "purpose" not in request.form and version(visit.plugin) >= (2,):
             problem = "What is it for?"
         elif not data:
             problem = "There is no file."
@@ -141,8 +140,7 @@ class Mwai:
         ):
             problem = "Such files are not taken."
         if problem:
-            body: dict[str, Any] = {"success": False, "message": problem}
-            exchange.respond(400, php_json(body), JSON, headers)
+            refuse(visit, 400, problem)
             return
         key = secrets.token_hex(16)
         with self._lock:
@@ -151,43 +149,52 @@ class Mwai:
         body = {"id": key, "url": f"{self._site.home}wp-content/uploads/{key}.{ending}"}
         if fault == "upload-no-id":
             del body["id"]
-        exchange.respond(200, php_json({"success": True, "data": body}), JSON, headers)
+        answer = php_json({"success": True, "data": body})
+        visit.exchange.respond(200, answer, JSON, [*visit.headers, *visit.cookies])
 
     # A turn.
 
-    def _submit(self, exchange: Exchange, plugin: str) -> None:
-        request, site = exchange.request, self._site
-        session, headers = self._session(request, plugin)
-        try:
-            body = json_body(request)
-        except ValueError:
-            invalid_json(exchange, headers)
+    def _submit(self, visit: Visit) -> None:
+        request, plugin = visit.exchange.request, visit.plugin
+        asked = self._asked(visit)
+        if asked is None:
             return
-        bot, named = self._bot(body, plugin)
-        fault = site.meet(bot, "mwai") if bot else ""
-        if http_fault(exchange, fault, site.home):
-            return
-        if self._refused_by_wordpress(exchange, fault, headers):
-            return
+        body, bot, fault = asked
         message = body.get("newMessage")
         files = file_ids(body, plugin)
         if message is not None and not isinstance(message, str):
-            fatal(exchange, headers)
+            fatal(visit.exchange, visit.headers)
             return
         text = (message or "").strip(" \t\n\r\0\x0b") if version(plugin) >= (2,) else message or ""
+        named = body.get("botId") or body.get("customId")
         if not named or fault == "message-empty" or is_empty(text, files, plugin):
-            no = php_json({"success": False, "message": _REJECTED})
-            exchange.respond(403, no, JSON, headers)
+            refuse(visit, 403, _REJECTED)
             return
-        token = ""
-        if version(plugin) >= (3,) and request.headers["x-wp-nonce"] != site.nonces.current(NONCE):
-            token = site.nonces.current(NONCE)
+        current, token = self._site.nonces.current(NONCE), ""
+        if version(plugin) >= (3,) and request.headers["x-wp-nonce"] != current:
+            token = current
         streams = bool(body.get("stream"))
-        told = Told(exchange, site, bot or _NOBODY, fault, headers, streams, token)
-        if refusal := self._refusal(bot, fault, text, session):
+        headers = [*visit.headers, *visit.cookies]
+        told = Told(visit.exchange, self._site, bot or _NOBODY, fault, headers, streams, token)
+        if refusal := self._refusal(bot, fault, text, visit.session):
+            if refusal in _BEFORE_SESSION:
+                told = replace(told, headers=visit.headers)
             told.refuse(_REFUSALS[refusal], early=refusal in _EARLY)
             return
         self._answer(told, body, text, files)
+
+    def _asked(self, visit: Visit) -> tuple[dict[str, Any], BotSpec | None, str] | None:
+        """A request's fields, its bot and the fault it meets; None where it has been answered."""
+        try:
+            body = json_body(visit.exchange.request)
+        except ValueError:
+            invalid_json(visit)
+            return None
+        bot = self._bot(body, visit.plugin)
+        fault = self._site.meet(bot, "mwai") if bot else ""
+        if http_fault(visit.exchange, fault, self._site.home) or refused(visit, fault):
+            return None
+        return body, bot, fault
 
     def _refusal(self, bot: BotSpec | None, fault: str, text: str, session: str) -> str:
         """Why the plugin does not ask the model; "" where it does."""
@@ -199,32 +206,14 @@ class Mwai:
             return "too-long"
         return "" if self._site.within_quota(session) else "quota"
 
-    def _refused_by_wordpress(self, exchange: Exchange, fault: str, headers: list[Header]) -> bool:
-        if fault == "nonce":
-            bad_nonce(exchange)
-        elif fault == "no-nonce":
-            fail(exchange, 401, "rest_forbidden", "That is not for you.", HEADERS)
-        elif fault == "members-only":
-            members_only(exchange)
-        elif fault == "no-route":
-            no_route(exchange)
-        elif fault == "invalid-json":
-            invalid_json(exchange, headers)
-        elif fault == "fatal":
-            fatal(exchange, headers)
-        else:
-            return False
-        return True
-
-    def _bot(self, body: dict[str, Any], plugin: str) -> tuple[BotSpec | None, bool]:
-        """The bot that a request names, and whether it names one; one that is not there is the
-        default one from version 3 on."""
+    def _bot(self, body: dict[str, Any], plugin: str) -> BotSpec | None:
+        """The bot that a request names; from version 3 on the default one for one unknown."""
         bot_id, custom = body.get("botId"), body.get("customId")
         bot = self._site.custom_bot(str(custom)) if custom else None
         bot = bot or (self._site.bot(str(bot_id), "mwai") if bot_id else None)
         if bot is None and version(plugin) >= (3,):
             bot = self._site.bot("default", "mwai")
-        return bot, bool(bot_id or custom)
+        return bot
 
     def _answer(self, told: Told, body: dict[str, Any], text: str, files: list[str]) -> None:
         plugin = told.bot.plugin
@@ -254,27 +243,19 @@ class Mwai:
 
     # The owner's API.
 
-    def _query(self, exchange: Exchange, plugin: str) -> None:
-        request, site = exchange.request, self._site
-        _, headers = self._session(request, plugin)
-        headers.append(("Allow", "POST"))
-        if request.headers.get("authorization", "") != f"Bearer {site.api_key}":
-            fail(exchange, 401, "rest_forbidden", "That is not for you.", headers)
+    def _query(self, visit: Visit) -> None:
+        site = self._site
+        if visit.exchange.request.headers.get("authorization", "") != f"Bearer {site.api_key}":
+            forbidden(visit)
             return
-        try:
-            body = json_body(request)
-        except ValueError:
-            invalid_json(exchange, headers)
+        asked = self._asked(visit)
+        if asked is None:
             return
-        bot, named = self._bot(body, plugin)
-        fault = site.meet(bot, "mwai") if bot else ""
-        if http_fault(exchange, fault, site.home):
-            return
-        if self._refused_by_wordpress(exchange, fault, headers):
-            return
-        told = Told(exchange, site, bot or _NOBODY, fault, headers, streams=False)
+        body, bot, fault = asked
+        headers = [*visit.headers, *visit.cookies, ("Allow", "POST")]
+        told = Told(visit.exchange, site, bot or _NOBODY, fault, headers, streams=False)
         message = body.get("message") or body.get("prompt")
-        if not named or not isinstance(message, str) or not message:
+        if not body.get("botId") or not isinstance(message, str) or not message:
             told.refuse("Which bot, and what?")
         elif bot is None or fault in _REFUSALS:
             told.refuse(_REFUSALS.get(fault, _REJECTED))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .php import version
-from .wordpress import fail
+from .php import php_json, version
+from .wordpress import JSON, fail, fatal
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Header
@@ -23,25 +24,81 @@ HEADERS: list[Header] = [
 ]
 
 
-def no_route(exchange: Exchange) -> None:
+_NO_CACHE: list[Header] = [("Cache-Control", "no-cache, must-revalidate, max-age=0")]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request to the plugin's routes.
+
+    Attributes:
+        session: who asks.
+        headers: of its answer, whatever it is.
+        cookies: further ones, once the plugin knows the visitor.
+    """
+
+    exchange: Exchange
+    plugin: str
+    session: str
+    headers: list[Header]
+    cookies: list[Header]
+
+
+def refuse(visit: Visit, status: int, message: str) -> None:
+    """Answer as the plugin does when it has not looked at the bot yet."""
+    body = php_json({"success": False, "message": message})
+    visit.exchange.respond(status, body, JSON, visit.headers)
+
+
+def no_route(visit: Visit) -> None:
     """Answer that there is no such route."""
-    fail(exchange, 404, "rest_no_route", "There is nothing at this address.", HEADERS)
+    _fail(visit, 404, "rest_no_route", "There is nothing at this address.")
 
 
-def bad_nonce(exchange: Exchange) -> None:
+def forbidden(visit: Visit) -> None:
+    """Answer that a nonce or a key is missing."""
+    _fail(visit, 401, "rest_forbidden", "That is not for you.")
+
+
+def bad_nonce(visit: Visit) -> None:
     """Answer that the nonce is dead."""
-    fail(exchange, 403, "rest_cookie_invalid_nonce", "Your cookie has gone stale.", HEADERS)
+    code, message = "rest_cookie_invalid_nonce", "Your cookie has gone stale."
+    fail(visit.exchange, 403, code, message, [*HEADERS, *_NO_CACHE])
 
 
-def members_only(exchange: Exchange) -> None:
+def members_only(visit: Visit) -> None:
     """Answer as a gate before the whole API."""
-    fail(exchange, 401, "rest_not_logged_in", "Members come in here, and nobody else.", HEADERS)
+    _fail(visit, 401, "rest_not_logged_in", "Members come in here, and nobody else.")
 
 
-def invalid_json(exchange: Exchange, headers: list[Header]) -> None:
+def invalid_json(visit: Visit) -> None:
     """Answer that the body is no JSON."""
     more = {"json_error_code": 4, "json_error_message": "Syntax"}
-    fail(exchange, 400, "rest_invalid_json", "That is no JSON.", headers, **more)
+    _fail(visit, 400, "rest_invalid_json", "That is no JSON.", **more)
+
+
+def _fail(visit: Visit, status: int, code: str, message: str, **data: object) -> None:
+    fail(visit.exchange, status, code, message, visit.headers, **data)
+
+
+def refused(visit: Visit, fault: str) -> bool:
+    """Answer with a fault that WordPress meets before the plugin; False for any other."""
+    if fault == "fatal":
+        fatal(visit.exchange, [*visit.headers, *_NO_CACHE])
+    elif fault in _FAULTS:
+        _FAULTS[fault](visit)
+    else:
+        return False
+    return True
+
+
+_FAULTS = {
+    "nonce": bad_nonce,
+    "no-nonce": forbidden,
+    "members-only": members_only,
+    "no-route": no_route,
+    "invalid-json": invalid_json,
+}
 
 
 def json_body(request: Received) -> dict[str, Any]:
