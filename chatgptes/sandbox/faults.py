@@ -127,7 +127,7 @@ _MWAI = {
     "no-end": "a whole answer, but no `end` event",
     "end-longer": "the `end` event has more of the answer than was streamed",
     "end-other": "the `end` event has another answer than was streamed",
-    "status-events": "the owner logs events: they come between the text",
+    "status-events": "the owner logs events: they come before the text",
     "unknown-events": "events and fields that nobody has heard of, around a good answer",
     "actions": "no text, but an action for the page's script",
     "notice": "PHP warnings in front of a good answer",

@@ -91,7 +91,7 @@ class Told:
         if plugin >= (3,):
             how = "estimated" if estimated else "tokens"
             body["usage"] |= {"price": None, "queries": 1, "accuracy": how}
-        if plugin >= (2, 8, 4):
+        if plugin >= (2, 8, 4) and (reply or not self.streams):
             body["responseId"] = f"resp_sandbox_{self.site.model.number()}"
         return self._with_token(body)
 
@@ -202,9 +202,9 @@ class Told:
 
     def _lives(self, answer: Answer, telling: Telling) -> None:
         for number, chunk in enumerate(answer):
-            if self.fault == "status-events" and number in (0, 3):
+            if self.fault == "status-events" and not number:
                 status = {"timestamp": 1.5, "subtype": "status", "visibility": "collapsed"}
-                telling.frame(event("live", _STATUS_TEXT, **status))
+                telling.frame(event("live", _STATUS_TEXT, **status) * 2)
             if self.fault == "unknown-events" and number in (0, 3):
                 telling.frame("retry: 10\nid: 7\n: a remark\nnonsense\n\n")
                 telling.frame(event("whisper", "not for you"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .php import php_json, version
-from .wordpress import JSON, fail, fatal
+from .wordpress import JSON, NO_CACHE, fail, fatal
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Header
@@ -22,9 +22,6 @@ HEADERS: list[Header] = [
     ("Access-Control-Expose-Headers", "X-WP-Total, X-WP-TotalPages, Link"),
     ("Access-Control-Allow-Headers", "Authorization, X-WP-Nonce, Content-Type"),
 ]
-
-
-_NO_CACHE: list[Header] = [("Cache-Control", "no-cache, must-revalidate, max-age=0")]
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def forbidden(visit: Visit) -> None:
 def bad_nonce(visit: Visit) -> None:
     """Answer that the nonce is dead."""
     code, message = "rest_cookie_invalid_nonce", "Your cookie has gone stale."
-    fail(visit.exchange, 403, code, message, [*HEADERS, *_NO_CACHE])
+    fail(visit.exchange, 403, code, message, [*HEADERS, NO_CACHE])
 
 
 def members_only(visit: Visit) -> None:
@@ -84,7 +81,7 @@ def _fail(visit: Visit, status: int, code: str, message: str, **data: object) ->
 def refused(visit: Visit, fault: str) -> bool:
     """Answer with a fault that WordPress meets before the plugin; False for any other."""
     if fault == "fatal":
-        fatal(visit.exchange, [*visit.headers, *_NO_CACHE])
+        fatal(visit.exchange, visit.headers)
     elif fault in _FAULTS:
         _FAULTS[fault](visit)
     else:

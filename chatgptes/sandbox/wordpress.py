@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange, Header
 
 JSON = "application/json; charset=UTF-8"
+NO_CACHE = ("Cache-Control", "no-cache, must-revalidate, max-age=0")
 
 
 def fail(
@@ -43,4 +44,4 @@ def fatal(exchange: Exchange, headers: Iterable[Header] = ()) -> None:
         "data": {"status": 500, "error": error},
         "additional_errors": [],
     }
-    exchange.respond(500, php_json(body), JSON, headers)
+    exchange.respond(500, php_json(body), JSON, [*headers, NO_CACHE])

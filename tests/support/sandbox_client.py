@@ -71,7 +71,10 @@ def fetch(
 
 def _read(connection: http.client.HTTPConnection, limit: int | None) -> Seen:
     response = connection.getresponse()
-    seen = Seen(response.status, {k.lower(): v for k, v in response.getheaders()}, b"")
+    seen = Seen(response.status, {}, b"")
+    for name, value in response.getheaders():
+        known = seen.headers.get(name.lower())
+        seen.headers[name.lower()] = value if known is None else f"{known}, {value}"
     try:
         seen.body = response.read(limit)
     except http.client.IncompleteRead as error:
