@@ -29,7 +29,7 @@ from .rest import NAMES as POWER_NAMES
 from .rest import Rest
 from .server import Server
 from .spec import BotSpec
-from .wordpress import JSON
+from .wordpress import JSON, NO_CACHE
 from .wpaicg import ACTIONS as WPAICG_ACTIONS
 from .wpaicg import Wpaicg
 
@@ -349,7 +349,7 @@ class Site:
         elif action in AIPKIT_ACTIONS:
             self._aipkit.handle(exchange)
         else:
-            exchange.respond(400, "0")
+            exchange.respond(400, "0", headers=[NO_CACHE])
 
     def _let_in(self, exchange: Exchange) -> bool:
         wanted = base64.b64encode(":".join(self.credentials).encode()).decode()

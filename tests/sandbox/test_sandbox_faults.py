@@ -132,7 +132,7 @@ EXPECTED: dict[str, dict[str, tuple[int, str]]] = {
         "model-error-mid": (200, '"The model gave up'),
         "model-empty": (200, '"The model sent nothing."'),
         "model-json": (200, '"The model sent nothing."'),
-        "model-length": (200, 'event: warning\ndata: {"error":" (Incomplete: max_output_tokens)"}'),
+        "model-length": (200, 'data: {"error":" (Incomplete: max_output_tokens)"}'),
         "model-no-end": (200, "event: done"),
     },
     "rest": COMMON
