@@ -1,4 +1,4 @@
-"""The sandbox's pages: tiny markup of its own, with what the two page dialects are known by."""
+"""The sandbox's pages: tiny markup of its own, with what its bots are known by."""
 
 from __future__ import annotations
 

@@ -364,6 +364,14 @@ def test_statuses(status: int, body: Any, name: str) -> None:
             assert "nonce" not in str(error).replace("Your nonce is bad.", "")
 
 
+@pytest.mark.parametrize(("status", "words"), [(400, "refused"), (403, "refused"), (500, "gave")])
+def test_refusals_claim_no_more_than_their_status_says(status: int, words: str) -> None:
+    error = MWAI.error_for(response({"success": False, "message": "No such type."}, status))
+    assert words in str(error)
+    assert "No such type." in str(error)
+    assert ("the model" in str(error)) is (status == 500)
+
+
 def test_codes_and_words_are_kept() -> None:
     error = MWAI.error_for(response(coded("rest_not_logged_in", 401), 401))
     assert (error.code, error.excerpt) == ("rest_not_logged_in", "Some words.")

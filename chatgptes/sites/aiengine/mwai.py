@@ -146,7 +146,7 @@ def _check_message(question: Question, message: str) -> None:
 
 
 def _headers(endpoint: Endpoint, **more: str) -> dict[str, str]:
-    # An empty nonce would be refused where none is refused, too, and a bad one on every version.
+    # Where no nonce is asked for (up to 1.9.99), a bad one is refused all the same.
     nonce = {"X-WP-Nonce": endpoint.nonce} if endpoint.nonce else {}
     return {**endpoint.headers, **nonce, **more}
 

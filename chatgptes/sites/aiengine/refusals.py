@@ -52,17 +52,17 @@ def plugin_refusal(message: object, url: str, status: int) -> RefusedError:
     """Return the error for the plugin's own way to say no.
 
     It claims nothing about the cause, because the site says nothing: neither that the model was
-    asked, nor that it was not.
+    asked, nor that it was not.  Only a status of 4xx says that it did not come so far.
     """
     said = clean_text(message)
-    return make_error(
-        RefusedError,
-        f"The bot gave no answer{quote_suffix(said)} Sites of this plugin do not tell whether a "
-        "limit, a rule, their settings or the model is the cause.",
-        url,
-        status,
-        said,
-    )
+    if 400 <= status < 500:
+        text = f"The site refused the request (status {status}){quote_suffix(said)}"
+    else:
+        text = (
+            f"The bot gave no answer{quote_suffix(said)} Sites of this plugin do not tell whether "
+            "a limit, a rule, their settings or the model is the cause."
+        )
+    return make_error(RefusedError, text, url, status, said)
 
 
 def error_for_object(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None:
