@@ -120,6 +120,13 @@ def test_a_root_that_only_the_page_names() -> None:
     assert [found.endpoint.url for found in MWAI.find(page)] == [SUBMIT]
 
 
+def test_the_page_is_searched_for_a_root_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr("chatgptes.sites.aiengine.page.rest_root", calls.append)
+    assert endpoints(*[element(restUrl=None)] * 50, element()) != []
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("root", ["https://b.test/wp-json", "http://a.test:81/wp-json"])
 def test_foreign_roots(root: str) -> None:
     with pytest.raises(UnexpectedFormatError, match="own host"):

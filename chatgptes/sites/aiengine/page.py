@@ -6,6 +6,7 @@ script fills it in and removes the attributes, so a page saved from a browser ha
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ def find_bots(page: BufferedResponse) -> list[FoundBot]:
     page = replace(page, body=body)
     found: list[FoundBot] = []
     bad: UnexpectedFormatError | None = None
+    # Looked for once at most: a page may hold thousands of elements.
+    page_root = functools.cache(lambda: rest_root(page) or "")
     for tag in tags(body, (_CONTAINER,)):
         read = attributes(tag, encoding)
         system = parse_json(read.get("data-system", ""))
@@ -48,6 +51,8 @@ def find_bots(page: BufferedResponse) -> list[FoundBot]:
         if not isinstance(system, dict):
             continue
         try:
+            if not string_or_empty(system.get("restUrl")):
+                system = {**system, "restUrl": page_root()}
             endpoint = _endpoint(page, system, params if isinstance(params, dict) else {})
         except UnexpectedFormatError as error:
             bad = bad or error
@@ -81,7 +86,7 @@ def _root(page: BufferedResponse, system: Mapping[Any, Any]) -> str:
 
     Sites with plain permalinks have `…/index.php?rest_route=`: a route goes behind that, too.
     """
-    written = string_or_empty(system.get("restUrl")) or rest_root(page) or ""
+    written = string_or_empty(system.get("restUrl"))
     return require_same_site(page.url, written).rstrip("/") if written else ""
 
 
