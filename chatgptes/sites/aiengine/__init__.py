@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..dialect import Dialect, KeyDialect
 from .mwai import Mwai
 from .owner import MwaiRest
 
@@ -10,5 +11,5 @@ __all__ = ["DIALECTS", "KEY_DIALECTS", "MWAI", "MWAI_REST"]
 MWAI = Mwai()
 MWAI_REST = MwaiRest()
 
-DIALECTS = (MWAI,)
-KEY_DIALECTS = (MWAI_REST,)
+DIALECTS: tuple[Dialect, ...] = (MWAI,)
+KEY_DIALECTS: tuple[KeyDialect, ...] = (MWAI_REST,)

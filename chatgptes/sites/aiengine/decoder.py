@@ -22,7 +22,7 @@ from ..text import (
 )  # fmt: skip
 from .memory import state_after
 from .page import header_nonce
-from .refusals import error_for_object, json_object, plugin_refusal
+from .refusals import error_for_object, is_known, json_object, plugin_refusal
 
 __all__ = ["MwaiDecoder"]
 
@@ -49,6 +49,8 @@ class MwaiDecoder(BodyDecoder):
         self._live: list[str] = []
         # The current nonce: all versions send it to whoever sent a good one.
         self.details.nonce = header_nonce(headers.get("x-wp-nonce")) or None
+
+    is_known = staticmethod(is_known)
 
     def _event(self, name: str, value: str) -> str:
         data = parse_event(value)

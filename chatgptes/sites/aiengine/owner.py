@@ -33,7 +33,7 @@ from ..dialect import (
 from ..errors import make_error
 from ..forms import check_images, check_web_search
 from ..text import clean_text, excerpt, site_said, without_surrogates
-from .refusals import NO_ROUTE, error_for_object, error_for_response, json_object
+from .refusals import NO_ROUTE, error_for_object, error_for_response, is_known, json_object
 
 __all__ = ["MwaiRest"]
 
@@ -128,6 +128,8 @@ class MwaiRest:
 
 class _Decoder(BodyDecoder):
     """Decodes the answer of one turn.  See `Decoder`."""
+
+    is_known = staticmethod(is_known)
 
     def _event(self, name: str, value: str) -> str:
         return ""

@@ -27,6 +27,7 @@ __all__ = [
     "NO_ROUTE",
     "error_for_object",
     "error_for_response",
+    "is_known",
     "json_object",
     "plugin_refusal",
 ]
@@ -40,12 +41,13 @@ _NONCE_CODES = frozenset({"rest_cookie_invalid_nonce", "rest_forbidden"})
 
 def json_object(body: bytes) -> dict[Any, Any] | None:
     """Return the JSON object of a body, in front of which PHP warnings may stand, or None."""
-    data = parse_json(body, _is_known)
+    data = parse_json(body, is_known)
     return data if isinstance(data, dict) else None
 
 
-def _is_known(data: dict[Any, Any]) -> bool:
-    return "success" in data or "code" in data
+def is_known(data: object) -> bool:
+    """Tell whether a JSON value is an object that the plugin or WordPress answers."""
+    return isinstance(data, dict) and ("success" in data or "code" in data)
 
 
 def plugin_refusal(message: object, url: str, status: int) -> RefusedError:
