@@ -19,7 +19,7 @@
         - ChallengeError: a bot check stands before the site; never retried, never solved
         - RateLimitError: 429
         - QuotaError: the bot's own limit for visitors
-        - RefusedError: the site said no before the model was asked
+        - RefusedError: the site said no, before the model was asked or (`mwai`) maybe after
         - AuthenticationError: the owner's key is wrong, missing or not allowed
         - UpstreamError: the site's model failed
         - StreamInterruptedError: the answer broke after its first text
@@ -233,7 +233,11 @@ class QuotaError(ResponseError):
 
 
 class RefusedError(ResponseError):
-    """The site said no before the model was asked; its own words are in the message.
+    """The site said no; its own words are in the message.
+
+    Sites with AI Power say so before the model is asked.  Those with AI Engine (`mwai`) answer a
+    used-up limit, a banned word, a missing key and a failing model in one and the same form, so
+    there it may be any of these.
 
     Attributes:
         blocked: a firewall before the site refuses this address, whatever the message (bool).

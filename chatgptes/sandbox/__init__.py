@@ -3,8 +3,8 @@
     with chatgptes.sandbox.Site() as site:
         print(chatgptes.Client(site.url).chat("Hello"))
 
-It speaks the three dialects over real sockets, needs the standard library only, and knows nothing
-of the library's own reading of them: where the two disagree, one of them is wrong.
+It speaks every dialect of both plugins over real sockets, needs the standard library only, and
+knows nothing of the library's own reading of them: where the two disagree, one of them is wrong.
 `python -m chatgptes.sandbox` serves a site until it is stopped.
 """
 

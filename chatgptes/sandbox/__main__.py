@@ -68,6 +68,7 @@ def listing(site: Site, *, faults: bool = False) -> str:
         f"The staging pages want the user {user!r} and the password {password!r}.",
         f"Over the REST API ({site.api_root}) bot {site.rest_bot} answers to the key",
         f"  {site.api_key}",
+        "and so does every bot of the engine pages, by its name (“default”).",
     ]
     if faults:
         lines += ["and these bots fail:"]

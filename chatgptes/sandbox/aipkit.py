@@ -88,7 +88,7 @@ class Aipkit:
             else:
                 _succeed(exchange, {"nonce": site.nonces.current(NONCE)})
         else:
-            exchange.respond(400, "0")
+            exchange.respond(400, "0", headers=_NO_CACHE)
 
     # Step 1: the message is left at the site, for a key.
 
@@ -104,7 +104,7 @@ class Aipkit:
         written = request.form.get("image_inputs", "")
         images, problem = from_json(written) if written else ([], "")
         if fault == "unknown-action":
-            exchange.respond(400, "0")
+            exchange.respond(400, "0", headers=_NO_CACHE)
         elif fault == "cache-nonce":
             _fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
         elif fault == "cache-embed" or self._foreign(request, bot):

@@ -21,6 +21,13 @@ def event(data: object, name: str = "", **fields: str) -> str:
     return "\n".join([*lines, f"data: {php_json(data, ascii_only=False)}"]) + "\n\n"
 
 
+def _citation(name: str) -> dict[str, Any]:
+    title = f"Example {name.upper()}"
+    where = {"start_char_index": 0, "end_char_index": 0, "cited_text": ""}
+    source = {"url": f"https://example.com/{name}", "title": title, "source_title": title}
+    return {"type": "url_citation", **source, **where}
+
+
 class AnswerEvents:
     """One answer's events."""
 
@@ -28,6 +35,7 @@ class AnswerEvents:
         self._bot = bot
         self._fault = fault
         self._number = site.model.number()
+        self._id = f"resp_sandbox_{self._number}"
         self._searches = (
             bot.state and exchange.request.query.get("frontend_web_search_active") == "true"
         )
@@ -56,10 +64,11 @@ class AnswerEvents:
             telling.frame("retry: 10\nid: 7\n: a remark\nnonsense\n\n")
             telling.frame(event({"delta": "not for you"}, "whisper"))
         if version(self._bot.plugin) >= (2, 3, 69):
-            status = {"type": "response.created", "status": "in_progress"}
+            status = {"type": "response.created", "status": "in_progress", "response_id": self._id}
             telling.frame(event(status, "status"))
         if self._searches:
-            telling.frame(event({"type": "response.web_search_call.searching"}, "status"))
+            step = {"type": "response.web_search_call.searching", "item_id": "ws_sandbox"}
+            telling.frame(event({**step, "output_index": 0}, "status"))
         telling.chunk(event({"delta": ""}))
         telling.chunk(event({"delta": first}))
         for chunk in chunks:
@@ -69,17 +78,18 @@ class AnswerEvents:
 
     def _end(self, answer: Answer) -> None:
         telling = self._telling
+        citations = [_citation("a"), _citation("b")] if self._bot.state else []
+        if citations:
+            telling.frame(event(citations[:1], "citations"))
+        if answer.finish:
+            telling.frame(event({"id": self._id}, "openai_response_id"))
         if answer.finish == "length":
             told = " (Incomplete: max_output_tokens)"
-            telling.frame(event({"error": told}, "warning"))
-        telling.frame(event({"id": f"resp_sandbox_{self._number}"}, "openai_response_id"))
+            telling.frame(event({"error": told}, "warning", id="warn-sandbox"))
         done: dict[str, Any] = {"finished": True}
-        if self._bot.state:
-            done["citations"] = citations = [
-                {"type": "url_citation", "url": "https://example.com/a", "title": "Example A"},
-                {"type": "url_citation", "url": "https://example.com/b", "title": "Example B"},
-            ]
-            telling.frame(event(citations[:1], "citations"))
+        if citations:
+            done["citations"] = citations
+            telling.frame(event(citations, "citations"))
         if self._fault != "no-done":
             telling.last(event(done, "done"))
         telling.close()

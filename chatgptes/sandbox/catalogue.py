@@ -9,6 +9,7 @@ from .spec import BotSpec
 
 NEW, MIDDLE, OLD = "2.4.71", "2.3.93", "2.3.20"
 CLASSIC, GLUED, OLDEST = "1.9.18", "1.8.85", "1.8.79"
+ENGINE, ENGINE_OLD, ENGINE_OLDEST = "3.6.2", "2.2.95", "1.9.99"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class PageSpec:
     Attributes:
         name: its name, and its path: "/" for "front", else "/NAME/".
         about: one line on what it is there for.
-        shows: (bot id, kind) pairs; kinds are "shortcode", "widget", "inline" and "popup".
+        shows: (bot id, kind) pairs; kinds are "shortcode", "widget", "inline", "popup", and of an
+            `mwai` bot "engine" and "engine-window".
         trick: what is special about the page, for `pages` to do; "" for nothing.
     """
 
@@ -43,6 +45,16 @@ _GOOD_BOTS = (
     BotSpec("33", "Glued", "wpaicg", GLUED),
     BotSpec("34", "Oldest", "wpaicg", OLDEST),
     BotSpec("35", "Oldest plain", "wpaicg", OLDEST, streams=False),
+    BotSpec("default", "Stand-in", "mwai", ENGINE),
+    BotSpec("second", 'Zoë "Q" & <b>', "mwai", ENGINE),
+    BotSpec("tailored", "Tailored", "mwai", ENGINE, custom="c0ffee5eed0123456789abcdef012345"),
+    BotSpec("my_custom", "Customised", "mwai", ENGINE, custom="my_custom"),
+    BotSpec("short", "Terse", "mwai", ENGINE, longest=20),
+    BotSpec("looker", "Looker", "mwai", ENGINE, images=True, uploads=3),
+    BotSpec("painter", "Painter", "mwai", ENGINE, paints=True),
+    BotSpec("careful", "Careful", "mwai", ENGINE, consent=True),
+    BotSpec("veteran", "Veteran", "mwai", ENGINE_OLD, images=True),
+    BotSpec("ancient", "Ancient", "mwai", ENGINE_OLDEST, images=True),
 )
 
 _GOOD_PAGES = (
@@ -69,6 +81,29 @@ _GOOD_PAGES = (
     PageSpec("classic-old", "1.8.79 and its habits, streaming", (("34", "shortcode"),)),
     PageSpec("classic-old-plain", "1.8.79 and its habits, not streaming", (("35", "shortcode"),)),
     PageSpec("mixed", "both generations on one page", (("31", "shortcode"), ("5", "inline"))),
+    PageSpec("engine", "the other plugin, AI Engine 3.6.2", (("default", "engine"),)),
+    PageSpec("engine-window", "a floating bot of it", (("second", "engine-window"),)),
+    PageSpec("engine-two", "two bots of it", (("default", "engine"), ("second", "engine"))),
+    PageSpec("engine-both", "one in the page, one on every page of the site",
+             (("default", "engine"), ("second", "engine-window"))),
+    PageSpec("engine-twice", "one bot as window and in the page",
+             (("second", "engine-window"), ("second", "engine"))),
+    PageSpec("engine-tailored", "a bot customised in its shortcode", (("tailored", "engine"),)),
+    PageSpec("engine-custom", "a bot that has no name but its custom one",
+             (("my_custom", "engine"),)),
+    PageSpec("engine-short", "takes 20 characters", (("short", "engine"),)),
+    PageSpec("engine-images", "takes three images", (("looker", "engine"),)),
+    PageSpec("engine-painter", "answers with a picture", (("painter", "engine"),)),
+    PageSpec("engine-consent", "asks for consent first", (("careful", "engine"),)),
+    PageSpec("engine-old", "AI Engine 2.2.95, in a sub-folder: the page has the nonce",
+             (("veteran", "engine"),)),
+    PageSpec("engine-ancient", "AI Engine 1.9.99, in a sub-folder: no nonces",
+             (("ancient", "engine"),)),
+    PageSpec("engine-query", "plain permalinks", (("default", "engine"),), "rest-query"),
+    PageSpec("engine-discussions", "a list of old chats beside the bot",
+             (("default", "engine"),), "discussions"),
+    PageSpec("plugins", "bots of both plugins on one page",
+             (("default", "engine"), ("5", "inline"))),
     PageSpec("staging", "behind HTTP basic auth (Site.credentials)", (("5", "inline"),), "auth"),
     PageSpec("staging-classic", "the same, classic", (("0", "shortcode"),), "auth"),
     PageSpec("long", "200 KB of text before the bot", (("5", "inline"),), "long"),
@@ -105,6 +140,10 @@ _BAD_PAGES = (
     PageSpec("broken-cut", "the page ends inside the bot's tag", (("5", "inline"),), "cut-tag"),
     PageSpec("foreign", "an ajaxUrl on another host", (("5", "inline"),), "foreign"),
     PageSpec("foreign-classic", "an ajax_url on another host", (("0", "shortcode"),), "foreign"),
+    PageSpec("foreign-engine", "a restUrl on another host", (("default", "engine"),), "foreign"),
+    PageSpec("engine-saved", "saved from a browser: the bot's attributes are gone",
+             (("default", "engine"),), "saved"),
+    PageSpec("engine-nobot", "AI Engine's list of old chats, and no bot", (), "discussions"),
     PageSpec("moved-away", "a redirect to another host (that would answer)", (), "moved-away"),
     PageSpec("moved-loop", "a redirect to itself", (), "moved-loop"),
     PageSpec("moved-nowhere", "a redirect without a Location", (), "moved-nowhere"),
@@ -145,6 +184,7 @@ _FAULTY = {
     "classic": ("fault-classic-", "wpaicg", CLASSIC, True, "shortcode", 2000),
     "plain": ("fault-plain-", "wpaicg", CLASSIC, False, "shortcode", 3000),
     "old": ("fault-old-", "wpaicg", OLDEST, True, "shortcode", 4000),
+    "mwai": ("fault-mwai-", "mwai", ENGINE, True, "engine", 6000),
 }
 
 
@@ -152,8 +192,9 @@ def _faulty() -> tuple[list[BotSpec], list[PageSpec]]:
     bots, pages = [], []
     for where, (prefix, dialect, plugin, streams, kind, first) in _FAULTY.items():
         for number, (name, about) in enumerate(FAULTS.get(where, FAULTS["classic"]).items(), first):
-            bots.append(BotSpec(str(number), name, dialect, plugin, streams, fault=name))
-            shows = ((str(number), kind),)
+            bot_id = f"fault-{name}" if dialect == "mwai" else str(number)
+            bots.append(BotSpec(bot_id, name, dialect, plugin, streams, fault=name))
+            shows = ((bot_id, kind),)
             pages.append(PageSpec(prefix + name, f"always: {about}", shows))
     return bots, pages
 

@@ -1,7 +1,7 @@
 """What can go wrong on a site, by name.
 
 `FAULTS[where][name]` is a line that says what the name means.  `where` is the kind of bot:
-"aipkit", "classic" (one that streams), "plain" (a classic one that does not) and "rest".
+"aipkit", "classic" (one that streams), "plain" (a classic one that does not), "rest" and "mwai".
 The same name means the same cause everywhere; what the client sees of it differs by dialect.
 """
 
@@ -113,6 +113,38 @@ _REST = {
     "no-reply": "200 without a reply in it",
 }
 
+_MWAI = {
+    "no-nonce": "401: the nonce did not arrive",
+    "members-only": "401 of a gate before the whole REST API",
+    "no-route": "404: the plugin is gone",
+    "invalid-json": "400: the body is no JSON",
+    "message-empty": "403: the message counts as empty, or no bot is named",
+    "unknown-bot": "no such bot, as versions before 3 tell it",
+    "too-long": "the message is too long for the bot",
+    "moderation": "the message is flagged by moderation",
+    "no-environment": "the owner has chosen no service for the model",
+    "fatal": "500: a fatal error of the site, with its file paths",
+    "no-end": "a whole answer, but no `end` event",
+    "end-longer": "the `end` event has more of the answer than was streamed",
+    "end-other": "the `end` event has another answer than was streamed",
+    "status-events": "the owner logs events: they come before the text",
+    "unknown-events": "events and fields that nobody has heard of, around a good answer",
+    "actions": "no text, but an action for the page's script",
+    "notice": "PHP warnings in front of a good answer",
+    "json-type": "a good stream under the type of JSON",
+    "whole": "a good answer in one piece where a stream was asked for",
+}
+
+_ASIDE_MWAI = {
+    "session-members-only": "no session: 401 of a gate before the whole REST API",
+    "session-no-nonce": "a session without a nonce",
+    "session-http-500": "no session: 500 with an HTML page",
+    "upload-refused": "400: the site does not take the file",
+    "upload-nonce": "403: the nonce is refused when the file comes",
+    "upload-no-id": "200, but no id for the file",
+    "upload-fatal": "500: a fatal error of the site when the file comes",
+}
+
 _CLASSIC_STREAM = {
     "assistant": "a good answer in the events of a bot backed by assistants",
     "assistant-error": "such a bot's assistant_error",
@@ -131,13 +163,18 @@ FAULTS = MappingProxyType(
         },
         "rest": _REST | _MODEL | _HTTP
         | {"cut": "the connection breaks in mid-body", "stall": "silence in mid-body"},
+        "mwai": _BEFORE | _MWAI | _MODEL | _STREAM | _HTTP,
     }
 )  # fmt: skip
 """Where -> name -> one line on what it means.
 
 Each has a bot that always meets it: on the pages "fault-NAME" (aipkit), "fault-classic-NAME",
-"fault-plain-NAME" and "fault-old-NAME" (classic 1.8.79), and in `Site.rest_bots`.
+"fault-plain-NAME" and "fault-old-NAME" (classic 1.8.79), "fault-mwai-NAME", and in
+`Site.rest_bots`.
 """
+
+ASIDE = MappingProxyType({"mwai": _ASIDE_MWAI})
+"""As `FAULTS`, for what only some turns come by: a client's first one, and one with an image."""
 
 CHALLENGE = """<!doctype html>
 <html lang="en"><head><title>Just a moment...</title></head>

@@ -1,4 +1,4 @@
-"""The sandbox's pages: tiny markup of its own, with what the two page dialects are known by."""
+"""The sandbox's pages: tiny markup of its own, with what its bots are known by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import aipkit, wpaicg
+from . import aipkit, mwai_page, wpaicg
 from .catalogue import BOTS, PageSpec
 from .faults import http_fault
 from .php import php_json, version
@@ -54,6 +54,8 @@ def _show(exchange: Exchange, site: Site, page: PageSpec) -> None:
     headers = []
     if page.trick not in ("rest-tag", "rest-none"):
         root = f"{site.home}?rest_route=/" if page.trick == "rest-query" else site.api_root
+        if page.name in ("engine-old", "engine-ancient"):
+            root = f"{mwai_page.root(site, BOTS['mwai', page.shows[0][0]].plugin)}/"
         headers.append(("Link", f'<{root}>; rel="https://api.w.org/"'))
     if page.trick == "cookie":
         headers.append(("Set-Cookie", "sandbox_visitor=1; Path=/; HttpOnly"))
@@ -87,12 +89,16 @@ def _page(site: Site, page: PageSpec) -> str:
         head.append(f"<script>\nvar wpaicgParams = {php_json(params)};\n</script>")
     elements = []
     for number, (bot_id, kind) in enumerate(page.shows):
-        if kind in ("shortcode", "widget"):
+        if kind.startswith("engine"):
+            elements.append(mwai_page.element(site, page, BOTS["mwai", bot_id], kind))
+        elif kind in ("shortcode", "widget"):
             elements.append(_classic_element(site, page, BOTS["wpaicg", bot_id], kind))
         else:
             broken = page.trick == "broken-json" or (page.trick == "broken-first" and number == 0)
             bot = BOTS["aipkit", bot_id]
             elements.append(_aipkit_element(site, page, bot, kind, broken=broken))
+    if page.trick == "discussions":
+        elements.append(mwai_page.discussions(site))
     body = _around(page, "\n".join(elements))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'

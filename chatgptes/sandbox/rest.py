@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from .bot import Message, ModelDropped, ModelError, ModelSpoke
 from .faults import http_fault
 from .php import php_json
+from .wordpress import JSON, fail, fatal
 
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .site import Site
     from .spec import BotSpec
 
-_JSON = "application/json; charset=UTF-8"
+NAMES = ("aipkit/v1",)
+
 _PREFIX = "aipkit/v1/chat/"
 _REFUSALS = {
     "access-off": (403, "rest_aipkit_api_access_disabled", "The owner has not opened this door."),
@@ -33,45 +35,40 @@ class Rest:
     def handle(self, exchange: Exchange, route: str) -> None:
         """Answer a request for `route`, the part behind the API's root."""
         request, site = exchange.request, self._site
-        route = route.strip("/")
-        if not route:
-            body = {"name": "Sandbox", "namespaces": ["aipkit/v1"], "url": site.home}
-            exchange.respond(200, php_json(body), _JSON)
-            return
         bot_id = route.removeprefix(_PREFIX).removesuffix("/message")
         if route != f"{_PREFIX}{bot_id}/message" or not bot_id.isdecimal():
-            _fail(exchange, *_REFUSALS["no-route"])
+            fail(exchange, *_REFUSALS["no-route"])
             return
         if request.method != "POST":
-            _fail(exchange, *_REFUSALS["no-route"])
+            fail(exchange, *_REFUSALS["no-route"])
             return
         if request.headers.get("authorization", "") != f"Bearer {site.api_key}":
-            _fail(exchange, *_REFUSALS["wrong-key"])
+            fail(exchange, *_REFUSALS["wrong-key"])
             return
         bot = site.bot(bot_id, "aipkit")
         fault = site.meet(bot, "rest") if bot else ""
         if http_fault(exchange, fault, site.home):
             return
         if fault in _REFUSALS:
-            _fail(exchange, *_REFUSALS[fault])
+            fail(exchange, *_REFUSALS[fault])
         elif bot is None or fault == "unknown-bot":
-            _fatal(exchange)
+            fatal(exchange)
         else:
             self._answer(exchange, bot, fault)
 
     def _answer(self, exchange: Exchange, bot: BotSpec, fault: str) -> None:
         messages = _messages(exchange.request.body)
         if messages is None:
-            _fail(exchange, 400, "rest_invalid_param", "The messages are not what they should be.")
+            fail(exchange, 400, "rest_invalid_param", "The messages are not what they should be.")
             return
         try:
             reply = self._reply(messages, fault)
         except ModelError as error:
             status = 500 if fault.endswith("-old") else error.status
-            _fail(exchange, status, "api_error", f"The model said no ({error.status}): {error}")
+            fail(exchange, status, "api_error", f"The model said no ({error.status}): {error}")
             return
         except ModelDropped:
-            _fail(exchange, 500, "api_error", "The model hung up.")
+            fail(exchange, 500, "api_error", "The model hung up.")
             return
         spent = [sum(len(m["content"].split()) for m in messages), len(reply.split())]
         body: dict[str, Any] = {
@@ -86,12 +83,12 @@ class Rest:
             del body["reply"]
         text = php_json(body)
         if fault in ("cut", "stall"):
-            exchange.start(200, _JSON)
+            exchange.start(200, JSON)
             exchange.write(text[: len(text) // 2])
             exchange.cut() if fault == "cut" else exchange.stall()
             exchange.write(text[len(text) // 2 :])
             return
-        exchange.respond(200, text, _JSON)
+        exchange.respond(200, text, JSON)
 
     def _reply(self, messages: list[Message], fault: str) -> str:
         answer = self._site.model.ask(messages, fault.removesuffix("-old"))
@@ -113,26 +110,3 @@ def _messages(body: bytes) -> list[Message] | None:
     if not known or not pairs or pairs[-1][0] != "user":
         return None
     return [{"role": role, "content": text} for role, text in pairs]
-
-
-def _fail(exchange: Exchange, status: int, code: str, message: str) -> None:
-    body = {"code": code, "message": message, "data": {"status": status}}
-    exchange.respond(status, php_json(body), _JSON)
-
-
-def _fatal(exchange: Exchange) -> None:
-    # A real site tells strangers where its files are.  A client should not pass that on.
-    error = {
-        "type": 1,
-        "message": "A wrong type came back in /srv/sandbox/secret/path/bots.php:28\nStack trace:"
-        "\n#0 /srv/sandbox/secret/path/rest.php(7): settings()\n#1 {main}\n  thrown",
-        "file": "/srv/sandbox/secret/path/bots.php",
-        "line": 28,
-    }
-    body = {
-        "code": "internal_server_error",
-        "message": '<p>This site has <b>broken down</b>.</p><p><a href="https://example.com/">'
-        "What to do</a></p>",
-        "data": {"status": 500, "error": error},
-    }
-    exchange.respond(500, php_json(body), _JSON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 import threading
 import time
@@ -18,12 +19,17 @@ from .aipkit import Aipkit
 from .bot import Message, Model, Scripted
 from .catalogue import BOTS, DEFAULT_BOT, PAGES, REST_BOTS
 from .exchange import Exchange
-from .faults import FAULTS
+from .faults import ASIDE, FAULTS
+from .mwai import NAMES as ENGINE_NAMES
+from .mwai import NEWEST, Mwai
 from .nonces import Nonces
+from .php import php_json
 from .request import Received
+from .rest import NAMES as POWER_NAMES
 from .rest import Rest
 from .server import Server
 from .spec import BotSpec
+from .wordpress import JSON, NO_CACHE
 from .wpaicg import ACTIONS as WPAICG_ACTIONS
 from .wpaicg import Wpaicg
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     import ssl
 
 _AJAX = "wp-admin/admin-ajax.php"
+_API = re.compile(r"(?:engine-(?P<plugin>[\d.]+)/)?wp-json(?P<route>/.*)?")
 
 
 class Site:
@@ -102,6 +109,7 @@ class Site:
         self._lock = threading.Lock()
         self._server: Server | None = None
         self._wpaicg, self._aipkit, self._rest = Wpaicg(self), Aipkit(self), Rest(self)
+        self._mwai = Mwai(self)
 
     # Running it.
 
@@ -227,7 +235,7 @@ class Site:
         Raises:
             ValueError: there is no fault of this name (`FAULTS` has them).
         """
-        if not any(fault in names for names in FAULTS.values()):
+        if not any(fault in names for names in (*FAULTS.values(), *ASIDE.values())):
             raise ValueError(f"No fault is called {fault!r}; see chatgptes.sandbox.FAULTS.")
         with self._lock:
             self._queue += [fault] * times
@@ -263,6 +271,10 @@ class Site:
         """The bot with this id, or None."""
         return BOTS.get((dialect, bot_id))
 
+    def custom_bot(self, custom: str) -> BotSpec | None:
+        """The `mwai` bot that a page has customised under this name, or None."""
+        return next((bot for bot in BOTS.values() if custom and bot.custom == custom), None)
+
     def within_quota(self, visitor: str) -> bool:
         """Count a turn of `visitor`; False if that is one too many."""
         if self.quota is None or not visitor:
@@ -275,6 +287,10 @@ class Site:
         """The fault that this step of a turn meets, or ""."""
         if bot.fault and belongs(bot.fault, where, step):
             return bot.fault
+        return self.meet_aside(where, step)
+
+    def meet_aside(self, where: str, step: int) -> str:
+        """The fault of `next()` that this step meets, whichever bot it is for, or ""."""
         with self._lock:
             for at, fault in enumerate(self._queue):
                 if belongs(fault, where, step):
@@ -298,12 +314,26 @@ class Site:
         path = request.path.removeprefix(base)
         if path in (_AJAX, f"staging/{_AJAX}"):
             self._ajax(exchange, guarded=path != _AJAX)
-        elif path.startswith("wp-json/") or path == "wp-json":
-            self._rest.handle(exchange, path.removeprefix("wp-json"))
-        elif not path and "rest_route" in request.query:
-            self._rest.handle(exchange, request.query["rest_route"])
+        elif path in ("", "index.php") and "rest_route" in request.query:
+            self._api(exchange, request.query["rest_route"])
+        elif match := _API.fullmatch(path):
+            self._api(exchange, match["route"] or "", match["plugin"] or "")
         else:
             self._page(exchange, path)
+
+    def _api(self, exchange: Exchange, route: str, engine: str = "") -> None:
+        """Answer a request to the REST API: the site's, or of one with that AI Engine alone."""
+        route = route.strip("/")
+        if not route:
+            names = ENGINE_NAMES if engine else (*POWER_NAMES, *ENGINE_NAMES)
+            known: dict[str, object] = {"namespaces": ["oembed/1.0", *names, "wp/v2"]}
+            if exchange.request.query.get("_fields") != "namespaces":
+                known = {"name": "Sandbox", **known, "url": self.home}
+            exchange.respond(200, php_json(known), JSON)
+        elif engine or route.startswith(("mwai/", "mwai-ui/")):
+            self._mwai.handle(exchange, route, engine or NEWEST)
+        else:
+            self._rest.handle(exchange, route)
 
     def _ajax(self, exchange: Exchange, *, guarded: bool) -> None:
         if guarded and not self._let_in(exchange):
@@ -319,7 +349,7 @@ class Site:
         elif action in AIPKIT_ACTIONS:
             self._aipkit.handle(exchange)
         else:
-            exchange.respond(400, "0")
+            exchange.respond(400, "0", headers=[NO_CACHE])
 
     def _let_in(self, exchange: Exchange) -> bool:
         wanted = base64.b64encode(":".join(self.credentials).encode()).decode()
@@ -342,10 +372,12 @@ class Site:
 
 def belongs(fault: str, where: str, step: int) -> bool:
     """Can a bot of this kind meet `fault` at this step of a turn?"""
+    if fault in ASIDE.get(where, ()):
+        return step == (0 if fault.startswith("session-") else 1)
     if fault not in FAULTS[where]:
         return False
     first = where == "aipkit" and (fault.startswith("cache-") or fault == "unknown-action")
-    return first == (step == 1)
+    return step == (1 if first else 2)
 
 
 __all__ = ["Site"]

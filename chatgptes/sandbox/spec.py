@@ -12,7 +12,7 @@ class BotSpec:
     Attributes:
         id: its id (str).
         name: its name (str).
-        dialect: "wpaicg" or "aipkit"; an `aipkit` bot can be reached over REST too.
+        dialect: "wpaicg", "aipkit" or "mwai"; the last two can be reached over REST too.
         plugin: the plugin version whose habits it has.
         streams: it streams (a classic bot may not; the others always do).
         fault: the name of a fault that every turn with it meets, or "".
@@ -20,6 +20,11 @@ class BotSpec:
         images: it takes images.
         consent: its page asks for consent.
         cookie: its turns need the cookie that its page sets.
+        custom: what an `mwai` bot is called that its page has customised; the page names it by
+            this alone where it is the id, too.
+        longest: characters of the longest message that an `mwai` bot takes.
+        uploads: how many files an `mwai` bot takes with a message, if it takes any.
+        paints: it answers with pictures (`mwai`).
     """
 
     id: str
@@ -32,3 +37,7 @@ class BotSpec:
     images: bool = False
     consent: bool = False
     cookie: bool = False
+    custom: str = ""
+    longest: int = 512
+    uploads: int = 1
+    paints: bool = False

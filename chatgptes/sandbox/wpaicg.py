@@ -88,7 +88,7 @@ class Wpaicg:
         if http_fault(exchange, fault, site.home):
             return
         if fault == "unknown-action":
-            exchange.respond(400, "0")
+            exchange.respond(400, "0", headers=_NO_CACHE)
         elif fault == "nonce":
             self._refuse_nonce(exchange, bot)
         elif fault in ("box", "box-known"):
@@ -265,13 +265,14 @@ class _Stream:
             self._telling.frame(self._data({"error": error}))
             return
         # The plugin pastes each word into its frame as it is: a quote or a line break in the text
-        # makes frames that are no JSON.
-        for number, word in enumerate(message.split(" ")):
-            text = word if number == 0 else f" {word}"
-            self._telling.frame(
-                f'event: message\ndata: {{"choices":[{{"delta":{{"content":"{text}"}}}}]}}\n\n'
-            )
-        self._telling.frame('data: {"choices":[{"finish_reason":"stop"}]}\n\n')
+        # makes frames that are no JSON.  It says all of it twice.
+        words = enumerate(message.split(" "))
+        texts = [word if number == 0 else f" {word}" for number, word in words]
+        for _ in range(2):
+            for text in texts:
+                choices = f'{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}'
+                self._telling.frame(f"event: message\ndata: {choices}\n\n")
+            self._telling.frame('data: {"choices":[{"finish_reason":"stop"}]}\n\n')
 
     def _start(self) -> None:
         if not self._exchange.started:

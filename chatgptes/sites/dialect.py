@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+from uuid import uuid4
 
 from ..errors import ChatGptEsError, RefusedError
 from ..values.http import Headers, Limits, Request
@@ -109,6 +110,7 @@ class Question:
         state: the `ReplyDetails.state` of the conversation's last turn.
         web_search: ask the bot to search the web.
         images: sent along with the prompt.
+        id: a random id, new for each question.
     """
 
     endpoint: Endpoint
@@ -119,6 +121,7 @@ class Question:
     state: Mapping[str, str] = field(default_factory=dict)
     web_search: bool = False
     images: tuple[Image, ...] = ()
+    id: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(slots=True)

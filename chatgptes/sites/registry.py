@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import aipower
+from . import aiengine, aipower
 from .dialect import Dialect, KeyDialect
 
 __all__ = ["DIALECTS", "KEY_DIALECTS"]
 
-_PLUGINS = (aipower,)
+_PLUGINS = (aipower, aiengine)
 
 DIALECTS: tuple[Dialect, ...] = tuple(each for plugin in _PLUGINS for each in plugin.DIALECTS)
 """Those whose bots pages show."""

@@ -71,12 +71,9 @@ def test_a_page_without_bots() -> None:
 
 
 def test_dialects_by_name() -> None:
-    assert [speaks.name for speaks in DIALECTS] == ["aipkit", "wpaicg"]
-    assert [dialect(name).name for name in ("aipkit", "wpaicg", "rest")] == [
-        "aipkit",
-        "wpaicg",
-        "rest",
-    ]
+    assert [speaks.name for speaks in DIALECTS] == ["aipkit", "wpaicg", "mwai"]
+    names = ["aipkit", "wpaicg", "rest", "mwai", "mwai-rest"]
+    assert [dialect(name).name for name in names] == names
     with pytest.raises(KeyError):
         dialect("other")
 

@@ -71,7 +71,10 @@ def fetch(
 
 def _read(connection: http.client.HTTPConnection, limit: int | None) -> Seen:
     response = connection.getresponse()
-    seen = Seen(response.status, {k.lower(): v for k, v in response.getheaders()}, b"")
+    seen = Seen(response.status, {}, b"")
+    for name, value in response.getheaders():
+        known = seen.headers.get(name.lower())
+        seen.headers[name.lower()] = value if known is None else f"{known}, {value}"
     try:
         seen.body = response.read(limit)
     except http.client.IncompleteRead as error:
@@ -162,6 +165,57 @@ def ask_rest(site: Site, content: str, *, bot: str = "", **headers: str) -> Seen
     return fetch(url, body=body, headers=sent | headers)
 
 
+def engine_bot(page: str, attribute: str = "system") -> dict[str, Any]:
+    """The first AI Engine bot's `data-system` on a page, or another of its attributes."""
+    match = re.search(rf"<div class='mwai-chatbot-container' [^>]*?data-{attribute}='(.*?)'", page)
+    assert match
+    found: dict[str, Any] = json.loads(html.unescape(match[1]))
+    return found
+
+
+def engine_nonce(bot: dict[str, Any]) -> dict[str, str]:
+    """The header with such a bot's nonce; none where the site has no sessions."""
+    nonce = bot["restNonce"]
+    if nonce is None:
+        session = fetch(f"{bot['restUrl']}/mwai/v1/start_session", body=b"")
+        nonce = session.json.get("restNonce")
+    return {"X-WP-Nonce": nonce} if nonce else {}
+
+
+def ask_engine(
+    site: Site,
+    page: str,
+    message: str,
+    *,
+    headers: dict[str, str] | None = None,
+    limit: int | None = None,
+    **more: Any,
+) -> Seen:
+    """A turn with the AI Engine bot of a page, streamed; `None` leaves a key out."""
+    bot = engine_bot(fetch(site.page(page)).text)
+    sent = {"Content-Type": "application/json", **engine_nonce(bot)} if headers is None else headers
+    body = {
+        "botId": bot["botId"],
+        "customId": bot["customId"],
+        "messages": [],
+        "newMessage": message,
+        "stream": True,
+        **more,
+    }
+    kept = {key: value for key, value in body.items() if value is not None}
+    url = f"{bot['restUrl']}/mwai-ui/v1/chats/submit"
+    return fetch(url, body=json.dumps(kept).encode(), headers=sent, limit=limit)
+
+
+def engine_said(seen: Seen) -> str:
+    """The text of such a streamed answer."""
+    return "".join(
+        data["data"]
+        for _, data in events(seen.body)
+        if data["type"] == "live" and data.get("subtype", "content") == "content"
+    )
+
+
 def ask_fault(site: Site, where: str, name: str) -> Seen:
     """A turn with the bot that always meets the fault."""
     limit = 100_000 if name in ("endless", "flood") else None
@@ -169,6 +223,8 @@ def ask_fault(site: Site, where: str, name: str) -> Seen:
         return ask_rest(site, "Hi", bot=site.rest_bots[f"fault-{name}"])
     if where == "aipkit":
         return ask_aipkit(site, f"fault-{name}", "Hi", limit=limit)
+    if where == "mwai":
+        return ask_engine(site, f"fault-mwai-{name}", "Hi", limit=limit)
     return ask_classic(site, f"fault-{where}-{name}", "Hi", limit=limit)
 
 

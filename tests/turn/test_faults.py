@@ -133,6 +133,38 @@ REST = {
     "cut": TransportError,
     "stall": RequestTimeout,
 }
+MWAI = {
+    # One shape for all of them: nobody can tell whether the model was asked.
+    "quota": RefusedError,
+    "no-environment": RefusedError,
+    "moderation": RefusedError,
+    "unknown-bot": RefusedError,
+    "too-long": RefusedError,
+    "model-401": RefusedError,
+    "model-429": RefusedError,
+    "model-500": RefusedError,
+    "model-quotes": RefusedError,
+    "model-drop-start": RefusedError,
+    "no-nonce": RefusedError,
+    "members-only": RefusedError,
+    "message-empty": RefusedError,
+    "no-route": UnexpectedStatusError,
+    "invalid-json": UnexpectedStatusError,
+    "fatal": UnexpectedStatusError,
+    "http-403": UnexpectedStatusError,
+    "model-html": EmptyReplyError,
+    "model-json": EmptyReplyError,
+    "actions": EmptyReplyError,
+    "no-end": Interrupted,
+    "model-error-mid": Reply,  # It looks like one.
+    "end-longer": Reply,
+    "end-other": Reply,
+    "status-events": Reply,
+    "unknown-events": Reply,
+    "notice": Reply,
+    "json-type": Reply,
+    "whole": Reply,
+}
 STEP_ONE = {f"cache-{name}": error for name, error in COMMON.items()}
 STEP_ONE["cache-empty"] = UnexpectedFormatError
 
@@ -160,8 +192,15 @@ EXPECTED: dict[str, dict[str, type | tuple[type, ...]]] = {
         "stall": RequestTimeout,
     },
     "rest": {**COMMON, **MODEL, **REST},
+    "mwai": {**COMMON, **BEFORE, **MODEL, **STREAM, **MWAI},
 }
-PAGES = {"aipkit": "front", "classic": "classic", "plain": "classic-plain", "rest": "front"}
+PAGES = {
+    "aipkit": "front",
+    "classic": "classic",
+    "plain": "classic-plain",
+    "rest": "front",
+    "mwai": "engine",
+}
 QUICK = Timeout(connect=5, read=0.3, total=20)
 SMALL = Limits(stream=1 << 20, event=1 << 18)
 
@@ -236,7 +275,8 @@ def test_fault(
     assert type(result) in (expected if isinstance(expected, tuple) else (expected,)), result
     if isinstance(result, Reply):
         assert result.text == seen != ""
-        assert "stand-in" in result.text
+        # A model that fails in mid-answer looks like one that has finished (`mwai`).
+        assert ("**I am a" if fault == "model-error-mid" else "stand-in") in result.text
     elif isinstance(result, StreamInterruptedError):
         assert result.partial == seen != ""
         assert isinstance(result.__cause__, ChatGptEsError)

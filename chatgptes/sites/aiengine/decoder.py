@@ -1,0 +1,143 @@
+"""The answer of an `mwai` bot: the plugin's own event stream, or one JSON object.
+
+The type says nothing: a streamed turn that ends before its model is called has its events under
+`application/json`, and PHP warnings can stand in front of either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import ChatGptEsError, EmptyReplyError, UnexpectedFormatError, UpstreamError
+from ...values.http import Headers, Limits
+from ..decoder import BodyDecoder, usage_from
+from ..dialect import Question
+from ..text import (
+    clean_text,
+    excerpt,
+    parse_event,
+    site_said,
+    string_or_empty,
+    without_surrogates,
+)  # fmt: skip
+from .memory import state_after
+from .page import header_nonce
+from .refusals import error_for_object, is_known, json_object, plugin_refusal
+
+__all__ = ["MwaiDecoder"]
+
+_MOST_IMAGES = 100
+_NOT_IN_MARKDOWN = frozenset(" ()<>")
+
+
+class MwaiDecoder(BodyDecoder):
+    """Decodes the answer of one turn.  See `Decoder`.
+
+    The `reply` in the `end` event is the whole text, and decides.  Text that was handed on can't be
+    taken back, so where the owner's filters have changed more than the end of it, the answer stays
+    as it was streamed.
+
+    A model that fails in mid-answer can't be told from one that has finished: all versions but
+    2.2.95 then send a good `end` with the part as `reply`.
+    """
+
+    def __init__(
+        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
+    ) -> None:
+        super().__init__(url, status, headers, limits)
+        self._question = question
+        self._live: list[str] = []
+        # The current nonce: all versions send it to whoever sent a good one.
+        self.details.nonce = header_nonce(headers.get("x-wp-nonce")) or None
+
+    is_known = staticmethod(is_known)
+
+    def _event(self, name: str, value: str) -> str:
+        data = parse_event(value)
+        if not isinstance(data, dict):
+            return ""
+        kind = data.get("type")
+        if kind == "live":
+            # Another subtype is a status, a tool's call, the model's thinking: no text.
+            if data.get("subtype") not in (None, "content"):
+                return ""
+            text = string_or_empty(data.get("data"))
+            self._live.append(text)
+            return text
+        if kind == "end":
+            text = self._finish(data.get("data"))
+            self.complete = True
+            return text
+        if kind == "error":
+            raise self._failed(data.get("data"))
+        return ""
+
+    def _failed(self, message: object) -> ChatGptEsError:
+        if not any(text.strip() for text in self._live):
+            return plugin_refusal(message, self._url, self._status)
+        said = clean_text(message)
+        return self._make_error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
+
+    def _finish(self, written: object) -> str:
+        """The text that is missing yet at the `end` event."""
+        answer = parse_event(written) if isinstance(written, str) else written
+        live = without_surrogates("".join(self._live))
+        if not isinstance(answer, dict):
+            # A mark without its answer: what was streamed is all there is.
+            return self._completed(live, "", {})
+        if answer.get("success") is False:
+            raise self._failed(answer.get("message"))
+        reply = without_surrogates(string_or_empty(answer.get("reply")))
+        missing = reply[len(live) :] if reply.startswith(live) else ""
+        return self._completed(live, missing, answer)
+
+    def _completed(self, before: str, missing: str, answer: dict[Any, Any]) -> str:
+        """Note what an answer says besides its text, and return the text that is missing yet."""
+        details = self.details
+        details.usage = usage_from(answer.get("usage"))
+        details.message_id = clean_text(answer.get("responseId"), 200) or None
+        details.nonce = header_nonce(answer.get("new_token")) or details.nonce
+        images = answer.get("images")
+        for item in images[:_MOST_IMAGES] if isinstance(images, list) else ():
+            address = clean_text(item, 2000)
+            if not address.startswith(("http://", "https://")):
+                continue
+            details.images.append(address)
+            if address not in before + missing and not _NOT_IN_MARKDOWN & set(address):
+                gap = "\n\n" if (before + missing).strip() else ""
+                missing += f"{gap}![Image]({address})"
+        text = before + missing
+        if not text.strip():
+            raise self._no_text(answer)
+        details.state = state_after(self._question, text)
+        return missing
+
+    def _no_text(self, answer: dict[Any, Any]) -> ChatGptEsError:
+        if answer.get("actions"):
+            message = "The bot answered with an action for its page's script, and with no text."
+            return self._make_error(EmptyReplyError, message)
+        return self._empty_error()
+
+    def _ended(self) -> str:
+        if self.complete:
+            return ""
+        if any(text.strip() for text in self._live):
+            message = "The answer broke off: its end mark never came."
+        else:
+            message = "The answer broke off before its first word: the site or its model failed."
+        raise self._make_error(UpstreamError, message)
+
+    def _whole(self, body: bytes) -> str:
+        if not body.strip():
+            raise self._empty_error()
+        data = json_object(body)
+        if data is not None:
+            if error := error_for_object(data, self._url, self._status):
+                raise error
+            if data.get("success") and isinstance(data.get("reply"), str):
+                return self._completed("", without_surrogates(data["reply"]), data)
+        if blocked := self._gate_error(body):
+            raise blocked
+        said = excerpt(body)
+        message = f"The site answered neither an event stream nor a reply.{site_said(said)}"
+        raise self._make_error(UnexpectedFormatError, message, said)

@@ -1,0 +1,162 @@
+"""The bots that a page of an AI Engine site shows.
+
+Each is an empty element with JSON in its attributes (measured on 1.9.99 to 3.6.2).  The plugin's
+script fills it in and removes the attributes, so a page saved from a browser has lost them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...errors import UnexpectedFormatError
+from ..addresses import require_same_site, rest_root
+from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
+from ..html import attributes, tags, utf8
+from ..text import clean_text, parse_json, string_or_empty, without_surrogates
+
+__all__ = ["CHAT_ROUTE", "NONCE_IN_PAGE", "find_bots", "header_nonce", "is_saved_copy"]
+
+CHAT_ROUTE = "/mwai-ui/v1/chats/submit"
+
+NONCE_IN_PAGE = "nonce_in_page"
+"""Key in `Endpoint.extra`: only the page has a nonce (2.0.1 to 2.4.3)."""
+
+_CONTAINER = b"mwai-chatbot-container"
+_HEADER_VALUE = re.compile(r"[!-~]{1,200}")
+_CONSENT = "mwai_gdpr_"
+
+
+def find_bots(page: BufferedResponse) -> list[FoundBot]:
+    """Return the bots that a page shows, in the page's order.
+
+    Raises:
+        UnexpectedFormatError: every bot of the page names an address that may not be used; as
+            long as one is good, the others are passed over.
+    """
+    body, encoding = utf8(page.headers, page.body)
+    page = replace(page, body=body)
+    found: list[FoundBot] = []
+    bad: UnexpectedFormatError | None = None
+    # Looked for once at most: a page may hold thousands of elements.
+    page_root = functools.cache(lambda: rest_root(page) or "")
+    for tag in tags(body, (_CONTAINER,)):
+        read = attributes(tag, encoding)
+        system = parse_json(read.get("data-system", ""))
+        params = parse_json(read.get("data-params", ""))
+        if not isinstance(system, dict):
+            continue
+        try:
+            if not string_or_empty(system.get("restUrl")):
+                system = {**system, "restUrl": page_root()}
+            endpoint = _endpoint(page, system, params if isinstance(params, dict) else {})
+        except UnexpectedFormatError as error:
+            bad = bad or error
+            continue
+        if endpoint is not None:
+            found.append(FoundBot(tag.start, endpoint))
+    if bad is not None and not found:
+        raise bad
+    return _with_ids(found)
+
+
+def is_saved_copy(body: bytes) -> bool:
+    """Tell whether a page without a bot has the elements of bots, emptied by the script."""
+    return bool(tags(body, (_CONTAINER,)))
+
+
+def header_nonce(value: object) -> str:
+    """Return a nonce that can stand in a header; "" for anything else."""
+    text = string_or_empty(value).strip()
+    return text if _HEADER_VALUE.fullmatch(text) else ""
+
+
+def _identifier(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return ""
+    return without_surrogates(str(value)).strip()
+
+
+def _root(page: BufferedResponse, system: Mapping[Any, Any]) -> str:
+    """The REST API's root, without a slash at its end; "" where the page names none.
+
+    Sites with plain permalinks have `…/index.php?rest_route=`: a route goes behind that, too.
+    """
+    written = string_or_empty(system.get("restUrl"))
+    return require_same_site(page.url, written).rstrip("/") if written else ""
+
+
+def _endpoint(
+    page: BufferedResponse, system: Mapping[Any, Any], params: Mapping[Any, Any]
+) -> Endpoint | None:
+    bot_id, custom_id = _identifier(system.get("botId")), _identifier(system.get("customId"))
+    if not (bot_id or custom_id) or not (root := _root(page, system)):
+        return None
+    bot = Bot(
+        id=bot_id or custom_id,
+        name=clean_text(params.get("aiName"), 100).rstrip(": "),
+        dialect="mwai",
+        kind="popup" if params.get("window") is True else "inline",
+        page=page.url,
+        images=_takes_images(params),
+        consent=_asks_consent(system),
+    )
+    nonce = header_nonce(system.get("restNonce"))
+    extra = {
+        "root": root,
+        "botId": bot_id,
+        "customId": custom_id,
+        "greeting": clean_text(params.get("startSentence")),
+        "mode": clean_text(params.get("mode"), 50),
+        "maxLength": _count(params.get("textInputMaxLength")),
+        "maxUploads": _count(params.get("maxUploads")),
+        NONCE_IN_PAGE: "yes" if nonce else "",
+    }
+    return Endpoint(
+        bot=bot,
+        url=root + CHAT_ROUTE,
+        nonce=nonce,
+        post_id=_identifier(system.get("contextId")),
+        page_url=page.url,
+        nonce_first=not nonce,
+        extra={key: value for key, value in extra.items() if value},
+    )
+
+
+def _takes_images(params: Mapping[Any, Any]) -> bool | None:
+    """Whether the bot takes images; None where the page does not say (before 3.6.2)."""
+    said = (params.get("imageUpload"), params.get("fileUpload"))
+    if True in said:
+        return True
+    return False if False in said else None
+
+
+def _asks_consent(system: Mapping[Any, Any]) -> bool:
+    blocks = system.get("blocks")
+    return isinstance(blocks, list) and any(
+        isinstance(block, dict) and string_or_empty(block.get("id")).startswith(_CONSENT)
+        for block in blocks
+    )
+
+
+def _count(value: object) -> str:
+    """A positive number that a page writes as a number or as a string; "" for anything else."""
+    text = _identifier(value)
+    return text if re.fullmatch(r"0*[1-9][0-9]{0,8}", text) else ""
+
+
+def _with_ids(found: list[FoundBot]) -> list[FoundBot]:
+    """The same, where a bot that is also shown as customised goes by its customised id."""
+    customs: defaultdict[str, set[str]] = defaultdict(set)
+    for _, endpoint in found:
+        customs[endpoint.bot.id].add(endpoint.extra.get("customId", ""))
+    return [
+        FoundBot(position, replace(endpoint, bot=replace(endpoint.bot, id=custom_id)))
+        if (custom_id := endpoint.extra.get("customId")) and len(customs[endpoint.bot.id]) > 1
+        else FoundBot(position, endpoint)
+        for position, endpoint in found
+    ]
