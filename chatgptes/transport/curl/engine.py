@@ -66,9 +66,8 @@ class Engine:
         Raises:
             BaseException: what was raised inside a callback (KeyboardInterrupt, in practice).
         """
-        result: int | None = None
-        for _, result in self._multi.step():
-            pass
+        codes = [code for _, code in self._multi.step()]
+        result = codes[0] if codes else None
         fault = self.easy.fault()
         if fault is not None:
             raise fault

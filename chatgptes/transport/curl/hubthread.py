@@ -267,6 +267,13 @@ class HubThread:
             else:
                 self._schedule(transfer, now)
 
+    def _now_sent(self, transfer: Transfer) -> None:
+        """Let the limit of silence follow that of connecting."""
+        transfer.phase_sent = True
+        transfer.since = time.monotonic()
+        if not transfer.done:
+            self._schedule(transfer, transfer.since)
+
     def _wake_readers(self) -> None:
         """Wake the tasks of all transfers that got something: with one call into each loop."""
         touched = self._touched
@@ -276,30 +283,29 @@ class HubThread:
         for transfer in touched:
             transfer.touched = False
             if transfer.requests and not transfer.phase_sent:
-                transfer.phase_sent = True
-                transfer.since = time.monotonic()
-                if not transfer.done:
-                    self._schedule(transfer, transfer.since)
+                self._now_sent(transfer)
             if transfer.ready:
                 try:
                     waiter = transfer.waiters.pop()
                 except IndexError:
                     continue  # Nobody waits, or they saw it by themselves.
-                waker = transfer.waker
-                group = groups.get(waker.native)
+                group = groups.get(transfer.waker.native)
                 if group is None:
-                    group = groups[waker.native] = (waker, [], [])
+                    group = groups[transfer.waker.native] = (transfer.waker, [], [])
                 group[1].append(waiter)
                 group[2].append(transfer)
             elif transfer.paused and transfer.waiters:
                 self.post(Command.RESUME, transfer)  # All was taken while it was being paused.
         touched.clear()
         for waker, waiters, transfers in groups.values():
-            try:
-                waker.wake(waiters)
-            except RuntimeError:  # The loop has ended, and with it those who waited.
-                for transfer in transfers:
-                    self.post(Command.DROP, transfer)
+            self._wake_all(waker, waiters, transfers)
+
+    def _wake_all(self, waker: Waker, waiters: list[Any], transfers: list[Transfer]) -> None:
+        try:
+            waker.wake(waiters)
+        except RuntimeError:  # The loop has ended, and with it those who waited.
+            for transfer in transfers:
+                self.post(Command.DROP, transfer)
 
     def _wait(self) -> bool:
         """Wait for something to do; False if there was nothing for long."""
