@@ -70,11 +70,13 @@ class BlockingHub:
         return BlockingHub, self._arguments
 
     def send(self, request: Request, deadline: Deadline) -> BlockingResponse:
-        call = _loop(self._arguments[0], os.getpid())
-        return BlockingResponse(call, call(self.hub.send, request, deadline))
+        return BlockingResponse(self._call, self._call(self.hub.send, request, deadline))
 
     def close(self) -> None:
-        _loop(self._arguments[0], os.getpid())(self.hub.aclose)
+        self._call(self.hub.aclose)
+
+    def _call(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
+        return _loop(self._arguments[0], os.getpid())(function, *args)
 
 
 class BlockingResponse:

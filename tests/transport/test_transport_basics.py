@@ -555,6 +555,7 @@ def test_http_2_is_used_and_kept(kind: str, h2_site: Any) -> None:
     for _ in range(10):
         response = transport.send(get(h2_site.proxy.origin + "/"), limits())
         b"".join(response)
+    transport.close()
     assert h2_site.proxy.versions == {"2"}
     assert len(h2_site.proxy.clients) == 1
 
