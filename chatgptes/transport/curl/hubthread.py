@@ -16,6 +16,7 @@ from typing import Any
 
 from ...errors import ChatGptEsError
 from ...values.deadline import Signal
+from ...values.urls import origin
 from .. import errors as _faults
 from .errors import fault
 from .handle import REFUSED, CurlError, Handle, Multi, free
@@ -64,6 +65,11 @@ class HubThread:
         self._times: list[tuple[float, int]] = []
         self._timed: dict[int, Transfer] = {}
         self._keys = itertools.count(1)
+        # The first request to a site over TLS finds out whether those beside it can share its
+        # connection: they wait until it stands.  (libcurl's PIPEWAIT starts them one after the
+        # other, each when another has ended, where the site speaks HTTP/1.1.)
+        self._known_sites: set[str] = set()
+        self._held: dict[str, list[Transfer]] = {}
         self._end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
         _threads.add(self)
@@ -139,7 +145,7 @@ class HubThread:
             if transfer.done:
                 continue
             if command is Command.START:
-                self._begin(transfer)
+                self._start(transfer)
             elif command is Command.RESUME:
                 self._resume(transfer)
             elif command is Command.TIME:
@@ -152,11 +158,39 @@ class HubThread:
                     else _faults.response_closed(transfer.request.url)
                 )
 
+    def _start(self, transfer: Transfer) -> None:
+        """Begin a transfer, now or once it is known whether it can share a connection."""
+        transfer.touches = self._touched
+        url = transfer.request.url
+        if url.startswith("https:"):
+            site = origin(url)
+            if site not in self._known_sites:
+                held = self._held.get(site)
+                if held is not None:
+                    held.append(transfer)
+                    self._schedule(transfer, time.monotonic())
+                    return
+                self._held[site] = []
+                transfer.first_of = site
+        self._begin(transfer)
+
+    def _release_held(self, first: Transfer) -> None:
+        """Begin those that waited for the connection of `first`; if it has none, the next one."""
+        site, first.first_of = first.first_of, ""
+        held = [transfer for transfer in self._held.pop(site, ()) if not transfer.done]
+        if first.requests:
+            self._known_sites.add(site)
+            for transfer in held:
+                self._begin(transfer)
+        elif held:
+            self._held[site] = held[1:]
+            held[0].first_of = site
+            self._begin(held[0])
+
     def _begin(self, transfer: Transfer) -> None:
         deadline = transfer.deadline
         handle = self._idle.pop() if self._idle else Handle()
         transfer.handle = handle
-        transfer.touches = self._touched
         transfer.connection_ended = handle.connection_ended
         self._running[handle.address] = transfer
         lines, transfer.lines = transfer.lines, []
@@ -186,6 +220,8 @@ class HubThread:
     def _release(self, transfer: Transfer) -> None:
         """Take the transfer's handle away; connections that are whole are kept."""
         self._timed.pop(transfer.check_key, None)
+        if transfer.first_of:
+            self._release_held(transfer)
         handle, transfer.handle = transfer.handle, None
         if handle is None:
             return
@@ -248,14 +284,15 @@ class HubThread:
         while self._times and self._times[0][0] <= now:
             _, key = heapq.heappop(self._times)
             transfer = self._timed.pop(key, None)
-            if transfer is None or transfer.handle is None:
+            if transfer is None or transfer.done:
                 continue
             if not transfer.waiters:
                 transfer.check_at = math.inf  # Its next wait says when.
                 continue
-            progress = (transfer.heard, *transfer.handle.progress())
-            if progress != transfer.progress:
-                transfer.progress, transfer.since = progress, now
+            if transfer.handle is not None:  # Else it is held.
+                progress = (transfer.heard, *transfer.handle.progress())
+                if progress != transfer.progress:
+                    transfer.progress, transfer.since = progress, now
             limit = transfer.limit()
             left = transfer.deadline.remaining(
                 None if limit is None else limit - (now - transfer.since)
@@ -270,6 +307,8 @@ class HubThread:
     def _now_sent(self, transfer: Transfer) -> None:
         """Let the limit of silence follow that of connecting."""
         transfer.phase_sent = True
+        if transfer.first_of:
+            self._release_held(transfer)
         transfer.since = time.monotonic()
         if not transfer.done:
             self._schedule(transfer, transfer.since)
@@ -314,7 +353,7 @@ class HubThread:
             self._awake = True
             return True
         now = time.monotonic()
-        if self._running:
+        if self._running or self._held:
             self._idle_since = math.inf
             left = self._times[0][0] - now if self._times else math.inf
         else:
@@ -334,7 +373,9 @@ class HubThread:
         with self._lock:
             self.ended = True
         waiting = [transfer for command, transfer in self._commands if command is Command.START]
-        for transfer in (*self._running.values(), *waiting):
+        held = itertools.chain.from_iterable(self._held.values())
+        for transfer in (*self._running.values(), *held, *waiting):
+            transfer.first_of = ""
             transfer.touches = self._touched
             self._release(transfer)
             transfer.finish(_faults.closed())

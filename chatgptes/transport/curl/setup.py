@@ -147,10 +147,7 @@ class Settings:
             # libcurl's own 64 KiB stay with an open stream: 102 KB a stream, with this 63
             # (benchmarks/footprint.py).
             options["UPLOAD_BUFFERSIZE"] = _SMALL
-        if shape.secure:
-            # A first request's handshake tells whether those beside it can share its connection.
-            options["PIPEWAIT"] = 1
-        else:
+        if not shape.secure:
             # Some targets would ask for h2c, an upgrade that no browser asks for.
             options["HTTP_VERSION"] = _HTTP_1_1
         options |= _proxy_options(shape.proxy) | self._tls_options()

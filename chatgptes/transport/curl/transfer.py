@@ -50,11 +50,13 @@ class Transfer(Exchange):
         since: when the current silence began (`time.monotonic()`).
         check_at: when the thread will look at its limits; infinity for never.
         handle: libcurl's, while it runs.
+        first_of: the site whose first connection this one makes, while others wait for it.
         touched: it is on the thread's list of those that got something.
     """
 
     __slots__ = (
-        "check_at", "check_key", "deadline", "done", "dropped", "error", "handle", "head_taken",
+        "check_at", "check_key", "deadline", "done", "dropped", "error", "first_of",
+        "handle", "head_taken",
         "lines", "phase_sent", "pid", "post", "progress", "proxy", "registration", "request",
         "since", "starts", "touched", "touches", "waiters", "waker",
     )  # fmt: skip
@@ -75,6 +77,7 @@ class Transfer(Exchange):
         self.error: ChatGptEsError | None = None
         self.handle: Handle | None = None
         self.starts = 0
+        self.first_of = ""
         self.since = time.monotonic()
         self.check_at = math.inf
         self.check_key = 0
