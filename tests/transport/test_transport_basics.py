@@ -625,3 +625,33 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(errors.MissingRequirementsError, match=f"pip install {name}"):
         make(name)
+
+
+def test_an_old_curl_cffi_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import curl_cffi
+
+    monkeypatch.setattr(curl_cffi, "__version__", "0.15.2")
+    with pytest.raises(errors.MissingRequirementsError, match=r"0\.15\.2.*-U 'curl_cffi>=0\.16'"):
+        make("curl_cffi")
+    monkeypatch.setattr(curl_cffi, "__version__", "0.16.0b1")
+    make("curl_cffi")
+
+
+@CURL
+def test_without_a_browser_it_is_honest(kind: str) -> None:
+    with Server(answering(body())) as server:
+        transport = make(kind, impersonate=None)
+        whole(transport, get(server.url, mode="navigate"))
+        whole(transport, post(server.url, referrer=server.url))
+        whole(transport, post(server.url, headers={"User-Agent": "me", "Accept": "text/plain"}))
+    for heard in server.heard[:2]:
+        assert heard.header("user-agent") == "chatgptes/1.0.0"
+        assert heard.header("accept") == "*/*"
+    assert server.heard[2].header("user-agent") == "me"
+    assert server.heard[2].header("accept") == "text/plain"
+    for heard in server.heard:
+        names = {name.lower() for name, _ in heard.headers}
+        assert names <= {
+            "host", "user-agent", "accept", "accept-encoding", "content-type", "content-length",
+        }  # fmt: skip
+    assert make("curl_cffi", impersonate=None).impersonates is False  # type: ignore[attr-defined]
