@@ -103,6 +103,7 @@ class Handle(Curl):
         self._pid = os.getpid()
         self._exchange_handle: Any = None
         self._exchange: Exchange | None = None
+        self._options: Iterable[tuple[int, Any]] | None = None
         self._long = ffi.new("long *")
         self._int64 = ffi.new("int64_t *")
         super().__init__()
@@ -115,9 +116,15 @@ class Handle(Curl):
     def configure(self, target: str | None, options: Iterable[tuple[int, Any]]) -> None:
         """Forget all options, look like `target`, and set `options` (see `option`).
 
+        Where they are the very same as before, nothing is to be done: all others are set by
+        `describe` and `report_to`.
+
         Raises:
             CurlError: libcurl refuses one.
         """
+        if options is self._options:
+            return
+        self._options = None
         self.reset()
         if target is not None and self.impersonate(target) != 0:
             raise CurlError(f"unknown target {target}")
@@ -125,6 +132,7 @@ class Handle(Curl):
             self.put(number, value)
         if _before_request is not None:
             self.put(_PREREQ, _before_request)
+        self._options = options
 
     def put(self, number: int, value: Any) -> None:
         """Set an option to what libcurl's own function takes.
@@ -171,12 +179,14 @@ class Handle(Curl):
             self._exchange_handle = ffi.new_handle(exchange)
             self.put(_PREREQ_DATA, self._exchange_handle)
         elif not exchange.repeatable:
+            self._options = None
             self.put(_FRESH, _ON)  # Only a kept connection makes libcurl repeat.
 
     def begin_anew(self, *, fresh: bool) -> None:
         """Prepare for another start after `Exchange.stale`; `fresh`: with a new connection."""
         assert self._exchange is not None
         self._exchange.stale = False
+        self._options = None
         self.put(_FORBID, _OFF)
         if fresh:
             self.put(_FRESH, _ON)

@@ -30,7 +30,7 @@ _IDLE_SECONDS = 30.0
 """Without work for so long, the thread ends and closes the connections that it kept."""
 
 _IDLE_HANDLES = 256
-_CONNECTIONS = 1024
+_CONNECTIONS = 2048
 _STARTS = 4
 _LEAST_WAIT = 0.001
 _AT_EXIT_SECONDS = 2.0
@@ -193,7 +193,7 @@ class HubThread:
         transfer.handle = handle
         transfer.connection_ended = handle.connection_ended
         self._running[handle.address] = transfer
-        lines, transfer.lines = transfer.lines, []
+        lines, transfer.lines = transfer.lines, ()
         try:
             limit = deadline.remaining(deadline.timeout.connect)
             self._settings.apply(handle, transfer.request, lines, limit)

@@ -62,7 +62,7 @@ class Transfer(Exchange):
     )  # fmt: skip
 
     def __init__(
-        self, request: Request, lines: list[bytes], deadline: Deadline, proxy: Proxy | None,
+        self, request: Request, lines: tuple[bytes, ...], deadline: Deadline, proxy: Proxy | None,
         max_headers: int,
     ) -> None:  # fmt: skip
         super().__init__(repeatable=request.repeatable, max_headers=max_headers)
