@@ -26,8 +26,9 @@ import anyio
 import trustme
 
 from chatgptes import Deadline, Request, TurnCancelled
-from chatgptes.transport.curl.handle import Handle, Multi
+from chatgptes.transport.curl.handle import Handle
 from chatgptes.transport.curl.hub import CurlHub
+from chatgptes.transport.curl.multi import Multi
 from chatgptes.transport.curl.transfer import HubResponse, Transfer
 
 AT_ONCE = 20

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 
 from .exchange import Exchange
-from .handle import REFUSED, Handle, Multi, free
+from .handle import REFUSED, Handle
+from .multi import Multi, free
 
 __all__ = ["Engine"]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import heapq
-import itertools
 import math
 import os
 import threading
@@ -16,11 +14,13 @@ from typing import Any
 
 from ...errors import ChatGptEsError
 from ...values.deadline import Signal
-from ...values.urls import origin
 from .. import errors as _faults
 from .errors import fault
-from .handle import REFUSED, CurlError, Handle, Multi, free
+from .handle import REFUSED, CurlError, Handle
+from .limits import LimitWatch
+from .multi import Multi, free
 from .setup import Settings
+from .sharing import FirstConnections
 from .transfer import Command, Transfer
 from .wakers import Waker
 
@@ -32,7 +32,6 @@ _IDLE_SECONDS = 30.0
 _IDLE_HANDLES = 256
 _CONNECTIONS = 2048
 _STARTS = 4
-_LEAST_WAIT = 0.001
 _AT_EXIT_SECONDS = 2.0
 
 
@@ -61,15 +60,8 @@ class HubThread:
         self._idle: list[Handle] = []
         self._running: dict[Any, Transfer] = {}
         self._touched: list[Transfer] = []
-        # When to look at whose limits; an entry whose key is not in `_timed` counts no more.
-        self._times: list[tuple[float, int]] = []
-        self._timed: dict[int, Transfer] = {}
-        self._keys = itertools.count(1)
-        # The first request to a site over TLS finds out whether those beside it can share its
-        # connection: they wait until it stands.  (libcurl's PIPEWAIT starts them one after the
-        # other, each when another has ended, where the site speaks HTTP/1.1.)
-        self._known_sites: set[str] = set()
-        self._held: dict[str, list[Transfer]] = {}
+        self._limits = LimitWatch()
+        self._first = FirstConnections()
         self._end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
         _threads.add(self)
@@ -149,7 +141,7 @@ class HubThread:
             elif command is Command.RESUME:
                 self._resume(transfer)
             elif command is Command.TIME:
-                self._schedule(transfer, time.monotonic())
+                self._limits.watch(transfer, time.monotonic())
             else:
                 self._release(transfer)
                 transfer.finish(
@@ -159,33 +151,15 @@ class HubThread:
                 )
 
     def _start(self, transfer: Transfer) -> None:
-        """Begin a transfer, now or once it is known whether it can share a connection."""
         transfer.touches = self._touched
-        url = transfer.request.url
-        if url.startswith("https:"):
-            site = origin(url)
-            if site not in self._known_sites:
-                held = self._held.get(site)
-                if held is not None:
-                    held.append(transfer)
-                    self._schedule(transfer, time.monotonic())
-                    return
-                self._held[site] = []
-                transfer.first_of = site
-        self._begin(transfer)
+        if self._first.must_wait(transfer):
+            self._limits.watch(transfer, time.monotonic())
+        else:
+            self._begin(transfer)
 
-    def _release_held(self, first: Transfer) -> None:
-        """Begin those that waited for the connection of `first`; if it has none, the next one."""
-        site, first.first_of = first.first_of, ""
-        held = [transfer for transfer in self._held.pop(site, ()) if not transfer.done]
-        if first.requests:
-            self._known_sites.add(site)
-            for transfer in held:
-                self._begin(transfer)
-        elif held:
-            self._held[site] = held[1:]
-            held[0].first_of = site
-            self._begin(held[0])
+    def _begin_others(self, first: Transfer) -> None:
+        for transfer in self._first.over(first):
+            self._begin(transfer)
 
     def _begin(self, transfer: Transfer) -> None:
         deadline = transfer.deadline
@@ -203,7 +177,7 @@ class HubThread:
             self._release(transfer)
             transfer.finish(_faults.cannot_begin(transfer.request.url, error.code))
             return
-        self._schedule(transfer, time.monotonic())
+        self._limits.watch(transfer, time.monotonic())
 
     def _begin_anew(self, transfer: Transfer, handle: Handle) -> None:
         """Start again, after libcurl had chosen a connection that has ended."""
@@ -219,9 +193,9 @@ class HubThread:
 
     def _release(self, transfer: Transfer) -> None:
         """Take the transfer's handle away; connections that are whole are kept."""
-        self._timed.pop(transfer.check_key, None)
+        self._limits.forget(transfer)
         if transfer.first_of:
-            self._release_held(transfer)
+            self._begin_others(transfer)
         handle, transfer.handle = transfer.handle, None
         if handle is None:
             return
@@ -257,61 +231,20 @@ class HubThread:
         self._release(transfer)
         transfer.finish(error)
 
-    def _schedule(self, transfer: Transfer, now: float) -> None:
-        """Plan when to look at the transfer's limits: not for each wait, that would be costly."""
-        self._timed.pop(transfer.check_key, None)
-        transfer.check_at = math.inf
-        limit = transfer.limit()
-        left = transfer.deadline.remaining(
-            None if limit is None else limit - (now - transfer.since)
-        )
-        if left is None:
-            return
-        # More than once in a limit, to see progress that brought the reader nothing: an upload's.
-        left = max(_LEAST_WAIT, left if limit is None else min(left, limit / 4))
-        key = transfer.check_key = next(self._keys)
-        transfer.check_at = now + left
-        self._timed[key] = transfer
-        heapq.heappush(self._times, (transfer.check_at, key))
-        if len(self._times) > 64 + 4 * len(self._timed):
-            self._times = [entry for entry in self._times if entry[1] in self._timed]
-            heapq.heapify(self._times)
-
     def _check_limits(self) -> None:
         """End the waits whose time has passed."""
-        if not self._times or self._times[0][0] > (now := time.monotonic()):
-            return
-        while self._times and self._times[0][0] <= now:
-            _, key = heapq.heappop(self._times)
-            transfer = self._timed.pop(key, None)
-            if transfer is None or transfer.done:
-                continue
-            if not transfer.waiters:
-                transfer.check_at = math.inf  # Its next wait says when.
-                continue
-            if transfer.handle is not None:  # Else it is held.
-                progress = (transfer.heard, *transfer.handle.progress())
-                if progress != transfer.progress:
-                    transfer.progress, transfer.since = progress, now
-            limit = transfer.limit()
-            left = transfer.deadline.remaining(
-                None if limit is None else limit - (now - transfer.since)
-            )
-            if left is not None and left <= 0:
-                error = _error_of_limit(transfer)
-                self._release(transfer)
-                transfer.finish(error)
-            else:
-                self._schedule(transfer, now)
+        for transfer, error in self._limits.passed():
+            self._release(transfer)
+            transfer.finish(error)
 
     def _now_sent(self, transfer: Transfer) -> None:
         """Let the limit of silence follow that of connecting."""
         transfer.phase_sent = True
         if transfer.first_of:
-            self._release_held(transfer)
+            self._begin_others(transfer)
         transfer.since = time.monotonic()
         if not transfer.done:
-            self._schedule(transfer, transfer.since)
+            self._limits.watch(transfer, transfer.since)
 
     def _wake_readers(self) -> None:
         """Wake the tasks of all transfers that got something: with one call into each loop."""
@@ -353,9 +286,9 @@ class HubThread:
             self._awake = True
             return True
         now = time.monotonic()
-        if self._running or self._held:
+        if self._running:
             self._idle_since = math.inf
-            left = self._times[0][0] - now if self._times else math.inf
+            left = self._limits.next_look() - now
         else:
             self._idle_since = min(self._idle_since, now)
             left = self._idle_since + self._idle_seconds - now
@@ -373,8 +306,7 @@ class HubThread:
         with self._lock:
             self.ended = True
         waiting = [transfer for command, transfer in self._commands if command is Command.START]
-        held = itertools.chain.from_iterable(self._held.values())
-        for transfer in (*self._running.values(), *held, *waiting):
+        for transfer in (*self._running.values(), *self._first.waiting(), *waiting):
             transfer.first_of = ""
             transfer.touches = self._touched
             self._release(transfer)
@@ -397,20 +329,6 @@ def _error_of_check(transfer: Transfer) -> ChatGptEsError:
     except ChatGptEsError as error:
         return _faults.bare(error)
     return _faults.response_closed(transfer.request.url)
-
-
-def _error_of_limit(transfer: Transfer) -> ChatGptEsError:
-    """The error of a limit that has passed."""
-    url, deadline = transfer.request.url, transfer.deadline
-    try:
-        if transfer.requests:
-            status = transfer.status if transfer.head_done else None
-            error = _faults.read_timeout(url, deadline, status)
-        else:
-            error = _faults.connect_timeout(url, deadline, transfer.proxy)
-    except ChatGptEsError as sooner:  # The total has passed as well.
-        return _faults.bare(sooner)
-    return error
 
 
 _threads: weakref.WeakSet[HubThread] = weakref.WeakSet()
