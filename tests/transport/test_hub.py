@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import blockbuster
 import pytest
-from servers import Connection, Server, answering, body, get, head, limits, post
+from servers import Connection, Server, answering, body, get, head, limits, once, post
 from test_transport_waits import CONNECTING, READING, stalling
 
 from chatgptes import errors
@@ -142,6 +142,57 @@ def test_without_http_2_they_do_not_wait_for_each_other(
                     group.start_soon(whole, hub, get(server.url))
 
     run(main)
+
+
+def test_a_first_request_that_is_given_up_holds_nobody(
+    hub: CurlHub, server_context: ssl.SSLContext, run: Run
+) -> None:
+    def handler(connection: Connection) -> None:
+        if connection.server.accepted == 1:
+            connection.gone()  # Never shakes hands.
+            return
+        with server_context.wrap_socket(connection.sock, server_side=True) as secure:
+            once(body())(Connection(connection.server, secure))
+
+    async def main() -> None:
+        with Server(handler) as server:
+            url = f"https://localhost:{server.port}/"
+            first = limits()
+            async with anyio.create_task_group() as group:
+                group.start_soon(given_up, url, first)
+                while not server.arrived.is_set():
+                    await anyio.sleep(0.005)
+                for _ in range(3):
+                    group.start_soon(whole, hub, get(url))
+                with anyio.move_on_after(0.05) as scope:  # One that waits can be given up, too.
+                    await whole(hub, get(url))
+                assert scope.cancelled_caught
+                first.cancel()
+            assert len(server.heard) == 3
+
+    async def given_up(url: str, deadline: Any) -> None:
+        with pytest.raises(errors.TurnCancelled):
+            await hub.send(get(url), deadline)
+
+    run(main)
+
+
+def test_those_that_wait_for_a_first_connection_have_limits(hub: CurlHub, run: Run) -> None:
+    phases = []
+
+    async def read(url: str) -> None:
+        with pytest.raises(errors.RequestTimeout) as caught:
+            await hub.send(get(url), limits(connect=0.2))
+        phases.append(caught.value.phase)
+
+    async def main() -> None:
+        with stalling("tls") as stall:
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(read, stall.request.url)
+
+    run(main)
+    assert phases == ["connect"] * 3
 
 
 def test_a_sleeping_reader_stops_the_site(hub: CurlHub, run: Run) -> None:
