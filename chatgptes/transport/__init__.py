@@ -1,24 +1,22 @@
-"""Blocking HTTP behind one seam (`base`), in two kinds; this is where one is chosen."""
+"""HTTP behind two seams (`base`), one blocking and one for event loops; here one is chosen."""
 
 from __future__ import annotations
 
 import inspect
 import os
+import re
 from typing import Any, TypeGuard
 
-from ..errors import MissingRequirementsError
+from ..errors import InvalidConfigError, MissingRequirementsError
 from ..values.checks import check_transport
 from .base import AsyncResponse, AsyncTransport, Response, Transport
 
 __all__ = [
-    "AsyncResponse",
-    "AsyncTransport",
-    "Response",
-    "Transport",
-    "is_async",
-    "select",
+    "AsyncResponse", "AsyncTransport", "Response", "Transport", "is_async", "select",
     "select_async",
-]
+]  # fmt: skip
+
+_CURL_CFFI = (0, 16)
 
 
 def select(
@@ -31,61 +29,127 @@ def select(
     trust_env: bool,
     max_headers: int,
 ) -> Transport:
-    """The transport that a client's arguments name.
+    """The blocking transport that a client's arguments name.
 
     Args:
         transport: "requests", "curl_cffi", or "auto" for curl_cffi on the default site, as its
             users expect, and requests everywhere else; or an object with `send()` and `close()`,
             which is used as it is (the other arguments are then its own affair).
         default_site: whether the site is the default one.
-        impersonate: the browser that curl_cffi looks like.
+        impersonate: the browser that curl_cffi looks like; None to look like none.
         proxy, verify, trust_env, max_headers: see `RequestsTransport` and `CurlTransport`.
 
     Raises:
         InvalidConfigError: an argument can't be used.
-        MissingRequirementsError: the package that it needs is not installed.
+        MissingRequirementsError: the package that it needs is not installed, or too old.
+    """
+    check_transport(transport, impersonate=impersonate, proxy=proxy, verify=verify)
+    if not isinstance(transport, str):
+        if is_async(transport):
+            raise InvalidConfigError(
+                "transport is an object for event loops; here one with send() and close() is"
+                " needed."
+            )
+        return transport
+    options: dict[str, Any] = {
+        "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
+    }  # fmt: skip
+    if transport == "curl_cffi" or (transport == "auto" and default_site):
+        return _curl_transport(impersonate=impersonate, **options)
+    return _requests_transport(**options)
+
+
+def select_async(
+    transport: str | Transport | AsyncTransport,
+    *,
+    default_site: bool,
+    impersonate: str | None,
+    proxy: str | None,
+    verify: bool | str | os.PathLike[str],
+    trust_env: bool,
+    max_headers: int,
+) -> AsyncTransport | Transport:
+    """The transport that an asynchronous client's arguments name.
+
+    Args:
+        transport: "curl_cffi"; "auto" for curl_cffi that looks like `impersonate` on the default
+            site, and like no browser everywhere else; "requests" for a blocking transport, to be
+            driven in threads; or an object with `send()` and `aclose()`, or a blocking one, which
+            is used as it is.
+        default_site, impersonate, proxy, verify, trust_env, max_headers: see `select`.
+
+    Raises:
+        InvalidConfigError: an argument can't be used.
+        MissingRequirementsError: the package that it needs is not installed, or too old.
     """
     check_transport(transport, impersonate=impersonate, proxy=proxy, verify=verify)
     if not isinstance(transport, str):
         return transport
-    name = transport
-    if name == "auto":
-        name = "curl_cffi" if default_site else "requests"
     options: dict[str, Any] = {
         "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
     }  # fmt: skip
+    if transport == "requests":
+        return _requests_transport(**options)
+    if transport == "auto" and not default_site:
+        impersonate = None
+    return _curl_hub(impersonate=impersonate, **options)
+
+
+def is_async(transport: Transport | AsyncTransport) -> TypeGuard[AsyncTransport]:
+    """Whether `transport` is one for event loops: its `send()` is a coroutine function.
+
+    Where that can't be seen, having `aclose()` and no `close()` tells.
+    """
+    if inspect.iscoroutinefunction(transport.send):
+        return True
+    return hasattr(transport, "aclose") and not hasattr(transport, "close")
+
+
+def _requests_transport(**options: Any) -> Transport:
     try:
-        if name == "requests":
-            from .plain.transport import RequestsTransport
-
-            return RequestsTransport(**options)
-        from .curl.transport import CurlTransport
-
-        return CurlTransport(impersonate=impersonate, **options)
+        from .plain.transport import RequestsTransport
     except ImportError as error:
-        raise MissingRequirementsError(
-            f"The transport {name!r} needs the package {name}, which can't be imported"
-            f" ({error}). `pip install {name}` installs it; `pip install chatgptes` brings"
-            " both transports."
-        ) from error
+        raise _missing("requests", error) from error
+    return RequestsTransport(**options)
 
 
-def is_async(transport: object) -> TypeGuard[AsyncTransport]:
-    """Whether `transport` is one for event loops."""
-    return inspect.iscoroutinefunction(getattr(transport, "send", None))
+def _curl_transport(**options: Any) -> Transport:
+    _check_curl_cffi()
+    try:
+        from .curl.transport import CurlTransport
+    except ImportError as error:
+        raise _missing("curl_cffi", error) from error
+    return CurlTransport(**options)
 
 
-def select_async(
-    transport: str | Transport | AsyncTransport, **options: Any
-) -> AsyncTransport | Transport:
-    """The transport that an async client's arguments name; arguments and errors as `select`."""
-    if is_async(transport):
-        return transport
-    if not isinstance(transport, str) or transport == "requests":
-        return select(transport, **options)
-    from .curl.hub import CurlHub
-
-    default = options.pop("default_site")
-    if transport == "auto" and not default:
-        options["impersonate"] = None
+def _curl_hub(**options: Any) -> AsyncTransport:
+    _check_curl_cffi()
+    try:
+        from .curl.hub import CurlHub
+    except ImportError as error:
+        raise _missing("curl_cffi", error) from error
     return CurlHub(**options)
+
+
+def _check_curl_cffi() -> None:
+    """Raise MissingRequirementsError where curl_cffi is missing or too old for its handles."""
+    try:
+        import curl_cffi
+    except ImportError as error:
+        raise _missing("curl_cffi", error) from error
+    version = getattr(curl_cffi, "__version__", "")
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    if numbers < _CURL_CFFI:
+        floor = ".".join(map(str, _CURL_CFFI))
+        raise MissingRequirementsError(
+            f"The transport 'curl_cffi' needs curl_cffi {floor} or newer; installed is"
+            f" {version or 'an older one'}. `pip install -U 'curl_cffi>={floor}'` brings it."
+        )
+
+
+def _missing(name: str, error: ImportError) -> MissingRequirementsError:
+    return MissingRequirementsError(
+        f"The transport {name!r} needs the package {name}, which can't be imported"
+        f" ({error}). `pip install {name}` installs it; `pip install chatgptes` brings"
+        " both transports."
+    )

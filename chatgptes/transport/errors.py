@@ -23,9 +23,9 @@ from ..values.proxy import Proxy
 from ..values.urls import redact
 
 __all__ = [
-    "bad_encoding", "bare", "broken", "cannot_begin", "closed", "connect_timeout", "headers_too_large",
-    "name_not_found", "not_http", "not_resent", "proxy_failed", "read_timeout", "response_closed", "tls_failed",
-    "unreachable",
+    "bad_encoding", "bare", "broken", "cannot_begin", "closed", "connect_timeout",
+    "headers_too_large", "name_not_found", "not_http", "not_resent", "proxy_failed",
+    "read_timeout", "response_closed", "tls_failed", "unpacks_to_much", "unreachable",
 ]  # fmt: skip
 
 

@@ -6,14 +6,13 @@ import ipaddress
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from ..errors import InvalidConfigError
 from ..values.checks import check_verify
-from ..values.http import Request
 from ..values.proxy import DEFAULT_PORTS, Proxy
 
 __all__ = ["Routes", "ca_path", "header_lines"]
@@ -123,13 +122,13 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_IN_VALUE = re.compile(r"[\x00\r\n]")
 
 
-def header_lines(request: Request) -> Iterator[tuple[str, bytes]]:
-    """The request's headers, values as bytes (latin-1, else UTF-8).
+def header_lines(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """A request's headers, values as bytes (latin-1, else UTF-8).
 
     Raises:
         InvalidConfigError: a name or value that would break out of its line.
     """
-    for name, value in request.headers.items():
+    for name, value in headers:
         if not _NAME.fullmatch(name):
             raise InvalidConfigError(f"A header can't be named {name!r}.")
         if _BAD_IN_VALUE.search(value):

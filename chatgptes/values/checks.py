@@ -79,7 +79,7 @@ def check_cookies(cookies: Any) -> None:
 
 
 def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any) -> None:
-    """What can be said of the arguments of `select` without a transport.
+    """Check the arguments that choose a transport, as far as that goes without making one.
 
     Reads no file and imports nothing that is slow.
 
@@ -87,18 +87,19 @@ def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any
         InvalidConfigError: one can't be used.
     """
     if not isinstance(transport, str):
-        if all(callable(getattr(transport, name, None)) for name in ("send", "close")):
-            return  # The others are its own affair.
+        for end in ("close", "aclose"):
+            if all(callable(getattr(transport, name, None)) for name in ("send", end)):
+                return  # The others are its own affair.
     elif transport in ("auto", "requests", "curl_cffi"):
-        if not isinstance(impersonate, str) or not impersonate:
-            raise InvalidConfigError("impersonate must be the name of a browser (str).")
+        if impersonate is not None and not (isinstance(impersonate, str) and impersonate):
+            raise InvalidConfigError("impersonate must be the name of a browser (str), or None.")
         if proxy is not None:
             Proxy.parse(proxy)
         check_verify(verify)
         return
     raise InvalidConfigError(
         'transport must be "auto", "requests", "curl_cffi", or an object with send() and close(),'
-        f" not {transport!r}."
+        f" or send() and aclose(), not {transport!r}."
     )
 
 

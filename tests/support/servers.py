@@ -16,9 +16,25 @@ from chatgptes.transport import Transport, select
 from chatgptes.values.deadline import Deadline, Timeout
 from chatgptes.values.http import Request
 
-__all__ = ["BOTH", "Connection", "Heard", "Server", "body", "get", "head", "limits", "make", "post"]
+__all__ = [
+    "ALL",
+    "BOTH",
+    "CURL",
+    "Connection",
+    "Heard",
+    "Server",
+    "body",
+    "get",
+    "head",
+    "limits",
+    "make",
+    "post",
+]
 
 BOTH = pytest.mark.parametrize("kind", ["requests", "curl_cffi"])
+ALL = pytest.mark.parametrize("kind", ["requests", "curl_cffi", "hub-asyncio", "hub-trio"])
+CURL = pytest.mark.parametrize("kind", ["curl_cffi", "hub-asyncio", "hub-trio"])
+"""The transports, the one for event loops behind a blocking face (`loops.BlockingHub`)."""
 
 
 def make(kind: str, **options: Any) -> Transport:
@@ -27,7 +43,12 @@ def make(kind: str, **options: Any) -> Transport:
         "default_site": False, "impersonate": "chrome", "proxy": None, "verify": True,
         "trust_env": False, "max_headers": 256 << 10,
     }  # fmt: skip
-    return select(kind, **{**settings, **options})
+    settings |= options
+    if isinstance(kind, str) and kind.startswith("hub-"):
+        from loops import BlockingHub
+
+        return BlockingHub(kind.removeprefix("hub-"), settings)
+    return select(kind, **settings)
 
 
 def get(url: str, **options: Any) -> Request:

@@ -1,13 +1,14 @@
 """The names of other packages that are not quite public, and that the transports rest on.
 
-When one of these fails after an upgrade, `transport/_curl.py`, `transport/_pools.py` or
-`transport/_sockets.py` has to follow it.
+When one of these fails after an upgrade, `transport/curl/handle.py`, `transport/plain/pools.py` or
+`transport/plain/sockets.py` has to follow it.
 """
 
 from __future__ import annotations
 
 import http.client
 import inspect
+import socket
 import ssl
 
 import curl_cffi
@@ -18,14 +19,17 @@ import urllib3.connectionpool
 from curl_cffi import Curl, CurlInfo, CurlOpt, ffi, lib
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
 
-from chatgptes.transport.curl import engine as _curl
+from chatgptes.transport.curl import handle
+from chatgptes.transport.curl.engine import Engine
+from chatgptes.transport.curl.exchange import Exchange
 
 
 def test_names_of_curl_cffi() -> None:
     for name in (
         "curl_multi_init", "curl_multi_cleanup", "curl_multi_add_handle", "curl_multi_perform",
         "curl_multi_remove_handle", "curl_multi_info_read", "curl_multi_poll", "curl_multi_wakeup",
-        "curl_easy_pause", "_curl_easy_setopt",
+        "curl_multi_setopt", "curl_easy_pause", "curl_easy_getinfo", "curl_slist_append",
+        "curl_slist_free_all", "curl_version", "_curl_easy_setopt",
     ):  # fmt: skip
         assert hasattr(lib, name), name
     for option in (
@@ -33,11 +37,12 @@ def test_names_of_curl_cffi() -> None:
         "NOSIGNAL", "QUICK_EXIT", "CONNECTTIMEOUT_MS", "PROXY", "NOPROXY", "PROXYUSERNAME",
         "PROXYPASSWORD", "SUPPRESS_CONNECT_HEADERS", "CAINFO", "CAPATH", "PROXY_CAINFO",
         "PROXY_CAPATH", "PREREQFUNCTION", "PREREQDATA", "FRESH_CONNECT", "WRITEFUNCTION",
-        "HEADERFUNCTION", "HTTP_VERSION",
+        "HEADERFUNCTION", "HTTP_VERSION", "FORBID_REUSE", "UPLOAD_BUFFERSIZE",
     ):  # fmt: skip
         assert hasattr(CurlOpt, option), option
-    for info in ("ACTIVESOCKET", "HTTP_VERSION", "OS_ERRNO", "HTTP_CONNECTCODE", "SIZE_UPLOAD_T",
-                 "SIZE_DOWNLOAD_T", "REQUEST_SIZE"):  # fmt: skip
+    for info in ("ACTIVESOCKET", "NUM_CONNECTS", "OS_ERRNO", "HTTP_CONNECTCODE", "PROXY_ERROR",
+                 "NAMELOOKUP_TIME_T", "SIZE_UPLOAD_T", "SIZE_DOWNLOAD_T",
+                 "REQUEST_SIZE"):  # fmt: skip
         assert hasattr(CurlInfo, info), info
     assert REAL_TARGET_MAP["chrome"] in {item.value for item in BrowserType}
 
@@ -56,38 +61,30 @@ def test_a_handle_has_what_the_engine_uses() -> None:
 
 
 def test_libcurl_can_be_told_not_to_repeat() -> None:
-    assert _curl._before_request is not None
+    assert handle._before_request is not None
     easy = Curl()
-    assert lib._curl_easy_setopt(easy._curl, CurlOpt.PREREQFUNCTION, _curl._before_request) == 0
+    assert lib._curl_easy_setopt(easy._curl, CurlOpt.PREREQFUNCTION, handle._before_request) == 0
     easy.close()
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, ValueError])
 def test_what_a_callback_raises_comes_out(raised: type[BaseException]) -> None:
-    engine = _curl.Engine()
-    exchange = _curl.Exchange(repeatable=True, max_headers=1000)
-    exchange.before_request = _raiser(raised)  # type: ignore[method-assign]
-    easy = engine.prepare(_curl.resolve("chrome"), exchange)
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        easy.setopt(CurlOpt.URL, f"http://127.0.0.1:{server.getsockname()[1]}/".encode())
-        easy.setopt(CurlOpt.PROXY, b"")
-        easy.setopt(CurlOpt.NOPROXY, b"")
-        engine.start()
-        for _ in range(100):
-            if engine.step() is not None:
-                break
-            engine.wait(0.1)
-    assert isinstance(exchange.fault, raised)
-    engine.close()
-
-
-def _raiser(raised: type[BaseException]) -> object:
-    def before_request() -> int:
+    def interrupted() -> bool:
         raise raised
 
-    return before_request
+    engine = Engine()
+    exchange = Exchange(repeatable=True, max_headers=1000, connection_ended=interrupted)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        direct = (handle.option("PROXY", ""), handle.option("NOPROXY", ""))
+        engine.easy.configure(handle.resolve_target("chrome"), direct)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/".encode()
+        engine.easy.describe(url, [], None, None)
+        engine.start(exchange)
+        with pytest.raises(raised):
+            for _ in range(100):
+                assert engine.step() is None
+                engine.wait(0.1)
+    engine.close()
 
 
 def test_names_of_urllib3_and_requests() -> None:

@@ -1,4 +1,4 @@
-"""Both transports against real sockets: what goes out, what comes in, and how it fails."""
+"""All transports against real sockets: what goes out, what comes in, and how it fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import trustme
 from servers import (
-    BOTH,
+    ALL,
+    CURL,
     Connection,
     Server,
     answering,
@@ -45,7 +46,7 @@ def chunked(connection: Connection) -> None:
         connection.chunk(b"")
 
 
-@BOTH
+@ALL
 def test_a_request_and_its_response(kind: str) -> None:
     answer = body("ja, ñ".encode(), "X-One: 1", "X-One: 2", "X-Latin: \xf1", status="418 No")
     with Server(answering(answer)) as server:
@@ -64,7 +65,7 @@ def test_a_request_and_its_response(kind: str) -> None:
         assert heard.header(name) is None
 
 
-@BOTH
+@ALL
 def test_nothing_is_added_to_a_post_without_type_or_body(kind: str) -> None:
     with Server(answering(body())) as server:
         transport = make(kind)
@@ -74,7 +75,7 @@ def test_nothing_is_added_to_a_post_without_type_or_body(kind: str) -> None:
     assert [heard.header("content-length") for heard in server.heard] == ["1", "0"]
 
 
-@BOTH
+@ALL
 def test_headers_of_the_request_win(kind: str) -> None:
     mine = {"User-Agent": "me", "ACCEPT": "text/event-stream", "X-Empty": "", "X-Wide": "é"}
     with Server(answering(body())) as server:
@@ -86,7 +87,7 @@ def test_headers_of_the_request_win(kind: str) -> None:
     assert [name.lower() for name, _ in heard.headers].count("accept") == 1
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "bad", [{"X": "a\r\nEvil: 1"}, {"X\r\nEvil": "1"}, {"X": "a\0b"}, {"": "x"}]
 )
@@ -106,9 +107,10 @@ def test_the_plain_one_is_honest() -> None:
     assert heard.header("origin") is heard.header("referer") is None
 
 
-def test_the_impersonating_one_fetches_like_a_page() -> None:
+@CURL
+def test_the_impersonating_one_fetches_like_a_page(kind: str) -> None:
     with Server(answering(body())) as server:
-        transport = make("curl_cffi")
+        transport = make(kind)
         page = server.url + "page/?x=1#part"
         whole(transport, get(server.url, mode="navigate"))
         whole(transport, post(server.url, referrer=page))
@@ -137,13 +139,14 @@ def test_the_impersonating_one_fetches_like_a_page() -> None:
     assert [name for name in names[1] if name in common] == common
 
 
+@CURL
 def test_a_navigation_looks_as_curl_cffi_makes_it(
-    server_context: ssl.SSLContext, ca_file: str
+    kind: str, server_context: ssl.SSLContext, ca_file: str
 ) -> None:
     import curl_cffi
 
     with Server(answering(body()), server_context) as server:
-        whole(make("curl_cffi", verify=ca_file), get(server.url, mode="navigate"))
+        whole(make(kind, verify=ca_file), get(server.url, mode="navigate"))
         with curl_cffi.Session(impersonate="chrome", verify=ca_file, trust_env=False) as session:
             session.get(server.url)
     ours, theirs = server.heard
@@ -155,7 +158,7 @@ def test_a_navigation_looks_as_curl_cffi_makes_it(
     assert [name for name, _ in ours.headers] == [name for name, _ in theirs.headers]
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("handler", [chunked, answering(body(b"one two three"))])
 def test_turns_share_a_connection(kind: str, handler: Any) -> None:
     with Server(handler) as server:
@@ -169,7 +172,7 @@ def test_turns_share_a_connection(kind: str, handler: Any) -> None:
             transport.send(get(server.url), limits())
 
 
-@BOTH
+@ALL
 def test_turns_share_a_connection_over_tls(
     kind: str, server_context: ssl.SSLContext, ca_file: str
 ) -> None:
@@ -180,7 +183,7 @@ def test_turns_share_a_connection_over_tls(
         assert server.accepted == 1
 
 
-@BOTH
+@ALL
 def test_chunks_come_as_they_are_sent(kind: str) -> None:
     go = threading.Event()
 
@@ -200,7 +203,7 @@ def test_chunks_come_as_they_are_sent(kind: str) -> None:
         assert seen == [b"a", b"b", b"c"]
 
 
-@BOTH
+@ALL
 def test_an_unfinished_response_ends_its_connection(kind: str) -> None:
     def handler(connection: Connection) -> None:
         while connection.hear():
@@ -223,7 +226,7 @@ def test_an_unfinished_response_ends_its_connection(kind: str) -> None:
         assert server.accepted == 2
 
 
-@BOTH
+@ALL
 def test_a_forgotten_response_ends_its_connection(kind: str) -> None:
     def handler(connection: Connection) -> None:
         connection.hear()
@@ -239,7 +242,7 @@ def test_a_forgotten_response_ends_its_connection(kind: str) -> None:
         assert server.hung_up.wait(5)
 
 
-@BOTH
+@ALL
 def test_a_connection_that_the_site_closed_meanwhile_is_replaced(kind: str) -> None:
     closed = threading.Event()
 
@@ -258,7 +261,7 @@ def test_a_connection_that_the_site_closed_meanwhile_is_replaced(kind: str) -> N
         assert len(server.heard) == 5
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("end", ["close", "reset"])
 def test_what_may_have_been_heard_is_not_sent_again(kind: str, method: str, end: str) -> None:
@@ -282,17 +285,20 @@ def test_what_may_have_been_heard_is_not_sent_again(kind: str, method: str, end:
         assert len(server.heard) == 3
 
 
-def test_without_callbacks_curl_gets_a_fresh_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chatgptes.transport.curl import engine as _curl
+@CURL
+def test_without_callbacks_curl_gets_a_fresh_connection(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chatgptes.transport.curl import handle
 
     def handler(connection: Connection) -> None:
         connection.hear()
         connection.send(body())
         connection.hear()
 
-    monkeypatch.setattr(_curl, "_before_request", None)
+    monkeypatch.setattr(handle, "_before_request", None)
     with Server(handler) as server:
-        transport = make("curl_cffi")
+        transport = make(kind)
         for _ in range(3):
             assert whole(transport, post(server.url, repeatable=False)) == b"ok"
         assert (len(server.heard), server.accepted) == (3, 3)
@@ -300,7 +306,7 @@ def test_without_callbacks_curl_gets_a_fresh_connection(monkeypatch: pytest.Monk
             transport.send(get("http://127.0.0.1:1/"), limits())
 
 
-@BOTH
+@ALL
 def test_encodings_are_undone(kind: str) -> None:
     text = b"hello world " * 5000
     bare = zlib.compressobj(wbits=-15)
@@ -321,13 +327,13 @@ def test_encodings_are_undone(kind: str) -> None:
     with Server(handler) as server:
         transport = make(kind)
         for coding in codings:
-            if kind == "curl_cffi" and coding in ("x-gzip", "Deflate", "deflate, gzip"):
+            if kind != "requests" and coding in ("x-gzip", "Deflate", "deflate, gzip"):
                 continue  # libcurl's own affair.
             assert whole(transport, get(server.url + coding)) == text, coding
         assert server.accepted == 1
 
 
-@BOTH
+@ALL
 def test_a_bomb_comes_in_small_pieces(kind: str) -> None:
     bomb = gzip.compress(bytes(64 << 20))
     with Server(once(body(bomb, "Content-Encoding: gzip"))) as server:
@@ -339,7 +345,7 @@ def test_a_bomb_comes_in_small_pieces(kind: str) -> None:
         assert total == 64 << 20
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
@@ -384,7 +390,7 @@ def test_an_encoding_that_was_not_asked_for_is_an_error() -> None:
         whole(make("requests"), get(server.url))
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "answer",
     [
@@ -403,7 +409,7 @@ def test_what_is_no_http_is_an_error(kind: str, answer: bytes) -> None:
         assert len(server.heard) == 1
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
 def test_interim_responses_are_passed_over(kind: str, interim: str) -> None:
     answer = head("Link: </x>; rel=preload", status=interim) * 2 + body(b"final", "X-A: 1")
@@ -413,7 +419,7 @@ def test_interim_responses_are_passed_over(kind: str, interim: str) -> None:
         assert b"".join(response) == b"final"
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "lines", [["X: " + "y" * 60_000], ["X: y"] * 6_000, ["X: " + "y" * 900] * 80]
 )
@@ -422,7 +428,7 @@ def test_headers_may_not_be_huge(kind: str, lines: list[str]) -> None:
         make(kind, max_headers=50_000).send(get(server.url), limits())
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "piece", [b"X-Again: yes\r\n", b"y" * 100, b"HTTP/1.1 100 Continue\r\n\r\n"]
 )
@@ -438,7 +444,7 @@ def test_endless_headers_end(kind: str, piece: bytes) -> None:
         make(kind).send(get(server.url), limits())
 
 
-@BOTH
+@ALL
 def test_no_connection(kind: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # Bound, not listening: refuses.
@@ -450,7 +456,7 @@ def test_no_connection(kind: str) -> None:
     assert caught.value.__context__ is None
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("name", ["nowhere.invalid", "x" * 70 + ".invalid"])
 def test_no_such_name(kind: str, name: str) -> None:
     with pytest.raises(errors.ConnectError, match="not found"):
@@ -463,7 +469,7 @@ def context_for(certificate: Any) -> ssl.SSLContext:
     return context
 
 
-@BOTH
+@ALL
 def test_certificates_are_checked(kind: str, authority: trustme.CA, ca_file: str) -> None:
     from datetime import datetime
 
@@ -479,7 +485,7 @@ def test_certificates_are_checked(kind: str, authority: trustme.CA, ca_file: str
             assert whole(make(kind, verify=False), post(server.url)) == b"ok"
 
 
-@BOTH
+@ALL
 def test_what_is_no_tls_is_a_tls_error(kind: str) -> None:
     def reset(connection: Connection) -> None:
         connection.sock.recv(100)
@@ -494,7 +500,7 @@ def test_what_is_no_tls_is_a_tls_error(kind: str) -> None:
             make(kind).send(get(f"https://127.0.0.1:{server.port}/"), limits())
 
 
-@BOTH
+@ALL
 def test_verify_takes_a_directory(
     kind: str, server_context: ssl.SSLContext, ca_file: str, tmp_path: Path
 ) -> None:
@@ -513,7 +519,7 @@ def test_verify_takes_a_directory(
         assert whole(make(kind, verify=str(tmp_path)), get(server.url)) == b"ok"
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_environment_names_certificates_only_when_asked(
     kind: str, name: str, server_context: ssl.SSLContext, ca_file: str,
@@ -534,7 +540,7 @@ def test_the_environment_names_certificates_only_when_asked(
                 transport.send(get(server.url), limits())
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "options", [{"verify": "/no/such/file"}, {"verify": 3}, {"verify": __file__}]
 )
@@ -543,16 +549,18 @@ def test_bad_certificate_settings(kind: str, options: dict[str, Any]) -> None:
         make(kind, **options)
 
 
-def test_http_2_is_used_and_kept(h2_site: Any) -> None:
-    transport = make("curl_cffi", verify=h2_site.ca_file)
+@CURL
+def test_http_2_is_used_and_kept(kind: str, h2_site: Any) -> None:
+    transport = make(kind, verify=h2_site.ca_file)
     for _ in range(10):
         response = transport.send(get(h2_site.proxy.origin + "/"), limits())
         b"".join(response)
+    transport.close()
     assert h2_site.proxy.versions == {"2"}
     assert len(h2_site.proxy.clients) == 1
 
 
-@BOTH
+@ALL
 def test_settings_travel(kind: str) -> None:
     transport = make(kind, verify=False)
     with Server(answering(body())) as server:
@@ -563,7 +571,7 @@ def test_settings_travel(kind: str) -> None:
         assert server.accepted == 2
 
 
-@BOTH
+@ALL
 def test_many_threads_at_once(kind: str) -> None:
     with Server(chunked) as server:
         transport = make(kind)
@@ -617,3 +625,33 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(errors.MissingRequirementsError, match=f"pip install {name}"):
         make(name)
+
+
+def test_an_old_curl_cffi_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import curl_cffi
+
+    monkeypatch.setattr(curl_cffi, "__version__", "0.15.2")
+    with pytest.raises(errors.MissingRequirementsError, match=r"0\.15\.2.*-U 'curl_cffi>=0\.16'"):
+        make("curl_cffi")
+    monkeypatch.setattr(curl_cffi, "__version__", "0.16.0b1")
+    make("curl_cffi")
+
+
+@CURL
+def test_without_a_browser_it_is_honest(kind: str) -> None:
+    with Server(answering(body())) as server:
+        transport = make(kind, impersonate=None)
+        whole(transport, get(server.url, mode="navigate"))
+        whole(transport, post(server.url, referrer=server.url))
+        whole(transport, post(server.url, headers={"User-Agent": "me", "Accept": "text/plain"}))
+    for heard in server.heard[:2]:
+        assert heard.header("user-agent") == "chatgptes/1.0.0"
+        assert heard.header("accept") == "*/*"
+    assert server.heard[2].header("user-agent") == "me"
+    assert server.heard[2].header("accept") == "text/plain"
+    for heard in server.heard:
+        names = {name.lower() for name, _ in heard.headers}
+        assert names <= {
+            "host", "user-agent", "accept", "accept-encoding", "content-type", "content-length",
+        }  # fmt: skip
+    assert make("curl_cffi", impersonate=None).impersonates is False  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import h2.connection
 import h2.errors
 import h2.events
 import pytest
-from servers import Connection, Server, get, limits, make, post
+from servers import CURL, Connection, Server, get, limits, make, post
 
 from chatgptes import errors
 
@@ -68,14 +68,15 @@ def failing_second(code: h2.errors.ErrorCodes) -> Answer:
     return answer
 
 
+@CURL
 @pytest.mark.parametrize("code", [h2.errors.ErrorCodes.INTERNAL_ERROR, h2.errors.ErrorCodes.CANCEL,
                                   h2.errors.ErrorCodes.REFUSED_STREAM])  # fmt: skip
 def test_a_reset_stream_is_not_sent_again(
-    code: h2.errors.ErrorCodes, h2_context: ssl.SSLContext, ca_file: str
+    kind: str, code: h2.errors.ErrorCodes, h2_context: ssl.SSLContext, ca_file: str
 ) -> None:
     asked: list[int] = []
     with Server(speaking(failing_second(code), asked), h2_context) as server:
-        transport = make("curl_cffi", verify=ca_file)
+        transport = make(kind, verify=ca_file)
         request = post(server.url, repeatable=False)
         assert b"".join(transport.send(request, limits())) == b"ok"
         with pytest.raises(errors.TransportError) as caught:
@@ -85,7 +86,10 @@ def test_a_reset_stream_is_not_sent_again(
         assert b"".join(transport.send(request, limits())) == b"ok"
 
 
-def test_a_connection_that_ends_in_an_answer(h2_context: ssl.SSLContext, ca_file: str) -> None:
+@CURL
+def test_a_connection_that_ends_in_an_answer(
+    kind: str, h2_context: ssl.SSLContext, ca_file: str
+) -> None:
     def answer(conn: h2.connection.H2Connection, stream: int, number: int) -> None:
         conn.send_headers(stream, [(":status", "200")])
         conn.send_data(stream, b"part")
@@ -96,7 +100,7 @@ def test_a_connection_that_ends_in_an_answer(h2_context: ssl.SSLContext, ca_file
 
     asked: list[int] = []
     with Server(speaking(answer, asked), h2_context) as server:
-        transport = make("curl_cffi", verify=ca_file)
+        transport = make(kind, verify=ca_file)
         for _ in range(2):
             seen = b""
             with pytest.raises(errors.TransportError) as caught:
@@ -107,7 +111,10 @@ def test_a_connection_that_ends_in_an_answer(h2_context: ssl.SSLContext, ca_file
         assert len(asked) == 2
 
 
-def test_a_cancelled_stream_keeps_the_connection(h2_context: ssl.SSLContext, ca_file: str) -> None:
+@CURL
+def test_a_cancelled_stream_keeps_the_connection(
+    kind: str, h2_context: ssl.SSLContext, ca_file: str
+) -> None:
     def answer(conn: h2.connection.H2Connection, stream: int, number: int) -> None:
         if number == 1:
             conn.send_headers(stream, [(":status", "200")])
@@ -117,7 +124,7 @@ def test_a_cancelled_stream_keeps_the_connection(h2_context: ssl.SSLContext, ca_
 
     asked: list[int] = []
     with Server(speaking(answer, asked), h2_context) as server:
-        transport = make("curl_cffi", verify=ca_file)
+        transport = make(kind, verify=ca_file)
         response = transport.send(post(server.url), limits())
         assert next(iter(response)) == b"part"
         response.close()
@@ -126,8 +133,9 @@ def test_a_cancelled_stream_keeps_the_connection(h2_context: ssl.SSLContext, ca_
         assert server.accepted == 1
 
 
+@CURL
 def test_silence_is_silence_whatever_is_said_below_http(
-    h2_context: ssl.SSLContext, ca_file: str
+    kind: str, h2_context: ssl.SSLContext, ca_file: str
 ) -> None:
     def answer(conn: h2.connection.H2Connection, stream: int, number: int) -> None:
         del stream, number
@@ -154,5 +162,5 @@ def test_silence_is_silence_whatever_is_said_below_http(
         thread.join()
 
     with Server(handler, h2_context) as server, pytest.raises(errors.RequestTimeout) as caught:
-        make("curl_cffi", verify=ca_file).send(post(server.url), limits(30, 0.5, 30))
+        make(kind, verify=ca_file).send(post(server.url), limits(30, 0.5, 30))
     assert caught.value.phase == "read"

@@ -1,4 +1,4 @@
-"""Both transports through real proxies: http and https with a password, socks5, socks5h."""
+"""All transports through real proxies: http and https with a password, socks5, socks5h."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from proxies import PASSWORD, QUOTED, proxy
 from servers import (
-    BOTH,
+    ALL,
     Connection,
     Server,
     answering,
@@ -32,7 +32,7 @@ from chatgptes.values.proxy import Proxy
 SCHEMES = pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
 
 
-@BOTH
+@ALL
 @SCHEMES
 @pytest.mark.parametrize("secure", [False, True])
 @pytest.mark.filterwarnings("ignore")  # pproxy's own.
@@ -50,7 +50,7 @@ def test_through_a_proxy(
         for _ in range(3):
             assert b"".join(transport.send(post(site), limits())) == b"ok"
         # libcurl opens a connection for each request to an http site through an https proxy.
-        if secure or (kind, scheme) != ("curl_cffi", "https"):
+        if secure or kind == "requests" or scheme != "https":
             assert server.accepted == 1
         assert running.routes
         assert [heard.body for heard in server.heard] == [b"hello"] * 3
@@ -64,7 +64,7 @@ def test_through_a_proxy(
         copy.close()
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("words", ["", "user:wr%6fng@"])
 @pytest.mark.filterwarnings("ignore")
@@ -83,15 +83,15 @@ def test_a_proxy_wants_a_password(
         assert not server.heard
 
 
-def test_a_forwarding_proxy_wants_a_password() -> None:
+@ALL
+def test_a_forwarding_proxy_wants_a_password(kind: str) -> None:
     refusal = body(b"no", "Proxy-Authenticate: Basic", status="407 Proxy Authentication Required")
-    for kind in ("requests", "curl_cffi"):
-        with Server(answering(refusal)) as server, pytest.raises(errors.ProxyError, match="user"):
-            make(kind, proxy=server.url).send(get("http://site.invalid/"), limits())
-        assert server.heard[0].target == "http://site.invalid/"
+    with Server(answering(refusal)) as server, pytest.raises(errors.ProxyError, match="user"):
+        make(kind, proxy=server.url).send(get("http://site.invalid/"), limits())
+    assert server.heard[0].target == "http://site.invalid/"
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
 def test_no_proxy_there(kind: str, scheme: str) -> None:
     with socket.socket() as unused:
@@ -103,13 +103,13 @@ def test_no_proxy_there(kind: str, scheme: str) -> None:
             assert "hidden" not in "".join(traceback.format_exception(caught.value))
 
 
-@BOTH
+@ALL
 def test_a_proxy_without_a_name(kind: str) -> None:
     with pytest.raises(errors.ProxyError, match="name was not found"):
         make(kind, proxy="http://proxy.invalid:1").send(get("https://site.invalid/"), limits())
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     ("answer", "match"),
     [
@@ -134,7 +134,7 @@ def socks(*answers: bytes) -> Callable[[Connection], None]:
     return handler
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     ("login", "answers", "match"),
     [
@@ -157,7 +157,7 @@ def test_a_socks_proxy_says_no(
         assert "hidden" not in "".join(traceback.format_exception(caught.value))
 
 
-@BOTH
+@ALL
 def test_who_resolves_the_name(kind: str) -> None:
     with Server(socks(b"\x05\x00")) as server:
         transport = make(kind, proxy=f"socks5://127.0.0.1:{server.port}")
@@ -165,7 +165,7 @@ def test_who_resolves_the_name(kind: str) -> None:
             transport.send(get("http://site.invalid/"), limits())
 
 
-@BOTH
+@ALL
 def test_tls_through_a_proxy_is_checked(kind: str, server_context: ssl.SSLContext) -> None:
     def tunnel(connection: Connection) -> None:
         connection.hear()
@@ -177,7 +177,7 @@ def test_tls_through_a_proxy_is_checked(kind: str, server_context: ssl.SSLContex
         make(kind, proxy=server.url).send(post("https://localhost/"), limits())
 
 
-@BOTH
+@ALL
 def test_the_environment_counts_when_asked(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -201,7 +201,7 @@ def test_the_environment_counts_when_asked(kind: str, monkeypatch: pytest.Monkey
      "http://host:x", "socks4://host:1", "http://ho st:1", 7,
      "socks5://u:" + "x" * 300 + "@host"],
 )  # fmt: skip
-@BOTH
+@ALL
 def test_bad_proxies(kind: str, bad: Any) -> None:
     if isinstance(bad, str):
         bad = bad.replace("//h", "//me:hidden@h")

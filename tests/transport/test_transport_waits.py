@@ -1,4 +1,4 @@
-"""Every wait of both transports ends: at a limit, on a cancel, on Ctrl-C; and nothing is left."""
+"""Every wait of all transports ends: at a limit, on a cancel, on Ctrl-C; and nothing is left."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from servers import BOTH, Connection, Server, answering, body, get, head, limits, make, post
+from servers import ALL, BOTH, Connection, Server, answering, body, get, head, limits, make, post
 
 from chatgptes import errors
 from chatgptes.values.deadline import Deadline
@@ -114,7 +114,7 @@ def read_all(transport: Any, request: Any, deadline: Deadline) -> bytes:
     return b"".join(transport.send(request, deadline))
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("where", CONNECTING)
 def test_connect_limit(kind: str, where: str) -> None:
     with stalling(where) as stall, pytest.raises(errors.RequestTimeout) as caught:
@@ -123,7 +123,7 @@ def test_connect_limit(kind: str, where: str) -> None:
     assert caught.value.__context__ is None
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("where", READING)
 def test_read_limit(kind: str, where: str) -> None:
     with stalling(where) as stall, pytest.raises(errors.RequestTimeout) as caught:
@@ -132,7 +132,7 @@ def test_read_limit(kind: str, where: str) -> None:
     assert caught.value.__context__ is None
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("where", CONNECTING + READING)
 def test_total(kind: str, where: str) -> None:
     with stalling(where) as stall, pytest.raises(errors.RequestTimeout) as caught:
@@ -141,7 +141,7 @@ def test_total(kind: str, where: str) -> None:
     assert caught.value.__context__ is None
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("where", CONNECTING + READING)
 def test_cancel_ends_the_wait(kind: str, where: str) -> None:
     deadline = limits(60, 60, 60)
@@ -174,7 +174,7 @@ def interruptible() -> Iterator[Callable[[], None]]:
     signal.signal(signal.SIGUSR1, before)
 
 
-@BOTH
+@BOTH  # The hub's thread gets no signals, and a loop's Ctrl-C is the loop's affair.
 @pytest.mark.parametrize("where", CONNECTING + READING)
 def test_ctrl_c_ends_the_wait(kind: str, where: str, interruptible: Callable[[], None]) -> None:
     with stalling(where) as stall:
@@ -191,7 +191,7 @@ def test_ctrl_c_ends_the_wait(kind: str, where: str, interruptible: Callable[[],
             assert read_all(transport, get(server.url), limits()) == b"ok"
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("where", ["head", "body"])
 def test_a_trickle_does_not_stretch_the_total(kind: str, where: str) -> None:
     def handler(connection: Connection) -> None:
@@ -207,7 +207,7 @@ def test_a_trickle_does_not_stretch_the_total(kind: str, where: str) -> None:
     assert caught.value.phase == "total"
 
 
-@BOTH
+@ALL
 def test_a_slow_upload_is_no_silence(kind: str) -> None:
     size = 12 << 20
 
@@ -227,7 +227,7 @@ def test_a_slow_upload_is_no_silence(kind: str) -> None:
         assert time.monotonic() - started > 0.5
 
 
-@BOTH
+@ALL
 def test_a_busy_consumer_is_no_silence(kind: str) -> None:
     go = threading.Event()
 
@@ -250,7 +250,7 @@ def test_a_busy_consumer_is_no_silence(kind: str) -> None:
         assert list(response) == []
 
 
-@BOTH
+@ALL
 def test_close_from_another_thread_ends_the_read(kind: str) -> None:
     with stalling("body") as stall:
         response = make(kind).send(stall.request, limits(60, 60, 60))
@@ -264,7 +264,7 @@ def test_close_from_another_thread_ends_the_read(kind: str) -> None:
         assert stall.server.hung_up.wait(QUICK)
 
 
-@BOTH
+@ALL
 def test_a_cancelled_deadline_sends_nothing(kind: str) -> None:
     with Server(answering(body())) as server:
         deadline = limits()
@@ -274,7 +274,7 @@ def test_a_cancelled_deadline_sends_nothing(kind: str) -> None:
         assert server.accepted == 0
 
 
-@BOTH
+@ALL
 def test_a_cancel_after_the_end_harms_nobody(kind: str) -> None:
     with Server(answering(body())) as server:
         transport = make(kind)
@@ -290,7 +290,7 @@ def open_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-@BOTH
+@ALL
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
 def test_cancels_at_random_moments_leave_nothing(
     kind: str, server_context: ssl.SSLContext, ca_file: str
@@ -366,7 +366,7 @@ turn()
 """
 
 
-@BOTH
+@ALL
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_leaves_its_parents_connections_alone(
     kind: str, server_context: ssl.SSLContext, ca_file: str

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 
 from .exchange import Exchange
-from .handle import REFUSED, Handle, Multi, free
+from .handle import REFUSED, Handle
+from .multi import Multi, free
 
 __all__ = ["Engine"]
 
@@ -66,9 +67,8 @@ class Engine:
         Raises:
             BaseException: what was raised inside a callback (KeyboardInterrupt, in practice).
         """
-        result: int | None = None
-        for _, result in self._multi.step():
-            pass
+        codes = [code for _, code in self._multi.step()]
+        result = codes[0] if codes else None
         fault = self.easy.fault()
         if fault is not None:
             raise fault

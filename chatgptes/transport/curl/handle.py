@@ -1,6 +1,6 @@
-"""libcurl's handles, as the engine and the hub use them.
+"""libcurl's easy handle, as the engine and the hub use it.
 
-All that this project takes from curl_cffi is in this file, its semi-private names included
+All that this project takes from curl_cffi is in this file and `multi`, semi-private names included
 (tests/transport/test_contract.py says loudly when one of them has moved).
 """
 
@@ -10,8 +10,7 @@ import functools
 import os
 import select
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from curl_cffi import Curl, CurlError, CurlInfo, CurlOpt, ffi, lib
@@ -20,7 +19,7 @@ from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
 from .exchange import Exchange
 
 __all__ = [
-    "REFUSED", "CurlError", "Handle", "Multi", "free", "is_target", "known_targets", "option",
+    "REFUSED", "CurlError", "Handle", "is_target", "known_targets", "option",
     "resolve_target",
 ]  # fmt: skip
 
@@ -28,8 +27,6 @@ REFUSED = 42
 """CURLE_ABORTED_BY_CALLBACK: libcurl's result where `Exchange.before_request` said stop."""
 
 _CONT = 0  # CURLPAUSE_CONT
-_MAXCONNECTS = 6  # CURLMOPT_MAXCONNECTS
-_LONGEST_WAIT_MS = 60_000
 # Where libcurl looks names up in threads (curl_cffi 0.16), freeing a handle waits for one.
 _THREADED_LOOKUPS = b"c-ares" not in ffi.string(lib.curl_version())
 
@@ -103,6 +100,7 @@ class Handle(Curl):
         self._pid = os.getpid()
         self._exchange_handle: Any = None
         self._exchange: Exchange | None = None
+        self._options: Iterable[tuple[int, Any]] | None = None
         self._long = ffi.new("long *")
         self._int64 = ffi.new("int64_t *")
         super().__init__()
@@ -115,9 +113,15 @@ class Handle(Curl):
     def configure(self, target: str | None, options: Iterable[tuple[int, Any]]) -> None:
         """Forget all options, look like `target`, and set `options` (see `option`).
 
+        Where they are the very same as before, nothing is to be done: all others are set by
+        `describe` and `report_to`.
+
         Raises:
             CurlError: libcurl refuses one.
         """
+        if options is self._options:
+            return
+        self._options = None
         self.reset()
         if target is not None and self.impersonate(target) != 0:
             raise CurlError(f"unknown target {target}")
@@ -125,6 +129,7 @@ class Handle(Curl):
             self.put(number, value)
         if _before_request is not None:
             self.put(_PREREQ, _before_request)
+        self._options = options
 
     def put(self, number: int, value: Any) -> None:
         """Set an option to what libcurl's own function takes.
@@ -171,12 +176,14 @@ class Handle(Curl):
             self._exchange_handle = ffi.new_handle(exchange)
             self.put(_PREREQ_DATA, self._exchange_handle)
         elif not exchange.repeatable:
+            self._options = None
             self.put(_FRESH, _ON)  # Only a kept connection makes libcurl repeat.
 
     def begin_anew(self, *, fresh: bool) -> None:
         """Prepare for another start after `Exchange.stale`; `fresh`: with a new connection."""
         assert self._exchange is not None
         self._exchange.stale = False
+        self._options = None
         self.put(_FORBID, _OFF)
         if fresh:
             self.put(_FRESH, _ON)
@@ -290,83 +297,3 @@ def _has_ended(descriptor: int) -> bool:
     poll.register(descriptor, select.POLLIN | getattr(select, "POLLRDHUP", 0))
     news = poll.poll(0)
     return bool(news) and bool(news[0][1] & ~select.POLLIN)
-
-
-class Multi:
-    """A multi handle: the transfers that one thread drives, and the connections they keep.
-
-    Only `wake` may be called from other threads.
-    """
-
-    def __init__(self, connections: int = 0) -> None:
-        """Make one; `connections` is how many are kept (0: four for each transfer)."""
-        self._multi = lib.curl_multi_init()
-        self._pid = os.getpid()
-        self._count = ffi.new("int *")
-        # Between `wake` and `close`; reentrant, since a finalizer may cancel inside either.
-        self._lock = threading.RLock()
-        if connections:
-            lib.curl_multi_setopt(self._multi, _MAXCONNECTS, ffi.cast("void *", connections))
-
-    @property
-    def alive(self) -> bool:
-        """Not closed, and of this process."""
-        return self._multi is not None and self._pid == os.getpid()
-
-    def add(self, handle: Handle) -> None:
-        """Begin a transfer.
-
-        Raises:
-            CurlError: libcurl refuses it.
-        """
-        code = lib.curl_multi_add_handle(self._multi, handle.address)
-        if code != 0:
-            raise CurlError("curl_multi_add_handle failed", code)
-
-    def remove(self, handle: Handle) -> None:
-        """Take a transfer away, finished or not; connections that are whole are kept."""
-        lib.curl_multi_remove_handle(self._multi, handle.address)
-
-    def step(self) -> Iterator[tuple[Any, int]]:
-        """Do what can be done without waiting; the transfers that ended, with curl's codes."""
-        lib.curl_multi_perform(self._multi, self._count)
-        while (message := lib.curl_multi_info_read(self._multi, self._count)) != ffi.NULL:
-            yield message.easy_handle, int(message.data.result)
-
-    def wait(self, milliseconds: int) -> bool:
-        """Wait until there is something to do, `wake` is called, or the time has passed.
-
-        Returns True when the network had something.
-        """
-        lib.curl_multi_poll(
-            self._multi, ffi.NULL, 0, min(milliseconds, _LONGEST_WAIT_MS), self._count
-        )
-        return bool(self._count[0])
-
-    def wake(self) -> None:
-        """End a `wait`, now or when it comes.  Any thread, at any time."""
-        if self.alive:
-            with self._lock:
-                if self._multi is not None:
-                    lib.curl_multi_wakeup(self._multi)
-
-    def close(self) -> None:
-        """Free it and end its connections; every handle was removed."""
-        if self.alive:
-            with self._lock:
-                multi, self._multi = self._multi, None
-            lib.curl_multi_cleanup(multi)
-
-
-def free(handle: Handle, multi: Multi | None, *, aside: bool) -> None:
-    """Free a handle, then `multi`; `aside`: in a thread of their own, since they may wait."""
-
-    def close() -> None:
-        handle.close()
-        if multi is not None:
-            multi.close()
-
-    if aside:
-        threading.Thread(target=close, daemon=True).start()
-    else:
-        close()

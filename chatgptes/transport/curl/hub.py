@@ -82,6 +82,8 @@ class CurlHub:
             self._lock, self._thread, self._pid = threading.Lock(), None, os.getpid()
         while self._thread is None or not self._thread.start(transfer):
             with self._lock:
+                if self._closed:
+                    raise _faults.closed()
                 if self._thread is None or self._thread.ended:
                     self._thread = HubThread(self._settings)
 

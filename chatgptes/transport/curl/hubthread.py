@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import heapq
-import itertools
 import math
 import os
 import threading
@@ -18,8 +16,11 @@ from ...errors import ChatGptEsError
 from ...values.deadline import Signal
 from .. import errors as _faults
 from .errors import fault
-from .handle import REFUSED, CurlError, Handle, Multi, free
+from .handle import REFUSED, CurlError, Handle
+from .limits import LimitWatch
+from .multi import Multi, free
 from .setup import Settings
+from .sharing import FirstConnections
 from .transfer import Command, Transfer
 from .wakers import Waker
 
@@ -29,9 +30,8 @@ _IDLE_SECONDS = 30.0
 """Without work for so long, the thread ends and closes the connections that it kept."""
 
 _IDLE_HANDLES = 256
-_CONNECTIONS = 1024
+_CONNECTIONS = 2048
 _STARTS = 4
-_LEAST_WAIT = 0.001
 _AT_EXIT_SECONDS = 2.0
 
 
@@ -60,10 +60,8 @@ class HubThread:
         self._idle: list[Handle] = []
         self._running: dict[Any, Transfer] = {}
         self._touched: list[Transfer] = []
-        # When to look at whose limits; an entry whose key is not in `_timed` counts no more.
-        self._times: list[tuple[float, int]] = []
-        self._timed: dict[int, Transfer] = {}
-        self._keys = itertools.count(1)
+        self._limits = LimitWatch()
+        self._first = FirstConnections()
         self._end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
         _threads.add(self)
@@ -139,11 +137,11 @@ class HubThread:
             if transfer.done:
                 continue
             if command is Command.START:
-                self._begin(transfer)
+                self._start(transfer)
             elif command is Command.RESUME:
                 self._resume(transfer)
             elif command is Command.TIME:
-                self._schedule(transfer, time.monotonic())
+                self._limits.watch(transfer, time.monotonic())
             else:
                 self._release(transfer)
                 transfer.finish(
@@ -152,14 +150,24 @@ class HubThread:
                     else _faults.response_closed(transfer.request.url)
                 )
 
+    def _start(self, transfer: Transfer) -> None:
+        transfer.touches = self._touched
+        if self._first.must_wait(transfer):
+            self._limits.watch(transfer, time.monotonic())
+        else:
+            self._begin(transfer)
+
+    def _begin_others(self, first: Transfer) -> None:
+        for transfer in self._first.over(first):
+            self._begin(transfer)
+
     def _begin(self, transfer: Transfer) -> None:
         deadline = transfer.deadline
         handle = self._idle.pop() if self._idle else Handle()
         transfer.handle = handle
-        transfer.touches = self._touched
         transfer.connection_ended = handle.connection_ended
         self._running[handle.address] = transfer
-        lines, transfer.lines = transfer.lines, []
+        lines, transfer.lines = transfer.lines, ()
         try:
             limit = deadline.remaining(deadline.timeout.connect)
             self._settings.apply(handle, transfer.request, lines, limit)
@@ -169,7 +177,7 @@ class HubThread:
             self._release(transfer)
             transfer.finish(_faults.cannot_begin(transfer.request.url, error.code))
             return
-        self._schedule(transfer, time.monotonic())
+        self._limits.watch(transfer, time.monotonic())
 
     def _begin_anew(self, transfer: Transfer, handle: Handle) -> None:
         """Start again, after libcurl had chosen a connection that has ended."""
@@ -185,7 +193,9 @@ class HubThread:
 
     def _release(self, transfer: Transfer) -> None:
         """Take the transfer's handle away; connections that are whole are kept."""
-        self._timed.pop(transfer.check_key, None)
+        self._limits.forget(transfer)
+        if transfer.first_of:
+            self._begin_others(transfer)
         handle, transfer.handle = transfer.handle, None
         if handle is None:
             return
@@ -221,51 +231,20 @@ class HubThread:
         self._release(transfer)
         transfer.finish(error)
 
-    def _schedule(self, transfer: Transfer, now: float) -> None:
-        """Plan when to look at the transfer's limits: not for each wait, that would be costly."""
-        self._timed.pop(transfer.check_key, None)
-        transfer.check_at = math.inf
-        limit = transfer.limit()
-        left = transfer.deadline.remaining(
-            None if limit is None else limit - (now - transfer.since)
-        )
-        if left is None:
-            return
-        # More than once in a limit, to see progress that brought the reader nothing: an upload's.
-        left = max(_LEAST_WAIT, left if limit is None else min(left, limit / 4))
-        key = transfer.check_key = next(self._keys)
-        transfer.check_at = now + left
-        self._timed[key] = transfer
-        heapq.heappush(self._times, (transfer.check_at, key))
-        if len(self._times) > 64 + 4 * len(self._timed):
-            self._times = [entry for entry in self._times if entry[1] in self._timed]
-            heapq.heapify(self._times)
-
     def _check_limits(self) -> None:
         """End the waits whose time has passed."""
-        if not self._times or self._times[0][0] > (now := time.monotonic()):
-            return
-        while self._times and self._times[0][0] <= now:
-            _, key = heapq.heappop(self._times)
-            transfer = self._timed.pop(key, None)
-            if transfer is None or transfer.handle is None:
-                continue
-            if not transfer.waiters:
-                transfer.check_at = math.inf  # Its next wait says when.
-                continue
-            progress = (transfer.heard, *transfer.handle.progress())
-            if progress != transfer.progress:
-                transfer.progress, transfer.since = progress, now
-            limit = transfer.limit()
-            left = transfer.deadline.remaining(
-                None if limit is None else limit - (now - transfer.since)
-            )
-            if left is not None and left <= 0:
-                error = _error_of_limit(transfer)
-                self._release(transfer)
-                transfer.finish(error)
-            else:
-                self._schedule(transfer, now)
+        for transfer, error in self._limits.passed():
+            self._release(transfer)
+            transfer.finish(error)
+
+    def _now_sent(self, transfer: Transfer) -> None:
+        """Let the limit of silence follow that of connecting."""
+        transfer.phase_sent = True
+        if transfer.first_of:
+            self._begin_others(transfer)
+        transfer.since = time.monotonic()
+        if not transfer.done:
+            self._limits.watch(transfer, transfer.since)
 
     def _wake_readers(self) -> None:
         """Wake the tasks of all transfers that got something: with one call into each loop."""
@@ -276,30 +255,29 @@ class HubThread:
         for transfer in touched:
             transfer.touched = False
             if transfer.requests and not transfer.phase_sent:
-                transfer.phase_sent = True
-                transfer.since = time.monotonic()
-                if not transfer.done:
-                    self._schedule(transfer, transfer.since)
+                self._now_sent(transfer)
             if transfer.ready:
                 try:
                     waiter = transfer.waiters.pop()
                 except IndexError:
                     continue  # Nobody waits, or they saw it by themselves.
-                waker = transfer.waker
-                group = groups.get(waker.native)
+                group = groups.get(transfer.waker.native)
                 if group is None:
-                    group = groups[waker.native] = (waker, [], [])
+                    group = groups[transfer.waker.native] = (transfer.waker, [], [])
                 group[1].append(waiter)
                 group[2].append(transfer)
             elif transfer.paused and transfer.waiters:
                 self.post(Command.RESUME, transfer)  # All was taken while it was being paused.
         touched.clear()
         for waker, waiters, transfers in groups.values():
-            try:
-                waker.wake(waiters)
-            except RuntimeError:  # The loop has ended, and with it those who waited.
-                for transfer in transfers:
-                    self.post(Command.DROP, transfer)
+            self._wake_all(waker, waiters, transfers)
+
+    def _wake_all(self, waker: Waker, waiters: list[Any], transfers: list[Transfer]) -> None:
+        try:
+            waker.wake(waiters)
+        except RuntimeError:  # The loop has ended, and with it those who waited.
+            for transfer in transfers:
+                self.post(Command.DROP, transfer)
 
     def _wait(self) -> bool:
         """Wait for something to do; False if there was nothing for long."""
@@ -310,7 +288,7 @@ class HubThread:
         now = time.monotonic()
         if self._running:
             self._idle_since = math.inf
-            left = self._times[0][0] - now if self._times else math.inf
+            left = self._limits.next_look() - now
         else:
             self._idle_since = min(self._idle_since, now)
             left = self._idle_since + self._idle_seconds - now
@@ -328,7 +306,8 @@ class HubThread:
         with self._lock:
             self.ended = True
         waiting = [transfer for command, transfer in self._commands if command is Command.START]
-        for transfer in (*self._running.values(), *waiting):
+        for transfer in (*self._running.values(), *self._first.waiting(), *waiting):
+            transfer.first_of = ""
             transfer.touches = self._touched
             self._release(transfer)
             transfer.finish(_faults.closed())
@@ -350,20 +329,6 @@ def _error_of_check(transfer: Transfer) -> ChatGptEsError:
     except ChatGptEsError as error:
         return _faults.bare(error)
     return _faults.response_closed(transfer.request.url)
-
-
-def _error_of_limit(transfer: Transfer) -> ChatGptEsError:
-    """The error of a limit that has passed."""
-    url, deadline = transfer.request.url, transfer.deadline
-    try:
-        if transfer.requests:
-            status = transfer.status if transfer.head_done else None
-            error = _faults.read_timeout(url, deadline, status)
-        else:
-            error = _faults.connect_timeout(url, deadline, transfer.proxy)
-    except ChatGptEsError as sooner:  # The total has passed as well.
-        return _faults.bare(sooner)
-    return error
 
 
 _threads: weakref.WeakSet[HubThread] = weakref.WeakSet()

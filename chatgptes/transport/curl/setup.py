@@ -74,6 +74,7 @@ class Settings:
         self._routes = Routes.read(proxy, trust_env)
         self._ca = ca_path(verify, trust_env)
         self._options = functools.lru_cache(maxsize=32)(self._make_options)
+        self._lines = functools.lru_cache(maxsize=8)(_make_lines)  # Few: they may be secret.
 
     def __repr__(self) -> str:
         return self.target or "honest"
@@ -82,30 +83,24 @@ class Settings:
         """The proxy that `request` goes through."""
         return self._routes.route(request.url)
 
-    def header_lines(self, request: Request) -> list[bytes]:
+    def header_lines(self, request: Request) -> tuple[bytes, ...]:
         """The header lines of `request`, for libcurl.
 
         Raises:
             InvalidConfigError: a name or value that would break out of its line.
         """
-        own = {name.lower(): (name, value) for name, value in header_lines(request)}
-        looks = _HONEST if self.target is None else look(request, self.target)
-        lines = [
-            f"{name}: {value}".encode("latin-1", "replace") if value else f"{name}:".encode()
-            for name, value in looks.items()
-            if name not in own
-        ]
-        # libcurl would wait for a "100 Continue", and would name a type for any body.
-        lines.append(b"Expect:")
-        if (request.body is not None or request.method == "POST") and "content-type" not in own:
-            lines.append(b"Content-Type:")
-        for name, value in own.values():
-            # ";" is how libcurl is told of a header without a value.
-            lines.append(name.encode() + (b": " + value if value else b";"))
-        return lines
+        return self._lines(
+            tuple(request.headers.items()),
+            request.body is not None or request.method == "POST",
+            tuple((_HONEST if self.target is None else look(request, self.target)).items()),
+        )
 
     def apply(
-        self, handle: Handle, request: Request, lines: list[bytes], connect_limit: float | None
+        self,
+        handle: Handle,
+        request: Request,
+        lines: tuple[bytes, ...],
+        connect_limit: float | None,
     ) -> None:
         """Set `handle` up for `request`.
 
@@ -147,10 +142,7 @@ class Settings:
             # libcurl's own 64 KiB stay with an open stream: 102 KB a stream, with this 63
             # (benchmarks/footprint.py).
             options["UPLOAD_BUFFERSIZE"] = _SMALL
-        if shape.secure:
-            # A first request's handshake tells whether those beside it can share its connection.
-            options["PIPEWAIT"] = 1
-        else:
+        if not shape.secure:
             # Some targets would ask for h2c, an upgrade that no browser asks for.
             options["HTTP_VERSION"] = _HTTP_1_1
         options |= _proxy_options(shape.proxy) | self._tls_options()
@@ -167,6 +159,25 @@ class Settings:
         if os.path.isdir(ca):
             return {"CAINFO": None, "PROXY_CAINFO": None, "CAPATH": path, "PROXY_CAPATH": path}
         return {"CAINFO": path, "PROXY_CAINFO": path}
+
+
+def _make_lines(
+    headers: tuple[tuple[str, str], ...], with_body: bool, looks: tuple[tuple[str, str], ...]
+) -> tuple[bytes, ...]:
+    own = {name.lower(): (name, value) for name, value in header_lines(headers)}
+    lines = [
+        f"{name}: {value}".encode("latin-1", "replace") if value else f"{name}:".encode()
+        for name, value in looks
+        if name not in own
+    ]
+    # libcurl would wait for a "100 Continue", and would name a type for any body.
+    lines.append(b"Expect:")
+    if with_body and "content-type" not in own:
+        lines.append(b"Content-Type:")
+    for name, value in own.values():
+        # ";" is how libcurl is told of a header without a value.
+        lines.append(name.encode() + (b": " + value if value else b";"))
+    return tuple(lines)
 
 
 def _proxy_options(proxy: Proxy | None) -> dict[str, int | str | bytes | None]:

@@ -6,8 +6,8 @@ import enum
 import math
 import os
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
 
 from ...errors import ChatGptEsError, TransportError
 from ...values.deadline import Deadline, Registration
@@ -50,17 +50,19 @@ class Transfer(Exchange):
         since: when the current silence began (`time.monotonic()`).
         check_at: when the thread will look at its limits; infinity for never.
         handle: libcurl's, while it runs.
+        first_of: the site whose first connection this one makes, while others wait for it.
         touched: it is on the thread's list of those that got something.
     """
 
     __slots__ = (
-        "check_at", "check_key", "deadline", "done", "dropped", "error", "handle", "head_taken",
+        "check_at", "check_key", "deadline", "done", "dropped", "error", "first_of",
+        "handle", "head_taken",
         "lines", "phase_sent", "pid", "post", "progress", "proxy", "registration", "request",
         "since", "starts", "touched", "touches", "waiters", "waker",
     )  # fmt: skip
 
     def __init__(
-        self, request: Request, lines: list[bytes], deadline: Deadline, proxy: Proxy | None,
+        self, request: Request, lines: tuple[bytes, ...], deadline: Deadline, proxy: Proxy | None,
         max_headers: int,
     ) -> None:  # fmt: skip
         super().__init__(repeatable=request.repeatable, max_headers=max_headers)
@@ -75,6 +77,7 @@ class Transfer(Exchange):
         self.error: ChatGptEsError | None = None
         self.handle: Handle | None = None
         self.starts = 0
+        self.first_of = ""
         self.since = time.monotonic()
         self.check_at = math.inf
         self.check_key = 0
@@ -125,25 +128,34 @@ class Transfer(Exchange):
     def limit(self) -> float | None:
         """The limit of the current phase, in seconds."""
         timeout = self.deadline.timeout
-        return timeout.read if self.requests or self.heard else timeout.connect
+        return timeout.read if self.heard else timeout.connect
 
     # In the reader's task:
 
-    def prepare_wait(self) -> Any:
-        """Arm a wait; None where there is something to do already."""
-        self.since = time.monotonic()
-        left = self.deadline.remaining(self.limit())
-        waiter = self.waker.prepare()
+    def wait(self) -> Awaitable[object] | None:
+        """Arm a wait for something to do; None where there is something already."""
+        self.since = now = time.monotonic()
+        timeout = self.deadline.timeout
+        left = self.deadline.remaining(timeout.read if self.heard else timeout.connect)
+        waker = self.waker
+        waiter = waker.prepare()
         self.waiters.append(waiter)
         # Looked at after arming: what comes from here on wakes.
-        if self.ready:
+        if self.chunks or self.done or (self.head_done and not self.head_taken):
             self.waiters.clear()
             return None
-        if left is not None and self.since + left < self.check_at:
+        if left is not None and now + left < self.check_at:
             self.post(Command.TIME, self)
         if self.paused:
             self.post(Command.RESUME, self)
-        return waiter
+        return waker.wait(waiter)
+
+    def take(self) -> bytes:
+        """See `Exchange.take`."""
+        data = super().take()
+        if self.paused and self.buffered <= BUFFER // 2:
+            self.post(Command.RESUME, self)
+        return data
 
     def drop(self) -> None:
         """Let the thread take the transfer away.  Any thread, any number of times."""
@@ -184,8 +196,8 @@ class HubResponse:
         transfer = self._transfer
         try:
             while not (transfer.head_done or transfer.done):
-                if (waiter := transfer.prepare_wait()) is not None:
-                    await transfer.waker.wait(waiter)
+                if (wait := transfer.wait()) is not None:
+                    await wait
             transfer.head_taken = True
             if not transfer.head_done:
                 raise transfer.error or _faults.broken(self.url, None)
@@ -197,6 +209,10 @@ class HubResponse:
             raise
         self.status = transfer.status
         self.headers = transfer.headers
+        if self.status == 101:
+            # No body: what follows is another protocol, which nobody asked for.
+            self._complete = True
+            self.close()
 
     def __aiter__(self) -> HubResponse:
         return self
@@ -207,54 +223,53 @@ class HubResponse:
         Raises:
             TransportError, RequestTimeout, TurnCancelled: see `base.AsyncResponse`.
         """
+        transfer = self._transfer
         if self._reading:
             raise TransportError("A response can be read by one task at a time.")
         self._reading = True
         try:
-            data = await self._receive()
+            if (
+                self._complete
+                or transfer.dropped
+                or transfer.deadline.cancelled
+                or transfer.pid != os.getpid()
+            ):
+                self._refuse()
+            if self._in_a_row >= _IN_A_ROW:
+                self._in_a_row = 0
+                await transfer.waker.rest()
+            while not transfer.chunks:
+                if transfer.done:
+                    if transfer.chunks:
+                        break  # They came just before the end.
+                    if transfer.error is not None:
+                        raise transfer.error
+                    self._complete = True
+                    raise StopAsyncIteration
+                if (wait := transfer.wait()) is not None:
+                    self._in_a_row = 0
+                    await wait
+            self._in_a_row += 1
+            return transfer.take()
         except BaseException:
             self.close()
             raise
         finally:
             self._reading = False
-        if not data:
-            self._complete = True
-            self.close()
-            raise StopAsyncIteration
-        return data
 
-    async def _receive(self) -> bytes:
+    def _refuse(self) -> NoReturn:
+        """Raise what keeps this response from being read."""
         transfer = self._transfer
         if self._complete:
-            return b""
+            raise StopAsyncIteration
         if transfer.pid != os.getpid():
             raise TransportError(
                 "A response that was under way at a fork belongs to the parent process.",
                 url=redact(self.url),
             )
-        if self.status == 101:
-            return b""  # No body: what follows is another protocol, which nobody asked for.
-        if self._in_a_row >= _IN_A_ROW:
-            self._in_a_row = 0
-            await transfer.waker.rest()
-        while True:
-            if transfer.deadline.cancelled:
-                transfer.deadline.check()
-            if transfer.dropped:
-                raise _faults.response_closed(self.url)
-            if transfer.chunks:
-                self._in_a_row += 1
-                data = transfer.take()
-                if transfer.paused and transfer.buffered <= BUFFER // 2:
-                    transfer.post(Command.RESUME, transfer)
-                return data
-            if transfer.done and not transfer.chunks:  # The last of them may just have come.
-                if transfer.error is not None:
-                    raise transfer.error
-                return b""
-            if (waiter := transfer.prepare_wait()) is not None:
-                self._in_a_row = 0
-                await transfer.waker.wait(waiter)
+        if transfer.deadline.cancelled:
+            transfer.deadline.check()
+        raise _faults.response_closed(self.url)
 
     def close(self) -> None:
         """End the response: see `base.Response.close`."""

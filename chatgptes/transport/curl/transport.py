@@ -148,7 +148,7 @@ class _Response(StreamedResponse):
         self._registration: Registration = deadline.on_cancel(engine.wake)
         self._ended = False
 
-    def begin(self, lines: list[bytes]) -> None:
+    def begin(self, lines: tuple[bytes, ...]) -> None:
         """Send the request and wait for the response's head."""
         engine, exchange, deadline = self._engine, self._exchange, self._deadline
         proxy = self._proxy = self._settings.route(self._request)
@@ -188,9 +188,10 @@ class _Response(StreamedResponse):
                 raise _faults.response_closed(self.url)
             # Bytes of a long upload, or that a decoder keeps for now, are no silence either.
             # curl counts what it has put into its buffer: only that the network took some counts.
-            before, state = state, (exchange.heard, *engine.easy.progress())
-            if active and state != before:
-                since = time.monotonic()
+            if active:
+                before, state = state, (exchange.heard, *engine.easy.progress())
+                if state != before:
+                    since = time.monotonic()
             sent, limits = engine.easy.sent(), deadline.timeout
             limit = limits.read if sent else limits.connect
             left = deadline.remaining(None if limit is None else limit - time.monotonic() + since)

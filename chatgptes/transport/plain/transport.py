@@ -134,7 +134,7 @@ class RequestsTransport:
         except (requests.RequestException, ValueError):
             error = InvalidConfigError("The address of the request can't be used.")
         else:
-            for name, value in header_lines(request):
+            for name, value in header_lines(request.headers.items()):
                 prepared.headers[name] = value  # type: ignore[assignment]
             return prepared
         raise error

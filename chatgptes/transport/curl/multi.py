@@ -1,0 +1,97 @@
+"""libcurl's multi handle, as the engine and the hub use it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from curl_cffi import CurlError, ffi, lib
+
+from .handle import Handle
+
+__all__ = ["Multi", "free"]
+
+_MAXCONNECTS = 6  # CURLMOPT_MAXCONNECTS
+_LONGEST_WAIT_MS = 60_000
+
+
+class Multi:
+    """A multi handle: the transfers that one thread drives, and the connections they keep.
+
+    Only `wake` may be called from other threads.
+    """
+
+    def __init__(self, connections: int = 0) -> None:
+        """Make one; `connections` is how many are kept (0: four for each transfer)."""
+        self._multi = lib.curl_multi_init()
+        self._pid = os.getpid()
+        self._count = ffi.new("int *")
+        # Between `wake` and `close`; reentrant, since a finalizer may cancel inside either.
+        self._lock = threading.RLock()
+        if connections:
+            lib.curl_multi_setopt(self._multi, _MAXCONNECTS, ffi.cast("void *", connections))
+
+    @property
+    def alive(self) -> bool:
+        """Not closed, and of this process."""
+        return self._multi is not None and self._pid == os.getpid()
+
+    def add(self, handle: Handle) -> None:
+        """Begin a transfer.
+
+        Raises:
+            CurlError: libcurl refuses it.
+        """
+        code = lib.curl_multi_add_handle(self._multi, handle.address)
+        if code != 0:
+            raise CurlError("curl_multi_add_handle failed", code)
+
+    def remove(self, handle: Handle) -> None:
+        """Take a transfer away, finished or not; connections that are whole are kept."""
+        lib.curl_multi_remove_handle(self._multi, handle.address)
+
+    def step(self) -> Iterator[tuple[Any, int]]:
+        """Do what can be done without waiting; the transfers that ended, with curl's codes."""
+        lib.curl_multi_perform(self._multi, self._count)
+        while (message := lib.curl_multi_info_read(self._multi, self._count)) != ffi.NULL:
+            yield message.easy_handle, int(message.data.result)
+
+    def wait(self, milliseconds: int) -> bool:
+        """Wait until there is something to do, `wake` is called, or the time has passed.
+
+        Returns True when the network had something.
+        """
+        lib.curl_multi_poll(
+            self._multi, ffi.NULL, 0, min(milliseconds, _LONGEST_WAIT_MS), self._count
+        )
+        return bool(self._count[0])
+
+    def wake(self) -> None:
+        """End a `wait`, now or when it comes.  Any thread, at any time."""
+        if self.alive:
+            with self._lock:
+                if self._multi is not None:
+                    lib.curl_multi_wakeup(self._multi)
+
+    def close(self) -> None:
+        """Free it and end its connections; every handle was removed."""
+        if self.alive:
+            with self._lock:
+                multi, self._multi = self._multi, None
+            lib.curl_multi_cleanup(multi)
+
+
+def free(handle: Handle, multi: Multi | None, *, aside: bool) -> None:
+    """Free a handle, then `multi`; `aside`: in a thread of their own, since they may wait."""
+
+    def close() -> None:
+        handle.close()
+        if multi is not None:
+            multi.close()
+
+    if aside:
+        threading.Thread(target=close, daemon=True).start()
+    else:
+        close()

@@ -1,0 +1,483 @@
+"""The hub on event loops: one thread, many streams, and nothing left of those given up."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import anyio
+import blockbuster
+import pytest
+from servers import Connection, Server, answering, body, get, head, limits, once, post
+from test_transport_waits import CONNECTING, READING, stalling
+
+from chatgptes import errors
+from chatgptes.transport import is_async, select_async
+from chatgptes.transport.base import AsyncResponse, AsyncTransport
+from chatgptes.transport.curl import hubthread
+from chatgptes.transport.curl.hub import CurlHub
+
+QUICK = 5.0
+
+LOOPS = {
+    "asyncio": {"backend": "asyncio"},
+    "uvloop": {"backend": "asyncio", "backend_options": {"use_uvloop": True}},
+    "trio": {"backend": "trio"},
+}
+
+Run = Callable[[Callable[[], Awaitable[Any]]], Any]
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine function on a loop of each kind."""
+    if request.param == "uvloop":
+        pytest.importorskip("uvloop")
+    return lambda function: anyio.run(function, **LOOPS[request.param])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def hub(ca_file: str) -> Iterator[CurlHub]:
+    """A hub that heeds nothing of the environment; closed in the end."""
+    hub = CurlHub(trust_env=False, verify=ca_file)
+    yield hub
+    anyio.run(hub.aclose)
+    assert not hub_threads()
+
+
+def hub_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "chatgptes-hub"]
+
+
+async def whole(hub: CurlHub, request: Any) -> bytes:
+    response = await hub.send(request, limits())
+    return b"".join([piece async for piece in response])
+
+
+def trickle(connection: Connection) -> None:
+    while connection.hear():
+        connection.send(head("Transfer-Encoding: chunked"))
+        for _ in range(5):
+            connection.server.stopping.wait(0.01)
+            connection.chunk(b"text ")
+        connection.chunk(b"")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + QUICK
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_it_is_what_the_seam_asks_for(hub: CurlHub, run: Run) -> None:
+    async def main() -> None:
+        with Server(answering(body())) as server:
+            response = await hub.send(get(server.url), limits())
+            assert isinstance(response, AsyncResponse)
+            assert [piece async for piece in response] == [b"ok"]
+            assert [piece async for piece in response] == []
+
+    assert isinstance(hub, AsyncTransport)
+    assert is_async(hub)
+    run(main)
+
+
+def test_many_streams_in_one_thread(hub: CurlHub, run: Run) -> None:
+    seen = []
+
+    async def one(url: str) -> None:
+        seen.append(await whole(hub, post(url)))
+
+    async def main() -> None:
+        with Server(trickle) as server:
+            before = threading.active_count()
+            async with anyio.create_task_group() as group:
+                for _ in range(200):
+                    group.start_soon(one, server.url)
+                while server.accepted < 200:
+                    await anyio.sleep(0.01)
+                assert len(hub_threads()) == 1
+                serving = sum("_serve" in thread.name for thread in threading.enumerate())
+                assert threading.active_count() - serving <= before + 1
+
+    run(main)
+    assert seen == [b"text " * 5] * 200
+
+
+def test_streams_share_an_http_2_connection(hub: CurlHub, h2_site: Any, run: Run) -> None:
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(30):  # All at once: the first one's handshake says that they can.
+                group.start_soon(whole, hub, get(h2_site.proxy.origin + "/"))
+        await hub.aclose()
+
+    run(main)
+    assert h2_site.proxy.versions == {"2"}
+    assert len(h2_site.proxy.clients) == 1
+
+
+def test_without_http_2_they_do_not_wait_for_each_other(
+    hub: CurlHub, server_context: ssl.SSLContext, run: Run
+) -> None:
+    together = threading.Barrier(5)
+
+    def handler(connection: Connection) -> None:
+        connection.hear()
+        together.wait(QUICK)
+        connection.send(body())
+        connection.gone()
+
+    async def main() -> None:
+        with Server(handler, server_context) as server:
+            async with anyio.create_task_group() as group:
+                for _ in range(5):
+                    group.start_soon(whole, hub, get(server.url))
+
+    run(main)
+
+
+def test_a_first_request_that_is_given_up_holds_nobody(
+    hub: CurlHub, server_context: ssl.SSLContext, run: Run
+) -> None:
+    def handler(connection: Connection) -> None:
+        if connection.server.accepted == 1:
+            connection.gone()  # Never shakes hands.
+            return
+        with server_context.wrap_socket(connection.sock, server_side=True) as secure:
+            once(body())(Connection(connection.server, secure))
+
+    async def main() -> None:
+        with Server(handler) as server:
+            url = f"https://localhost:{server.port}/"
+            first = limits()
+            async with anyio.create_task_group() as group:
+                group.start_soon(given_up, url, first)
+                while not server.arrived.is_set():
+                    await anyio.sleep(0.005)
+                for _ in range(3):
+                    group.start_soon(whole, hub, get(url))
+                with anyio.move_on_after(0.05) as scope:  # One that waits can be given up, too.
+                    await whole(hub, get(url))
+                assert scope.cancelled_caught
+                first.cancel()
+            assert len(server.heard) == 3
+
+    async def given_up(url: str, deadline: Any) -> None:
+        with pytest.raises(errors.TurnCancelled):
+            await hub.send(get(url), deadline)
+
+    run(main)
+
+
+def test_those_that_wait_for_a_first_connection_have_limits(hub: CurlHub, run: Run) -> None:
+    phases = []
+
+    async def read(url: str) -> None:
+        with pytest.raises(errors.RequestTimeout) as caught:
+            await hub.send(get(url), limits(connect=0.2))
+        phases.append(caught.value.phase)
+
+    async def main() -> None:
+        with stalling("tls") as stall:
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(read, stall.request.url)
+
+    run(main)
+    assert phases == ["connect"] * 3
+
+
+def test_a_sleeping_reader_stops_the_site(hub: CurlHub, run: Run) -> None:
+    stalled = threading.Event()
+    total = 64 << 20
+    sent = 0
+
+    def handler(connection: Connection) -> None:
+        nonlocal sent
+        connection.hear()
+        connection.send(head(length=total))
+        connection.sock.settimeout(0.5)
+        while sent < total:
+            try:
+                sent += connection.sock.send(bytes(min(65536, total - sent)))
+            except TimeoutError:
+                stalled.set()
+
+    async def main() -> None:
+        with Server(handler) as server:
+            response = await hub.send(get(server.url), limits(total=60))
+            while not stalled.is_set():
+                await anyio.sleep(0.01)
+            assert sent < 16 << 20  # What the system's buffers hold, and 256 KiB.
+            assert sum([len(piece) async for piece in response]) == total
+
+    run(main)
+
+
+def test_a_sleeping_reader_stops_nobody_else(hub: CurlHub, h2_site: Any, run: Run) -> None:
+
+    async def main() -> None:
+        url = h2_site.proxy.origin + "/"
+        sleeping = await hub.send(get(url), limits())
+        for _ in range(5):
+            assert await whole(hub, get(url))
+        assert b"".join([piece async for piece in sleeping])
+        await hub.aclose()
+
+    run(main)
+    assert len(h2_site.proxy.clients) == 1
+
+
+def test_several_loops_at_once(hub: CurlHub) -> None:
+    seen = []
+
+    def loop(kind: str, url: str) -> None:
+        async def main() -> None:
+            for _ in range(10):
+                seen.append(await whole(hub, post(url)))
+
+        anyio.run(main, **LOOPS[kind])  # type: ignore[arg-type]
+
+    with Server(trickle) as server:
+        threads = [
+            threading.Thread(target=loop, args=(kind, server.url))
+            for kind in ("asyncio", "trio") * 3
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(hub_threads()) == 1 or len(seen) > 0)
+        for thread in threads:
+            thread.join(30)
+    assert seen == [b"text " * 5] * 60
+
+
+@pytest.mark.parametrize("where", CONNECTING + READING)
+def test_a_cancelled_task_leaves_nothing_running(where: str, run: Run) -> None:
+    with stalling(where) as stall:
+
+        async def main() -> None:
+            hub = CurlHub(trust_env=False, **stall.options)
+            async with anyio.create_task_group() as group:
+                group.start_soon(read, hub)
+                while stall.server is not None and not stall.server.arrived.is_set():
+                    await anyio.sleep(0.005)
+                await anyio.sleep(0.02)
+                group.cancel_scope.cancel()
+            if stall.server is not None and where != "sending":
+                while not stall.server.hung_up.is_set():
+                    await anyio.sleep(0.005)
+            with Server(answering(body())) as server:
+                if not stall.options:
+                    assert await whole(hub, get(server.url)) == b"ok"
+            await hub.aclose()
+
+        async def read(hub: CurlHub) -> None:
+            async for _ in await hub.send(stall.request, limits(60, 60, 60)):
+                pass
+
+        run(main)
+    assert not hub_threads()
+
+
+def test_closing_the_hub_ends_its_streams(hub: CurlHub, run: Run) -> None:
+    outcomes = []
+
+    async def read(url: str) -> None:
+        try:
+            await whole(hub, get(url))
+        except errors.TransportError as error:
+            outcomes.append(error)
+
+    async def main() -> None:
+        with stalling("body") as stall:
+            assert stall.server is not None
+            async with anyio.create_task_group() as group:
+                group.start_soon(read, stall.server.url)
+                while not stall.server.heard:
+                    await anyio.sleep(0.005)
+                await hub.aclose()
+                await hub.aclose()
+            with pytest.raises(errors.TransportError, match="closed"):
+                await hub.send(get(stall.server.url), limits())
+
+    run(main)
+    assert "closed" in str(outcomes)
+
+
+def test_one_task_reads_a_response(hub: CurlHub, run: Run) -> None:
+    async def main() -> None:
+        with stalling("body") as stall:
+            response = await hub.send(stall.request, limits())
+            assert await response.__anext__() == b"part"
+            async with anyio.create_task_group() as group:
+                group.start_soon(ended, response)
+                await anyio.wait_all_tasks_blocked()
+                with pytest.raises(errors.TransportError, match="one task"):
+                    await response.__anext__()
+                response.close()
+
+    async def ended(response: Any) -> None:
+        with pytest.raises(errors.TransportError, match="closed"):
+            await response.__anext__()
+
+    run(main)
+
+
+def test_an_idle_hub_ends_its_thread_and_starts_another(
+    hub: CurlHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubthread, "_IDLE_SECONDS", 0.05)
+
+    def handler(connection: Connection) -> None:
+        connection.hear()
+        connection.send(body())
+        connection.gone()
+
+    async def main() -> None:
+        with Server(handler) as server:
+            for _ in range(3):
+                assert await whole(hub, get(server.url)) == b"ok"
+                until(lambda: not hub_threads())
+                assert server.hung_up.wait(QUICK)
+                server.hung_up.clear()
+
+    run(main)
+
+
+def test_a_forgotten_hub_ends_its_thread(run: Run) -> None:
+    async def main() -> None:
+        with Server(trickle) as server:
+            # Its hub is garbage before it is read.
+            response = await CurlHub(trust_env=False).send(get(server.url), limits())
+            gc.collect()
+            assert b"".join([piece async for piece in response]) == b"text " * 5
+
+    run(main)
+    until(lambda: not hub_threads())
+
+
+def test_a_loop_may_end_with_streams_open(hub: CurlHub, run: Run) -> None:
+    kept = []
+
+    async def leave(server: Server) -> None:
+        kept.append(await hub.send(get(server.url), limits()))
+
+    async def read(server: Server) -> None:
+        assert await whole(hub, get(server.url)) == b"text " * 5
+
+    with Server(trickle) as server:
+        run(lambda: leave(server))
+        run(lambda: read(server))
+        kept.clear()
+
+
+def test_no_loop_is_blocked(hub: CurlHub) -> None:
+    async def main() -> None:
+        with stalling("body") as stall:
+            with blockbuster.blockbuster_ctx():
+                response = await hub.send(stall.request, limits())
+                assert await response.__anext__() == b"part"
+                response.close()
+                with anyio.move_on_after(0.05):
+                    async for _ in await hub.send(stall.request, limits()):
+                        pass
+                await hub.aclose()
+
+    anyio.run(main)
+
+
+def test_a_dead_connection_of_many_is_replaced(hub: CurlHub, run: Run) -> None:
+    together = threading.Barrier(10)
+
+    def handler(connection: Connection) -> None:
+        connection.hear()
+        together.wait(QUICK)  # So that none uses a connection of another.
+        connection.send(body())
+
+    async def main() -> None:
+        with Server(handler) as server:
+            for number in range(1, 6):
+                async with anyio.create_task_group() as group:
+                    for _ in range(10):
+                        group.start_soon(whole, hub, post(server.url, repeatable=False))
+                until(lambda number=number: len(server.heard) == 10 * number)  # type: ignore[misc]
+                server.join()  # All connections that are kept have ended now.
+
+    run(main)
+
+
+EXIT = """
+import asyncio, sys
+from chatgptes import Deadline, Request
+from chatgptes.transport.curl.hub import CurlHub
+kept = []
+async def main():
+    hub = CurlHub(trust_env=False)
+    kept.append(hub)
+    response = await hub.send(Request("GET", sys.argv[1]), Deadline())
+    kept.append(response)
+    kept.append(response.__aiter__())
+    print(await response.__anext__())
+asyncio.run(main())
+"""
+
+
+def test_an_exit_with_streams_open_is_clean() -> None:
+    with stalling("body") as stall:
+        assert stall.server is not None
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-c", EXIT, stall.server.url],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b'part'\n", "")
+
+
+def test_select_async() -> None:
+    from chatgptes.transport.plain.transport import RequestsTransport
+
+    def choose(transport: Any, **options: Any) -> Any:
+        settings: dict[str, Any] = {
+            "default_site": False, "impersonate": "chrome", "proxy": None, "verify": True,
+            "trust_env": False, "max_headers": 256 << 10,
+        }  # fmt: skip
+        return select_async(transport, **{**settings, **options})
+
+    for transport, default_site, impersonates in (
+        ("auto", True, True), ("auto", False, False), ("curl_cffi", False, True),
+    ):  # fmt: skip
+        chosen = choose(transport, default_site=default_site)
+        assert isinstance(chosen, CurlHub)
+        assert chosen.impersonates is impersonates
+    assert choose("curl_cffi", impersonate=None).impersonates is False
+    assert isinstance(choose("requests"), RequestsTransport)
+    assert not is_async(choose("requests"))
+
+    class Own:
+        async def send(self, request: Any, deadline: Any) -> Any: ...
+        async def aclose(self) -> None: ...
+
+    own = Own()
+    assert choose(own) is own
+    assert is_async(own)
+    with pytest.raises(errors.InvalidConfigError, match="aclose"):
+        choose(object())
+    with pytest.raises(errors.InvalidConfigError, match="impersonate"):
+        choose("auto", impersonate="")
+
+
+def test_a_port_that_refuses(hub: CurlHub, run: Run) -> None:
+    async def main() -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            with pytest.raises(errors.ConnectError):
+                await hub.send(get(f"http://127.0.0.1:{unused.getsockname()[1]}/"), limits())
+
+    run(main)
