@@ -20,7 +20,10 @@ BYTES = "curl_cffi AsyncSession, bytes"
 
 
 def rows(rounds: int = 10, chunks: int = 10_000) -> Iterator[Row]:
-    with fast_server(host="127.0.0.1") as server, candidates(("ours", *PEERS, BYTES), server, 1) as all_:
+    with (
+        fast_server(host="127.0.0.1") as server,
+        candidates(("ours", *PEERS, BYTES), server, 1) as all_,
+    ):
         results = in_rounds(all_, 1, chunks, 0, rounds)
     each = {name: 1e6 * measured.cpu / chunks for name, measured in results.items()}
     ratios = {name: each["ours"] / each[name] for name in PEERS}

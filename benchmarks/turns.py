@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Literal
 
 import requests
@@ -111,6 +112,7 @@ def later_turn_curl(servers: dict[str, Running], rounds: int) -> Row:
     for where, server in servers.items():
         client = Client(server.page(), transport="curl_cffi", verify=server.ca or True)
         bare = Bare(server)
+        session: Any = Session(impersonate="chrome", verify=server.ca or True)
         body = form("json")
 
         def ours(client: Client = client) -> None:
@@ -119,15 +121,27 @@ def later_turn_curl(servers: dict[str, Running], rounds: int) -> Row:
         def theirs(bare: Bare = bare, url: str = server.ajax, body: bytes = body) -> None:
             bare.request(url, body)
 
-        times[where] = interleaved(
-            {"ours": ours, "theirs": theirs}, rounds, clock=time.process_time
-        )
+        def sessions(session: Any = session, url: str = server.ajax, body: bytes = body) -> None:
+            session.post(url, data=body).json()
+
+        candidates = {"ours": ours, "theirs": theirs, "session": sessions}
+        times[where] = interleaved(candidates, rounds, clock=time.process_time)
         client.close()
         bare.close()
-    return _ratio_row(
+        session.close()
+    row = _ratio_row(
         "CPU of a later turn (nonce known), sync, impersonating",
         "bare curl handles posting the same body", times, {"http": 1.2, "TLS": 1.2},
     )  # fmt: skip
+    of_session = ", ".join(
+        f"{each['ours'] / each['session']:.2f}× {where}" for where, each in times.items()
+    )
+    their = "; ".join(f"{where}: {milliseconds(each['session'])}" for where, each in times.items())
+    return replace(
+        row,
+        figure=f"{row.figure}; of curl_cffi's Session {of_session}",
+        detail=f"{row.detail}; curl_cffi's Session, {their}",
+    )
 
 
 def later_turn_requests(servers: dict[str, Running], rounds: int) -> Row:
