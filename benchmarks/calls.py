@@ -52,7 +52,7 @@ def calls_of_a_turn(client: Client, message: str) -> Calls:
             pass
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     return Counter({code: n for code, n in calls.items() if code.co_filename.startswith(PACKAGE)})
 
 
@@ -73,7 +73,7 @@ def medians(found: dict[str, list[Calls]]) -> dict[str, int]:
     return {name: round(median([each.total() for each in turns])) for name, turns in found.items()}
 
 
-def rows(chunks: int = 27, rounds: int = 5, top: int = 0) -> Iterator[Row]:
+def rows(chunks: int = 27, top: int = 0, rounds: int = 5) -> Iterator[Row]:
     apart = measured(chunks, rounds, DELAY)
     together = medians(measured(chunks, rounds, 0))
     figures = medians(apart)
@@ -95,6 +95,5 @@ def rows(chunks: int = 27, rounds: int = 5, top: int = 0) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    numbers = [int(each) for each in sys.argv[1:3]]
-    for row in rows(*numbers[:1], top=numbers[1] if numbers[1:] else 0):
+    for row in rows(*(int(each) for each in sys.argv[1:3])):
         print(row)

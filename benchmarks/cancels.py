@@ -220,7 +220,7 @@ def rows(count: int = 110, beside: int = 1000) -> Iterator[Row]:
         silent() as mute,
         silent(full=True) as full,
     ):
-        alone = {}
+        alone: dict[str, list[float]] = {}
         for transport in ("curl_cffi", "requests"):
             results = asyncio.run(measured(server, mute, full, transport, count))
             alone |= {f"{name} ({transport})": times for name, times in results.items()}

@@ -17,7 +17,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -133,7 +133,7 @@ async def with_curl_cffi(at: Place, *, decode: bool = True) -> Read:
     return read
 
 
-CANDIDATES: dict[str, Callable[[Place], Awaitable[Read]]] = {
+CANDIDATES: dict[str, Callable[[Place], Coroutine[Any, Any, Read]]] = {
     "ours": lambda at: ours(at, "curl_cffi"),
     "ours, requests": lambda at: ours(at, "requests"),
     "aiohttp": with_aiohttp,

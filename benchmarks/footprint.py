@@ -30,8 +30,8 @@ OPEN = (
     ("ours, async", "requests", FEW),
     ("requests", "", FEW),
 )
-"""Kind, transport, and how many streams are open.  curl_cffi's Session is missing: of a hundred such
-streams only the first few begin: it has so many threads."""
+"""Kind, transport, and how many streams are open.  curl_cffi's Session is missing: of a hundred
+such streams only the first few begin: it has so many threads."""
 SLEEPING = (
     ("ours, sync", "requests"),
     ("ours, sync", "curl_cffi"),
