@@ -3,7 +3,8 @@
     python benchmarks/decode_recordings.py FOLDER
 
 FOLDER holds *.jsonl files, one exchange a line: {"version", "name", "request": {"method",
-"target", "headers", "body"}, "response": {"status", "headers", "body"}, "curl_exit"}.  What a name
+"target", "headers", "body"}, "response": {"status", "headers", "body"}, "curl_exit"}.  Files named
+mwai-* are passed over.  What a name
 should give stands in `RULES`, written by hand; the text of an answer is read from the recording
 by `naive_text`, which shares no code with the library.  Exits with 1 when anything is wrong.
 """
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 
 from chatgptes.errors import ChatGptEsError
 from chatgptes.sites import dialect, find_bots
-from chatgptes.sites.dialect import Bot, Endpoint, NonceRefused, Page, Turn
+from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
 from chatgptes.values.http import Headers, Limits
 
 Exchange = dict[str, Any]
@@ -70,7 +71,13 @@ RULES = [
     Rule("wpaicg", r"client-model-.*|bot-with-.*|history-.*|image-(plain|stream)", "answer"),
     Rule("wpaicg", r"referer-.*|junk-cookie|stream-timing", "answer"),
     # -- aipkit ------------------------------------------------------------------------------
+    # A site in maintenance (503), with its database down, and one that shows no bot at all.
+    Rule("aipkit", r"page-maintenance|page-db-down", "UnexpectedStatusError"),
+    Rule("aipkit", r"page-assets-ver", "page"),
+    Rule("aipkit", r"ajax-db-down", "UnexpectedFormatError"),
     Rule("aipkit", r"page-.*", "page"),
+    Rule("aipkit", r"trigger-blocked-2stream|rate-limit-2stream", "NonceRefused"),
+    Rule("aipkit", r"trigger-display-form-2stream", "RefusedError"),
     Rule("aipkit", r"nonce-other-origin", "RefusedError"),
     Rule("aipkit", r"nonce(-.*)?", "nonce"),
     Rule("aipkit", r"plain-.*|unknown-action|old-wpaicg-action", "UnexpectedStatusError"),
@@ -129,6 +136,8 @@ def naive_text(body: str) -> str:
             data = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else None
         except ValueError:
             continue
+        if isinstance(data, dict) and "message_id" in data and text:
+            text += "\n\n"  # A further message.
         if isinstance(data, dict) and isinstance(data.get("delta"), str):
             text += data["delta"]
         elif isinstance(data, dict) and data.get("choices") and data.get("id"):
@@ -160,11 +169,11 @@ def naive_bots(body: str) -> list[tuple[str, str]]:
 # -- What the library makes of them ----------------------------------------------------------
 
 
-def page_of(exchange: Exchange) -> Page:
+def response_of(exchange: Exchange) -> BufferedResponse:
     """The exchange's response."""
     request, response = exchange["request"], exchange["response"]
     host = request["headers"].get("host", "127.0.0.1")
-    return Page(
+    return BufferedResponse(
         url=f"http://{host}{request['target']}",
         status=response["status"],
         headers=Headers(response["headers"]),
@@ -172,38 +181,41 @@ def page_of(exchange: Exchange) -> Page:
     )
 
 
-def decode(exchange: Exchange, speaks: str) -> tuple[str, ChatGptEsError | None]:
-    """The text that the library hears in a final response, and the error that it ends in."""
-    page = page_of(exchange)
-    if not 200 <= page.status < 300:
-        return "", dialect(speaks).fault(page)
-    turn = Turn(Endpoint(Bot("5", "", "wpaicg", "shortcode", page.url), page.url), "hi")
-    decoder = dialect(speaks).hear(turn, page.url, page.status, page.headers, Limits())
+def ask(dialect_name: str, url: str) -> Question:
+    """A question to a bot of the dialect."""
+    return Question(Endpoint(Bot("5", "", dialect_name, "inline", url), url), "hi")
+
+
+def decode(exchange: Exchange, dialect_name: str) -> tuple[str, ChatGptEsError | None]:
+    """The text that the library decodes from a final response, and the error that it ends in."""
+    response = response_of(exchange)
+    if not 200 <= response.status < 300:
+        return "", dialect(dialect_name).error_for(response)
+    decoder = dialect(dialect_name).decoder(
+        ask(dialect_name, response.url), response.url, response.status, response.headers, Limits()
+    )
     text = ""
-    try:
-        for start in range(0, len(page.body), 1000):
-            for chunk in decoder.feed(page.body[start : start + 1000]):
-                text += chunk
-        for chunk in decoder.end():
-            text += chunk
-    except ChatGptEsError as error:
-        return text, error
-    return text, None
+    for start in range(0, len(response.body), 1000):
+        text += "".join(decoder.feed(response.body[start : start + 1000]))
+        if decoder.error:
+            return text, decoder.error
+    text += "".join(decoder.end())
+    return text, decoder.error
 
 
 def first_step(exchange: Exchange) -> ChatGptEsError | None:
     """The error that aipkit's first step ends in, or None if it got a key."""
-    page = page_of(exchange)
-    speaks = dialect("aipkit")
-    if not 200 <= page.status < 300:
-        return speaks.fault(page)
-    steps = speaks.say(Turn(Endpoint(Bot("5", "", "aipkit", "inline", page.url), page.url), "hi"))
+    response = response_of(exchange)
+    aipkit = dialect("aipkit")
+    if not 200 <= response.status < 300:
+        return aipkit.error_for(response)
+    steps = aipkit.requests(ask("aipkit", response.url))
     next(steps)
     try:
-        request = steps.send(page)
+        request = steps.send(response)
     except ChatGptEsError as error:
         return error
-    key = json.loads(page.body)["data"]["cache_key"]
+    key = json.loads(response.body)["data"]["cache_key"]
     assert f"cache_key={key}" in request.url
     return None
 
@@ -212,16 +224,16 @@ def compare(exchange: Exchange, generation: str, want: str) -> str:
     """What is wrong with an exchange; "" for nothing."""
     body = exchange["response"]["body"] or ""
     if want == "page":
-        found = [(e.bot.id, e.bot.kind) for e in find_bots(page_of(exchange))]
+        found = [(e.bot.id, e.bot.kind) for e in find_bots(response_of(exchange))]
         return "" if found == naive_bots(body) else f"bots {found}, not {naive_bots(body)}"
     if want == "nonce":
-        found_nonce = dialect("aipkit").refreshed(page_of(exchange))
+        found_nonce = dialect("aipkit").nonce_from(response_of(exchange))
         return "" if found_nonce and found_nonce in body else f"nonce {found_nonce!r}"
-    if want == "key" or "cache_sse" in body or re.search(r"cache-|1cache", exchange["name"]):
+    if want == "key" or re.search(r"cache_sse|cache-|1cache|ajax-db", body + exchange["name"]):
         error, text = first_step(exchange), ""
     else:
-        speaks = "rest" if "/wp-json/" in exchange["request"]["target"] else generation
-        text, error = decode(exchange, speaks)
+        name = "rest" if "/wp-json/" in exchange["request"]["target"] else generation
+        text, error = decode(exchange, name)
     return judge(want, text, error, body)
 
 
@@ -257,6 +269,8 @@ def main(arguments: list[str]) -> int:
     skipped: Counter[str] = Counter()
     wrong = 0
     for path in sorted(Path(arguments[0]).glob("*.jsonl")):
+        if path.name.startswith("mwai-"):
+            continue
         for line in path.read_text("utf-8").split("\n"):
             if not line.strip():
                 continue

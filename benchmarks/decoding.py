@@ -19,7 +19,7 @@ from selectolax.lexbor import LexborHTMLParser
 from chatgptes.sites import find_bots
 from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
 from chatgptes.sites.aipower.wpaicg_decoder import WpaicgDecoder
-from chatgptes.sites.dialect import Page
+from chatgptes.sites.dialect import BufferedResponse
 from chatgptes.sites.html import attributes, tags
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.values.http import Headers, Limits
@@ -92,7 +92,9 @@ class _Finder(html.parser.HTMLParser):
 
 def attribute(rounds: int) -> Row:
     body = page_of(PAGE, "wpaicg", "http://localhost")
-    page = Page("http://localhost/chat/", 200, Headers({"content-type": "text/html"}), body)
+    page = BufferedResponse(
+        "http://localhost/chat/", 200, Headers({"content-type": "text/html"}), body
+    )
     nonce = "0123456789"
 
     def ours() -> None:

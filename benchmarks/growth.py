@@ -24,7 +24,7 @@ from chatgptes import Client
 from chatgptes.sites import find_bots
 from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
 from chatgptes.sites.aipower.wpaicg_decoder import WpaicgDecoder
-from chatgptes.sites.dialect import Page
+from chatgptes.sites.dialect import BufferedResponse
 from chatgptes.values.http import Headers, Limits
 
 STREAMS = (10, 50, 100, 200, 500, 1000, 2000)
@@ -166,7 +166,7 @@ def pages() -> Growth:
     for size in PAGES:
         figures = {}
         for dialect in ("wpaicg", "aipkit"):
-            page = Page(
+            page = BufferedResponse(
                 "http://localhost/chat/", 200, kind, page_of(size, dialect, "http://localhost")
             )
             times = interleaved({"": lambda page=page: find_bots(page)}, 10)  # type: ignore[misc]

@@ -174,7 +174,13 @@ class ResponseError(ChatGptEsError, ValueError):
 
 
 class UnexpectedStatusError(ResponseError):
-    """An HTTP status that means no answer."""
+    """An HTTP status that means no answer.
+
+    Attributes:
+        retry_after: how long the site asks to wait (float, seconds; with a 503), or None.
+    """
+
+    retry_after: float | None = None
 
 
 class UnexpectedFormatError(ResponseError):
@@ -227,7 +233,15 @@ class QuotaError(ResponseError):
 
 
 class RefusedError(ResponseError):
-    """The site said no before the model was asked; its own words are in the message."""
+    """The site said no before the model was asked; its own words are in the message.
+
+    Attributes:
+        blocked: a firewall before the site refuses this address, whatever the message (bool).
+        form: the name of the form that the site wants filled in first (str), or None.
+    """
+
+    blocked: bool = False
+    form: str | None = None
 
 
 class AuthenticationError(ResponseError):

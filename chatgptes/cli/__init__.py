@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..values.text import harmless
+from ..values.text import sanitize_text
 from .commands import command
 
-__all__ = ["command", "harmless"]
+__all__ = ["command", "sanitize_text"]

@@ -12,7 +12,7 @@ import click
 
 from ..turn.stream import Stream, drained
 from ..values.reply import Reply
-from ..values.text import harmless
+from ..values.text import sanitize_text
 from .failing import one_line_errors
 from .options import site_of
 from .screen import Screen, is_screen
@@ -74,7 +74,7 @@ def show(stream: Stream, plain: bool) -> None:
 
 def _show_whole(reply: Reply, plain: bool) -> None:
     if not is_screen(plain):
-        click.echo(harmless(reply.text))
+        click.echo(sanitize_text(reply.text))
         return
     screen = Screen()
     with screen:
@@ -86,7 +86,7 @@ def _print(stream: Iterable[str]) -> None:
     last = "\n"
     try:
         for chunk in stream:
-            shown = harmless(chunk)
+            shown = sanitize_text(chunk)
             click.echo(shown, nl=False)
             sys.stdout.flush()
             last = shown or last

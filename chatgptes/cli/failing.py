@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import click
 
 from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from ..values.text import one_line
+from ..values.text import sanitize_line
 from .streams import fail
 
 __all__ = ["in_options", "one_line_errors", "say_error"]
@@ -56,7 +56,9 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
 
 def say_error(error: ChatGptEsError) -> None:
     """One line on standard error."""
-    click.echo(f"chatgptes: {type(error).__name__}: {one_line(in_options(str(error)))}", err=True)
+    click.echo(
+        f"chatgptes: {type(error).__name__}: {sanitize_line(in_options(str(error)))}", err=True
+    )
 
 
 def in_options(text: str) -> str:

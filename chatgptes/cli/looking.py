@@ -11,7 +11,7 @@ import click
 
 from ..diagnosis import Diagnosis
 from ..sites.dialect import Bot
-from ..values.text import harmless, one_line
+from ..values.text import sanitize_line, sanitize_text
 from .failing import in_options
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def show_bots(bots: list[Bot], *, as_json: bool) -> None:
             )
             if does
         ]
-        name, bot_id = one_line(bot.name) or "-", one_line(bot.id)
+        name, bot_id = sanitize_line(bot.name) or "-", sanitize_line(bot.id)
         rows.append((bot_id, name, bot.dialect, bot.kind, ", ".join(can) or "-"))
     if sys.stdout.isatty():
         table = _table(*(name.capitalize() if name != "ID" else name for name in rows[0]))
@@ -55,7 +55,7 @@ def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
         click.echo(json.dumps(diagnosis.to_dict()))
         return
     if not sys.stdout.isatty():
-        click.echo(harmless(in_options(str(diagnosis))))
+        click.echo(sanitize_text(in_options(str(diagnosis))))
         return
     from rich.text import Text
 
@@ -63,12 +63,12 @@ def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     table = _table("Step", "", "What was found")
     for step in diagnosis.steps:
         word, style = marks[step.ok]
-        found = Text(one_line(in_options(step.detail)), style="dim" if step.ok is None else "")
+        found = Text(sanitize_line(in_options(step.detail)), style="dim" if step.ok is None else "")
         table.add_row(step.name, Text(word, style=style), found)
-    _draw(table, title=one_line(diagnosis.site))
+    _draw(table, title=sanitize_line(diagnosis.site))
     hints = [step for step in diagnosis.steps if step.advice]
     for step in hints:
-        _draw(Text.assemble((f"{step.name}: ", "bold"), one_line(in_options(step.advice))))
+        _draw(Text.assemble((f"{step.name}: ", "bold"), sanitize_line(in_options(step.advice))))
     if diagnosis.ok:
         _draw(Text("Nothing stands in the way.", style="green"))
 

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from ..client import Client
 from ..errors import InvalidConfigError
 from ..turn.config import DEFAULT_SITE, ClientArguments
-from ..values.text import one_line
+from ..values.text import sanitize_line
 from ..values.urls import origin
 
 __all__ = ["arguments_of", "client_options", "site_of", "talk_options"]
@@ -197,7 +197,7 @@ def _origin(site: str) -> str | None:
 
 class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return one_line(super().format(record))
+        return sanitize_line(super().format(record))
 
 
 def _log(on: bool) -> None:

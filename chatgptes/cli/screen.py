@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..values.text import harmless
+from ..values.text import sanitize_text
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -110,7 +110,7 @@ class Screen:
     def write(self, chunk: str) -> None:
         """The next text of the answer."""
         with self._lock:
-            self._text += harmless(chunk)
+            self._text += sanitize_text(chunk)
             self._changed = True
             now = time.monotonic()
             if now >= self._next_look:
@@ -124,7 +124,7 @@ class Screen:
 
         for number, citation in enumerate(citations, 1):
             line = f"[{number}] {citation.title} {citation.url}"
-            self._console.print(Text(" ".join(harmless(line).split()), style="dim"))
+            self._console.print(Text(" ".join(sanitize_text(line).split()), style="dim"))
 
     def _draw(self) -> None:
         """In a thread of its own: what is being written, ten times a second."""
@@ -193,7 +193,7 @@ def _without_padding(line: list[Segment]) -> list[Segment]:
     from rich.segment import Segment
 
     # What entities (`&#12;`) stand for comes out of the drawing only.
-    line = [Segment(harmless(part.text), part.style) for part in line if not part.control]
+    line = [Segment(sanitize_text(part.text), part.style) for part in line if not part.control]
     while line and not (line[-1].style and line[-1].style.bgcolor):
         text, style, _ = line.pop()
         if text.rstrip():

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from ..values.text import one_line
+from ..values.text import sanitize_line
 
 __all__ = ["fail", "standard_streams"]
 
@@ -45,7 +45,7 @@ def fail(error: OSError) -> NoReturn:
         name = error.filename or ("standard output" if full else "")
         what = f"{name}: " if name else ""
         with contextlib.suppress(OSError):
-            click.echo(f"chatgptes: {one_line(f'{what}{error.strerror or error}')}", err=True)
+            click.echo(f"chatgptes: {sanitize_line(f'{what}{error.strerror or error}')}", err=True)
     sys.exit(1)
 
 

@@ -12,7 +12,7 @@ import click
 from ..client import Client
 from ..conversation import Conversation
 from ..errors import ChatGptEsError
-from ..values.text import harmless, one_line
+from ..values.text import sanitize_line, sanitize_text
 from .asking import show
 from .failing import say_error
 
@@ -76,7 +76,9 @@ class Talk:
         # Line editing and a history of this session; not on every system.
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401
-        click.echo(f"Talking to {one_line(self._client.site)}. /help for help, /exit to leave.")
+        click.echo(
+            f"Talking to {sanitize_line(self._client.site)}. /help for help, /exit to leave."
+        )
 
     def _talk_on(self) -> None:
         while True:
@@ -110,7 +112,7 @@ class Talk:
         elif name in self._commands and "\n" not in text:
             self._commands[name](rest.strip())
         else:
-            self._complain(f"There is no command /{one_line(name)}; /help lists them.")
+            self._complain(f"There is no command /{sanitize_line(name)}; /help lists them.")
         return None
 
     def _read(self) -> str:
@@ -173,7 +175,7 @@ class Talk:
             self._complain(f"{path}: {error.strerror or error}")
             return
         self._known.add(path)
-        click.echo(f"Saved {len(self._talk.messages)} messages to {one_line(str(path))}.")
+        click.echo(f"Saved {len(self._talk.messages)} messages to {sanitize_line(str(path))}.")
 
     def _load(self, name: str) -> None:
         path = self._path(name, "/load FILE")
@@ -194,11 +196,11 @@ class Talk:
 
     def _tell_loaded(self, path: Path) -> None:
         messages = self._talk.messages
-        click.echo(f"Loaded {len(messages)} messages from {one_line(str(path))}.")
+        click.echo(f"Loaded {len(messages)} messages from {sanitize_line(str(path))}.")
         for message in messages[-2:]:
             who = "You" if message["role"] == "user" else "Bot"
-            text = one_line(message["content"])
-            click.echo(harmless(f"  {who}: {text[:70]}{'…' if len(text) > 70 else ''}"))
+            text = sanitize_line(message["content"])
+            click.echo(sanitize_text(f"  {who}: {text[:70]}{'…' if len(text) > 70 else ''}"))
 
     def _new(self, _: str) -> None:
         self._talk = self._client.conversation()
@@ -223,4 +225,4 @@ class Talk:
 
     def _complain(self, text: str) -> None:
         self._failed = True
-        click.echo(f"chatgptes: {one_line(text)}", err=True)
+        click.echo(f"chatgptes: {sanitize_line(text)}", err=True)

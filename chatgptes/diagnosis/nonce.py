@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..errors import ChatGptEsError, QuotaError, RefusedError
 from ..sites import dialect
-from ..sites.dialect import Dialect, Endpoint, NonceRefused, Page, Turn
+from ..sites.dialect import BufferedResponse, Dialect, Endpoint, NonceRefused, Question
 from ..turn.session import Session
 from ..values.deadline import Deadline
 
@@ -43,22 +43,22 @@ def probe(
 
 def _say_nothing(
     session: Session, endpoint: Endpoint, deadline: Deadline
-) -> tuple[Verdict | None, Page, NonceRefused | None]:
+) -> tuple[Verdict | None, BufferedResponse, NonceRefused | None]:
     """The verdict, or None where the answer alone does not tell; the answer; the refusal."""
-    speaks = dialect(endpoint.bot.dialect)
-    turn = Turn(endpoint, "", visitor="0" * 10)
-    steps = speaks.say(turn)
+    bot_dialect = dialect(endpoint.bot.dialect)
+    question = Question(endpoint, "", visitor="0" * 10)
+    steps = bot_dialect.requests(question)
     request = next(steps)
-    seen: list[Page] = []
+    seen: list[BufferedResponse] = []
 
-    def fault(page: Page) -> ChatGptEsError | None:
+    def fault(page: BufferedResponse) -> ChatGptEsError | None:
         seen.append(page)
-        return None if 200 <= page.status < 300 else speaks.fault(page)
+        return None if 200 <= page.status < 300 else bot_dialect.error_for(page)
 
     try:
         page = session.sender.page(request, deadline, fault, "answer")
         if request.final:
-            _hear(speaks, turn, page, session)
+            _decode(bot_dialect, question, page, session)
         else:
             steps.send(page)  # Which says what a good status alone does not.
     except NonceRefused as error:
@@ -77,7 +77,7 @@ def _say_nothing(
     return "good", page, None
 
 
-def _of_plugin(error: NonceRefused, endpoint: Endpoint, page: Page) -> bool:
+def _of_plugin(error: NonceRefused, endpoint: Endpoint, page: BufferedResponse) -> bool:
     """Does a site refuse a nonce in this way?
 
     In JSON, up to 1.9.18 (and in 2.2) with a sentence and no page around it; a bare -1 is how
@@ -88,9 +88,11 @@ def _of_plugin(error: NonceRefused, endpoint: Endpoint, page: Page) -> bool:
     return endpoint.bot.dialect == "wpaicg" and b"<html" not in page.body[:2000].lower()
 
 
-def _hear(speaks: Dialect, turn: Turn, page: Page, session: Session) -> None:
-    decoder = speaks.hear(turn, page.url, page.status, page.headers, session.limits)
-    for _ in decoder.feed(page.body):
-        pass
-    for _ in decoder.end():
-        pass
+def _decode(
+    bot_dialect: Dialect, question: Question, page: BufferedResponse, session: Session
+) -> None:
+    decoder = bot_dialect.decoder(question, page.url, page.status, page.headers, session.limits)
+    decoder.feed(page.body)
+    decoder.end()
+    if decoder.error is not None:
+        raise decoder.error

@@ -6,7 +6,7 @@ import re
 from urllib.parse import urljoin
 
 from ..sites import plugin_traces
-from ..sites.dialect import Endpoint, Page
+from ..sites.dialect import BufferedResponse, Endpoint
 from ..values.urls import may_send, redact
 
 __all__ = ["age", "no_bots", "not_a_page"]
@@ -34,7 +34,7 @@ _VERSION = re.compile(
 )
 
 
-def not_a_page(page: Page) -> tuple[str, str] | None:
+def not_a_page(page: BufferedResponse) -> tuple[str, str] | None:
     """What happened and what to do, if a response with a good status is no page; else None."""
     if not page.body.strip():
         return (
@@ -51,7 +51,7 @@ def not_a_page(page: Page) -> tuple[str, str] | None:
     return None
 
 
-def no_bots(page: Page) -> tuple[str, str]:
+def no_bots(page: BufferedResponse) -> tuple[str, str]:
     """Why a page shows no bot, as far as it tells: what was seen, and what to do."""
     body = page.body
     if found := _SHORTCODE.search(body):
@@ -101,7 +101,7 @@ def no_bots(page: Page) -> tuple[str, str]:
     )
 
 
-def _frames(page: Page) -> list[str]:
+def _frames(page: BufferedResponse) -> list[str]:
     shown = []
     for match in _FRAME.finditer(page.body):
         written = (match[1] or match[2] or match[3]).decode("utf-8", "replace").strip()
@@ -115,7 +115,7 @@ def _frames(page: Page) -> list[str]:
     return list(dict.fromkeys(shown))[:3]
 
 
-def age(page: Page, endpoint: Endpoint) -> str:
+def age(page: BufferedResponse, endpoint: Endpoint) -> str:
     """What the page tells of the plugin's version (measured on 1.8.79, 1.9.18, 2.3.20, 2.4.71)."""
     if found := _VERSION.search(page.body):
         return f"plugin {found[1].decode('ascii')}, by the addresses of its files"

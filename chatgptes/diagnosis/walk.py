@@ -19,13 +19,13 @@ from ..errors import (
     UnexpectedFormatError,
 )
 from ..sites import find_bots
-from ..sites.dialect import Endpoint, NonceRefused, Page
-from ..sites.errors import page_fault
-from ..sites.text import told
+from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
+from ..sites.errors import error_for_page
+from ..sites.text import site_said
 from ..transport.settings import Routes, ca_path
 from ..turn.config import DEFAULT_SITE, OtherArguments
 from ..values.deadline import Deadline
-from ..values.text import one_line
+from ..values.text import sanitize_line
 from ..values.urls import redact
 from . import page as page_reading
 from . import probes
@@ -94,13 +94,13 @@ class _Walk:
 
     def _good(self, name: StepName, detail: str, hint: str = "") -> None:
         # What a page says may steer a terminal, or look like a further step.
-        self._steps[name] = Step(name, True, one_line(detail), one_line(hint))
+        self._steps[name] = Step(name, True, sanitize_line(detail), sanitize_line(hint))
 
     def _skipped(self, name: StepName, why: str) -> None:
         self._steps[name] = Step(name, None, why)
 
     def _bad(self, name: StepName, detail: str, hint: str, error: str | None = None) -> _Failed:
-        self._steps[name] = Step(name, False, one_line(detail), one_line(hint), error)
+        self._steps[name] = Step(name, False, sanitize_line(detail), sanitize_line(hint), error)
         return _Failed()
 
     @contextmanager
@@ -165,10 +165,10 @@ class _Walk:
                 detail = f"{detail} {ELSEWHERE}"  # Nobody has typed the address.
             raise self._bad(name, detail, trouble.advice, cls.__name__) from None
 
-    def _page(self) -> Page:
+    def _page(self) -> BufferedResponse:
         session = self._client.session
         with self._arriving():
-            page = session.sender.page(session._request(), self._deadline, page_fault, "page")
+            page = session.sender.page(session._request(), self._deadline, error_for_page, "page")
         if odd := page_reading.not_a_page(page):
             raise self._bad("page", *odd, "BotNotFoundError")
         moved = "" if page.url == self._client.site else f", at {redact(page.url)}"
@@ -192,7 +192,7 @@ class _Walk:
             early = isinstance(error, RequestTimeout) and error.phase == "connect"
             raise self._told("connection" if early else "page", error) from None
 
-    def _bots(self, page: Page) -> Endpoint:
+    def _bots(self, page: BufferedResponse) -> Endpoint:
         try:
             endpoints = tuple(find_bots(page))
         except UnexpectedFormatError as error:
@@ -213,7 +213,7 @@ class _Walk:
         self._good("bots", f"{count}: {', '.join(named)}{asked}")
         return chosen
 
-    def _dialect(self, page: Page, endpoint: Endpoint) -> None:
+    def _dialect(self, page: BufferedResponse, endpoint: Endpoint) -> None:
         bot = endpoint.bot
         hint = ""
         if bot.consent:
@@ -249,7 +249,7 @@ class _Walk:
         said = ""
         if refused is not None:
             self._client._explain(refused)
-            said = told(refused.excerpt or "")
+            said = site_said(refused.excerpt or "")
         return self._bad("nonce", f"{detail}{said}", hint, "RefusedError")
 
     def _rest(self) -> None:

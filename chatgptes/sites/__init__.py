@@ -1,30 +1,19 @@
-"""What sites say and hear: pure functions of text and bytes, no I/O."""
+"""The ways that sites are talked to: pure functions of text and bytes, no I/O."""
 
 from __future__ import annotations
 
 from ..errors import UnexpectedFormatError
-from .aipower.aipkit import Aipkit
-from .aipower.rest import Rest
-from .aipower.wpaicg import Wpaicg
-from .dialect import Dialect, Endpoint, Page
+from .dialect import BufferedResponse, Dialect, Endpoint, FoundBot
+from .registry import DIALECTS, KEY_DIALECTS
 
-__all__ = ["AIPKIT", "DIALECTS", "REST", "WPAICG", "dialect", "find_bots", "plugin_traces"]
+__all__ = ["DIALECTS", "KEY_DIALECTS", "dialect", "find_bots", "plugin_traces"]
 
-AIPKIT = Aipkit()
-WPAICG = Wpaicg()
-REST = Rest()
-
-DIALECTS: tuple[Dialect, ...] = (AIPKIT, WPAICG)
-"""The dialects that pages show, the newer one first."""
-
-_BY_NAME: dict[str, Dialect] = {"aipkit": AIPKIT, "wpaicg": WPAICG, "rest": REST}
-
-# Names that the plugin leaves in a page even where it shows no bot.
-_TRACES = (b"wpaicg", b"aipkit", b"gpt3-ai-content-generator", b"gpt-ai-content-generator")
+_BY_NAME: dict[str, Dialect] = {each.name: each for each in (*DIALECTS, *KEY_DIALECTS)}
+_TRACES = tuple({trace: None for each in DIALECTS for trace in each.traces})
 
 
 def dialect(name: str) -> Dialect:
-    """The dialect called `name`: "wpaicg", "aipkit" or "rest".
+    """Return the dialect called `name` (`Bot.dialect`).
 
     Raises:
         KeyError: there is none of that name.
@@ -32,41 +21,42 @@ def dialect(name: str) -> Dialect:
     return _BY_NAME[name]
 
 
-def find_bots(page: Page) -> list[Endpoint]:
-    """The bots that a page shows, over all dialects, in the page's order; empty for none.
+def find_bots(page: BufferedResponse) -> list[Endpoint]:
+    """Return the bots that a page shows, over all dialects, in the page's order.
 
-    The same id as shortcode and widget is one bot, the shortcode; as inline element and popup,
-    the inline one.
+    The same id in the text and in a floating window is one bot, the one in the text.
 
     Raises:
         UnexpectedFormatError: the page shows bots, and every one of them has an address that may
             not be used.  As long as one is good, those are passed over.
     """
-    located: list[tuple[int, Endpoint]] = []
+    found: list[FoundBot] = []
     bad: UnexpectedFormatError | None = None
-    for find in (AIPKIT.located, WPAICG.located):
+    for each in DIALECTS:
         try:
-            located += find(page)
+            found += each.find(page)
         except UnexpectedFormatError as error:
             bad = bad or error
-    if bad is not None and not located:
+    if bad is not None and not found:
         raise bad
-    best: dict[tuple[str, str], tuple[int, Endpoint]] = {}
-    for place, endpoint in sorted(located, key=lambda item: item[0]):
-        key = (endpoint.bot.dialect, endpoint.bot.id)
-        known = best.get(key)
-        if known is None:
-            best[key] = place, endpoint
-        elif _floats(known[1]) and not _floats(endpoint):
+    best: dict[tuple[str, str], FoundBot] = {}
+    for each_found in sorted(found, key=_position):
+        bot = each_found.endpoint.bot
+        known = best.get((bot.dialect, bot.id))
+        if known is None or (_floats(known) and not _floats(each_found)):
             # The better kind, at its own place in the page.
-            best[key] = place, endpoint
-    return [endpoint for _, endpoint in sorted(best.values(), key=lambda item: item[0])]
+            best[bot.dialect, bot.id] = each_found
+    return [each_found.endpoint for each_found in sorted(best.values(), key=_position)]
 
 
-def _floats(endpoint: Endpoint) -> bool:
-    return endpoint.bot.kind in ("widget", "popup")
+def _position(found: FoundBot) -> int:
+    return found.position
+
+
+def _floats(found: FoundBot) -> bool:
+    return found.endpoint.bot.kind in ("widget", "popup")
 
 
 def plugin_traces(body: bytes) -> bool:
-    """Does a page without a bot carry traces of the plugin?"""
+    """Tell whether a page without a bot carries traces of a plugin that has some."""
     return any(trace in body for trace in _TRACES)

@@ -1,26 +1,37 @@
-"""Where a page says its site listens: admin-ajax.php and the REST API's root."""
+"""Addresses of a site that its pages tell: admin-ajax.php and the REST API's root."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 from ..errors import UnexpectedFormatError
+from ..values.text import sanitize_line
 from ..values.urls import ascii_url, may_send, origin, redact
-from .dialect import Page
+from .dialect import BufferedResponse
 from .html import unescape
 
-__all__ = ["ajax_url", "api_root", "checked", "join"]
+__all__ = ["ajax_urls", "deferred_scripts", "join_url", "require_same_site", "rest_root"]
 
 _AJAX_PATH = "wp-admin/admin-ajax.php"
-_MOST_PLACES = 32  # Of one marker that are looked at.
+_MOST_FOUND = 32  # Of one marker that are looked at.
+_MOST_GUESSES = 8  # Addresses; each that is wrong costs a turn one request.
+_MOST_DEFERRED = 1 << 20  # Bytes of deferred scripts.
 _REACH = 16_384  # Bytes of `wpaicgParams` in which its ajax_url is looked for; it comes first.
 
 _AJAX_URL = re.compile(
     rb'["\']?\bajax_?url["\']?\s*:\s*("(?:[^"\\\n]|\\.){1,2000}")', re.IGNORECASE
 )
+_DATA_SCRIPT = re.compile(
+    rb"data:(?:text|application)/(?:x-)?javascript(?:;\s*charset=[\w-]+)?(;\s*base64)?,"
+    rb"([\w+/=%.~!*()-]+)",
+    re.IGNORECASE,
+)
+_DELIMITERS = [bytes([byte]) for byte in b"\"'()<>=, \t\r\n"]
+_LANGUAGE_FOLDER = re.compile(r"/[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?/\Z")
 _LINK = re.compile(r"<([^<>]*)>((?:\s*+;\s*+[\w*-]++\s*+(?:=\s*+(?:\"[^\"]*+\"|[^\s;,\"]*+))?+)*+)")
 _REL = re.compile(r";\s*+rel\s*+=\s*+(?:\"([^\"]*)\"|([^\s;,\"]*))", re.IGNORECASE)
 _REL_NAME = "https://api.w.org/"
@@ -29,26 +40,34 @@ _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.I
 _REL_ATTRIBUTE = re.compile(r"\brel\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
 
 
-def join(base: str, address: str) -> str:
-    """`address` as seen from `base`, as it goes over the wire; "" where that is no address."""
+def join_url(base: str, address: str) -> str:
+    """Return `address` as seen from `base`, as it goes over the wire; "" where it is unreadable.
+
+    An http address of the base's own host becomes https where the base is: sites that moved to
+    https often still name the old one.
+    """
     try:
-        return ascii_url(urljoin(base, address.strip()))
+        target = ascii_url(urljoin(base, address.strip()))
+        if target.startswith("http://") and base.lower().startswith("https://"):
+            secure = f"https{target[4:]}"
+            return secure if may_send(base, secure) else target
+        return target
     except ValueError:
         return ""
 
 
-def checked(page_url: str, address: str) -> str:
-    """`address`, made absolute, if what is meant for the page may go there.
+def require_same_site(page_url: str, address: str) -> str:
+    """Return `address`, made absolute, if messages meant for the page may go there.
 
     Raises:
         UnexpectedFormatError: it is on another host (or a lesser scheme, or another port); the
             message names both.
     """
-    target = join(page_url, address)
+    target = join_url(page_url, address)
     if target and may_send(page_url, target):
         return target
     try:
-        there = origin(target) if target else redact(address)
+        there = sanitize_line(origin(target), 300) if target else redact(address)
     except ValueError:
         there = "an unreadable address"
     raise UnexpectedFormatError(
@@ -58,19 +77,36 @@ def checked(page_url: str, address: str) -> str:
     )
 
 
-def _places(body: bytes, marker: bytes) -> Iterator[int]:
+def _find_all(body: bytes, marker: bytes) -> Iterator[int]:
     at = body.find(marker)
-    for _ in range(_MOST_PLACES):
+    for _ in range(_MOST_FOUND):
         if at < 0:
             return
         yield at
         at = body.find(marker, at + len(marker))
 
 
-def _params_url(page: Page) -> str | None:
+def deferred_scripts(body: bytes) -> bytes:
+    """Return the scripts of a page that a "speed" plugin hid in `data:` addresses."""
+    found = []
+    size = 0
+    for match in _DATA_SCRIPT.finditer(body) if b"javascript" in body else ():
+        written = unquote_to_bytes(match[2])
+        try:
+            script = base64.b64decode(written + b"==") if match[1] else written
+        except ValueError:
+            continue
+        size += len(script)
+        if size > _MOST_DEFERRED:
+            break
+        found.append(script)
+    return b"\n".join(found)
+
+
+def _params_url(scripts: bytes) -> str | None:
     """`ajax_url` of the page's `wpaicgParams` (plugin up to 1.9.18, and 2.2), or None."""
-    for at in _places(page.body, b"wpaicgParams"):
-        match = _AJAX_URL.search(page.body, at, at + _REACH)
+    for at in _find_all(scripts, b"wpaicgParams"):
+        match = _AJAX_URL.search(scripts, at, at + _REACH)
         if match:
             try:
                 value = json.loads(match[1])
@@ -81,49 +117,80 @@ def _params_url(page: Page) -> str | None:
     return None
 
 
-def _named_urls(page: Page) -> Iterator[str]:
-    """Every quoted address of an admin-ajax.php in the page, as far as it may be used."""
-    for at in _places(page.body, b"admin-ajax.php"):
-        end = at + len(b"admin-ajax.php")
-        before = page.body[max(0, at - 512) : at]
-        quote = page.body[end : end + 1]
-        if quote not in (b'"', b"'") or quote not in before:
-            continue
-        written = before[before.rfind(quote) + 1 :].decode("utf-8", "replace") + "admin-ajax.php"
-        target = join(page.url, unescape(written).replace("\\/", "/"))
-        if target and may_send(page.url, target):
-            yield target
+def _address_before(body: bytes, at: int) -> str:
+    """The beginning of the address that goes on at `at`; "" where none begins before it."""
+    before = body[max(0, at - 512) : at]
+    written = before[1 + max(map(before.rfind, _DELIMITERS)) :].decode("utf-8", "replace")
+    text = unescape(written).replace("\\/", "/")
+    return text if text.startswith(("/", "http://", "https://")) and text.endswith("/") else ""
 
 
-def ajax_url(page: Page) -> str:
-    """The address of the site's admin-ajax.php, as the page gives it.
+def _guessed_urls(page: BufferedResponse, scripts: bytes, page_url: str) -> Iterator[str]:
+    """Where admin-ajax.php may be, the likeliest first: not checked, some more than once."""
+    for text in (page.body, scripts):
+        for at in _find_all(text, b"admin-ajax.php"):
+            end = at + len(b"admin-ajax.php")
+            before = text[max(0, at - 512) : at]
+            quote = text[end : end + 1]
+            if quote in (b'"', b"'") and quote in before:
+                written = before[before.rfind(quote) + 1 :].decode("utf-8", "replace")
+                yield unescape(f"{written}admin-ajax.php").replace("\\/", "/")
+    for folder in (b"wp-content", b"wp-includes"):
+        for at in _find_all(page.body, folder):
+            if root := _address_before(page.body, at):
+                yield root + _AJAX_PATH
+    if page_url:
+        # Deepest first: a wrong one answers 404, where another WordPress above might not.
+        yield urljoin(page_url, _AJAX_PATH)
+        yield urljoin(page_url, f"../{_AJAX_PATH}")
+    root = rest_root(page) or ""
+    parts = urlsplit(root)
+    path = re.sub(r"(?:index\.php/?)?(?:wp-json/?)?$", "", parts.path)
+    if root and path.endswith("/"):
+        yield urlunsplit((parts.scheme, parts.netloc, path + _AJAX_PATH, "", ""))
+        without = _LANGUAGE_FOLDER.sub("/", path)
+        yield urlunsplit((parts.scheme, parts.netloc, without + _AJAX_PATH, "", ""))
+    yield "/" + _AJAX_PATH
 
-    In this order: `wpaicgParams`, any other address of it on the page, the place beside the REST
-    API's root, and WordPress's own place on the page's host (a 404 tells if that is wrong).
+
+def ajax_urls(page: BufferedResponse, page_url: str = "") -> tuple[str, ...]:
+    """Return the addresses at which the site's admin-ajax.php may be, the likeliest first.
+
+    `wpaicgParams` names it (also in a script that was deferred as a `data:` address): then there
+    is one.  Else it is guessed, in this order: any other address of it in the page, the place
+    beside the folders `wp-content` and `wp-includes`, the page's own folders, the place beside the
+    REST API's root with and without a language's folder, and the root of the host.
+
+    Args:
+        page: the page.
+        page_url: the page's address as the site itself writes it, or "".
 
     Raises:
-        UnexpectedFormatError: `wpaicgParams` names one that may not be used.
+        UnexpectedFormatError: `wpaicgParams` names an address that may not be used.
     """
-    written = _params_url(page)
+    written = _params_url(page.body)
+    scripts = b""
+    if written is None:
+        scripts = deferred_scripts(page.body)
+        written = _params_url(scripts)
     if written is not None:
-        return checked(page.url, written)
-    for target in _named_urls(page):
-        return target
-    root = api_root(page)
-    if root and may_send(page.url, root):
-        parts = urlsplit(root)
-        path = re.sub(r"(?:index\.php/?)?(?:wp-json/?)?$", "", parts.path)
-        if path.endswith("/"):
-            return urlunsplit((parts.scheme, parts.netloc, path + _AJAX_PATH, "", ""))
-    return join(page.url, "/" + _AJAX_PATH)
+        return (require_same_site(page.url, written),)
+    found: dict[str, None] = {}
+    for guess in _guessed_urls(page, scripts, page_url):
+        target = join_url(page.url, guess)
+        if target and may_send(page.url, target):
+            found[target] = None
+            if len(found) >= _MOST_GUESSES:
+                break
+    return tuple(found)
 
 
 def _first(match: re.Match[str] | None) -> str:
     return next((group for group in match.groups() if group is not None), "") if match else ""
 
 
-def api_root(page: Page) -> str | None:
-    """The root of the site's REST API as the page's `Link` header or tag gives it, or None.
+def rest_root(page: BufferedResponse) -> str | None:
+    """Return the root of the site's REST API as the page's `Link` header or tag gives it, or None.
 
     It is absolute, and not yet checked for its host.  Sites with plain permalinks have one that
     ends in `?rest_route=/`.
@@ -131,14 +198,14 @@ def api_root(page: Page) -> str | None:
     for value in page.headers.get_all("link"):
         for link in _LINK.finditer(value[:65_536]):
             if _REL_NAME in _first(_REL.search(link[2])).split():
-                return join(page.url, link[1]) or None
+                return join_url(page.url, link[1]) or None
     if b"api.w.org" in page.body:
-        for at in _places(page.body, b"api.w.org"):
+        for at in _find_all(page.body, b"api.w.org"):
             start = page.body.rfind(b"<", max(0, at - 2000), at)
             tag = _LINK_TAG.match(page.body, start) if start >= 0 else None
             if tag is None:
                 continue
             text = tag[0].decode("utf-8", "replace")
             if _REL_NAME in unescape(_first(_REL_ATTRIBUTE.search(text))).split():
-                return join(page.url, unescape(_first(_HREF.search(text)))) or None
+                return join_url(page.url, unescape(_first(_HREF.search(text)))) or None
     return None

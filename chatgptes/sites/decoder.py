@@ -1,27 +1,30 @@
-"""What the decoders of all dialects share: stream or not, how much of it, and sound text."""
+"""The decoder that all dialects share: stream or not, how large, and text that can be encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from ..errors import ChatGptEsError, EmptyReplyError, ResponseTooLargeError
+from ..errors import (
+    ChatGptEsError,
+    EmptyReplyError,
+    ResponseTooLargeError,
+    UnexpectedFormatError,
+    UpstreamError,
+)
 from ..values.http import Headers, Limits
 from ..values.reply import Usage
-from .challenge import challenge
-from .dialect import Heard
-from .errors import failure
-from .sse import EventDecoder
-from .text import BOM, Pairs
+from .challenge import challenge_error
+from .dialect import ReplyDetails
+from .errors import make_error
+from .sse import Event, EventDecoder
+from .text import BOM, SurrogateJoiner
 
-__all__ = ["BodyDecoder", "usage_of"]
+__all__ = ["BodyDecoder", "usage_from"]
 
-_BLANK = b" \t\r\n"
-_HTML = Headers({"content-type": "text/html"})
+_BLANK = b" \t\r\n\0"
 _WHOLE = (b"{", b"<html", b"<!doctype")
 
 
-def usage_of(value: object) -> Usage | None:
-    """Token counts as OpenAI's chat API, its newer API and the plugin's REST API name them."""
+def usage_from(value: object) -> Usage | None:
+    """Return token counts as OpenAI's two APIs and the plugins' REST APIs name them."""
     if not isinstance(value, dict):
         return None
 
@@ -38,7 +41,7 @@ def usage_of(value: object) -> Usage | None:
 
 
 class BodyDecoder:
-    """A decoder of bodies that are an event stream or come in one piece.
+    """A decoder of bodies that are an event stream or come in one piece.  See `Decoder`.
 
     The `Content-Type` is only a hint: sites answer a streamed request with JSON or HTML under a
     stream's type, and streams under HTML's.  A dialect says what an event means (`_event`, and
@@ -46,129 +49,189 @@ class BodyDecoder:
     stream, whether it was all (`_ended`).
     """
 
+    event_names: tuple[str, ...] = ()
+    """Names of the dialect's events, to be found behind a notice (see `EventDecoder`)."""
+
     def __init__(self, url: str, status: int, headers: Headers, limits: Limits) -> None:
-        self.heard = Heard()
+        self.details = ReplyDetails()
         self.complete = False
+        self.error: ChatGptEsError | None = None
         self._url = url
         self._status = status
+        self._headers = headers
         self._limits = limits
-        self._pairs = Pairs()
-        self._events = EventDecoder(limits.event)
+        self._least_limit = min(limits.answer, limits.stream)
+        self._joiner = SurrogateJoiner()
+        self._events = EventDecoder(limits.event, self.event_names)
         self._typed = "event-stream" in headers.get("content-type").lower()
         self.streamed = self._typed
-        # What the body is: an event stream was seen (True), it comes in one piece (False), or
-        # not known yet (None).
-        self._stream: bool | None = None
+        # An event was seen (True), the body comes in one piece (False), or not known yet (None).
+        self._is_stream: bool | None = None
         self._looked = False
-        self._head: list[bytes] = []  # What came before that is known.
+        self._head: list[bytes] = []  # The body, until an event was seen.
         self._size = 0
-        self._said = False  # Text other than white space was given.
+        self._has_text = False  # Text other than white space was given.
 
-    def feed(self, data: bytes) -> Iterator[str]:
+    def feed(self, data: bytes) -> list[str]:
         """See `Decoder.feed`."""
-        if self.complete or not data:
-            return
+        if self.complete or self.error is not None or not data:
+            return []
         self._size += len(data)
-        if not self._stream:
-            self._head.append(data)
+        if self._is_stream:
+            texts = self._decode_events(self._events.feed(data))
+        else:
+            texts = self._feed_unknown(data)
+        if self._size > self._least_limit:
+            self._check_size()
+        return texts
+
+    def _feed_unknown(self, data: bytes) -> list[str]:
+        self._head.append(data)
         if not self._looked:
             self._look()
-        if self._stream is not False:
-            yield from self._feed_events(data)
-        if self._stream:
+        if self._is_stream is False:
+            return []
+        texts = self._decode_events(self._events.feed(data))
+        if self._is_stream:
             self._head.clear()
-        if not self.complete:
-            self._check_size()
+        return texts
 
     def _look(self) -> None:
         """Decide if the body comes in one piece, as far as its first bytes tell.
 
         JSON and whole pages do.  Other markup and words may be notices before the first event.
         """
-        start = b"".join(self._head).lstrip(_BLANK).removeprefix(BOM).lstrip(_BLANK)
+        start = b"".join(self._head).lstrip(_BLANK)
+        while start.startswith(BOM):
+            start = start.removeprefix(BOM).lstrip(_BLANK)
         self._head = [start]
         start = start[:9].lower()
         if start.startswith(_WHOLE):
-            self._become(stream=False)
+            self._is_stream = self.streamed = False
             self._looked = True
         else:
             # An empty one, or the first bytes of what is looked for, may yet become it.
             self._looked = not any(sign.startswith(start) for sign in (*_WHOLE, BOM))
 
-    def _become(self, *, stream: bool) -> None:
-        self._stream = self.streamed = stream
-
     def _check_size(self) -> None:
-        whole = not self._stream
+        whole = not self._is_stream
         most = self._limits.answer if whole else self._limits.stream
-        if self._size > most:
+        if self._size > most and not self.complete and self.error is None:
             which = "answer" if whole else "stream"
             message = f"The answer is larger than {most:,} bytes (Limits.{which})."
-            raise self._error(ResponseTooLargeError, message)
+            self.error = self._make_error(ResponseTooLargeError, message)
 
-    def _feed_events(self, data: bytes, *, last: bool = False) -> Iterator[str]:
-        pairs = self._events.end() if last else self._events.feed(data)
+    def _decode_events(self, events: list[Event]) -> list[str]:  # noqa: C901
+        # One loop: see `EventDecoder`.
+        texts = []
         try:
-            for name, value in pairs:
+            for name, value in events:
                 if name is None:
-                    if self._stream:
+                    if self._is_stream:
                         self._stray(value)
                     continue
-                if self._stream is None:
-                    self._become(stream=True)
-                if text := self._sounded(self._event(name, value)):
-                    yield text
+                if not self._is_stream:
+                    self._is_stream = self.streamed = True
+                text = self._event(name, value)
+                if text:
+                    if self._joiner.pending or not text.isascii():
+                        text = self._joiner.push(text)
+                        if not text:
+                            continue
+                    if not self._has_text:
+                        self._has_text = not text.isspace()
+                    texts.append(text)
                 if self.complete:
-                    return
-        except ResponseTooLargeError as error:
-            raise self._error(ResponseTooLargeError, str(error)) from None
-
-    def _sounded(self, text: str) -> str:
-        text = self._pairs.push(text) if text else ""
-        self._said = self._said or not (text == "" or text.isspace())
-        return text
-
-    def end(self) -> Iterator[str]:
-        """See `Decoder.end`."""
-        if not self.complete and self._stream is not False:
-            yield from self._feed_events(b"", last=True)
-        if self._stream:
-            if rest := self._pairs.flush():
-                yield rest
-            text = self._ended()
+                    return texts
+        except ChatGptEsError as error:
+            self.error = error
         else:
-            self.streamed = False
-            text = self._whole(b"".join(self._head))
-        if text := self._sounded(text) + self._pairs.flush():
-            yield text
+            if self._events.error is not None:
+                self.error = self._make_error(ResponseTooLargeError, str(self._events.error))
+        return texts
 
-    def _error(
+    def end(self) -> list[str]:
+        """See `Decoder.end`."""
+        if self.error is not None:
+            return []
+        texts: list[str] = []
+        if not self.complete and self._is_stream is not False:
+            texts = self._decode_events(self._events.end())
+        if self.error is None:
+            try:
+                if self._is_stream:
+                    texts += self._flush("")
+                    texts += self._flush(self._ended())
+                else:
+                    texts += self._decode_whole()
+            except ChatGptEsError as error:
+                self.error = error
+        return texts + self._flush("")
+
+    def _flush(self, text: str) -> list[str]:
+        text = (self._joiner.push(text) if text else "") + self._joiner.flush()
+        self._has_text = self._has_text or not (text == "" or text.isspace())
+        return [text] if text else []
+
+    def _decode_whole(self) -> list[str]:
+        self.streamed = False
+        body = b"".join(self._head)
+        self._head.clear()
+        try:
+            if not body.strip() and (blocked := self._gate_error(body)):
+                raise blocked  # Its headers tell.
+            return self._flush(self._whole(body))
+        except (UnexpectedFormatError, UpstreamError):
+            # A page or an object, such as a plugin's notice, may stand before the events.
+            texts = self._decode_stream_in(body) if b"data:" in body else None
+            if texts is None:
+                raise
+            return texts
+
+    def _decode_stream_in(self, body: bytes) -> list[str] | None:
+        """The text of the events behind what looked like a page or an object; None for none."""
+        self._is_stream = True
+        events = EventDecoder(self._limits.event, self.event_names)
+        texts = self._decode_events([*events.feed(body), *events.end()])
+        if not self._has_text and self.error is None:
+            self._is_stream = False
+            return None
+        self.streamed = True
+        if self.error is None:
+            texts += self._flush("")
+            try:
+                texts += self._flush(self._ended())
+            except ChatGptEsError as error:
+                self.error = error
+        return texts
+
+    def _make_error(
         self, cls: type[ChatGptEsError], message: str, said: str = "", code: str | None = None
     ) -> ChatGptEsError:
-        """`cls(message)`, with where it happened and what the site said."""
-        return failure(cls, message, self._url, self._status, said, code)
+        """Return `cls(message)`, with where it happened and what the site said."""
+        return make_error(cls, message, self._url, self._status, said, code)
 
-    def _empty(self) -> ChatGptEsError:
+    def _empty_error(self) -> ChatGptEsError:
         message = "The bot's answer is empty; the service behind it may be down or out of credit."
-        return self._error(EmptyReplyError, message)
+        return self._make_error(EmptyReplyError, message)
 
-    def _challenge(self, body: bytes) -> ChatGptEsError | None:
-        """The error for a bot check's page in place of an answer, whatever its type."""
-        return challenge(self._status, _HTML, body, self._url)
+    def _gate_error(self, body: bytes) -> ChatGptEsError | None:
+        """Return the error for a bot check or a firewall's page in place of an answer."""
+        return challenge_error(self._status, self._headers, body, self._url, markup=True)
 
     # What a dialect fills in; all of them raise what the site's words stand for.
 
     def _event(self, name: str, value: str) -> str:
-        """The text that an event brings ("" for none)."""
+        """Return the text that an event brings ("" for none)."""
         raise NotImplementedError
 
     def _stray(self, line: str) -> None:
         """Take note of a line that belongs to no event."""
 
     def _ended(self) -> str:
-        """The stream is over: the text that is left, or the error if it was not whole."""
+        """Return the text that is left at the end of a stream; raise if it was not whole."""
         raise NotImplementedError
 
     def _whole(self, body: bytes) -> str:
-        """The text of a body that came in one piece."""
+        """Return the text of a body that came in one piece."""
         raise NotImplementedError

@@ -1,15 +1,15 @@
-"""The seam between a turn and the ways that sites speak: pure values, no I/O.
+"""The seam between a turn and the ways that sites are talked to: pure values, no I/O.
 
-A dialect does three things: `find` reads a page and says which bots it shows, `say` is a generator
-of the requests of one turn (each but the last is sent its whole response), and `hear` gives a
-decoder for the last one's body.  The core drives it: it opens no socket and knows no transport.
+A dialect reads a page (`find`), makes the requests of a turn (`requests`, a generator that is
+sent the whole response to each request but the last), and decodes the last response (`decoder`).
+The core drives it: a dialect opens no socket and knows no transport.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import ChatGptEsError, RefusedError
 from ..values.http import Headers, Limits, Request
@@ -17,11 +17,9 @@ from ..values.images import Image
 from ..values.reply import Citation, Usage
 
 __all__ = [
-    "Bot", "Decoder", "Dialect", "Endpoint", "Heard", "NonceRefused", "Page", "Turn",
+    "Bot", "BufferedResponse", "Decoder", "Dialect", "Endpoint", "FoundBot", "KeyDialect",
+    "NonceRefused", "Question", "ReplyDetails",
 ]  # fmt: skip
-
-DialectName = Literal["wpaicg", "aipkit", "rest"]
-Kind = Literal["shortcode", "widget", "inline", "popup", "rest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,8 @@ class Bot:
 
     id: str
     name: str
-    dialect: DialectName
-    kind: Kind
+    dialect: str
+    kind: str
     page: str
     images: bool | None = False
     web_search: bool = False
@@ -51,16 +49,21 @@ class Bot:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and how a bot is spoken to; what the page says of it that is not for users.
+    """A bot and how to reach it: what the page says of it that is not for users.
 
     Attributes:
         bot: the bot.
-        url: where its requests go (admin-ajax.php, or the REST route).
+        url: the address of its requests (admin-ajax.php, or the REST route).
         nonce: the page's nonce for it; "" where the dialect has none.
         post_id: the page's post id as the page gives it; "" where it gives none.
         page_url: the page's address as the page itself gives it, or that it was read from.
         keeps_response_id: the bot goes on from the model's own response ids (`aipkit`).
         headers: sent with every request (the REST key).
+        nonce_first: the nonce is not in the page: get it by `Dialect.nonce_request` before the
+            first turn.
+        further_urls: addresses to try after `url`, in this order, where it answers 404 and no
+            message was taken: the page did not name the address, so `url` is a guess.
+        extra: what else a dialect needs to know of its own bot.
     """
 
     bot: Bot
@@ -70,11 +73,21 @@ class Endpoint:
     page_url: str = ""
     keeps_response_id: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    nonce_first: bool = False
+    further_urls: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class FoundBot(NamedTuple):
+    """A bot and its place in the page: the byte at which its element begins."""
+
+    position: int
+    endpoint: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A response that was read whole."""
+class BufferedResponse:
+    """A response whose body was read whole (of a failed one, the beginning)."""
 
     url: str
     status: int
@@ -83,19 +96,19 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What is to be said, for a dialect to put into requests.
+class Question:
+    """The user's part of a turn, for a dialect to put into requests.
 
     Attributes:
-        endpoint: where.
+        endpoint: the bot to ask.
         prompt: the last user message, with the system text where it belongs there.
         history: the (role, text) pairs before it; roles are "user" and "assistant".  Empty for a
             dialect whose memory lives on the site.
         visitor: this client's id (a UUID as str); the owner's limits hang on it.
         conversation: this conversation's id (a UUID as str).
-        state: what an earlier turn of the conversation left in `Heard.state`.
+        state: the `ReplyDetails.state` of the conversation's last turn.
         web_search: ask the bot to search the web.
-        images: what goes with the prompt.
+        images: sent along with the prompt.
     """
 
     endpoint: Endpoint
@@ -109,8 +122,19 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Heard:
-    """What a decoder has learned besides the text."""
+class ReplyDetails:
+    """What an answer says besides its text.
+
+    Attributes:
+        model: the model's name.
+        message_id: the answer's id on the site.
+        finish_reason: why the model stopped.
+        usage: token counts.
+        citations: the sources that the answer names.
+        state: what the conversation's next turn must bring along (`Question.state`).
+        images: addresses of pictures that the bot made.
+        nonce: a fresher nonce that came with the answer.
+    """
 
     model: str | None = None
     message_id: str | None = None
@@ -118,75 +142,117 @@ class Heard:
     usage: Usage | None = None
     citations: list[Citation] = field(default_factory=list)
     state: dict[str, str] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    nonce: str | None = None
 
 
 class NonceRefused(RefusedError):
-    """A refusal behind which a dead nonce stands, or may stand (internal: users see its base).
+    """A refusal that a dead nonce causes, or may cause (internal: users see its base class).
 
-    The core asks for a fresh nonce, and repeats the turn once if that one differs.
+    The core gets a fresh nonce, and repeats the turn once if that one differs.
     """
 
 
 class Decoder(Protocol):
-    """Bytes of a final response in, text out.
+    """Decodes the body of a final response into text.
 
-    `feed` and `end` give text first and raise afterwards, so no text that arrived before an error
-    is lost.  What they raise is one of the library's own errors.
+    `feed` and `end` return the text chunks that arrived (none of them empty) and never raise one
+    of the library's errors: they set `error`, which the caller raises after it has handed on the
+    chunks.  So no text that arrived before an error is lost.
     """
 
-    heard: Heard
+    details: ReplyDetails
     streamed: bool
-    """The body is an event stream (known after the first bytes; before that, by its type)."""
+    """The body is an event stream (by its `Content-Type` until the first bytes tell)."""
     complete: bool
-    """The answer's own end mark was seen: what follows is of no interest."""
+    """The answer's own end mark was read: the rest of the body does not matter."""
+    error: ChatGptEsError | None
+    """Why the answer failed; once set, `feed` and `end` return nothing more."""
 
-    def feed(self, data: bytes) -> Iterator[str]:
-        """Take the next bytes, cut anywhere; give the text chunks in them (never empty)."""
+    def feed(self, data: bytes) -> list[str]:
+        """Decode the next bytes, cut anywhere."""
         ...
 
-    def end(self) -> Iterator[str]:
-        """The body has ended: give what is left, and raise if the answer is not whole."""
+    def end(self) -> list[str]:
+        """Decode what is left at the body's end; sets `error` if the answer is not whole."""
         ...
 
 
 class Dialect(Protocol):
-    """One way that sites speak."""
+    """One way that sites are talked to.
 
-    name: DialectName
+    Attributes:
+        name: its name (`Bot.dialect`).
+        remembers: the site keeps the conversation; else every turn brings its history.
+        traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
+            at least one.
+    """
+
+    name: str
     remembers: bool
-    """The site keeps the conversation; else every turn brings its history."""
+    traces: tuple[bytes, ...]
 
-    def find(self, page: Page) -> list[Endpoint]:
-        """The bots that a page shows, in the page's order.
+    def find(self, page: BufferedResponse) -> list[FoundBot]:
+        """Return the bots that a page shows, in the page's order.
 
         Raises:
-            UnexpectedFormatError: a bot's address is one that prompts may not be sent to.
+            UnexpectedFormatError: every bot's address is one that messages may not be sent to.
         """
         ...
 
-    def say(self, turn: Turn) -> Generator[Request, Page, None]:
-        """The requests of a turn; each but the one marked `final` gets its response sent.
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the requests of a turn; each but the `final` one gets its response sent.
 
-        Only responses with a 2xx status are sent: for others the core raises `fault()`.
+        Only responses with a 2xx status are sent: for others the core raises `error_for`.
 
         Raises:
-            InvalidMessageError, InvalidConfigError: before the first of them: the site can't do
-                what the turn asks for.
+            InvalidMessageError, InvalidConfigError: before the first request: the site can't do
+                what the question asks for.
         """
         ...
 
-    def hear(self, turn: Turn, url: str, status: int, headers: Headers, limits: Limits) -> Decoder:
-        """A decoder for the body of the final response (2xx)."""
+    def decoder(
+        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
+    ) -> Decoder:
+        """Return a decoder for the body of the final response (2xx)."""
         ...
 
-    def fault(self, page: Page) -> ChatGptEsError:
-        """The error that a response to one of `say`'s requests with another status stands for."""
+    def error_for(self, response: BufferedResponse) -> ChatGptEsError:
+        """Return the error for a response with another status to one of `requests`."""
         ...
 
-    def refresh(self, endpoint: Endpoint) -> Request | None:
-        """A request that gets a fresh nonce, or None where only the page has one."""
+    def nonce_request(self, endpoint: Endpoint) -> Request | None:
+        """Return a request that gets a fresh nonce, or None where only the page has one."""
         ...
 
-    def refreshed(self, page: Page) -> str | None:
-        """The nonce in the response to `refresh`, or None if there is none in it."""
+    def nonce_from(self, response: BufferedResponse) -> str | None:
+        """Return the nonce in a response (of any status) to `nonce_request`.
+
+        "" where the response says that none is needed, None where it holds none.
+        """
+        ...
+
+
+class KeyDialect(Dialect, Protocol):
+    """A dialect for the owner of a site: a REST API with a key, without a page.
+
+    Attributes:
+        namespace: its namespace as the root of the site's REST API lists it.
+    """
+
+    namespace: str
+
+    def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
+        """Return the endpoint of the bot `bot_id`.
+
+        Args:
+            site_url: an address of the site for which the key was given.
+            root: the REST API's root, absolute or relative to `site_url`.
+            bot_id: the bot's id on the site.
+            api_key: the owner's key.
+
+        Raises:
+            InvalidConfigError: the key can't stand in a header, or there is no bot id.
+            UnexpectedFormatError: the root is not on the site's host; no key is sent there.
+        """
         ...

@@ -8,20 +8,22 @@ from urllib.parse import urlencode
 
 from ..errors import InvalidConfigError, InvalidMessageError
 from ..values.images import Image
-from .dialect import Turn
+from .dialect import Question
 
-__all__ = ["check_images", "check_search", "encoded"]
+__all__ = ["check_images", "check_web_search", "encode_form"]
 
 _URLENCODED = "application/x-www-form-urlencoded; charset=UTF-8"
 _LINE = b"\r\n"
 _MOST_QUOTED = 8 << 10  # Characters.
 
 
-def encoded(fields: Mapping[str, str], file: tuple[str, Image] | None = None) -> tuple[str, bytes]:
-    """The content type and body of a form.
+def encode_form(
+    fields: Mapping[str, str], file: tuple[str, Image] | None = None
+) -> tuple[str, bytes]:
+    """Return the content type and body of a form.
 
-    With a file (and its field's name) it is multipart, and where there is much to say, too: quoting
-    takes fifty nanoseconds a character, so half a second for a few images in base64.
+    With a file (and its field's name) it is multipart, and with long fields, too: quoting takes
+    fifty nanoseconds a character, so half a second for a few images in base64.
     """
     if file is None and sum(map(len, fields.values())) <= _MOST_QUOTED:
         return _URLENCODED, urlencode(fields).encode("ascii")
@@ -40,22 +42,24 @@ def encoded(fields: Mapping[str, str], file: tuple[str, Image] | None = None) ->
     return f"multipart/form-data; boundary={boundary}", b"".join(parts)
 
 
-def check_images(turn: Turn, most: int, kinds: Collection[str]) -> None:
-    """See that the site takes a turn's images.
+def check_images(question: Question, most: int, kinds: Collection[str]) -> None:
+    """Check that the site takes a question's images.
 
     Raises:
         InvalidMessageError: it does not.
     """
-    if not turn.images:
+    if not question.images:
         return
-    if turn.endpoint.bot.images is False:
-        raise InvalidMessageError(f"The bot {turn.endpoint.bot.id} of this site takes no images.")
-    if len(turn.images) > most:
+    if question.endpoint.bot.images is False:
+        raise InvalidMessageError(
+            f"The bot {question.endpoint.bot.id} of this site takes no images."
+        )
+    if len(question.images) > most:
         raise InvalidMessageError(
             f"The site takes {most} image{'' if most == 1 else 's'} a turn; these messages have"
-            f" {len(turn.images)}."
+            f" {len(question.images)}."
         )
-    for image in turn.images:
+    for image in question.images:
         if image.kind not in kinds:
             names = ", ".join(sorted(kind.partition("/")[2] for kind in kinds))
             raise InvalidMessageError(
@@ -63,14 +67,14 @@ def check_images(turn: Turn, most: int, kinds: Collection[str]) -> None:
             )
 
 
-def check_search(turn: Turn) -> None:
-    """See that a turn that is to search the web can.
+def check_web_search(question: Question) -> None:
+    """Check that a bot that is to search the web can.
 
     Raises:
         InvalidConfigError: its bot does not offer it.
     """
-    if turn.web_search and not turn.endpoint.bot.web_search:
+    if question.web_search and not question.endpoint.bot.web_search:
         raise InvalidConfigError(
-            f"web_search: the bot {turn.endpoint.bot.id} of this site does not offer it;"
+            f"web_search: the bot {question.endpoint.bot.id} of this site does not offer it;"
             " client.bots() tells which do."
         )

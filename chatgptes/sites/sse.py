@@ -6,14 +6,24 @@ browser's it says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection
 
 from ..errors import ResponseTooLargeError
+from .text import parse_event
 
-__all__ = ["EventDecoder"]
+__all__ = ["Event", "EventDecoder"]
 
-_BOM = b"\xef\xbb\xbf"
 _IGNORED = frozenset({b"id", b"retry"})  # There is no reconnecting here.
+_MARKS = re.compile(rb"(?:\xef\xbb\xbf|[ \t\0])+")
+_FIELD = re.compile(rb"data:[ ]?(?=\{|\[DONE\])|event:[ ]?(?=[\w.-]{1,64}[ \t]*\Z)")
+_OPENING = re.compile(rb"<(?:(script|style)\b|!--)", re.IGNORECASE)
+_CLOSING = {
+    b"script": re.compile(rb"</script", re.IGNORECASE),
+    b"style": re.compile(rb"</style", re.IGNORECASE),
+    b"": re.compile(rb"-->"),
+}
+_MOST_LOOKS = 32  # Places in a line that are looked at for a field.
 
 Event = tuple[str | None, str]
 
@@ -21,7 +31,7 @@ Event = tuple[str | None, str]
 class EventDecoder:
     """An incremental decoder of an event stream.
 
-    `feed` and `end` give pairs (event, data):
+    `feed` and `end` return pairs (event, data):
 
     * `("done", "…")`: an event with its name; `("", "…")`: one without an `event` field (a browser
       would call it "message"; here the two can be told apart);
@@ -29,28 +39,49 @@ class EventDecoder:
       sites put notices and envelopes there.  It comes in its place, but behind the event of the
       block that it stands in.
 
-    Take every pair of one `feed` before the next.  Time is linear in the bytes, however cut.
+    A notice of a site may stand right before a field, without a line end.  A browser would lose
+    the field's event; here `data:` with an object, and `event:` with one of `names`, end such a
+    line.  Before the first event, what looks like a field inside a script or a comment is none.
+
+    Time is linear in the bytes, however cut.
     """
 
-    def __init__(self, max_event: int = 4 << 20) -> None:
-        """max_event: bytes of one event, or of one line, before `ResponseTooLargeError`."""
+    def __init__(self, max_event: int = 4 << 20, names: Collection[str] = ()) -> None:
+        """Make a decoder.
+
+        Args:
+            max_event: bytes of one event, or of one line, before `ResponseTooLargeError`.
+            names: names of events that are looked for behind a notice.
+        """
+        self.error: ResponseTooLargeError | None = None
+        """An event was larger than `max_event`; the pairs before it were returned."""
         self._max = max_event
+        self._names = frozenset(name.encode() for name in names)
         self._parts: list[bytes] = []  # Of a line whose end has not come.
         self._size = 0  # Bytes in _parts.
         self._held = 0  # Bytes in the event under way.
-        self._first = True
+        self._begun = False  # A field has come.
+        self._hidden: re.Pattern[bytes] | None = None  # The end of the script or comment we are in.
         self._skip_lf = False
         self._name = ""
         self._data: list[bytes] = []
         self._late: list[bytes] = []
 
-    def feed(self, data: bytes) -> Iterator[Event]:
-        """The pairs that are whole with these bytes.
-
-        Raises:
-            ResponseTooLargeError: an event is larger than `max_event`; the pairs before it have
-                been given.
-        """
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the pairs that are whole with these bytes; may set `error`."""
+        if (
+            data[-2:] == b"\n\n"
+            and data[:6] == b"data: "
+            and self._begun
+            and not (self._parts or self._data or self._late or self._name or self._skip_lf)
+            and data.find(b"\n") == len(data) - 2
+            and b"\r" not in data
+            and len(data) <= self._max
+        ):
+            # One whole event: what a site that flushes after each one sends.
+            return [("", data[6:-2].decode("utf-8", "replace"))]
+        if self.error is not None:
+            return []
         if self._skip_lf and data:
             # "\r" ended its line as soon as it came; the "\n" of a "\r\n" cut in two is its rest.
             self._skip_lf = False
@@ -62,45 +93,47 @@ class EventDecoder:
         cut = data.rfind(b"\n")
         if cut < 0:
             self._keep(data)
-            return
+            return []
         lines = data[:cut].split(b"\n")
         if self._parts:
             self._parts.append(lines[0])
             lines[0] = b"".join(self._parts)
             self._parts.clear()
             self._size = 0
-        if self._first:
-            self._first = False
-            lines[0] = lines[0].removeprefix(_BOM)
-        yield from self._take(lines)
-        self._keep(data[cut + 1 :])
+        events: list[Event] = []
+        self._take(lines, events)
+        if self.error is None:
+            self._keep(data[cut + 1 :])
+        return events
 
-    def end(self) -> Iterator[Event]:
-        """What is left at the end of the body.
+    def end(self) -> list[Event]:
+        """Return what is left at the end of the body.
 
         A browser throws away an event that no blank line ends; sites close without one, so here
-        it is given.
+        it is returned.
         """
-        if self._parts:
-            line = b"".join(self._parts)
+        events: list[Event] = []
+        if self.error is None:
+            lines = [b"".join(self._parts), b""] if self._parts else [b""]
             self._parts.clear()
             self._size = 0
-            yield from self._take([line.removeprefix(_BOM) if self._first else line])
-        yield from self._take([b""])
+            self._take(lines, events)
+        return events
 
     def _keep(self, rest: bytes) -> None:
         if rest:
             self._parts.append(rest)
             self._size += len(rest)
             if self._size + self._held > self._max:
-                raise self._too_large()
+                self._fail()
 
-    def _too_large(self) -> ResponseTooLargeError:
-        return ResponseTooLargeError(
+    def _fail(self) -> None:
+        self._begun = False
+        self.error = ResponseTooLargeError(
             f"The site sent an event of more than {self._max} bytes (Limits.event)."
         )
 
-    def _take(self, lines: list[bytes]) -> Iterator[Event]:  # noqa: C901
+    def _take(self, lines: list[bytes], events: list[Event]) -> None:  # noqa: C901
         # One loop: a call per line would double its time.
         data = self._data
         for line in lines:
@@ -108,30 +141,92 @@ class EventDecoder:
                 if data:
                     body = data[0] if len(data) == 1 else b"\n".join(data)
                     data.clear()
-                    yield self._name, body.decode("utf-8", "replace")
+                    events.append((self._name, body.decode("utf-8", "replace")))
                 self._name = ""
                 self._held = 0
                 if self._late:
-                    late, self._late = self._late, []
-                    for stray in late:
-                        yield None, stray.decode("utf-8", "replace")
+                    events += [(None, stray.decode("utf-8", "replace")) for stray in self._late]
+                    self._late.clear()
                 continue
             self._held += len(line)
             if self._held > self._max:
-                raise self._too_large()
-            if line.startswith(b"data:"):
+                self._fail()
+                return
+            if self._hidden is None and line.startswith(b"data:"):
+                self._begun = True
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-            elif line.startswith(b":"):
+                continue
+            if self._hidden is None and line.startswith(b":"):
                 self._held -= len(line)
-            else:
-                field, _, value = line.partition(b":")
-                if field == b"event":
-                    self._name = value.removeprefix(b" ").decode("utf-8", "replace")
-                elif field == b"data":
-                    data.append(b"")
-                elif field not in _IGNORED:
-                    if data:
-                        self._late.append(line)
-                    else:
+                continue
+            field, _, value = line.partition(b":")
+            if self._hidden is None and field == b"event":
+                self._begun = True
+                self._name = value.removeprefix(b" ").decode("utf-8", "replace")
+            elif self._hidden is None and field == b"data":
+                self._begun = True
+                data.append(b"")
+            elif self._hidden is not None or field not in _IGNORED:
+                at = self._field_in(line)
+                junk = _MARKS.sub(b"", line[:at], count=1) if at is not None else line
+                if junk and data:
+                    self._late.append(junk)
+                elif junk:
+                    events.append((None, junk.decode("utf-8", "replace")))
+                if at is None:
+                    if not data:
                         self._held -= len(line)
-                        yield None, line.decode("utf-8", "replace")
+                    continue
+                if line.startswith(b"data:", at):
+                    self._begun = True
+                    data.append(line[at + 5 :].removeprefix(b" "))
+                elif line.startswith(b"event:", at):
+                    self._begun = True
+                    self._name = line[at + 6 :].strip(b" \t").decode("utf-8", "replace")
+
+    def _field_in(self, line: bytes) -> int | None:
+        """The place in a line that is no field at which a field begins, or None."""
+        start = 0
+        if not self._begun:
+            start = self._behind_hidden(line)
+            if start < 0:
+                return None
+        marks = _MARKS.match(line, start)
+        if marks and line.startswith((b"data:", b"event:", b":", b"id:", b"retry:"), marks.end()):
+            return marks.end()
+        if line.startswith(b"{"):
+            return None  # An envelope, whose texts may hold anything.
+        for _ in range(_MOST_LOOKS):
+            match = _FIELD.search(line, start)
+            if match is None:
+                return None
+            start = match.end()
+            rest = line[start:]
+            if match[0].startswith(b"event"):
+                found = rest.strip() in self._names
+            else:
+                found = rest.startswith(b"[") or isinstance(
+                    parse_event(rest.decode("utf-8", "replace")), dict
+                )
+            if found:
+                return match.start()
+        return None
+
+    def _behind_hidden(self, line: bytes) -> int:
+        """Where the line is outside of scripts and comments for good; -1 where that is nowhere."""
+        start = 0
+        field = _FIELD.search(line)
+        while True:
+            if self._hidden is not None:
+                closing = self._hidden.search(line, start)
+                if closing is None:
+                    return -1
+                self._hidden = None
+                start = closing.end()
+            if field is not None and field.start() < start:
+                field = _FIELD.search(line, start)
+            opening = _OPENING.search(line, start, field.start() if field else len(line))
+            if opening is None:
+                return start
+            self._hidden = _CLOSING[(opening[1] or b"").lower()]
+            start = opening.end()

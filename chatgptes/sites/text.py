@@ -1,26 +1,24 @@
-"""What a site said, made fit for an error message; and JSON read without trust."""
+"""A site's own words, made fit for an error message, and JSON read without trust."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = [
-    "Pairs",
-    "excerpt",
-    "quoted",
-    "read_event",
-    "read_json",
-    "sound",
-    "text_of",
-    "told",
-    "words",
-]
+from ..values.text import sanitize_line, without_surrogates
 
-MAX_WORDS = 300
+__all__ = [
+    "BOM", "SurrogateJoiner", "clean_text", "excerpt", "parse_event", "parse_json",
+    "quote_suffix", "scan_json", "site_said", "string_or_empty", "without_surrogates",
+]  # fmt: skip
+
+MAX_CHARACTERS = 300
 """Characters of a site's own words in a message or an excerpt."""
+
+BOM = b"\xef\xbb\xbf"
 
 _LOOK_AT = 20_000  # Characters: enough to find 300 of text behind a page's head.
 
@@ -30,12 +28,6 @@ _HIDDEN = re.compile(
 )
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
 _MARKUP = re.compile(r"</[A-Za-z]|<(?:br|p|html|body|!doctype)\b", re.IGNORECASE)
-# Control characters, line separators, and the marks that turn the direction of what follows.
-_UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
-)
-_SPACES = re.compile(r"\s+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _TRACE = re.compile(r"\s*(?:Stack trace:|#0 [/A-Z]).*", re.DOTALL)
 _SERVER_PATH = re.compile(
     r"(?:\bin )?(?<![\w:/.])(?:[A-Z]:[\\/]|/)(?:[\w.+~-]+[\\/])+[\w.+~-]*"
@@ -44,44 +36,35 @@ _SERVER_PATH = re.compile(
 # The bot's private system text; the plugin (up to 1.9.18) sends it along with every answer.
 _PRIVATE = re.compile(r"[\"']?greeting_message.*", re.DOTALL)
 
-BOM = b"\xef\xbb\xbf"
 
-
-def sound(text: str) -> str:
-    """`text` with lone surrogates replaced by U+FFFD, so that it can always be encoded."""
-    if text.isascii() or not _SURROGATE.search(text):
-        return text
-    # Pairs that JSON brought as two halves become the character they mean.
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-class Pairs:
+class SurrogateJoiner:
     """Joins surrogate pairs that were cut apart between two pieces of text."""
 
-    __slots__ = ("_half",)
+    __slots__ = ("pending",)
 
     def __init__(self) -> None:
-        self._half = ""
+        self.pending = ""
+        """The first half of a pair whose second half has not come yet, or ""."""
 
     def push(self, text: str) -> str:
-        """`text` fit to be encoded; half a pair at its end is kept for the next piece."""
-        if self._half:
-            text, self._half = self._half + text, ""
+        """Return `text` fit to be encoded; half a pair at its end is kept for the next piece."""
+        if self.pending:
+            text, self.pending = self.pending + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return sound(text)
+            text, self.pending = text[:-1], text[-1]
+        return without_surrogates(text)
 
     def flush(self) -> str:
-        """What is left: U+FFFD for a half whose other half never came, else an empty string."""
-        half, self._half = self._half, ""
+        """Return what is left: U+FFFD for a half whose other half never came, else ""."""
+        half, self.pending = self.pending, ""
         return "\ufffd" if half else ""
 
 
-def words(value: object, limit: int = MAX_WORDS) -> str:
-    """A site's own words for a message: one line, at most `limit` characters; "" for none.
+def clean_text(value: object, limit: int = MAX_CHARACTERS) -> str:
+    """Return a site's own words for a message: one line, at most `limit` characters.
 
     Entities are decoded, markup and control characters removed, and paths and stack traces of
-    the site's server left out.  Anything but a string or a number has no words.
+    the site's server left out.  Anything but a string or a number gives "".
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
@@ -89,73 +72,131 @@ def words(value: object, limit: int = MAX_WORDS) -> str:
     text = text[:_LOOK_AT]
     if _MARKUP.search(text):
         text = _TAG.sub(" ", _HIDDEN.sub(" ", text))
-    return _one_line(_unescaped(text), limit)
+    return _shorten(_unescape(text), limit)
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     try:
         return html.unescape(text)
     except ValueError:  # A numeric entity of thousands of digits is more than int() takes.
         return text
 
 
-def _one_line(text: str, limit: int) -> str:
-    text = _SPACES.sub(" ", _UNSEEN.sub(" ", sound(text)))
-    text = _SERVER_PATH.sub("", _TRACE.sub("", _PRIVATE.sub("", text)))
-    text = _SPACES.sub(" ", text).strip()
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+def _shorten(text: str, limit: int) -> str:
+    text = sanitize_line(without_surrogates(text))
+    return sanitize_line(_SERVER_PATH.sub("", _TRACE.sub("", _PRIVATE.sub("", text))), limit)
 
 
-def quoted(said: str) -> str:
-    """The end of a sentence: `: “…”` with what was said, or a full stop where nothing was."""
+def quote_suffix(said: str) -> str:
+    """Return the end of a sentence: `: “…”` with the words, or a full stop for none."""
     if not said:
         return "."
     return f": “{said}”" if said.endswith((".", "!", "?", "…")) else f": “{said}”."
 
 
-def told(said: str) -> str:
-    """A sentence that says what was said, with the blank before it; "" where nothing was."""
-    return f" It said{quoted(said)}" if said else ""
+def site_said(said: str) -> str:
+    """Return a sentence that quotes the site, with the blank before it; "" for no words."""
+    return f" It said{quote_suffix(said)}" if said else ""
 
 
-def excerpt(body: bytes, limit: int = MAX_WORDS) -> str:
-    """The beginning of a body as one line of text: no markup, at most `limit` characters."""
+def excerpt(body: bytes, limit: int = MAX_CHARACTERS) -> str:
+    """Return the beginning of a body as one line of text, without markup."""
     text = body[: _LOOK_AT * 4].removeprefix(BOM).decode("utf-8", "replace")[:_LOOK_AT]
-    return _one_line(_unescaped(_TAG.sub(" ", _HIDDEN.sub(" ", text))), limit)
+    return _shorten(_unescape(_TAG.sub(" ", _HIDDEN.sub(" ", text))), limit)
 
 
-def text_of(value: object) -> str:
-    """`value` if it is a string, else ""."""
+def string_or_empty(value: object) -> str:
+    """Return `value` if it is a string, else ""."""
     return value if isinstance(value, str) else ""
 
 
-_DECODER = json.JSONDecoder()
+# Not strict: minifiers put raw line ends and tabs into strings.
+_DECODER = json.JSONDecoder(strict=False)
+scan_json: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
+"""Scan a JSON value at an index; gives it and the index of its end.
+
+Half as long as `json.loads`, which calls it.  Raises StopIteration, ValueError or RecursionError
+where there is none.
+"""
+
+_NO_JSON = (ValueError, StopIteration, RecursionError)
+_BLANKS = " \t\r\n\ufeff\x00"
 
 
-def read_event(data: str) -> Any:
-    """The JSON value that an event's data is; None where it is none (`null` included)."""
+def parse_event(data: str) -> Any:
+    """Return the JSON value in an event's data; None where there is none (`null` included).
+
+    Something else may stand behind an object: a notice that was printed before the line ended.
+    """
+    text = data.lstrip(_BLANKS)
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
+        value, end = scan_json(text, 0)
+    except _NO_JSON:
         return None
+    return value if isinstance(value, dict) or not text[end:].strip(_BLANKS) else None
 
 
-def read_json(body: bytes | str) -> Any:
-    """The JSON value that a body holds; None where it holds none (`null` included).
+_OBJECT_OR_HIDDEN = re.compile(r"\{(?=\s*[\"}])|<(?:(script|style)\b|(!--))", re.IGNORECASE)
+_HIDDEN_ENDS = {
+    "script": re.compile(r"</script\s*>", re.IGNORECASE),
+    "style": re.compile(r"</style\s*>", re.IGNORECASE),
+    "": re.compile(r"-->"),
+}
+_MOST_FAILURES = 32  # Places that look like an object and are none, until the search ends.
 
-    A byte order mark, white space, a few PHP notices in front and anything behind are passed
-    over: sites with debugging left on put such things around a good answer.  Values nested too
-    deep, and numbers too long, for Python count as none.
+
+def _objects(text: str, start: int, end: int, hidden: list[tuple[int, int]]) -> Iterator[Any]:
+    """The JSON objects in `text`, one behind the other; scripts and the like go to `hidden`."""
+    failures = 0
+    while failures < _MOST_FAILURES and (match := _OBJECT_OR_HIDDEN.search(text, start, end)):
+        start = match.end()
+        if match[0][0] == "<":
+            close = _HIDDEN_ENDS[(match[1] or "").lower()].search(text, start, end)
+            if close is None:
+                failures += 1
+            else:
+                hidden.append((start, close.start()))
+                start = close.end()
+            continue
+        try:
+            value, start = scan_json(text, match.start())
+        except _NO_JSON:
+            failures += 1
+        else:
+            yield value
+
+
+def parse_json(body: bytes | str, known: Callable[[dict[Any, Any]], bool] | None = None) -> Any:
+    """Return the JSON value that a body holds; None where it holds none (`null` included).
+
+    Sites put things around a good answer: byte order marks, PHP notices, comments of caches,
+    scripts, and further objects.  All of that is passed over, and so are raw line ends in
+    strings.  Values nested too deep, and numbers too long, for Python count as none.
+
+    Args:
+        body: the body.
+        known: tells whether an object is one that the caller expects: such a one is preferred
+            to others, objects in scripts and comments come last.
     """
     if isinstance(body, bytes):
-        body = body.removeprefix(BOM).decode("utf-8", "replace")
-    text = body.lstrip(" \t\r\n\ufeff\x00")
+        body = body.decode("utf-8", "replace")
+    text = body.lstrip(_BLANKS)
+    first: Any = None
     start = 0
-    for _ in range(4):
-        try:
-            return _DECODER.raw_decode(text, start)[0]
-        except (ValueError, RecursionError):
-            start = text.find('{"', start + 1)
-            if start < 0:
-                return None
-    return None
+    try:
+        first, start = scan_json(text, 0)
+    except _NO_JSON:
+        pass
+    else:
+        if known is None or (isinstance(first, dict) and known(first)):
+            return first
+    hidden: list[tuple[int, int]] = []
+    for value in _objects(text, start, len(text), hidden):
+        if known is None or known(value):
+            return value
+        first = value if first is None else first
+    for opened, closed in hidden[:_MOST_FAILURES]:
+        for value in _objects(text, opened, closed, []):
+            if known is None or known(value):
+                return value
+    return first

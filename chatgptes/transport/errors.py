@@ -23,8 +23,8 @@ from ..values.proxy import Proxy
 from ..values.urls import redact
 
 __all__ = [
-    "bad_encoding", "bare", "broken", "closed", "connect_timeout", "headers_too_large",
-    "name_not_found", "not_http", "not_resent", "proxy_failed", "read_timeout", "tls_failed",
+    "bad_encoding", "bare", "broken", "cannot_begin", "closed", "connect_timeout", "headers_too_large",
+    "name_not_found", "not_http", "not_resent", "proxy_failed", "read_timeout", "response_closed", "tls_failed",
     "unreachable",
 ]  # fmt: skip
 
@@ -45,6 +45,14 @@ def host_of(url: str) -> str:
 
 def closed() -> TransportError:
     return TransportError("This transport is closed; a new client opens a new one.")
+
+
+def response_closed(url: str) -> TransportError:
+    return TransportError("The response was closed.", url=redact(url))
+
+
+def cannot_begin(url: str, code: int) -> TransportError:
+    return TransportError(f"curl can't begin this request (code {code}).", url=redact(url))
 
 
 def name_not_found(url: str, reason: str = "") -> ConnectError:

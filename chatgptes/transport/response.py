@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ..errors import TransportError
 from ..values.http import Headers
 from ..values.urls import redact
+from .errors import response_closed
 
 __all__ = ["StreamedResponse"]
 
@@ -63,7 +64,7 @@ class StreamedResponse(ABC):
             if self._complete:
                 raise StopIteration
             if self._ended or self._closing:
-                raise TransportError("The response was closed.", url=redact(self.url))
+                raise response_closed(self.url)
             try:
                 piece = self._read()
             except BaseException:

@@ -20,7 +20,7 @@ from ..errors import (
     TurnCancelled,
     UnexpectedStatusError,
 )
-from ..sites.dialect import Page
+from ..sites.dialect import BufferedResponse as Page
 from ..transport.base import Response, Transport
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
@@ -123,7 +123,10 @@ class Sender:
             return None
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt)
         delay *= random.uniform(0.5, 1.0)  # noqa: S311
-        if isinstance(error, RateLimitError) and error.retry_after is not None:
+        if (
+            isinstance(error, RateLimitError | UnexpectedStatusError)
+            and error.retry_after is not None
+        ):
             # A little late rather than early: many clients were told the same moment.
             delay = error.retry_after + random.uniform(0.0, LATE)  # noqa: S311
         left = deadline.remaining()

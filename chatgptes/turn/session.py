@@ -7,12 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit, urlunsplit
 
-from ..errors import BotNotFoundError, ChallengeError, ChatGptEsError, RateLimitError, ResponseError
-from ..sites import dialect, find_bots, plugin_traces
-from ..sites.aipower import rest
-from ..sites.challenge import marked
-from ..sites.dialect import Endpoint, Page
-from ..sites.errors import page_fault, status_fault
+from ..errors import (
+    BotNotFoundError,
+    ChallengeError,
+    ChatGptEsError,
+    RateLimitError,
+    RefusedError,
+    ResponseError,
+)
+from ..sites import KEY_DIALECTS, dialect, find_bots, plugin_traces
+from ..sites.addresses import rest_root
+from ..sites.challenge import has_challenge_header
+from ..sites.dialect import BufferedResponse as Page
+from ..sites.dialect import Endpoint
+from ..sites.errors import error_for_page
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
 from ..values.urls import redact
@@ -115,12 +123,12 @@ class Session:
     def _read(self, deadline: Deadline) -> Endpoints:
         if self.api_key is not None:
             return self._read_rest(self.api_key, deadline)
-        page = self.sender.page(self._request(), deadline, _unless_ok(status_fault), "page")
+        page = self.sender.page(self._request(), deadline, _page_fault, "page")
         # Its text is searched for the marks of a bot check only where it shows no bot, since that
         # takes a while.
-        endpoints = () if marked(page.headers) else tuple(find_bots(page))
+        endpoints = () if has_challenge_header(page.headers) else tuple(find_bots(page))
         if not endpoints:
-            raise page_fault(page) or _no_bot(page)
+            raise error_for_page(page) or _no_bot(page)
         return endpoints
 
     def _read_rest(self, api_key: str, deadline: Deadline) -> Endpoints:
@@ -128,17 +136,17 @@ class Session:
         root = _given_root(self.site)
         if root is None:
             page = self.sender.page(self._request(), deadline, _rest_fault, "page")
-            root = rest.api_root(page) or _default_root(page.url)
-        return (rest.endpoint(self.site, root, self.bot, api_key),)
+            root = rest_root(page) or _default_root(page.url)
+        return (KEY_DIALECTS[0].endpoint(self.site, root, self.bot, api_key),)
 
     def _ask_nonce(self, stale: Endpoint, current: Endpoints, deadline: Deadline) -> Endpoints:
         speaks = dialect(stale.bot.dialect)
-        request = speaks.refresh(stale)
+        request = speaks.nonce_request(stale)
         nonce = None
         if request is not None:
             try:
-                page = self.sender.page(request, deadline, _unless_ok(speaks.fault), "answer")
-                nonce = speaks.refreshed(page)
+                page = self.sender.page(request, deadline, _unless_ok(speaks.error_for), "answer")
+                nonce = speaks.nonce_from(page)
             except (ChallengeError, RateLimitError):
                 raise
             except ResponseError:
@@ -157,11 +165,16 @@ def _unless_ok(fault: Callable[[Page], ChatGptEsError]) -> Callable[[Page], Chat
     return lambda page: None if 200 <= page.status < 300 else fault(page)
 
 
+def _page_fault(page: Page) -> ChatGptEsError | None:
+    return None if 200 <= page.status < 300 else error_for_page(page)
+
+
 def _rest_fault(page: Page) -> ChatGptEsError | None:
     """Any page of the site tells where its API is, a failing one too; but not a gate before it."""
-    error = page_fault(page)
-    if rest.api_root(page) is not None or page.status in (403, 404, 405, 410, 500):
-        return error if isinstance(error, ChallengeError) else None
+    error = error_for_page(page)
+    if rest_root(page) is not None or page.status in (403, 404, 405, 410, 500):
+        gate = isinstance(error, ChallengeError | RefusedError)
+        return error if gate else None
     return error
 
 

@@ -16,7 +16,9 @@ from ..errors import (
     TurnCancelled,
 )
 from ..sites import dialect
-from ..sites.dialect import Decoder, Dialect, Endpoint, Heard, NonceRefused, Turn
+from ..sites.dialect import Decoder, Dialect, Endpoint, NonceRefused
+from ..sites.dialect import Question as Turn
+from ..sites.dialect import ReplyDetails as Heard
 from ..transport.base import Response
 from ..values.deadline import Deadline
 from ..values.images import Image
@@ -117,6 +119,7 @@ def _plain(error: NonceRefused) -> RefusedError:
     """The same as users know it."""
     plain = RefusedError(str(error), url=error.url, status=error.status, excerpt=error.excerpt)
     plain.code = error.code
+    plain.blocked = error.blocked
     return plain
 
 
@@ -147,21 +150,23 @@ def _speak(
     speaks = dialect(endpoint.bot.dialect)
     turn = _turn(endpoint, speaks, ask, outcome)
     outcome.endpoint = endpoint
-    steps = speaks.say(turn)
+    steps = speaks.requests(turn)
     request = next(steps)
     while not request.final:
         page = session.sender.page(
             request,
             deadline,
-            lambda page: None if 200 <= page.status < 300 else speaks.fault(page),
+            lambda page: None if 200 <= page.status < 300 else speaks.error_for(page),
             "answer",
         )
         request = steps.send(page)
     steps.close()
-    response = session.sender.open(request, deadline, speaks.fault)
+    response = session.sender.open(request, deadline, speaks.error_for)
     try:
-        decoder = speaks.hear(turn, response.url, response.status, response.headers, session.limits)
-        outcome.decoder, outcome.heard = decoder, decoder.heard
+        decoder = speaks.decoder(
+            turn, response.url, response.status, response.headers, session.limits
+        )
+        outcome.decoder, outcome.heard = decoder, decoder.details
         yield SENT
         yield from _hear(response, decoder, deadline)
     finally:
@@ -171,38 +176,21 @@ def _speak(
 def _hear(response: Response, decoder: Decoder, deadline: Deadline) -> Iterator[Batch]:
     try:
         for data in response:
-            yield from _together(decoder.feed(data))
+            yield from _together(decoder, decoder.feed(data))
             if decoder.complete:
                 drain(response, deadline)
                 break
     except OSError as error:
-        yield from _together(_rest_of(decoder))
+        if chunks := decoder.end():
+            yield chunks
         if isinstance(error, ChatGptEsError):
             raise
         raise foreign(error) from error
-    yield from _together(decoder.end())
+    yield from _together(decoder, decoder.end())
 
 
-def _together(chunks: Iterator[str]) -> Iterator[Batch]:
-    """All that `chunks` gives, as one batch; an error comes behind what came before it.
-
-    A step of a stream costs more than a chunk (benchmarks/bursts.py), so chunks share one.
-    """
-    batch: list[str] = []
-    try:
-        for chunk in chunks:
-            batch.append(chunk)  # noqa: PERF402 - what came before an error is kept.
-    except ChatGptEsError:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch
-
-
-def _rest_of(decoder: Decoder) -> Iterator[str]:
-    """The text in what had arrived before the connection broke; why it broke is known already."""
-    try:
-        yield from decoder.end()
-    except ChatGptEsError:
-        pass
+def _together(decoder: Decoder, chunks: list[str]) -> Iterator[Batch]:
+    if chunks:
+        yield chunks
+    if decoder.error is not None:
+        raise decoder.error

@@ -5,14 +5,22 @@ from __future__ import annotations
 import functools
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
+from .text import sanitize_line
+
 __all__ = ["ascii_url", "may_send", "origin", "redact"]
 
 _TELLING = frozenset({"p", "page_id", "rest_route"})
 """Parameters that say which page or route it is; any other may hold something secret."""
 
 
+_LONGEST_SHOWN = 300  # Characters of an address in an error's text.
+
+
 def redact(url: str) -> str:
-    """`url` without user name, password, fragment, and parameters that may be secret."""
+    """Return `url` to be shown: sanitized, cut to 300 characters, and without secrets.
+
+    User name, password, fragment, and parameters that may be secret are left out.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -23,7 +31,8 @@ def redact(url: str) -> str:
     shown = [pair for pair in pairs if pair.partition("=")[0] in _TELLING]
     if len(shown) < len(pairs):
         shown.append("…")
-    return urlunsplit((parts.scheme, host, parts.path, "&".join(shown), ""))
+    address = urlunsplit((parts.scheme, host, parts.path, "&".join(shown), ""))
+    return sanitize_line(address, _LONGEST_SHOWN)
 
 
 def _bracket(host: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chatgptes.cli import harmless
+from chatgptes.cli import sanitize_text
 from chatgptes.sandbox import Site
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,7 @@ def test_failures_are_one_line(site: Site) -> None:
 
 def test_controls_never_reach_a_terminal() -> None:
     evil = "a\x1b[31mred\x1b]0;title\x07 \x9b2J \u202eabc\x08\r\n\tend\x7f"
-    shown = harmless(evil)
+    shown = sanitize_text(evil)
     assert shown == "a␛[31mred␛]0;title␇ �2J �abc␈\n\tend␡"
     with Site(answer=lambda messages: evil) as site:
         for arguments in ([], ["--no-stream"], ["--json"]):

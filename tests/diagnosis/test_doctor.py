@@ -20,7 +20,7 @@ from chatgptes import Diagnosis, Timeout
 from chatgptes.diagnosis import STEPS
 from chatgptes.diagnosis.page import no_bots
 from chatgptes.sandbox import Site
-from chatgptes.sites.dialect import Page
+from chatgptes.sites.dialect import BufferedResponse
 from chatgptes.values.http import Headers
 
 GOOD = {
@@ -128,11 +128,13 @@ def test_nothing_is_repeated(site: Site) -> None:
 
 
 def test_frames_are_read_however_they_are_written_and_quickly(site: Site) -> None:
-    page = Page(site.url, 200, Headers(), b"<html><iframe src=/chatbot-frame/></iframe>")
+    page = BufferedResponse(
+        site.url, 200, Headers(), b"<html><iframe src=/chatbot-frame/></iframe>"
+    )
     assert "/chatbot-frame/" in no_bots(page)[0]
     # Milliseconds; it took half a minute, and more for more.
     started = time.process_time()
-    no_bots(Page(site.url, 200, Headers(), b"<html>" + b"<iframe " * 200_000))
+    no_bots(BufferedResponse(site.url, 200, Headers(), b"<html>" + b"<iframe " * 200_000))
     assert time.process_time() - started < 10
 
 
@@ -254,7 +256,7 @@ CLASSIC_PAGE = b'<div class="wpaicg-chat-shortcode" data-nonce="0123456789" data
 )
 def test_other_answers(page: bytes, status: str, answer: bytes, said: str) -> None:
     def handler(connection: Connection) -> None:
-        while (heard := connection.hear()) is not None:
+        while (heard := connection.decode()) is not None:
             if heard.method == "GET":
                 connection.send(body(page, "Content-Type: text/html"))
             else:
@@ -269,7 +271,7 @@ def test_an_api_on_another_host() -> None:
     link = 'Link: <https://elsewhere.invalid/wp-json/>; rel="https://api.w.org/"'
 
     def handler(connection: Connection) -> None:
-        while connection.hear() is not None:
+        while connection.decode() is not None:
             connection.send(body(b"<html></html>", "Content-Type: text/html", link))
 
     with Server(handler) as server:
@@ -457,7 +459,9 @@ def test_wrong_arguments() -> None:
     ],
 )
 def test_why_a_page_shows_no_bot(body: str, said: str) -> None:
-    page = Page("https://example.org/a/", 200, Headers(), f"<html><body>{body}".encode())
+    page = BufferedResponse(
+        "https://example.org/a/", 200, Headers(), f"<html><body>{body}".encode()
+    )
     detail, advice = no_bots(page)
     assert said in f"{detail} {advice}"
     assert "s3cret" not in detail

@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
-from hearing import PAGE, URL, hear, page_of, turn_for
+from hearing import PAGE, URL, decode, endpoints, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgptes.errors import ChatGptEsError, InvalidConfigError, ResponseError
-from chatgptes.sites import AIPKIT
-from chatgptes.sites.dialect import NonceRefused, Page, Turn
+from chatgptes.sites.aipower import AIPKIT
+from chatgptes.sites.dialect import BufferedResponse, NonceRefused, Question
 from chatgptes.values.http import Limits, Request
 
 # -- Pages -----------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ def test_inline_bots_and_popups_are_found() -> None:
         botId=7, imageUploadEnabledUI=True, allowWebSearchTool=True, requireConsentCompliance=True,
         enableOpenAIConversationState=True,
     )  # fmt: skip
-    first, second, third = AIPKIT.find(page_of(body, url=PAGE))
+    first, second, third = endpoints(AIPKIT.find(page_of(body, url=PAGE)))
     assert (first.bot.id, first.bot.kind, first.bot.page) == ("5", "inline", PAGE)
     assert first.bot.name == 'Rich "quotes" & <tag>'
     assert (first.url, first.nonce, first.post_id) == (URL, "abcdef0123", "13")
@@ -65,20 +65,22 @@ def test_an_element_without_id_or_nonce_is_no_bot(changes: dict[str, Any]) -> No
 @pytest.mark.parametrize("config", ["", "{", "[]", "5", "null", "{'botId':5}", "[" * 100_000])
 def test_broken_config_is_no_bot_and_hides_no_other(config: str) -> None:
     broken = f'<div class="aipkit_chat_container" data-config="{config}"></div>'
-    assert [bot.bot.id for bot in AIPKIT.find(page_of(broken + bot_tag(), url=PAGE))] == ["5"]
+    assert [
+        bot.bot.id for bot in endpoints(AIPKIT.find(page_of(broken + bot_tag(), url=PAGE)))
+    ] == ["5"]
 
 
 def test_a_foreign_address_is_an_error_only_if_no_bot_is_good() -> None:
     foreign = bot_tag(ajaxUrl="https://evil.test/wp-admin/admin-ajax.php")
     with pytest.raises(ResponseError, match=r"https://a\.test .*https://evil\.test"):
         AIPKIT.find(page_of(foreign, url=PAGE))
-    (good,) = AIPKIT.find(page_of(foreign + bot_tag(botId=6), url=PAGE))
+    (good,) = endpoints(AIPKIT.find(page_of(foreign + bot_tag(botId=6), url=PAGE)))
     assert good.bot.id == "6"
 
 
 def test_addresses_may_be_relative_or_missing() -> None:
     body = bot_tag(ajaxUrl="/blog/wp-admin/admin-ajax.php") + bot_tag(botId=6, ajaxUrl=None)
-    first, second = AIPKIT.find(page_of(body, url=PAGE))
+    first, second = endpoints(AIPKIT.find(page_of(body, url=PAGE)))
     assert first.url == "https://a.test/blog/wp-admin/admin-ajax.php"
     assert second.url.endswith("/wp-admin/admin-ajax.php")
 
@@ -88,14 +90,14 @@ def test_addresses_may_be_relative_or_missing() -> None:
 KEY = '{"success":true,"data":{"cache_key":"key_1"}}'
 
 
-def say(turn: Turn, answer: Page | None = None) -> tuple[Request, Request]:
-    steps = AIPKIT.say(turn)
+def requests(question: Question, answer: BufferedResponse | None = None) -> tuple[Request, Request]:
+    steps = AIPKIT.requests(question)
     first = next(steps)
     return first, steps.send(answer or page_of(KEY))
 
 
 def test_a_turn_is_a_post_and_a_get() -> None:
-    first, second = say(turn_for(AIPKIT, prompt='Привет "мир" <b>\n🙂 a\\b&+'))
+    first, second = requests(question_for(AIPKIT, prompt='Привет "мир" <b>\n🙂 a\\b&+'))
     assert (first.method, first.url, first.final, first.repeatable) == ("POST", URL, False, True)
     assert first.body is not None
     fields = parse_qsl(first.body.decode("ascii"), strict_parsing=True)
@@ -124,21 +126,21 @@ def test_a_turn_is_a_post_and_a_get() -> None:
 def test_what_a_bot_allows_is_asked_for_only_then() -> None:
     changes: dict[str, Any] = {"state": {"openai_response_id": "resp_1"}, "web_search": True}
     query = parse_qs(
-        urlsplit(say(turn_for(AIPKIT, keeps_response_id=True, **changes))[1].url).query
+        urlsplit(requests(question_for(AIPKIT, keeps_response_id=True, **changes))[1].url).query
     )
     assert query["previous_openai_response_id"] == ["resp_1"]
     assert query["frontend_web_search_active"] == ["true"]
-    plain = turn_for(AIPKIT, state=changes["state"])
-    assert "previous_openai" not in say(plain)[1].url
+    plain = question_for(AIPKIT, state=changes["state"])
+    assert "previous_openai" not in requests(plain)[1].url
     with pytest.raises(InvalidConfigError, match="does not offer it"):
-        say(replace(plain, web_search=True))
-    unasked = turn_for(AIPKIT, keeps_response_id=True, **{**changes, "state": {}})
-    assert "previous_openai" not in say(replace(unasked, web_search=False))[1].url
-    assert "web_search" not in say(replace(unasked, web_search=False))[1].url
+        requests(replace(plain, web_search=True))
+    unasked = question_for(AIPKIT, keeps_response_id=True, **{**changes, "state": {}})
+    assert "previous_openai" not in requests(replace(unasked, web_search=False))[1].url
+    assert "web_search" not in requests(replace(unasked, web_search=False))[1].url
 
 
 def test_an_address_with_a_query_keeps_it() -> None:
-    assert "?lang=de&action=" in say(turn_for(AIPKIT, url=f"{URL}?lang=de"))[1].url
+    assert "?lang=de&action=" in requests(question_for(AIPKIT, url=f"{URL}?lang=de"))[1].url
 
 
 @pytest.mark.parametrize(
@@ -158,12 +160,14 @@ def test_an_address_with_a_query_keeps_it() -> None:
 )
 def test_a_first_step_without_a_key_is_an_error(body: str, error: str) -> None:
     with pytest.raises(ResponseError) as caught:
-        say(turn_for(AIPKIT), page_of(body, headers=[("Content-Type", "text/html")]))
+        requests(question_for(AIPKIT), page_of(body, headers=[("Content-Type", "text/html")]))
     assert type(caught.value).__name__ == error
 
 
 def test_a_notice_before_the_key_does_no_harm() -> None:
-    assert "cache_key=key_1" in say(turn_for(AIPKIT), page_of("<b>Notice</b>\n" + KEY))[1].url
+    assert (
+        "cache_key=key_1" in requests(question_for(AIPKIT), page_of("<b>Notice</b>\n" + KEY))[1].url
+    )
 
 
 # -- Answers ---------------------------------------------------------------------------------
@@ -196,12 +200,12 @@ def test_an_answer_is_heard_however_it_is_cut(kind: str) -> None:
         + event("nonsense") + event("5") + DONE
     ).encode()  # fmt: skip
     for cuts in ((), range(len(body)), range(0, len(body), 5)):
-        out = hear(AIPKIT, body, cuts, kind=kind)
+        out = decode(AIPKIT, body, cuts, kind=kind)
         assert (out.text, out.kind) == ("Hé \u0085\u2028🙂\r\n", ""), out.said
         assert out.streamed
         assert out.complete
-        assert out.heard.message_id == "aipkit-msg-1"
-        assert out.heard.state == {"openai_response_id": "resp_1"}
+        assert out.details.message_id == "aipkit-msg-1"
+        assert out.details.state == {"openai_response_id": "resp_1"}
 
 
 def test_citations_that_come_twice_or_late() -> None:
@@ -214,12 +218,12 @@ def test_citations_that_come_twice_or_late() -> None:
         ([cited], [bare, other]),
         ([], [cited, other]),
     ):
-        out = hear(
+        out = decode(
             AIPKIT,
             START + delta("Hi") + event(first, "citations")
             + event({"finished": True, "citations": last}, "done"),
         )  # fmt: skip
-        assert [(c.url, c.text) for c in out.heard.citations] == [
+        assert [(c.url, c.text) for c in out.details.citations] == [
             ("https://a.test/", "so it is"), ("https://b.test/", ""),
         ]  # fmt: skip
 
@@ -237,19 +241,19 @@ def test_citations_that_come_twice_or_late() -> None:
 )
 def test_warnings(warnings: list[str], reason: str | None) -> None:
     told = "".join(event({"error": text}, "warning") for text in warnings)
-    out = hear(AIPKIT, START + delta("Hi") + told + DONE)
-    assert (out.text, out.kind, out.heard.finish_reason) == ("Hi", "", reason)
+    out = decode(AIPKIT, START + delta("Hi") + told + DONE)
+    assert (out.text, out.kind, out.details.finish_reason) == ("Hi", "", reason)
 
 
 def test_citations_are_gathered_once() -> None:
     one = {"type": "x", "url": "https://b.test/", "title": "B", "cited_text": "You"}
     two = {"url": "https://c.test/", "source_title": "C"}
-    out = hear(
+    out = decode(
         AIPKIT,
         START + delta("Hi") + event([one], "citations") + event([one, two, 5, {}], "citations")
         + event({"finished": True, "citations": [one]}, "done"),
     )  # fmt: skip
-    assert [(c.url, c.title, c.text) for c in out.heard.citations] == [
+    assert [(c.url, c.title, c.text) for c in out.details.citations] == [
         ("https://b.test/", "B", "You"),
         ("https://c.test/", "C", ""),
     ]
@@ -306,7 +310,7 @@ def test_a_failure_is_an_error_behind_the_text_before_it(name: str) -> None:
     body, text, error, said = FAILURES[name]
     data = body.encode()
     for cuts in ((), range(len(data))):
-        out = hear(AIPKIT, data, cuts)
+        out = decode(AIPKIT, data, cuts)
         assert (out.text, out.kind) == (text, error), out.said
         assert said in out.said
         assert out.error is not None
@@ -315,16 +319,16 @@ def test_a_failure_is_an_error_behind_the_text_before_it(name: str) -> None:
 
 def test_pairs_that_json_cut_apart_are_joined() -> None:
     body = START + event('{"delta":"a\\ud83d"}') + event('{"delta":"\\ude42"}') + DONE
-    assert hear(AIPKIT, body).text == "a🙂"
-    assert hear(AIPKIT, START + event('{"delta":"a\\ud83d"}') + DONE).text == "a\ufffd"
+    assert decode(AIPKIT, body).text == "a🙂"
+    assert decode(AIPKIT, START + event('{"delta":"a\\ud83d"}') + DONE).text == "a\ufffd"
 
 
 def test_too_much_is_an_error() -> None:
     limits = Limits(answer=6000, stream=8000, event=5000)
-    assert hear(AIPKIT, START + delta("x" * 6000), limits=limits).kind == "ResponseTooLargeError"
-    out = hear(AIPKIT, OPEN + START + delta("x" * 100) * 80, range(0, 20_000, 50), limits=limits)
+    assert decode(AIPKIT, START + delta("x" * 6000), limits=limits).kind == "ResponseTooLargeError"
+    out = decode(AIPKIT, OPEN + START + delta("x" * 100) * 80, range(0, 20_000, 50), limits=limits)
     assert (out.kind, out.text[:1]) == ("ResponseTooLargeError", "x")
-    assert hear(AIPKIT, OPEN * 3, limits=limits).kind == "ResponseTooLargeError"
+    assert decode(AIPKIT, OPEN * 3, limits=limits).kind == "ResponseTooLargeError"
 
 
 JSON = st.recursive(
@@ -358,19 +362,19 @@ PIECES = st.one_of(
 def test_whatever_comes_is_a_value_or_an_error_and_cuts_change_nothing(
     body: bytes | str, cuts: list[int], kind: str
 ) -> None:
-    whole, pieces = hear(AIPKIT, body, kind=kind), hear(AIPKIT, body, cuts, kind=kind)
+    whole, pieces = decode(AIPKIT, body, kind=kind), decode(AIPKIT, body, cuts, kind=kind)
     assert (whole.text, whole.kind, whole.said) == (pieces.text, pieces.kind, pieces.said)
-    assert whole.heard == pieces.heard
+    assert whole.details == pieces.details
 
 
 @given(JSON.map(json.dumps) | st.binary(max_size=60), st.integers(200, 599))
 @settings(max_examples=300, deadline=None)
 def test_any_response_to_any_step_is_a_value_or_an_error(body: bytes | str, status: int) -> None:
     page = page_of(body, status)
-    assert isinstance(AIPKIT.fault(page), ChatGptEsError)
-    assert AIPKIT.refreshed(page) is None or status < 300
+    assert isinstance(AIPKIT.error_for(page), ChatGptEsError)
+    assert AIPKIT.nonce_from(page) is None or status < 300
     try:
-        say(turn_for(AIPKIT), page_of(body))
+        requests(question_for(AIPKIT), page_of(body))
     except ResponseError:
         pass
 
@@ -380,7 +384,7 @@ def test_any_response_to_any_step_is_a_value_or_an_error(body: bytes | str, stat
 def test_any_config_gives_a_bot_or_none(value: Any) -> None:
     for name in ("botId", "ajaxUrl", "nonce", "postId", "headerName", "allowWebSearchTool"):
         try:
-            for endpoint in AIPKIT.find(page_of(bot_tag(**{name: value}), url=PAGE)):
+            for endpoint in endpoints(AIPKIT.find(page_of(bot_tag(**{name: value}), url=PAGE))):
                 assert endpoint.bot.id
                 assert endpoint.nonce
         except ResponseError:
@@ -416,7 +420,7 @@ def refusal(code: str, message: str = "No") -> str:
     ],
 )
 def test_a_status_that_is_no_answer(status: int, body: str, error: str) -> None:
-    caught = AIPKIT.fault(page_of(body, status, headers=[("Content-Type", "text/html")]))
+    caught = AIPKIT.error_for(page_of(body, status, headers=[("Content-Type", "text/html")]))
     assert type(caught).__name__ == error
     assert caught.status == status
     assert isinstance(caught, NonceRefused) == (error == "NonceRefused")
@@ -425,12 +429,12 @@ def test_a_status_that_is_no_answer(status: int, body: str, error: str) -> None:
 
 
 def test_a_fresh_nonce_is_asked_for_and_read() -> None:
-    request = AIPKIT.refresh(turn_for(AIPKIT).endpoint)
+    request = AIPKIT.nonce_request(question_for(AIPKIT).endpoint)
     assert request is not None
     assert (request.method, request.url, request.repeatable) == ("POST", URL, True)
     assert request.body == b"action=aipkit_get_frontend_chat_nonce&bot_id=5"
     good = '{"success":true,"data":{"nonce":"fresh"}}'
-    assert AIPKIT.refreshed(page_of(good)) == "fresh"
+    assert AIPKIT.nonce_from(page_of(good)) == "fresh"
     for status, body in ((400, "0"), (200, "0"), (403, good), (200, good.replace("true", "false")),
                          (200, '{"success":true,"data":{"nonce":""}}'), (200, "<p>")):  # fmt: skip
-        assert AIPKIT.refreshed(page_of(body, status)) is None
+        assert AIPKIT.nonce_from(page_of(body, status)) is None

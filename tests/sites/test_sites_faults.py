@@ -10,9 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgptes.errors import ChatGptEsError, RateLimitError
-from chatgptes.sites.challenge import challenge, gate, gated
-from chatgptes.sites.errors import page_fault, retry_after, status_fault, unknown_action
-from chatgptes.sites.text import Pairs, excerpt, quoted, read_json, sound, told, words
+from chatgptes.sites.challenge import challenge_error, gate_error, is_gate
+from chatgptes.sites.errors import (
+    error_for_page,
+    error_for_status,
+    retry_after,
+    unknown_action_error,
+)
+from chatgptes.sites.text import (
+    SurrogateJoiner,
+    clean_text,
+    excerpt,
+    parse_json,
+    quote_suffix,
+    site_said,
+    without_surrogates,
+)
 from chatgptes.values.http import Headers
 from chatgptes.values.urls import redact
 
@@ -40,7 +53,7 @@ NORMAL_PAGE = (
     ],
 )
 def test_a_challenge_is_known(status: int, headers: dict[str, str], body: bytes) -> None:
-    error = challenge(status, Headers(headers), body, "https://u:p@a.test/?nonce=secret")
+    error = challenge_error(status, Headers(headers), body, "https://u:p@a.test/?nonce=secret")
     assert error is not None
     assert (error.status, error.url) == (status, redact("https://u:p@a.test/?nonce=secret"))
     assert "api_key" in str(error)
@@ -61,19 +74,19 @@ def test_a_challenge_is_known(status: int, headers: dict[str, str], body: bytes)
         (403, {}, b""),
     ],
 )
-def test_what_is_no_challenge(status: int, headers: dict[str, str], body: bytes) -> None:
-    assert challenge(status, Headers(headers), body) is None
+def test_what_is_no_challenge_error(status: int, headers: dict[str, str], body: bytes) -> None:
+    assert challenge_error(status, Headers(headers), body) is None
 
 
 def test_gates_are_known_by_key_shape_or_sentence() -> None:
-    assert gate({"ts_required": True, "error": "x"})
-    assert gate({"data": " Du musst das Kästchen anklicken! "})
-    assert gate({"success": False, "data": "Tick"}, plain=True)
-    assert not gate({"success": False, "data": "Tick"})
-    assert not gate({"success": False, "data": {"message": "x"}}, plain=True)
-    assert not gate({"success": True, "data": "x"}, plain=True)
-    assert not gate({"ts_required": False})
-    error = gated({"data": "Tick <b>the</b> box"}, "https://a.test/?nonce=1", 200)
+    assert is_gate({"ts_required": True, "error": "x"})
+    assert is_gate({"data": " Du musst das Kästchen anklicken! "})
+    assert is_gate({"success": False, "data": "Tick"}, plain=True)
+    assert not is_gate({"success": False, "data": "Tick"})
+    assert not is_gate({"success": False, "data": {"message": "x"}}, plain=True)
+    assert not is_gate({"success": True, "data": "x"}, plain=True)
+    assert not is_gate({"ts_required": False})
+    error = gate_error({"data": "Tick <b>the</b> box"}, "https://a.test/?nonce=1", 200)
     assert "Tick the box" in str(error)
     assert error.url == redact("https://a.test/?nonce=1")
 
@@ -107,25 +120,27 @@ def test_any_retry_after_is_a_number_or_none(value: str, date: str) -> None:
 
 
 def test_statuses() -> None:
-    error = status_fault(page_of("", 429, headers=[("Retry-After", "7")]))
+    error = error_for_status(page_of("", 429, headers=[("Retry-After", "7")]))
     assert isinstance(error, RateLimitError)
     assert error.retry_after == 7.0
     assert "7 s" in str(error)
     moved = page_of("", 302, headers=[("Location", "https://u:p@b.test/in?nonce=secret")])
-    assert "https://b.test/in" in str(status_fault(moved))
-    assert "secret" not in str(status_fault(moved))
-    assert "redirects" in str(status_fault(page_of("", 301, headers=[("Location", "https://[")])))
-    assert "user:password@" in str(status_fault(page_of("", 401)))
-    assert "Broken here" in str(status_fault(page_of("<h1>Broken</h1> here", 500)))
-    assert unknown_action(page_of(" 0\n", 400)) is not None
-    assert unknown_action(page_of("00", 400)) is None
+    assert "https://b.test/in" in str(error_for_status(moved))
+    assert "secret" not in str(error_for_status(moved))
+    assert "redirects" in str(
+        error_for_status(page_of("", 301, headers=[("Location", "https://[")]))
+    )
+    assert "user:password@" in str(error_for_status(page_of("", 401)))
+    assert "Broken here" in str(error_for_status(page_of("<h1>Broken</h1> here", 500)))
+    assert unknown_action_error(page_of(" 0\n", 400)) is not None
+    assert unknown_action_error(page_of("00", 400)) is None
 
 
 def test_pages() -> None:
     html = list(HTML.items())
-    assert page_fault(page_of(NORMAL_PAGE, 200, headers=html)) is None
+    assert error_for_page(page_of(NORMAL_PAGE, 200, headers=html)) is None
     for status, body in ((200, "<title>Just a moment...</title>"), (404, ""), (500, ""), (301, "")):
-        error = page_fault(page_of(body, status, headers=html))
+        error = error_for_page(page_of(body, status, headers=html))
         assert error is not None
         assert error.status == status
 
@@ -134,7 +149,7 @@ def test_pages() -> None:
 @settings(max_examples=300, deadline=None)
 def test_any_page_is_a_page_or_an_error_of_ours(body: bytes, status: int, header: str) -> None:
     page = page_of(body, status, headers=[("Location", header), ("Content-Type", "text/html")])
-    assert page_fault(page) is None or isinstance(page_fault(page), ChatGptEsError)
+    assert error_for_page(page) is None or isinstance(error_for_page(page), ChatGptEsError)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +159,7 @@ def test_any_page_is_a_page_or_an_error_of_ours(body: bytes, status: int, header
         ("<p>a</p><br />b", "a b"),
         ("x < y & 'a' <b>.", "x < y & 'a' <b>."),
         ("&lt;b&gt; &#039;a&#039;", "<b> 'a'"),
-        ("a\x1b[31mb\x00c\u202ed\u200fe", "a [31mb c d e"),
+        ("a\x1b[31mb\x00c\u202ed\u200fe", "a␛[31mb␀c�d‏e"),
         ("<script>x</script>a<style>y</style>", "a"),
         ("Error in /srv/www/wp/x.php:12 now", "Error now"),
         ("see https://a.test/wp/x.php?y", "see https://a.test/wp/x.php?y"),
@@ -159,27 +174,27 @@ def test_any_page_is_a_page_or_an_error_of_ours(body: bytes, status: int, header
     ],
 )
 def test_words(value: object, said: str) -> None:
-    assert words(value) == said
+    assert clean_text(value) == said
 
 
 @given(st.text() | st.floats() | st.integers())
 @settings(max_examples=300, deadline=None)
 def test_words_are_one_short_line_that_can_be_written(value: object) -> None:
-    said = words(value)
+    said = clean_text(value)
     said.encode()
     assert len(said) <= 300
     assert said.isprintable() or any(ord(char) > 127 for char in said)
 
 
 def test_long_words_are_cut_and_take_no_time() -> None:
-    assert len(words("x" * 1000)) == 300
-    assert words("x" * 1000).endswith("…")
+    assert len(clean_text("x" * 1000)) == 300
+    assert clean_text("x" * 1000).endswith("…")
     started = time.monotonic()
     for flood in (" ", "<", "</script ", "<script>", "/a", "&", "<!--", "#0 ", "in /"):
-        words(flood * 1_000_000)
+        clean_text(flood * 1_000_000)
         excerpt(flood.encode() * 1_000_000)
-        read_json(flood * 1_000_000)
-        challenge(403, Headers(HTML), flood.encode() * 1_000_000)
+        parse_json(flood * 1_000_000)
+        challenge_error(403, Headers(HTML), flood.encode() * 1_000_000)
     assert time.monotonic() - started < 10
 
 
@@ -190,8 +205,12 @@ def test_an_excerpt_has_no_markup() -> None:
 
 
 def test_quoting() -> None:
-    assert (quoted(""), quoted("No"), quoted("No!")) == (".", ": “No”.", ": “No!”")
-    assert (told(""), told("No")) == ("", " It said: “No”.")
+    assert (quote_suffix(""), quote_suffix("No"), quote_suffix("No!")) == (
+        ".",
+        ": “No”.",
+        ": “No!”",
+    )
+    assert (site_said(""), site_said("No")) == ("", " It said: “No”.")
 
 
 @given(st.text(st.characters()), st.lists(st.integers(0, 50)))
@@ -201,12 +220,12 @@ def test_surrogates_are_joined_over_any_cuts(text: str, cuts: list[int]) -> None
     units = [
         halves[i : i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(halves), 2)
     ]
-    pairs = Pairs()
+    pairs = SurrogateJoiner()
     joined = "".join(map(pairs.push, units)) + pairs.flush()
-    assert joined == sound(text)
+    assert joined == without_surrogates(text)
     ends = [*sorted(cut for cut in cuts if cut < len(text)), len(text)]
     pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-    assert "".join(map(pairs.push, pieces)) + pairs.flush() == sound(text)
+    assert "".join(map(pairs.push, pieces)) + pairs.flush() == without_surrogates(text)
 
 
 @pytest.mark.parametrize(
@@ -225,4 +244,4 @@ def test_surrogates_are_joined_over_any_cuts(text: str, cuts: list[int]) -> None
     ],
 )
 def test_json_is_read_without_trust(body: bytes, value: object) -> None:
-    assert read_json(body) == value
+    assert parse_json(body) == value

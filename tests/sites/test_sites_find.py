@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatgptes.errors import UnexpectedFormatError
 from chatgptes.sites import DIALECTS, dialect, find_bots, plugin_traces
 from chatgptes.sites.aipower import aipkit, wpaicg
-from chatgptes.sites.dialect import Page
+from chatgptes.sites.dialect import BufferedResponse
 from chatgptes.values.http import Headers
 
 BAD = "https://evil.test/wp-admin/admin-ajax.php"
@@ -104,10 +104,10 @@ def test_the_page_is_searched_once_for_all_its_tags(
 ) -> None:
     """Counted, not timed: a page of thousands of tags would take hours otherwise."""
     looked: list[int] = []
-    for module, name in ((wpaicg, "_search_nonce"), (wpaicg, "ajax_url"), (aipkit, "ajax_url")):
+    for module, name in ((wpaicg, "_search_nonce"), (wpaicg, "ajax_urls"), (aipkit, "ajax_urls")):
         real = getattr(module, name)
         monkeypatch.setattr(
             module, name, lambda *given, real=real: (looked.append(1), real(*given))[1]
         )
-    find_bots(Page("https://a.org/", 200, Headers(), tag * 2000))
+    find_bots(BufferedResponse("https://a.org/", 200, Headers(), tag * 2000))
     assert len(looked) <= 2

@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from hearing import hear, page_of, turn_for
+from hearing import decode, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgptes.errors import ChatGptEsError, InvalidConfigError, UnexpectedFormatError
-from chatgptes.sites import REST
-from chatgptes.sites.aipower import rest
+from chatgptes.sites.aipower import REST
 from chatgptes.values.http import Limits
 
 JSON_TYPE = "application/json; charset=UTF-8"
@@ -33,17 +32,17 @@ JSON_TYPE = "application/json; charset=UTF-8"
     ],
 )  # fmt: skip
 def test_the_route_is_joined_to_either_kind_of_root(root: str, url: str) -> None:
-    endpoint = rest.endpoint("https://a.test/chat/", root, "5", "k3y")
+    endpoint = REST.endpoint("https://a.test/chat/", root, "5", "k3y")
     assert endpoint.url == url
     assert (endpoint.bot.id, endpoint.bot.dialect, endpoint.bot.kind) == ("5", "rest", "rest")
     assert endpoint.headers == {"Authorization": "Bearer k3y"}
     assert "k3y" not in repr(endpoint)
 
 
-@pytest.mark.parametrize("root", ["https://evil.test/wp-json/", "http://a.test/wp-json/"])
+@pytest.mark.parametrize("root", ["https://evil.test/wp-json/", "http://a.test:8080/wp-json/"])
 def test_the_key_goes_to_the_sites_own_host_only(root: str) -> None:
     with pytest.raises(UnexpectedFormatError) as caught:
-        rest.endpoint("https://a.test/", root, "5", "k3y")
+        REST.endpoint("https://a.test/", root, "5", "k3y")
     assert root.removesuffix("/wp-json/") in str(caught.value)
     assert "k3y" not in str(caught.value)
 
@@ -51,21 +50,21 @@ def test_the_key_goes_to_the_sites_own_host_only(root: str) -> None:
 @pytest.mark.parametrize(("bot", "key"), [("5", ""), ("5", "a\nb"), ("5", "clé"), ("", "k3y")])
 def test_what_can_not_be_a_key_or_an_id_is_refused(bot: str, key: str) -> None:
     with pytest.raises(InvalidConfigError):
-        rest.endpoint("https://a.test/", "/wp-json/", bot, key)
+        REST.endpoint("https://a.test/", "/wp-json/", bot, key)
 
 
 def test_an_id_can_not_leave_its_place_in_the_path() -> None:
-    assert "/chat/..%2F5/message" in rest.endpoint("https://a.test/", "/wp-json/", "../5", "k").url
+    assert "/chat/..%2F5/message" in REST.endpoint("https://a.test/", "/wp-json/", "../5", "k").url
 
 
 def test_the_request() -> None:
-    turn = turn_for(
+    turn = question_for(
         REST,
         prompt="é\n",
         history=(("user", "a"), ("assistant", "b")),
         headers={"Authorization": "x"},
     )
-    (request,) = REST.say(turn)
+    (request,) = REST.requests(turn)
     assert (request.method, request.final, request.repeatable) == ("POST", True, False)
     assert request.headers["Authorization"] == "x"
     assert request.headers["Content-Type"].startswith("application/json")
@@ -77,7 +76,7 @@ def test_the_request() -> None:
             {"role": "user", "content": "é\n"},
         ]
     }
-    assert REST.refresh(turn.endpoint) is None
+    assert REST.nonce_request(turn.endpoint) is None
     assert REST.find(page_of("")) == []
 
 
@@ -87,10 +86,15 @@ def test_an_answer() -> None:
          "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}
     )  # fmt: skip
     for cuts in ((), range(len(body))):
-        out = hear(REST, body, cuts, kind=JSON_TYPE)
-        assert (out.text, out.kind, out.streamed, out.heard.model) == ("Hé 🙂", "", False, "gpt-x")
-        assert out.heard.usage is not None
-        assert out.heard.usage.total_tokens == 7
+        out = decode(REST, body, cuts, kind=JSON_TYPE)
+        assert (out.text, out.kind, out.streamed, out.details.model) == (
+            "Hé 🙂",
+            "",
+            False,
+            "gpt-x",
+        )
+        assert out.details.usage is not None
+        assert out.details.usage.total_tokens == 7
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_an_answer() -> None:
 )
 def test_a_body_that_is_no_answer(body: str, error: str) -> None:
     for kind in (JSON_TYPE, "text/html", "text/event-stream"):
-        out = hear(REST, body, kind=kind, limits=Limits(answer=1000))
+        out = decode(REST, body, kind=kind, limits=Limits(answer=1000))
         assert (out.text, out.kind) == ("", error)
 
 
@@ -138,7 +142,7 @@ def coded(code: str, message: str = "Words", **data: Any) -> str:
     ],
 )
 def test_a_status_that_is_no_answer(status: int, body: str, error: str, said: str) -> None:
-    caught = REST.fault(page_of(body, status, headers=[("Content-Type", "text/html")]))
+    caught = REST.error_for(page_of(body, status, headers=[("Content-Type", "text/html")]))
     assert type(caught).__name__ == error
     assert said in str(caught)
     assert caught.status == status
@@ -150,10 +154,10 @@ def test_no_path_or_trace_of_the_server_is_shown() -> None:
     )
     body = coded("internal_server_error", "<p>A <b>critical</b> error.</p>",
                  error={"message": trace, "file": "/srv/www/wp-content/x.php"})  # fmt: skip
-    caught = REST.fault(page_of(body, 500))
+    caught = REST.error_for(page_of(body, 500))
     assert "A critical error." in str(caught)
     assert "/srv" not in f"{caught} {caught.excerpt}"
-    caught = REST.fault(page_of(coded("x", trace), 500))
+    caught = REST.error_for(page_of(coded("x", trace), 500))
     assert "TypeError" in str(caught)
     assert "/srv" not in f"{caught} {caught.excerpt}"
     assert "#0" not in str(caught)
@@ -176,6 +180,6 @@ JSON = st.recursive(
 @given(JSON.map(json.dumps) | st.binary(max_size=60), st.integers(300, 599))
 @settings(max_examples=200, deadline=None)
 def test_whatever_comes_is_a_value_or_an_error(body: bytes | str, status: int) -> None:
-    hear(REST, body, kind=JSON_TYPE)
-    hear(REST, body)
-    assert isinstance(REST.fault(page_of(body, status)), ChatGptEsError)
+    decode(REST, body, kind=JSON_TYPE)
+    decode(REST, body)
+    assert isinstance(REST.error_for(page_of(body, status)), ChatGptEsError)

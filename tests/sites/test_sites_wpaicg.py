@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from hearing import PAGE, hear, page_of, turn_for
+from hearing import PAGE, decode, endpoints, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgptes.errors import ChatGptEsError
-from chatgptes.sites import WPAICG
+from chatgptes.sites.aipower import WPAICG
 from chatgptes.sites.aipower.wpaicg import history_text
 from chatgptes.sites.dialect import NonceRefused
 from chatgptes.values.http import Limits
@@ -45,7 +45,7 @@ def test_a_shortcode_and_a_widget_are_found() -> None:
     body = PARAMS + bot_tag() + bot_tag(
         "wpaicg-chatbox", data_type="widget", data_bot_id="0", data_post_id="<15"
     ) + '<div class="wpaicg-chat-shortcode-content"></div>'  # fmt: skip
-    first, second = WPAICG.find(page_of(body, url=PAGE))
+    first, second = endpoints(WPAICG.find(page_of(body, url=PAGE)))
     assert (first.bot.id, first.bot.kind, first.bot.page) == ("5", "shortcode", PAGE)
     assert (first.nonce, first.post_id, first.page_url) == (
         "abcdef0123",
@@ -60,7 +60,9 @@ def test_a_shortcode_and_a_widget_are_found() -> None:
 def test_no_nonce_is_invented() -> None:
     assert WPAICG.find(page_of(bot_tag(data_nonce=None), url=PAGE)) == []
     assert WPAICG.find(page_of(bot_tag(data_nonce=""), url=PAGE)) == []
-    (bot,) = WPAICG.find(page_of(PARAMS + bot_tag(data_nonce=None, data_post_id=None), url=PAGE))
+    (bot,) = endpoints(
+        WPAICG.find(page_of(PARAMS + bot_tag(data_nonce=None, data_post_id=None), url=PAGE))
+    )
     assert (bot.nonce, bot.post_id) == ("abcdef0123", "")
     assert WPAICG.find(page_of(PARAMS + '<p class="wpaicg-chatbox">', url=PAGE)) == []
 
@@ -76,7 +78,7 @@ def test_no_nonce_is_invented() -> None:
     ],
 )
 def test_the_page_address_is_the_elements_own_if_it_may_be(written: str, used: str) -> None:
-    (bot,) = WPAICG.find(page_of(bot_tag(data_url=written), url=PAGE))
+    (bot,) = endpoints(WPAICG.find(page_of(bot_tag(data_url=written), url=PAGE)))
     assert bot.page_url == used
 
 
@@ -91,7 +93,7 @@ def test_a_foreign_ajax_address_is_an_error_only_where_there_is_a_bot() -> None:
 
 
 def fields_of(**changes: object) -> list[tuple[str, str]]:
-    (request,) = WPAICG.say(turn_for(WPAICG, **changes))
+    (request,) = WPAICG.requests(question_for(WPAICG, **changes))
     assert (request.method, request.final, request.repeatable) == ("POST", True, False)
     assert request.referrer == PAGE
     assert "origin" not in {name.lower() for name in request.headers}
@@ -269,7 +271,7 @@ def test_an_answer_is_heard_whatever_its_type_and_cuts(name: str, kind: str) -> 
     body, text = ANSWERS[name]
     data = body.encode()
     for cuts in ((), range(len(data)), range(0, len(data), 7)):
-        out = hear(WPAICG, data, cuts, kind=kind)
+        out = decode(WPAICG, data, cuts, kind=kind)
         assert (out.text, out.kind) == (text, ""), out.said
         assert out.streamed == ("data:" in body)
 
@@ -278,8 +280,8 @@ def test_what_is_heard_besides_the_text() -> None:
     usage = (
         'data: {"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":3,"total_tokens":9}}\n\n'
     )
-    out = hear(WPAICG, chunk("Hi") + chunk(finish_reason="length") + usage + DONE)
-    heard = out.heard
+    out = decode(WPAICG, chunk("Hi") + chunk(finish_reason="length") + usage + DONE)
+    heard = out.details
     assert (heard.message_id, heard.model, heard.finish_reason) == ("chatcmpl-1", "gpt-x", "length")
     assert heard.usage is not None
     assert (heard.usage.input_tokens, heard.usage.output_tokens, heard.usage.total_tokens) == (
@@ -297,9 +299,9 @@ def test_a_completion_as_the_body_is_an_answer_in_one_piece() -> None:
         "choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}],
     }
     for tail in ("", envelope()):
-        out = hear(WPAICG, json.dumps(body) + tail)
-        assert (out.text, out.streamed, out.heard.model, out.kind) == ("Hi", False, "m", "")
-        assert out.heard.finish_reason == "stop"
+        out = decode(WPAICG, json.dumps(body) + tail)
+        assert (out.text, out.streamed, out.details.model, out.kind) == ("Hi", False, "m", "")
+        assert out.details.finish_reason == "stop"
 
 
 FAILURES = {
@@ -345,7 +347,6 @@ FAILURES = {
     "zero": ("0", "UnexpectedFormatError", "no such action"),
     "minus one": ("-1", "NonceRefused", "nonce"),
     "words": ("Go away", "UnexpectedFormatError", "Go away"),
-    "a chunk in words": ("Notice: x " + chunk("Hi").replace("\n", " "), "EmptyReplyError", ""),
     "cut json": (envelope()[:-5], "UnexpectedFormatError", ""),
     "box to tick": ('{"success":false,"data":"Tick it!"}', "ChallengeError", "Tick it!"),
     "box to tick, as an answer": (
@@ -382,7 +383,7 @@ def test_a_failure_is_an_error_and_never_text(name: str, kind: str) -> None:
     body, error, said = FAILURES[name]
     data = body.encode()
     for cuts in ((), range(len(data))):
-        out = hear(WPAICG, data, cuts, kind=kind)
+        out = decode(WPAICG, data, cuts, kind=kind)
         assert (out.text, out.kind) == ("", error), out.said
         assert said in out.said
         assert SECRET not in f"{out.said} {out.error and out.error.excerpt}"
@@ -393,7 +394,7 @@ def test_a_failure_is_an_error_and_never_text(name: str, kind: str) -> None:
 @pytest.mark.parametrize("flag", ["messageFlagged", "ipBanned", "pineconeError", "modflag"])
 def test_a_flag_in_front_ends_it_though_an_answer_follows(flag: str) -> None:
     body = f'data: {{"msg":"Not that","{flag}":true}}\n\n' + chunk("Hi") + DONE
-    out = hear(WPAICG, body)
+    out = decode(WPAICG, body)
     assert (out.text, out.kind) == ("", "RefusedError")
     assert "Not that" in out.said
 
@@ -404,7 +405,7 @@ def test_error_frames_are_an_error_in_their_own_words(tail: str) -> None:
     body = "".join(map(frame, words)) + tail
     data = body.encode()
     for cuts in ((), range(len(data))):
-        out = hear(WPAICG, data, cuts)
+        out = decode(WPAICG, data, cuts)
         assert (out.text, out.kind) == ("", "UpstreamError")
         assert "Invalid value: \"foo\". Supported a: x\\d 'é' <b>." in out.said
         assert "More: it" in out.said
@@ -413,13 +414,13 @@ def test_error_frames_are_an_error_in_their_own_words(tail: str) -> None:
 
 
 def test_the_words_of_error_frames_end_with_their_frames() -> None:
-    out = hear(WPAICG, frame("No\nway") + '{"status":"x","data":"secret"}\n' + FINISH)
+    out = decode(WPAICG, frame("No\nway") + '{"status":"x","data":"secret"}\n' + FINISH)
     assert out.kind == "UpstreamError"
     assert "No way”" in out.said
 
 
 def test_error_frames_behind_text_keep_the_text() -> None:
-    out = hear(WPAICG, chunk("Hi") + frame("It") + frame(" broke") + FINISH)
+    out = decode(WPAICG, chunk("Hi") + frame("It") + frame(" broke") + FINISH)
     assert (out.text, out.kind) == ("Hi", "UpstreamError")
     assert "It broke" in out.said
 
@@ -437,51 +438,51 @@ def test_error_frames_behind_text_keep_the_text() -> None:
     ],
 )
 def test_an_answer_without_its_end_is_an_error_behind_the_text(tail: str, said: str) -> None:
-    out = hear(WPAICG, chunk("Hi") + tail)
+    out = decode(WPAICG, chunk("Hi") + tail)
     assert (out.text, out.kind) == ("Hi", "UpstreamError")
     assert said in out.said
 
 
 def test_html_under_a_streams_type_is_the_models_service() -> None:
     body = "<html><head><title>x</title></head><body>Service <b>down</b></body></html>"
-    out = hear(WPAICG, body)
+    out = decode(WPAICG, body)
     assert (out.kind, out.text) == ("UpstreamError", "")
     assert "Service down" in out.said
-    assert hear(WPAICG, body, kind="text/html").kind == "UnexpectedFormatError"
+    assert decode(WPAICG, body, kind="text/html").kind == "UnexpectedFormatError"
 
 
 def test_pairs_that_json_cut_apart_are_joined_and_halves_replaced() -> None:
     def half(code: str) -> str:
         return f'data: {{"id":"c","choices":[{{"delta":{{"content":"{code}"}}}}]}}\n\n'
 
-    assert hear(WPAICG, half("a\\ud83d") + half("\\ude42b") + DONE).text == "a🙂b"
-    assert hear(WPAICG, half("a\\ud83d") + half("b") + DONE).text == "a\ufffdb"
-    assert hear(WPAICG, half("a\\ud83d")).text == "a\ufffd"  # Though the answer broke off.
-    assert hear(WPAICG, half("a\\ude42") + half("\\ud83d") + DONE).text == "a\ufffd\ufffd"
-    assert hear(WPAICG, envelope(data="a\ud83d"), kind="application/json").text == "a\ufffd"
+    assert decode(WPAICG, half("a\\ud83d") + half("\\ude42b") + DONE).text == "a🙂b"
+    assert decode(WPAICG, half("a\\ud83d") + half("b") + DONE).text == "a\ufffdb"
+    assert decode(WPAICG, half("a\\ud83d")).text == "a\ufffd"  # Though the answer broke off.
+    assert decode(WPAICG, half("a\\ude42") + half("\\ud83d") + DONE).text == "a\ufffd\ufffd"
+    assert decode(WPAICG, envelope(data="a\ud83d"), kind="application/json").text == "a\ufffd"
 
 
 @pytest.mark.parametrize("front", ["", "\ufeff", " \n"])
 def test_an_answer_in_one_piece_may_be_larger_than_an_event(front: str) -> None:
     body = (front + envelope(data="x" * 2000)).encode()
     for cuts in ((), range(len(body))):
-        out = hear(WPAICG, body, cuts, kind="", limits=Limits(event=500))
+        out = decode(WPAICG, body, cuts, kind="", limits=Limits(event=500))
         assert (out.text, out.kind) == ("x" * 2000, "")
 
 
 def test_a_page_with_lines_like_events_is_a_page() -> None:
     body = "<!DOCTYPE html>\n<script>\ndata: 5\n\n</script><body>Hello"
     for kind in ("text/html", "text/event-stream"):
-        out = hear(WPAICG, body, range(len(body)), kind=kind)
+        out = decode(WPAICG, body, range(len(body)), kind=kind)
         assert (out.text, out.streamed) == ("", False)
         assert "Hello" in out.said
 
 
 def test_too_much_is_an_error() -> None:
     limits = Limits(answer=1000, stream=2000, event=500)
-    assert hear(WPAICG, envelope(data="x" * 1000), limits=limits).kind == "ResponseTooLargeError"
-    assert hear(WPAICG, chunk("x" * 1000), limits=limits).kind == "ResponseTooLargeError"
-    out = hear(WPAICG, chunk("x" * 10) * 50, range(0, 20_000, 100), limits=limits)
+    assert decode(WPAICG, envelope(data="x" * 1000), limits=limits).kind == "ResponseTooLargeError"
+    assert decode(WPAICG, chunk("x" * 1000), limits=limits).kind == "ResponseTooLargeError"
+    out = decode(WPAICG, chunk("x" * 10) * 50, range(0, 20_000, 100), limits=limits)
     assert out.kind == "ResponseTooLargeError"
     assert "stream" in out.said
     assert out.text.startswith("xxx")
@@ -556,9 +557,9 @@ PIECES = st.one_of(
 def test_whatever_comes_is_a_value_or_an_error_and_cuts_change_nothing(
     body: bytes | str, cuts: list[int], kind: str
 ) -> None:
-    whole, pieces = hear(WPAICG, body, kind=kind), hear(WPAICG, body, cuts, kind=kind)
+    whole, pieces = decode(WPAICG, body, kind=kind), decode(WPAICG, body, cuts, kind=kind)
     assert (whole.text, whole.kind, whole.said) == (pieces.text, pieces.kind, pieces.said)
-    assert whole.heard == pieces.heard
+    assert whole.details == pieces.details
     assert whole.streamed == pieces.streamed
 
 
@@ -566,8 +567,8 @@ def test_whatever_comes_is_a_value_or_an_error_and_cuts_change_nothing(
     "body", ["[" * 100_000, '{"a":' * 100_000, '{"status":' + "9" * 10_000 + "}", '{"data":NaN}']
 )
 def test_hostile_json_is_an_error_of_ours(body: str) -> None:
-    assert hear(WPAICG, body, kind="application/json").kind == "UnexpectedFormatError"
-    assert hear(WPAICG, f"data: {body}\n\n" + chunk("Hi") + DONE).text == "Hi"
+    assert decode(WPAICG, body, kind="application/json").kind == "UnexpectedFormatError"
+    assert decode(WPAICG, f"data: {body}\n\n" + chunk("Hi") + DONE).text == "Hi"
 
 
 # -- Other statuses --------------------------------------------------------------------------
@@ -594,7 +595,7 @@ def test_hostile_json_is_an_error_of_ours(body: str) -> None:
     ],
 )
 def test_a_status_that_is_no_answer(status: int, body: str, error: str, said: str) -> None:
-    caught = WPAICG.fault(page_of(body, status, headers=[("Content-Type", "text/html")]))
+    caught = WPAICG.error_for(page_of(body, status, headers=[("Content-Type", "text/html")]))
     assert type(caught).__name__ == error
     assert said in str(caught)
     assert caught.status == status
@@ -607,12 +608,12 @@ def test_a_status_that_is_no_answer(status: int, body: str, error: str, said: st
 )
 @settings(max_examples=200, deadline=None)
 def test_any_status_and_body_is_an_error_of_ours(body: bytes, status: int) -> None:
-    assert isinstance(WPAICG.fault(page_of(body, status)), ChatGptEsError)
+    assert isinstance(WPAICG.error_for(page_of(body, status)), ChatGptEsError)
 
 
 def test_there_is_no_request_for_a_nonce() -> None:
-    assert WPAICG.refresh(turn_for(WPAICG).endpoint) is None
-    assert WPAICG.refreshed(page_of('{"success":true,"data":{"nonce":"x"}}')) is None
+    assert WPAICG.nonce_request(question_for(WPAICG).endpoint) is None
+    assert WPAICG.nonce_from(page_of('{"success":true,"data":{"nonce":"x"}}')) is None
 
 
 @given(st.text(), st.text())
@@ -621,6 +622,8 @@ def test_any_attribute_values_give_bots_or_none(nonce: str, post: str) -> None:
     tag = bot_tag(
         data_nonce=html.escape(nonce), data_post_id=html.escape(post), data_bot_id=html.escape(post)
     )
-    for endpoint in WPAICG.find(page_of(tag.encode("utf-8", "replace"), url=PAGE)):
-        (request,) = WPAICG.say(turn_for(WPAICG, nonce=endpoint.nonce, post_id=endpoint.post_id))
+    for endpoint in endpoints(WPAICG.find(page_of(tag.encode("utf-8", "replace"), url=PAGE))):
+        (request,) = WPAICG.requests(
+            question_for(WPAICG, nonce=endpoint.nonce, post_id=endpoint.post_id)
+        )
         assert request.body

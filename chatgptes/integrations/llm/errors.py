@@ -8,7 +8,7 @@ import click
 import llm
 
 from ...errors import ChatGptEsError, StreamInterruptedError
-from ...values.text import harmless, one_line
+from ...values.text import sanitize_line, sanitize_text
 
 __all__ = ["TurnError", "told"]
 
@@ -45,7 +45,7 @@ class TurnError(llm.ModelError, click.ClickException):
 def told(error: ChatGptEsError, *, shown: bool) -> TurnError:
     """`error` as llm shows it; with the text that had arrived, unless that has been `shown`."""
     names = _HERE | _ARGUMENTS
-    message = one_line(_PYTHON.sub(lambda found: names[found[0]], str(error)))
+    message = sanitize_line(_PYTHON.sub(lambda found: names[found[0]], str(error)))
     if isinstance(error, StreamInterruptedError) and not shown:
-        message = f"{message}\n\n{harmless(error.partial)}"
+        message = f"{message}\n\n{sanitize_text(error.partial)}"
     return TurnError(message)

@@ -17,31 +17,48 @@ from urllib.parse import urlencode
 from ...errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedFormatError
 from ...values.http import Headers, Limits, Request
 from ...values.images import Image
-from ..addresses import ajax_url, checked
-from ..challenge import challenge, gate, gated
-from ..dialect import Bot, Decoder, DialectName, Endpoint, NonceRefused, Page, Turn
-from ..errors import failure, status_fault, unknown_action
-from ..forms import check_images, check_search, encoded
+from ..addresses import ajax_urls, require_same_site
+from ..challenge import challenge_error, gate_error, is_gate
+from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, NonceRefused, Question
+from ..errors import error_for_status, make_error, unknown_action_error
+from ..forms import check_images, check_web_search, encode_form
 from ..html import attributes, tags, utf8
-from ..text import excerpt, quoted, read_json, sound, text_of, told, words
+from ..text import (
+    clean_text,
+    excerpt,
+    parse_json,
+    quote_suffix,
+    site_said,
+    string_or_empty,
+    without_surrogates,
+)  # fmt: skip
 from .aipkit_decoder import AipkitDecoder
 
 __all__ = ["Aipkit"]
 
 _INLINE, _POPUP = b"aipkit_chat_container", b"aipkit_popup_wrapper"
-_RESPONSE_ID = "openai_response_id"
+# Which parameter asks for a search, by the setting that allows it.
+_SEARCHES = {
+    "allowWebSearchTool": "frontend_web_search_active",
+    "allowGoogleSearchGrounding": "frontend_google_search_grounding_active",
+}
 # Measured on 2.4.71.
 _IMAGES, _MOST_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp"}), 4
 
 
 class Aipkit:
-    """See the module; an implementation of `Dialect`."""
+    """The newer way; a `Dialect`."""
 
-    name: DialectName = "aipkit"
+    name = "aipkit"
     remembers = True
+    traces: tuple[bytes, ...] = (
+        b"aipkit",
+        b"gpt3-ai-content-generator",
+        b"gpt-ai-content-generator",
+    )
 
-    def find(self, page: Page) -> list[Endpoint]:
-        """The bots that a page shows, in the page's order.
+    def find(self, page: BufferedResponse) -> list[FoundBot]:
+        """Return the bots that a page shows, in the page's order.
 
         An element whose `data-config` is no JSON, or has no bot id or nonce, is none.
 
@@ -49,18 +66,14 @@ class Aipkit:
             UnexpectedFormatError: every bot of the page names an address that may not be used;
                 as long as one is good, the others are passed over.
         """
-        return [endpoint for _, endpoint in self.located(page)]
-
-    def located(self, page: Page) -> list[tuple[int, Endpoint]]:
-        """As `find`, each with its place in the page (bytes)."""
         body, encoding = utf8(page.headers, page.body)
         page = replace(page, body=body)
-        found: list[tuple[int, Endpoint]] = []
+        found: list[FoundBot] = []
         bad: UnexpectedFormatError | None = None
-        where = _AjaxUrl(page)
+        where = _AjaxUrls(page)
         for tag in tags(body, (_INLINE, _POPUP)):
             read = attributes(tag, encoding)
-            config = read_json(read.get("data-config", ""))
+            config = parse_json(read.get("data-config", ""))
             if not isinstance(config, dict):
                 continue
             popup = _INLINE.decode() not in read.get("class", "").split()
@@ -70,48 +83,53 @@ class Aipkit:
                 bad = bad or error
                 continue
             if endpoint is not None:
-                found.append((tag.start, endpoint))
+                found.append(FoundBot(tag.start, endpoint))
         if bad is not None and not found:
             raise bad
         return found
 
-    def say(self, turn: Turn) -> Generator[Request, Page, None]:
-        """Two requests: the message, and the stream of its answer under the key that it got."""
-        check_search(turn)
-        check_images(turn, _MOST_IMAGES, _IMAGES)
-        endpoint, bot = turn.endpoint, turn.endpoint.bot
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the requests: the message, then the stream of its answer under the key it got."""
+        check_web_search(question)
+        check_images(question, _MOST_IMAGES, _IMAGES)
+        endpoint, bot = question.endpoint, question.endpoint.bot
         now = int(time.time() * 1000)
-        page = yield self._post(
+        response = yield self._post(
             endpoint,
             {
                 "action": "aipkit_cache_sse_message",
-                "message": sound(turn.prompt),
+                "message": without_surrogates(question.prompt),
                 "_ajax_nonce": endpoint.nonce,
                 "bot_id": bot.id,
                 "user_client_message_id": (
                     f"aipkit-client-msg-{bot.id}-{now}-{uuid.uuid4().hex[:5]}"
                 ),
-                **({"image_inputs": _image_inputs(turn.images)} if turn.images else {}),
+                **({"image_inputs": _image_inputs(question.images)} if question.images else {}),
             },
         )
         query = {
             "action": "aipkit_frontend_chat_stream",
-            "cache_key": self._cache_key(page),
+            "cache_key": _cache_key(response, with_images=bool(question.images)),
             "bot_id": bot.id,
-            "session_id": turn.visitor,
-            "conversation_uuid": turn.conversation,
+            "session_id": question.visitor,
+            "conversation_uuid": question.conversation,
             "post_id": endpoint.post_id,
             "_ts": str(now),
             "_ajax_nonce": endpoint.nonce,
         }
-        previous = turn.state.get(_RESPONSE_ID)
+        previous = question.state.get("openai_response_id")
         if endpoint.keeps_response_id and previous:
             query["previous_openai_response_id"] = previous
-        if turn.web_search:
-            query["frontend_web_search_active"] = "true"
+        if previous := question.state.get("google_interaction_id"):
+            query["previous_google_interaction_id"] = previous
+        if question.web_search:
+            query |= dict.fromkeys(
+                endpoint.extra.get("web_search", _SEARCHES["allowWebSearchTool"]).split(), "true"
+            )
+        url = endpoint.url
         yield Request(
             "GET",
-            f"{endpoint.url}{'&' if '?' in endpoint.url else '?'}{urlencode(query)}",
+            f"{url}{'&' if '?' in url else '?'}{urlencode(query)}",
             headers={**endpoint.headers, "Accept": "text/event-stream"},
             referrer=bot.page,
             repeatable=False,
@@ -119,7 +137,7 @@ class Aipkit:
         )
 
     def _post(self, endpoint: Endpoint, fields: dict[str, str]) -> Request:
-        kind, body = encoded(fields)
+        kind, body = encode_form(fields)
         return Request(
             "POST",
             endpoint.url,
@@ -128,92 +146,114 @@ class Aipkit:
             referrer=endpoint.bot.page,
         )
 
-    def _cache_key(self, page: Page) -> str:
-        data = read_json(page.body)
-        inner = data.get("data") if isinstance(data, dict) else None
-        key = inner.get("cache_key") if isinstance(inner, dict) else None
-        if isinstance(key, str) and key and isinstance(data, dict) and data.get("success"):
-            return sound(key)
-        if isinstance(data, dict) and (error := _refused(page, data)):
-            raise error
-        if error := challenge(page.status, page.headers, page.body, page.url):
-            raise error
-        said = excerpt(page.body)
-        message = "The site took the message, but not in the way of any known version."
-        if not page.body.strip():
-            message = "The site answered nothing at all where it should have taken the message."
-        raise failure(
-            UnexpectedFormatError,
-            f"{message}{told(said)}",
-            page.url,
-            page.status,
-            said,
-        )
-
-    def hear(self, turn: Turn, url: str, status: int, headers: Headers, limits: Limits) -> Decoder:
-        """A decoder for the answer."""
+    def decoder(
+        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
+    ) -> Decoder:
+        """Return a decoder for the answer."""
         return AipkitDecoder(url, status, headers, limits)
 
-    def fault(self, page: Page) -> ChatGptEsError:
-        """The error that a response with a status other than 2xx stands for."""
-        error = status_fault(page)
-        if isinstance(error, ChallengeError) or page.status in (401, 429):
+    def error_for(self, response: BufferedResponse) -> ChatGptEsError:
+        """Return the error for a response with a status other than 2xx."""
+        status = response.status
+        error = error_for_status(response)
+        if isinstance(error, (ChallengeError, RefusedError)) or status in (401, 429):
             return error
-        if page.status == 400 and (unknown := unknown_action(page)):
+        if status == 400 and (unknown := unknown_action_error(response)):
             return unknown
-        data = read_json(page.body)
-        if isinstance(data, dict) and (refused := _refused(page, data)):
+        data = parse_json(response.body, _is_known)
+        if isinstance(data, dict) and (refused := _refused(response, data)):
             return refused
-        if page.status == 403:
-            said = excerpt(page.body)
-            return failure(
+        if status == 403:
+            said = excerpt(response.body)
+            return make_error(
                 NonceRefused,
                 "The site refused the request (status 403), as it does when the page's nonce is "
-                f"too old.{told(said)}",
-                page.url,
-                page.status,
+                f"too old.{site_said(said)}",
+                response.url,
+                status,
                 said,
             )
         return error
 
-    def refresh(self, endpoint: Endpoint) -> Request | None:
-        """The request for a fresh nonce (plugin 2.3.41 and later; older ones answer 400)."""
+    def nonce_request(self, endpoint: Endpoint) -> Request | None:
+        """Return the request for a fresh nonce (plugin 2.3.41 on; older ones answer 400)."""
         return self._post(
             endpoint, {"action": "aipkit_get_frontend_chat_nonce", "bot_id": endpoint.bot.id}
         )
 
-    def refreshed(self, page: Page) -> str | None:
-        """The nonce in the response to `refresh`, or None if there is none in it."""
-        data = read_json(page.body) if 200 <= page.status < 300 else None
+    def nonce_from(self, response: BufferedResponse) -> str | None:
+        """Return the nonce in the response to `nonce_request`, or None if there is none in it."""
+        data = parse_json(response.body, _is_known) if 200 <= response.status < 300 else None
         if not isinstance(data, dict) or not data.get("success"):
             return None
         inner = data.get("data")
         nonce = inner.get("nonce") if isinstance(inner, dict) else None
-        return sound(nonce).strip() or None if isinstance(nonce, str) else None
+        return without_surrogates(nonce).strip() or None if isinstance(nonce, str) else None
 
 
-def _refused(page: Page, data: dict[Any, Any]) -> ChatGptEsError | None:
-    """The error for WordPress's `{"success": false, "data": {"message", "code"}}`, or None."""
-    if gate(data):
-        return gated(data, page.url, page.status)
+def _is_known(data: dict[Any, Any]) -> bool:
+    return "success" in data or is_gate(data)
+
+
+def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
+    """The key of the message that the site took.
+
+    Raises:
+        ResponseError: it took none.
+    """
+    body = response.body.strip()
+    data = parse_json(body, _is_known)
+    inner = data.get("data") if isinstance(data, dict) else None
+    key = inner.get("cache_key") if isinstance(inner, dict) else None
+    if isinstance(key, str) and key and isinstance(data, dict) and data.get("success"):
+        return without_surrogates(key)
+    if isinstance(data, dict) and (error := _refused(response, data)):
+        raise error
+    if blocked := challenge_error(
+        response.status, response.headers, response.body, response.url, markup=True
+    ):
+        raise blocked
+    said = excerpt(response.body)
+    if not body:
+        message = "The site answered nothing at all where it should have taken the message."
+    elif body == b"0":
+        message = "WordPress did not read the message."
+        message += (
+            " Its pictures may be more than the site takes at once (PHP's post_max_size): send "
+            "smaller ones."
+            if with_images
+            else " The chat plugin is not active, or the message is larger than the site takes at "
+            "once (PHP's post_max_size)."
+        )
+    elif body.startswith(b"<"):
+        message = f"The site answered a web page and took no message.{site_said(said)}"
+    else:
+        message = f"The site's answer to the message is in no known form.{site_said(said)}"
+    raise make_error(UnexpectedFormatError, message, response.url, response.status, said)
+
+
+def _refused(response: BufferedResponse, data: dict[Any, Any]) -> ChatGptEsError | None:
+    """Return the error in WordPress's `{"success": false, "data": {…}}`, or None."""
+    if is_gate(data):
+        return gate_error(data, response.url, response.status)
     inner = data.get("data")
-    if data.get("success") is not False or page.status >= 500:
+    if data.get("success") is not False or response.status >= 500:
         return None
     inner = inner if isinstance(inner, dict) else {"message": inner}
-    if gate(inner):
-        return gated(inner, page.url, page.status)
-    code, said = words(inner.get("code"), 100), words(inner.get("message"))
+    if is_gate(inner):
+        return gate_error(inner, response.url, response.status)
+    code, said = clean_text(inner.get("code"), 100), clean_text(inner.get("message"))
     hint = ""
     cls: type[RefusedError] = RefusedError
     if code in ("embed_not_available", "cors_denied"):
         hint = " It takes messages from its own pages only."
-    elif code.startswith("nonce_failure") or page.status == 403:
+    elif code.startswith("nonce_failure") or response.status == 403:
         cls = NonceRefused
-    return failure(
+    return make_error(
         cls,
-        f"The site refused the message{quoted(said or code)}{hint}",
-        page.url,
-        page.status,
+        f"The site refused the message{quote_suffix(said or code)}{hint}",
+        response.url,
+        response.status,
         said,
         code,
     )
@@ -227,20 +267,21 @@ def _identifier(value: object) -> str:
     """An id that a page writes as a number or as a string."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return ""
-    return sound(str(value)).strip()
+    return without_surrogates(str(value)).strip()
 
 
-class _AjaxUrl:
-    """The page's own address for a config that names none; looked for once, whatever is found."""
+class _AjaxUrls:
+    """The page's own addresses for a config that names none; looked for once."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: BufferedResponse) -> None:
         self._page = page
-        self._found: str | UnexpectedFormatError | None = None
+        self._found: tuple[str, ...] | UnexpectedFormatError | None = None
 
-    def get(self) -> str:
+    def get(self) -> tuple[str, ...]:
+        """Return them, the likeliest first, or raise."""
         if self._found is None:
             try:
-                self._found = ajax_url(self._page)
+                self._found = ajax_urls(self._page)
             except UnexpectedFormatError as error:
                 self._found = error
         if isinstance(self._found, UnexpectedFormatError):
@@ -249,27 +290,32 @@ class _AjaxUrl:
 
 
 def _endpoint(
-    page: Page, config: dict[Any, Any], where: _AjaxUrl, *, popup: bool
+    page: BufferedResponse, config: dict[Any, Any], where: _AjaxUrls, *, popup: bool
 ) -> Endpoint | None:
-    bot_id, nonce = _identifier(config.get("botId")), text_of(config.get("nonce")).strip()
+    bot_id = _identifier(config.get("botId"))
+    nonce = string_or_empty(config.get("nonce")).strip()
     if not bot_id or not nonce:
         return None
-    written = text_of(config.get("ajaxUrl"))
+    written = string_or_empty(config.get("ajaxUrl"))
+    urls = (require_same_site(page.url, written),) if written else where.get()
+    searches = [field for name, field in _SEARCHES.items() if config.get(name) is True]
     bot = Bot(
         id=bot_id,
-        name=words(config.get("headerName"), 100),
+        name=clean_text(config.get("headerName"), 100),
         dialect="aipkit",
         kind="popup" if popup else "inline",
         page=page.url,
         images=config.get("imageUploadEnabledUI") is True,
-        web_search=config.get("allowWebSearchTool") is True,
+        web_search=bool(searches),
         consent=config.get("requireConsentCompliance") is True,
     )
     return Endpoint(
         bot=bot,
-        url=checked(page.url, written) if written else where.get(),
-        nonce=sound(nonce),
+        url=urls[0],
+        nonce=without_surrogates(nonce),
         post_id=_identifier(config.get("postId")),
         page_url=page.url,
         keeps_response_id=config.get("enableOpenAIConversationState") is True,
+        further_urls=urls[1:],
+        extra={"web_search": " ".join(searches)},
     )

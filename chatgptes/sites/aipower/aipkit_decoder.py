@@ -7,14 +7,23 @@ from typing import Any
 
 from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
 from ...values.reply import Citation
-from ..challenge import gate, gated
+from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder
 from ..dialect import NonceRefused
-from ..text import excerpt, quoted, read_event, read_json, text_of, told, words
+from ..text import (
+    clean_text,
+    excerpt,
+    parse_event,
+    parse_json,
+    quote_suffix,
+    site_said,
+    string_or_empty,
+)  # fmt: skip
 
 __all__ = ["AipkitDecoder"]
 
 _MOST_CITATIONS = 1000
+_DELTA_KEYS = frozenset({"delta"})
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
 
 
@@ -22,14 +31,51 @@ def _same(one: Citation, other: Citation) -> bool:
     return (one.url, one.title) == (other.url, other.title)
 
 
+def _grounding_citations(data: dict[Any, Any]) -> list[dict[str, Any]]:
+    """The sources in the grounding metadata of Google's models, in the form of citations."""
+
+    def entries(camel: str, snake: str) -> list[Any]:
+        found = data.get(camel, data.get(snake))
+        return found[:_MOST_CITATIONS] if isinstance(found, list) else []
+
+    texts: dict[int, str] = {}
+    for support in entries("groundingSupports", "grounding_supports"):
+        if not isinstance(support, dict):
+            continue
+        segment = support.get("segment")
+        numbers = support.get("groundingChunkIndices", support.get("grounding_chunk_indices"))
+        for number in numbers if isinstance(numbers, list) else ():
+            if type(number) is int and isinstance(segment, dict):
+                texts.setdefault(number, string_or_empty(segment.get("text")))
+    citations = []
+    for number, chunk in enumerate(entries("groundingChunks", "grounding_chunks")):
+        web = chunk.get("web") if isinstance(chunk, dict) else None
+        if isinstance(web, dict):
+            citations.append(
+                {"url": web.get("uri"), "title": web.get("title"), "cited_text": texts.get(number)}
+            )
+    return citations
+
+
 class AipkitDecoder(BodyDecoder):
     """The answer of one turn.  See `Decoder`."""
 
+    event_names = (
+        "message_start", "message", "status", "openai_response_id", "google_interaction_id",
+        "citations", "grounding_metadata", "display_form_event", "warning", "error", "done",
+    )  # fmt: skip
+
     _started = False  # `message_start`: from here on it is the model that fails.
+    _break_due = False  # A further message has begun, and none of its text has come.
+    _form = ""  # The form that the site wants filled in.
 
     def _event(self, name: str, value: str) -> str:
-        data = read_event(value)
-        if name == "citations":
+        data = parse_event(value)
+        if not name and type(data) is dict and not data.keys() - _DELTA_KEYS:
+            # Nearly every event.
+            text = string_or_empty(data.get("delta"))
+            return self._separate(text) if self._break_due and text else text
+        if name in ("citations", "grounding_metadata"):
             self._cite(data)
             return ""
         if name == "error":
@@ -42,47 +88,65 @@ class AipkitDecoder(BodyDecoder):
         if name in ("", "message"):
             if data.get("error"):
                 raise self._failed(data)
-            return text_of(data.get("delta"))
+            return self._separate(string_or_empty(data.get("delta")))
         self._note(name, data)
         return ""
+
+    def _separate(self, text: str) -> str:
+        """Put an empty line between two messages of one answer."""
+        if not text or not self._break_due:
+            return text
+        self._break_due = False
+        return f"\n\n{text}"
 
     def _note(self, name: str, data: dict[Any, Any]) -> None:
         if name == "message_start":
             self._started = True
-            self.heard.message_id = words(data.get("message_id"), 200) or None
-        elif name == "openai_response_id":
-            if response := words(data.get("id"), 500):
-                self.heard.state["openai_response_id"] = response
+            self._break_due = self._has_text
+            self.details.message_id = clean_text(data.get("message_id"), 200) or None
+        elif name in ("openai_response_id", "google_interaction_id"):
+            if given := clean_text(data.get("id"), 500):
+                self.details.state[name] = given
         elif name == "warning":
             self._warn(data)
+        elif name == "display_form_event":
+            form = data.get("form_definition")
+            form = form if isinstance(form, dict) else {}
+            self._form = (
+                clean_text(form.get("title"), 100) or clean_text(form.get("form_id"), 100) or "?"
+            )
 
     def _done(self, data: Any) -> None:
         if isinstance(data, dict):
             self._cite(data.get("citations"))
+            self._cite(data.get("grounding_metadata"))
         self.complete = True
 
     def _warn(self, data: dict[Any, Any]) -> None:
         """Why the answer is cut short: " (Incomplete: max_output_tokens)"; else the words."""
-        said = words(data.get("error") or data.get("message"))
+        said = clean_text(data.get("error") or data.get("message"))
         reason = _INCOMPLETE.fullmatch(said)
-        if reason is not None or self.heard.finish_reason is None:
-            self.heard.finish_reason = (reason[1] if reason else said) or None
+        if reason is not None or self.details.finish_reason is None:
+            self.details.finish_reason = (reason[1] if reason else said) or None
 
     def _cite(self, data: Any) -> None:
         """Note citations; the same list comes again in `done`."""
         if isinstance(data, dict):
-            data = data.get("citations")
+            inner = data.get("citations", data.get("grounding_metadata"))
+            data = inner if inner is not None else _grounding_citations(data)
+            if isinstance(data, dict):
+                data = _grounding_citations(data)
         if not isinstance(data, list):
             return
-        cited = self.heard.citations
+        cited = self.details.citations
         for item in data:
             if not isinstance(item, dict) or len(cited) >= _MOST_CITATIONS:
                 continue
-            url = words(item.get("url"), 2000)
+            url = clean_text(item.get("url"), 2000)
             if not url.startswith(("http://", "https://")):
                 continue
-            title = words(item.get("title"), 500) or words(item.get("source_title"), 500)
-            citation = Citation(url, title, words(item.get("cited_text"), 2000))
+            title = clean_text(item.get("title"), 500) or clean_text(item.get("source_title"), 500)
+            citation = Citation(url, title, clean_text(item.get("cited_text"), 2000))
             bare = Citation(url, title)
             if citation in cited or (citation == bare and any(_same(citation, c) for c in cited)):
                 continue
@@ -93,62 +157,80 @@ class AipkitDecoder(BodyDecoder):
 
     def _failed(self, data: dict[Any, Any]) -> ChatGptEsError:
         """What an `error` event stands for: by its keys, then by where in the stream it is."""
-        if gate(data):
-            return gated(data, self._url, self._status)
+        if is_gate(data):
+            return gate_error(data, self._url, self._status)
         error = data.get("error")
         inner = error if isinstance(error, dict) else {}
-        if gate(inner):
-            return gated(inner, self._url, self._status)
-        said = words(error) or words(inner.get("message")) or words(data.get("message"))
+        if is_gate(inner):
+            return gate_error(inner, self._url, self._status)
+        said = (
+            clean_text(error) or clean_text(inner.get("message")) or clean_text(data.get("message"))
+        )
         notice = data.get("quota_notice") or inner.get("quota_notice")
         if notice:
             if isinstance(notice, dict):
-                said = words(notice.get("message")) or said
-            message = f"The bot's limit for its visitors is used up.{told(said)}"
-            return self._error(QuotaError, message, said)
-        code = words(data.get("code"), 100) or words(inner.get("code"), 100)
+                said = clean_text(notice.get("message")) or said
+            message = f"The bot's limit for its visitors is used up.{site_said(said)}"
+            return self._make_error(QuotaError, message, said)
+        code = clean_text(data.get("code"), 100) or clean_text(inner.get("code"), 100)
         if code in ("embed_not_available", "cors_denied"):
-            message = f"The site refused the message{quoted(said)}"
-            return self._error(RefusedError, message, said, code)
-        if self._started or self._said:
-            return self._error(UpstreamError, f"The site's model failed.{told(said)}", said)
+            message = f"The site refused the message{quote_suffix(said)}"
+            return self._make_error(RefusedError, message, said, code)
+        if self._started or self._has_text:
+            return self._make_error(
+                UpstreamError, f"The site's model failed.{site_said(said)}", said
+            )
         # A dead nonce has no mark of its own here.
-        return self._error(NonceRefused, f"The site refused the message{quoted(said)}", said)
+        return self._make_error(
+            NonceRefused, f"The site refused the message{quote_suffix(said)}", said
+        )
 
     def _ended(self) -> str:
         if not self.complete:
-            when = "" if self._said else " before its first word"
-            raise self._error(
+            when = "" if self._has_text else " before its first word"
+            raise self._make_error(
                 UpstreamError, f"The answer broke off{when}: its end mark never came."
             )
-        if not self._said:
-            raise self._empty()
-        return ""
+        if self._has_text:
+            return ""
+        if self._form:
+            raise self._make_error(
+                RefusedError,
+                f"The site wants a form filled in first: “{self._form}”. The library fills in "
+                "none: do that on the site's page.",
+                self._form,
+            )
+        raise self._empty_error()
 
     def _whole(self, body: bytes) -> str:
-        text = body.strip()
-        if not text:
-            raise self._empty()
-        data = read_json(body)
+        if not body.strip():
+            raise self._empty_error()
+        data = parse_json(body, _is_known)
         if isinstance(data, dict):
             inner = data.get("data")
             if isinstance(inner, dict) and (data.get("success") is False or inner.get("error")):
                 inner = {"error": inner.get("message"), **inner}
-                if words(inner.get("code")).startswith("nonce_failure"):
-                    said = words(inner.get("message"))
-                    message = f"The site refused the message{quoted(said)}"
-                    raise self._error(NonceRefused, message, said, words(inner.get("code"), 100))
+                if clean_text(inner.get("code")).startswith("nonce_failure"):
+                    said = clean_text(inner.get("message"))
+                    message = f"The site refused the message{quote_suffix(said)}"
+                    code = clean_text(inner.get("code"), 100)
+                    raise self._make_error(NonceRefused, message, said, code)
                 raise self._failed(inner)
-            if data.get("error") or gate(data):
+            if data.get("error") or is_gate(data):
                 raise self._failed(data)
-        if blocked := self._challenge(body):
+        if blocked := self._gate_error(body):
             raise blocked
         said = excerpt(body)
+        text = body.strip()
         if text in (b"0", b"-1"):
             message = (
                 "WordPress does not know what was asked for (it answered "
                 f"{text.decode()!r}): the chat plugin is not active, or of another generation."
             )
         else:
-            message = f"The site answered no event stream.{told(said)}"
-        raise self._error(UnexpectedFormatError, message, said)
+            message = f"The site answered no event stream.{site_said(said)}"
+        raise self._make_error(UnexpectedFormatError, message, said)
+
+
+def _is_known(data: dict[Any, Any]) -> bool:
+    return "success" in data or bool(data.get("error")) or is_gate(data)

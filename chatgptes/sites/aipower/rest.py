@@ -12,50 +12,32 @@ from ...errors import (
     ChallengeError,
     ChatGptEsError,
     InvalidConfigError,
+    RefusedError,
     UnexpectedFormatError,
     UnexpectedStatusError,
     UpstreamError,
 )
 from ...values.http import Headers, Limits, Request
-from ..addresses import api_root, checked
-from ..challenge import gate, gated
-from ..decoder import BodyDecoder, usage_of
-from ..dialect import Bot, Decoder, DialectName, Endpoint, Page, Turn
-from ..errors import failure, status_fault
-from ..forms import check_images, check_search
-from ..text import excerpt, read_json, sound, text_of, told, words
+from ..addresses import require_same_site
+from ..challenge import gate_error, is_gate
+from ..decoder import BodyDecoder, usage_from
+from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question
+from ..errors import error_for_status, make_error
+from ..forms import check_images, check_web_search
+from ..text import (
+    clean_text,
+    excerpt,
+    parse_json,
+    site_said,
+    string_or_empty,
+    without_surrogates,
+)  # fmt: skip
 
-__all__ = ["Rest", "api_root", "endpoint"]
-
-
-def endpoint(site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
-    """Where the bot `bot_id` of a site is spoken to with its owner's key.
-
-    Args:
-        site_url: an address of the site, for which the key was given.
-        root: the REST API's root, as `api_root` finds it; absolute or relative to `site_url`.
-        bot_id: the bot's id on the site.
-        api_key: the owner's key.
-
-    Raises:
-        InvalidConfigError: the key can't stand in a header, or there is no bot id.
-        UnexpectedFormatError: the root is not on the site's host; the key is not sent there.
-    """
-    if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
-        raise InvalidConfigError("api_key must be the key as the site shows it: one line of ASCII.")
-    if not bot_id.strip():
-        raise InvalidConfigError("bot= must be the bot's id on the site.")
-    url = _join(checked(site_url, root), f"aipkit/v1/chat/{quote(bot_id, safe='')}/message")
-    return Endpoint(
-        bot=Bot(id=bot_id, name="", dialect="rest", kind="rest", page=site_url),
-        url=url,
-        page_url=site_url,
-        headers={"Authorization": f"Bearer {api_key.strip()}"},
-    )
+__all__ = ["Rest"]
 
 
 def _join(root: str, route: str) -> str:
-    """The address of `route`, whether the root is a path or a `rest_route` parameter."""
+    """Return the address of `route`, whether the root is a path or a `rest_route` parameter."""
     parts = urlsplit(root)
     query = parse_qsl(parts.query, keep_blank_values=True)
     path = parts.path
@@ -70,28 +52,46 @@ def _join(root: str, route: str) -> str:
 
 
 class Rest:
-    """See the module; an implementation of `Dialect`."""
+    """The owner's REST API; a `KeyDialect`."""
 
-    name: DialectName = "rest"
+    name = "rest"
     remembers = False
+    namespace = "aipkit/v1"
+    traces: tuple[bytes, ...] = ()
 
-    def find(self, page: Page) -> list[Endpoint]:
-        """Nothing: no page shows a bot of this dialect; see `endpoint`."""
+    def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
+        """See `KeyDialect.endpoint`."""
+        if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
+            raise InvalidConfigError(
+                "api_key must be the key as the site shows it: one line of ASCII."
+            )
+        if not bot_id.strip():
+            raise InvalidConfigError("bot= must be the bot's id on the site.")
+        route = f"{self.namespace}/chat/{quote(bot_id, safe='')}/message"
+        return Endpoint(
+            bot=Bot(id=bot_id, name="", dialect="rest", kind="rest", page=site_url),
+            url=_join(require_same_site(site_url, root), route),
+            page_url=site_url,
+            headers={"Authorization": f"Bearer {api_key.strip()}"},
+        )
+
+    def find(self, page: BufferedResponse) -> list[FoundBot]:
+        """Return nothing: no page shows a bot of this dialect."""
         return []
 
-    def say(self, turn: Turn) -> Generator[Request, Page, None]:
-        """The one request of a turn."""
-        check_search(turn)
-        check_images(turn, 0, ())
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the one request of a turn."""
+        check_web_search(question)
+        check_images(question, 0, ())
         messages = [
-            {"role": "user" if role == "user" else "assistant", "content": sound(text)}
-            for role, text in (*turn.history, ("user", turn.prompt))
+            {"role": "user" if role == "user" else "assistant", "content": without_surrogates(text)}
+            for role, text in (*question.history, ("user", question.prompt))
         ]
         yield Request(
             "POST",
-            turn.endpoint.url,
+            question.endpoint.url,
             headers={
-                **turn.endpoint.headers,
+                **question.endpoint.headers,
                 "Accept": "application/json",
                 "Content-Type": "application/json; charset=utf-8",
             },
@@ -101,36 +101,43 @@ class Rest:
             final=True,
         )
 
-    def hear(self, turn: Turn, url: str, status: int, headers: Headers, limits: Limits) -> Decoder:
-        """A decoder for the answer."""
+    def decoder(
+        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
+    ) -> Decoder:
+        """Return a decoder for the answer."""
         return _RestDecoder(url, status, headers, limits)
 
-    def fault(self, page: Page) -> ChatGptEsError:
-        """The error that a response with a status other than 2xx stands for."""
-        data = read_json(page.body)
-        if isinstance(data, dict) and (known := _coded(data, page.url, page.status)):
+    def error_for(self, response: BufferedResponse) -> ChatGptEsError:
+        """Return the error for a response with a status other than 2xx."""
+        url, status = response.url, response.status
+        data = parse_json(response.body, _is_known)
+        if isinstance(data, dict) and (known := _error_in(data, url, status)):
             return known
-        error = status_fault(page)
-        if isinstance(error, ChallengeError):
+        error = error_for_status(response)
+        if isinstance(error, (ChallengeError, RefusedError)):
             return error
-        if page.status in (401, 403):
-            return _not_allowed(page.url, page.status, excerpt(page.body))
+        if status in (401, 403):
+            return _key_error(url, status, excerpt(response.body))
         return error
 
-    def refresh(self, endpoint: Endpoint) -> Request | None:
-        """None: there is no nonce."""
+    def nonce_request(self, endpoint: Endpoint) -> Request | None:
+        """Return None: there is no nonce."""
         return None
 
-    def refreshed(self, page: Page) -> str | None:
-        """None: there is no nonce."""
+    def nonce_from(self, response: BufferedResponse) -> str | None:
+        """Return None: there is no nonce."""
         return None
 
 
-def _not_allowed(url: str, status: int, said: str, code: str | None = None) -> AuthenticationError:
-    return failure(
+def _is_known(data: dict[Any, Any]) -> bool:
+    return "reply" in data or ("code" in data and "message" in data) or is_gate(data)
+
+
+def _key_error(url: str, status: int, said: str, code: str | None = None) -> AuthenticationError:
+    return make_error(
         AuthenticationError,
-        f"The site does not take the key (status {status}).{told(said)} Check api_key=, and that "
-        "the plugin's REST access is switched on.",
+        f"The site does not take the key (status {status}).{site_said(said)} Check api_key=, and "
+        "that the plugin's REST access is switched on.",
         url,
         status,
         said,
@@ -138,66 +145,70 @@ def _not_allowed(url: str, status: int, said: str, code: str | None = None) -> A
     )
 
 
-def _coded(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None:
-    """The error for WordPress's `{"code", "message", "data": {"status"}}`, or None.
+def _error_in(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None:
+    """Return the error for WordPress's `{"code", "message", "data": {"status"}}`, or None.
 
     Only `message` is quoted: `data` can hold stack traces of the site's server.
     """
-    if gate(data):
-        return gated(data, url, status)
-    code, said = words(data.get("code"), 100), words(data.get("message"))
+    if is_gate(data):
+        return gate_error(data, url, status)
+    code, said = clean_text(data.get("code"), 100), clean_text(data.get("message"))
     if not code:
         return None
-    if code == "api_error":
-        message = f"The site's model failed.{told(said)}"
-        return failure(UpstreamError, message, url, status, said, code)
+    if code.endswith("_ts_required"):
+        return gate_error(data, url, status)
+    if code in ("api_error", "http_request_failed"):
+        message = f"The site's model failed.{site_said(said)}"
+        return make_error(UpstreamError, message, url, status, said, code)
     if status in (401, 403):
-        return _not_allowed(url, status, said, code)
+        return _key_error(url, status, said, code)
     if code == "rest_no_route":
         message = (
             f"The site has no such REST route (status {status}): its plugin is older than 2.3, or "
             "its REST API is switched off."
         )
-        return failure(UnexpectedStatusError, message, url, status, said, code)
+        return make_error(UnexpectedStatusError, message, url, status, said, code)
     if status == 429:
         return None
     if status >= 500:
         message = (
             f"The site itself failed (status {status}), as it also does for an unknown bot id."
-            f"{told(said)}"
+            f"{site_said(said)}"
         )
-        return failure(UnexpectedStatusError, message, url, status, said, code)
-    message = f"The site refused the message (status {status}, {code}).{told(said)}"
-    return failure(UnexpectedStatusError, message, url, status, said, code)
+        return make_error(UnexpectedStatusError, message, url, status, said, code)
+    message = f"The site refused the message (status {status}, {code}).{site_said(said)}"
+    return make_error(UnexpectedStatusError, message, url, status, said, code)
 
 
 class _RestDecoder(BodyDecoder):
-    """The answer of one turn.  See `Decoder`."""
+    """The answer of one question.  See `Decoder`."""
 
     def _event(self, name: str, value: str) -> str:
         return ""
 
     def _ended(self) -> str:
-        raise self._error(UnexpectedFormatError, "The site's REST API answered an event stream.")
+        raise self._make_error(
+            UnexpectedFormatError, "The site's REST API answered an event stream."
+        )
 
     def _whole(self, body: bytes) -> str:
-        data = read_json(body)
+        data = parse_json(body, _is_known)
         if not isinstance(data, dict):
-            if blocked := self._challenge(body):
+            if blocked := self._gate_error(body):
                 raise blocked
             said = excerpt(body)
-            message = f"The site's REST API did not answer a JSON object.{told(said)}"
-            raise self._error(UnexpectedFormatError, message, said)
+            message = f"The site's REST API did not answer a JSON object.{site_said(said)}"
+            raise self._make_error(UnexpectedFormatError, message, said)
         if isinstance(data.get("reply"), str):
-            if not text_of(data["reply"]).strip():
-                raise self._empty()
-            self.heard.model = words(data.get("model"), 200) or None
-            self.heard.usage = usage_of(data.get("usage"))
-            return text_of(data["reply"])
-        if error := _coded(data, self._url, self._status):
+            if not string_or_empty(data["reply"]).strip():
+                raise self._empty_error()
+            self.details.model = clean_text(data.get("model"), 200) or None
+            self.details.usage = usage_from(data.get("usage"))
+            return string_or_empty(data["reply"])
+        if error := _error_in(data, self._url, self._status):
             raise error
-        names = ", ".join(sorted(words(str(key), 30) for key in data)[:10])
-        raise self._error(
+        names = ", ".join(sorted(clean_text(str(key), 30) for key in data)[:10])
+        raise self._make_error(
             UnexpectedFormatError,
             f"The site's REST API answered an object without a reply (keys: {names}).",
         )

@@ -12,17 +12,17 @@ import uuid
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 
-from ...errors import ChallengeError, ChatGptEsError, InvalidMessageError
+from ...errors import ChallengeError, ChatGptEsError, InvalidMessageError, RefusedError
 from ...values.http import Headers, Limits, Request
 from ...values.urls import may_send
-from ..addresses import ajax_url, join
-from ..challenge import gate, gated
-from ..dialect import Bot, Decoder, DialectName, Endpoint, Kind, NonceRefused, Page, Turn
-from ..errors import failure, status_fault, unknown_action
-from ..forms import check_images, check_search, encoded
+from ..addresses import ajax_urls, deferred_scripts, join_url
+from ..challenge import gate_error, is_gate
+from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, NonceRefused, Question
+from ..errors import error_for_status, make_error, unknown_action_error
+from ..forms import check_images, check_web_search, encode_form
 from ..html import attributes, tags, utf8
-from ..text import excerpt, read_json, sound, told, words
-from .wpaicg_decoder import WpaicgDecoder, refusal
+from ..text import clean_text, excerpt, parse_json, site_said, without_surrogates
+from .wpaicg_decoder import WpaicgDecoder, is_known, refusal
 
 __all__ = ["Wpaicg", "history_text"]
 
@@ -39,7 +39,7 @@ _NOTHING = "..."  # Stands for a text of which nothing is left; an empty one wou
 
 
 def history_text(history: Iterable[tuple[str, str]]) -> str:
-    """The field `wpaicg_chat_history` for (role, text) pairs, so that it survives the site.
+    """Return the field `wpaicg_chat_history` for (role, text) pairs, so that it survives the site.
 
     The site removes every backslash before it decodes the JSON, and cleans each text afterwards
     (measured on 1.8.79 and 1.9.18): a `"` would lose the whole history, a `<` too, white space
@@ -48,7 +48,7 @@ def history_text(history: Iterable[tuple[str, str]]) -> str:
     """
     items = []
     for role, text in history:
-        text = _PERCENT.sub("% ", sound(text).translate(_REPLACED))
+        text = _PERCENT.sub("% ", without_surrogates(text).translate(_REPLACED))
         text = " ".join(text.split()) or _NOTHING
         # Exactly "Human: " makes a user turn; anything else the assistant's.
         who = "Human" if role == "user" else "AI"
@@ -57,13 +57,18 @@ def history_text(history: Iterable[tuple[str, str]]) -> str:
 
 
 class Wpaicg:
-    """See the module; an implementation of `Dialect`."""
+    """The classic way; a `Dialect`."""
 
-    name: DialectName = "wpaicg"
+    name = "wpaicg"
     remembers = False
+    traces: tuple[bytes, ...] = (
+        b"wpaicg",
+        b"gpt3-ai-content-generator",
+        b"gpt-ai-content-generator",
+    )
 
-    def find(self, page: Page) -> list[Endpoint]:
-        """The bots that a page shows, in the page's order.
+    def find(self, page: BufferedResponse) -> list[FoundBot]:
+        """Return the bots that a page shows, in the page's order.
 
         An element without a nonce of its own gets the page's `search_nonce`, which is the same
         one; without either it is no bot: nothing is made up.
@@ -72,15 +77,12 @@ class Wpaicg:
             UnexpectedFormatError: there are bots, and the page's address for them is one that
                 may not be used.  It is one address for all bots of a page.
         """
-        return [endpoint for _, endpoint in self.located(page)]
-
-    def located(self, page: Page) -> list[tuple[int, Endpoint]]:
-        """As `find`, each with its place in the page (bytes)."""
         body, encoding = utf8(page.headers, page.body)
         page = replace(page, body=body)
-        found: list[tuple[int, Endpoint]] = []
+        found: list[FoundBot] = []
         # Each is looked for once at most, whatever is found: a page may hold thousands of tags.
-        url, search_nonce = "", None
+        urls: tuple[str, ...] = ()
+        search_nonce = None
         for tag in tags(body, _CLASSES):
             read = attributes(tag, encoding)
             nonce = read.get("data-nonce", "").strip()
@@ -90,17 +92,18 @@ class Wpaicg:
                 nonce = search_nonce
             if not nonce:
                 continue
-            url = url or ajax_url(page)
-            found.append((tag.start, _endpoint(page, read, url, nonce)))
+            page_url = _page_url(page, read)
+            urls = urls or ajax_urls(page, page_url)
+            found.append(FoundBot(tag.start, _endpoint(page, read, urls, nonce, page_url)))
         return found
 
-    def say(self, turn: Turn) -> Generator[Request, Page, None]:
-        """The one request of a turn: the fields of the plugin's own script, in its order."""
-        check_search(turn)
-        check_images(turn, 1, _IMAGES)
-        if turn.images and not turn.prompt.strip():
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the one request of a turn: the fields of the plugin's own script, in its order."""
+        check_web_search(question)
+        check_images(question, 1, _IMAGES)
+        if question.images and not question.prompt.strip():
             raise InvalidMessageError("This site takes no image without a word with it.")
-        endpoint, bot = turn.endpoint, turn.endpoint.bot
+        endpoint, bot = question.endpoint, question.endpoint.bot
         widget = bot.kind == "widget"
         if bot.id in ("", "0"):
             identity = "widget" if widget else "shortcode"
@@ -111,16 +114,16 @@ class Wpaicg:
             "post_id": endpoint.post_id,
             "url": endpoint.page_url,
             "action": "wpaicg_chatbox_message" if widget else "wpaicg_chat_shortcode_message",
-            "message": sound(turn.prompt),
+            "message": without_surrogates(question.prompt),
             "bot_id": bot.id,
             "chatbot_identity": identity,
-            "wpaicg_chat_history": history_text(turn.history),
-            "wpaicg_chat_client_id": re.sub(r"[^A-Za-z0-9]", "", turn.visitor)[:10],
+            "wpaicg_chat_history": history_text(question.history),
+            "wpaicg_chat_client_id": re.sub(r"[^A-Za-z0-9]", "", question.visitor)[:10],
             # The script's own is a random number of five digits, sent where the bot streams; a
             # bot that does not stream passes it over.
             "chat_id": str(10_000 + uuid.uuid4().int % 90_000),
         }
-        kind, body = encoded(fields, ("image", turn.images[0]) if turn.images else None)
+        kind, body = encode_form(fields, ("image", question.images[0]) if question.images else None)
         yield Request(
             "POST",
             endpoint.url,
@@ -131,62 +134,81 @@ class Wpaicg:
             final=True,
         )
 
-    def hear(self, turn: Turn, url: str, status: int, headers: Headers, limits: Limits) -> Decoder:
-        """A decoder for the answer."""
-        return WpaicgDecoder(url, status, headers, limits, images=bool(turn.images))
+    def decoder(
+        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
+    ) -> Decoder:
+        """Return a decoder for the answer."""
+        return WpaicgDecoder(url, status, headers, limits, images=bool(question.images))
 
-    def fault(self, page: Page) -> ChatGptEsError:
-        """The error that a response with a status other than 2xx stands for.
+    def error_for(self, response: BufferedResponse) -> ChatGptEsError:
+        """Return the error for a response with a status other than 2xx.
 
         403 is how the site refuses a nonce (1.8.79 answers 200).
         """
-        error = status_fault(page)
-        if page.status not in (400, 403) and page.status < 500:
+        url, status = response.url, response.status
+        error = error_for_status(response)
+        if status not in (400, 403) and status < 500:
             return error
-        if isinstance(error, ChallengeError):
+        if isinstance(error, (ChallengeError, RefusedError)):
             return error
-        if page.status == 400 and (unknown := unknown_action(page)):
+        if status == 400 and (unknown := unknown_action_error(response)):
             return unknown
-        data = read_json(page.body)
+        data = parse_json(response.body, is_known)
         if isinstance(data, dict):
-            if gate(data):
-                return gated(data, page.url, page.status)
-            if known := refusal(data, page.url, page.status):
+            if is_gate(data):
+                return gate_error(data, url, status)
+            if known := refusal(data, url, status):
                 return known
-        if page.status == 403:
-            said = words(data.get("msg")) if isinstance(data, dict) else excerpt(page.body)
-            return failure(
+        if status == 403:
+            said = clean_text(data.get("msg")) if isinstance(data, dict) else excerpt(response.body)
+            return make_error(
                 NonceRefused,
                 "The site refused the request (status 403), as it does when the page's nonce is "
-                f"too old.{told(said)}",
-                page.url,
-                page.status,
+                f"too old.{site_said(said)}",
+                url,
+                status,
                 said,
-                words(data.get("code"), 100) if isinstance(data, dict) else None,
+                clean_text(data.get("code"), 100) if isinstance(data, dict) else None,
             )
         return error
 
-    def refresh(self, endpoint: Endpoint) -> Request | None:
-        """None: only the page has a nonce."""
+    def nonce_request(self, endpoint: Endpoint) -> Request | None:
+        """Return None: only the page has a nonce."""
         return None
 
-    def refreshed(self, page: Page) -> str | None:
-        """None: there is no such request."""
+    def nonce_from(self, response: BufferedResponse) -> str | None:
+        """Return None: there is no such request."""
         return None
 
 
 def _search_nonce(body: bytes) -> str:
-    at = body.find(b"wpaicgParams")
-    match = _SEARCH_NONCE.search(body, at, at + _REACH) if at >= 0 else None
-    return match[1].decode("ascii") if match else ""
+    for text in (body, deferred_scripts(body)):
+        at = text.find(b"wpaicgParams")
+        match = _SEARCH_NONCE.search(text, at, at + _REACH) if at >= 0 else None
+        if match:
+            return match[1].decode("ascii")
+    return ""
 
 
-def _endpoint(page: Page, read: dict[str, str], url: str, nonce: str) -> Endpoint:
+def _page_url(page: BufferedResponse, read: dict[str, str]) -> str:
+    """The page's address as the element gives it, or "" where it is not one of the site's."""
+    named = read.get("data-url", "").strip()
+    if named and join_url(named, "") == named and may_send(page.url, named):
+        return named
+    return ""
+
+
+def _endpoint(
+    page: BufferedResponse,
+    read: dict[str, str],
+    urls: tuple[str, ...],
+    nonce: str,
+    page_url: str,
+) -> Endpoint:
     classes = read.get("class", "").split()
-    kind: Kind = "shortcode" if "wpaicg-chat-shortcode" in classes else "widget"
-    written = read.get("data-type", "").strip()
-    if written in ("shortcode", "widget"):
-        kind = "shortcode" if written == "shortcode" else "widget"
+    kind = read.get("data-type", "").strip()
+    if kind not in ("shortcode", "widget"):
+        kind = "shortcode" if "wpaicg-chat-shortcode" in classes else "widget"
     bot = Bot(
         id=read.get("data-bot-id", "").strip() or "0",
         name="",  # The page does not say it.
@@ -195,13 +217,11 @@ def _endpoint(page: Page, read: dict[str, str], url: str, nonce: str) -> Endpoin
         page=page.url,
         images=None,  # Nor this: it depends on the model that the owner chose.
     )
-    named = read.get("data-url", "").strip()
-    if not named or join(named, "") != named or not may_send(page.url, named):
-        named = page.url
     return Endpoint(
         bot=bot,
-        url=url,
+        url=urls[0],
         nonce=nonce,
         post_id=read.get("data-post-id", ""),
-        page_url=named,
+        page_url=page_url or page.url,
+        further_urls=urls[1:],
     )

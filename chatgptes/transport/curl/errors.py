@@ -8,7 +8,8 @@ from ...errors import ChatGptEsError
 from ...values.deadline import Deadline
 from ...values.proxy import Proxy
 from .. import errors as _faults
-from .engine import Engine, Exchange
+from .exchange import Exchange
+from .handle import Handle
 
 __all__ = ["fault"]
 
@@ -29,7 +30,7 @@ def fault(
     url: str,
     deadline: Deadline,
     proxy: Proxy | None,
-    engine: Engine,
+    handle: Handle,
     exchange: Exchange,
     status: int | None,
 ) -> ChatGptEsError:
@@ -40,17 +41,17 @@ def fault(
     """
     if exchange.resent:
         return _faults.not_resent(url)
-    text = engine.error_text()
+    text = handle.error_text()
     if exchange.too_large or "response headers" in text or (code == _TOO_LARGE and status is None):
         return _faults.headers_too_large(url, exchange.max_headers)
     if code == _TOO_LARGE:
         return _faults.unpacks_to_much(url, status)
     try:
-        if not engine.sent(exchange):
+        if not handle.sent():
             if code == _TIMED_OUT:
                 return _faults.connect_timeout(url, deadline, proxy)
             deadline.check()
-            return _connect_fault(code, url, proxy, engine, text)
+            return _connect_fault(code, url, proxy, handle, text)
         if code == _TIMED_OUT:
             return _faults.read_timeout(url, deadline, status)
         deadline.check()
@@ -65,9 +66,9 @@ def fault(
 
 
 def _connect_fault(
-    code: int, url: str, proxy: Proxy | None, engine: Engine, text: str
+    code: int, url: str, proxy: Proxy | None, handle: Handle, text: str
 ) -> ChatGptEsError:
-    errno, connect_status, socks = engine.connect_info()
+    errno, connect_status, socks = handle.connect_info()
     if proxy is not None and code != _NAME:
         if connect_status >= 300:
             return _faults.proxy_failed(url, proxy, status=connect_status)

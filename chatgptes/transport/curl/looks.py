@@ -6,7 +6,9 @@ only where the browser in question sends them; all else, and their order, stays 
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from ...values.http import Request
@@ -19,7 +21,7 @@ _PRIORITY = {"chrome": (124, "u=1, i"), "firefox": (128, "u=4"), "safari": (18, 
 _FETCH_METADATA = {"chrome": 76, "edge": 79, "firefox": 90, "safari": 17, "tor": 102}
 
 
-def look(request: Request, target: str) -> dict[str, str]:
+def look(request: Request, target: str) -> Mapping[str, str]:
     """Headers (names in lower case) to put over those of `target`; "" takes one away.
 
     Args:
@@ -28,20 +30,24 @@ def look(request: Request, target: str) -> dict[str, str]:
     """
     if request.mode == "navigate":
         return {}
+    return _look_of_fetch(request.method, origin(request.url), request.referrer, target)
+
+
+@functools.lru_cache(maxsize=64)  # The messages of a conversation all look the same.
+def _look_of_fetch(method: str, here: str, referrer: str | None, target: str) -> Mapping[str, str]:
     headers = {"accept": "*/*", "upgrade-insecure-requests": "", "sec-fetch-user": ""}
     family, version = _browser(target)
-    here = origin(request.url)
-    page = here if request.referrer is None else origin(request.referrer)
+    page = here if referrer is None else origin(referrer)
     if family in _FETCH_METADATA and version >= _FETCH_METADATA[family]:
         headers["sec-fetch-site"] = _site(here, page)
         headers["sec-fetch-mode"] = "cors"
         headers["sec-fetch-dest"] = "empty"
     if family in _PRIORITY and version >= _PRIORITY[family][0]:
         headers["priority"] = _PRIORITY[family][1]
-    if request.referrer is not None and here == page:
-        if request.method == "POST":
+    if referrer is not None and here == page:
+        if method == "POST":
             headers["origin"] = page
-        headers["referer"] = _bare(request.referrer)
+        headers["referer"] = _bare(referrer)
     return headers
 
 

@@ -1,0 +1,372 @@
+"""libcurl's handles, as the engine and the hub use them.
+
+All that this project takes from curl_cffi is in this file, its semi-private names included
+(tests/transport/test_contract.py says loudly when one of them has moved).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from curl_cffi import Curl, CurlError, CurlInfo, CurlOpt, ffi, lib
+from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
+
+from .exchange import Exchange
+
+__all__ = [
+    "REFUSED", "CurlError", "Handle", "Multi", "free", "is_target", "known_targets", "option",
+    "resolve_target",
+]  # fmt: skip
+
+REFUSED = 42
+"""CURLE_ABORTED_BY_CALLBACK: libcurl's result where `Exchange.before_request` said stop."""
+
+_CONT = 0  # CURLPAUSE_CONT
+_MAXCONNECTS = 6  # CURLMOPT_MAXCONNECTS
+_LONGEST_WAIT_MS = 60_000
+# Where libcurl looks names up in threads (curl_cffi 0.16), freeing a handle waits for one.
+_THREADED_LOOKUPS = b"c-ares" not in ffi.string(lib.curl_version())
+
+
+def resolve_target(name: str) -> str:
+    """The target that an alias such as "chrome" stands for in this version of curl_cffi."""
+    return str(REAL_TARGET_MAP.get(name, name))
+
+
+def known_targets() -> list[str]:
+    """Names of a few targets, aliases first."""
+    return [*REAL_TARGET_MAP, *(item.value for item in BrowserType)]
+
+
+@functools.lru_cache(maxsize=64)
+def is_target(name: str) -> bool:
+    """Whether libcurl can look like `name`, a target without aliases."""
+    easy = Handle()
+    try:
+        return easy.impersonate(name) == 0
+    finally:
+        easy.close()
+
+
+def option(name: str, value: int | str | bytes | None) -> tuple[int, Any]:
+    """An option for `Handle.put`, converted once: that makes setting it six times as fast."""
+    number = int(getattr(CurlOpt, name))
+    if isinstance(value, int):
+        return number, ffi.new("int64_t *" if number >= 30000 else "long *", value)
+    return number, ffi.NULL if value is None else os.fsencode(value)
+
+
+def _make_before_request() -> Any:
+    def before_request(data: Any, *_: Any) -> int:
+        exchange: Exchange = ffi.from_handle(data)
+        return exchange.before_request()
+
+    def keep_fault(kind: Any, value: Any, trace: Any) -> None:
+        # Ctrl-C can land inside the callback.
+        if trace is not None and (pointer := trace.tb_frame.f_locals.get("data")):
+            ffi.from_handle(pointer).fault = value
+
+    try:
+        # One for the life of the process: the functions that cffi makes are never freed in use.
+        return ffi.callback(
+            "int(void *, char *, char *, int, int)", before_request, error=1, onerror=keep_fault
+        )
+    except (MemoryError, NotImplementedError, OSError):
+        return None  # A system that lets no program make functions as it runs.
+
+
+_before_request = _make_before_request()
+_LISTS = ("_headers", "_http3_headers", "_ws_headers", "_proxy_headers")
+_URL, _BODY, _BODY_SIZE, _LINES, _CONNECT_LIMIT, _PREREQ, _PREREQ_DATA, _FRESH, _FORBID = (
+    int(item)
+    for item in (
+        CurlOpt.URL, CurlOpt.POSTFIELDS, CurlOpt.POSTFIELDSIZE_LARGE, CurlOpt.HTTPHEADER,
+        CurlOpt.CONNECTTIMEOUT_MS, CurlOpt.PREREQFUNCTION, CurlOpt.PREREQDATA,
+        CurlOpt.FRESH_CONNECT, CurlOpt.FORBID_REUSE,
+    )
+)  # fmt: skip
+_ON, _OFF = ffi.new("long *", 1), ffi.new("long *", 0)
+
+
+class Handle(Curl):
+    """An easy handle that leaves a parent process's connections alone."""
+
+    _WS_RECV_BUFFER_SIZE = 1  # Below 0.17 every handle allots 128 KiB for websockets.
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._exchange_handle: Any = None
+        self._exchange: Exchange | None = None
+        self._long = ffi.new("long *")
+        self._int64 = ffi.new("int64_t *")
+        super().__init__()
+
+    @property
+    def address(self) -> Any:
+        """libcurl's own pointer."""
+        return self._curl
+
+    def configure(self, target: str | None, options: Iterable[tuple[int, Any]]) -> None:
+        """Forget all options, look like `target`, and set `options` (see `option`).
+
+        Raises:
+            CurlError: libcurl refuses one.
+        """
+        self.reset()
+        if target is not None and self.impersonate(target) != 0:
+            raise CurlError(f"unknown target {target}")
+        for number, value in options:
+            self.put(number, value)
+        if _before_request is not None:
+            self.put(_PREREQ, _before_request)
+
+    def put(self, number: int, value: Any) -> None:
+        """Set an option to what libcurl's own function takes.
+
+        Raises:
+            CurlError: libcurl refuses it.
+        """
+        code = lib._curl_easy_setopt(self._curl, number, value)
+        if code != 0:
+            raise CurlError(f"curl refuses option {number}", code)
+
+    def describe(
+        self, url: bytes, lines: Iterable[bytes], body: bytes | None, connect_limit: float | None
+    ) -> None:
+        """Set what differs from request to request.
+
+        Raises:
+            CurlError: libcurl refuses something.
+        """
+        self.put(_URL, url)
+        headers = ffi.NULL
+        for line in lines:
+            headers = lib.curl_slist_append(headers, line)
+        old, self._headers = self._headers, headers
+        self.put(_LINES, headers)
+        if old != ffi.NULL:
+            lib.curl_slist_free_all(old)
+        if body is not None:
+            self._body_handle = body  # libcurl makes no copy.
+            self._int64[0] = len(body)
+            self.put(_BODY_SIZE, self._int64)
+            self.put(_BODY, ffi.from_buffer(body))
+        # Our own limit comes first; this one lets libcurl share the time among addresses.
+        limit = 2**31 - 1 if connect_limit is None else int(connect_limit * 1000) + 50
+        self._long[0] = min(limit, 2**31 - 1)
+        self.put(_CONNECT_LIMIT, self._long)
+
+    def report_to(self, exchange: Exchange) -> None:
+        """Let the next transfer's callbacks be those of `exchange`."""
+        self._exchange = exchange
+        self.setopt(CurlOpt.WRITEFUNCTION, exchange.write)
+        self.setopt(CurlOpt.HEADERFUNCTION, exchange.header)
+        if _before_request is not None:
+            self._exchange_handle = ffi.new_handle(exchange)
+            self.put(_PREREQ_DATA, self._exchange_handle)
+        elif not exchange.repeatable:
+            self.put(_FRESH, _ON)  # Only a kept connection makes libcurl repeat.
+
+    def begin_anew(self, *, fresh: bool) -> None:
+        """Prepare for another start after `Exchange.stale`; `fresh`: with a new connection."""
+        assert self._exchange is not None
+        self._exchange.stale = False
+        self.put(_FORBID, _OFF)
+        if fresh:
+            self.put(_FRESH, _ON)
+
+    def connection_ended(self) -> bool:
+        """Whether the connection in use was kept from an earlier request and has ended since.
+
+        To be asked before the request is written on it.  If so, it will not be kept any longer.
+        """
+        if self.number(CurlInfo.NUM_CONNECTS):
+            return False
+        found = self.getinfo(CurlInfo.ACTIVESOCKET)
+        if not isinstance(found, int) or not 0 <= found < 2**31:
+            return False  # 0.16.0 gives "none" unsigned.
+        try:
+            ended = _has_ended(found)
+        except (OSError, ValueError):
+            ended = True
+        if ended:
+            self.put(_FORBID, _ON)
+        return ended
+
+    def number(self, info: int) -> int:
+        """What libcurl knows of the transfer, as a number."""
+        wide = info & 0xF00000 == 0x600000
+        value = self._int64 if wide else self._long
+        if self._curl is None or lib.curl_easy_getinfo(self._curl, info, value) != 0:
+            return 0
+        return int(value[0])
+
+    def sent(self) -> bool:
+        """Whether any of the request may have gone out."""
+        exchange = self._exchange
+        if exchange is None or _before_request is not None:
+            return exchange is not None and exchange.requests > 0
+        return exchange.heard > 0 or self.number(CurlInfo.REQUEST_SIZE) > 0
+
+    def progress(self) -> tuple[int, int]:
+        """Bytes of bodies that went out and came in so far, on the wire."""
+        return self.number(CurlInfo.SIZE_UPLOAD_T), self.number(CurlInfo.SIZE_DOWNLOAD_T)
+
+    def looking_up(self) -> bool:
+        """Whether a thread of libcurl may be looking up the name."""
+        return (
+            _THREADED_LOOKUPS and not self.sent() and self.number(CurlInfo.NAMELOOKUP_TIME_T) <= 0
+        )
+
+    def connect_info(self) -> tuple[int, int, int]:
+        """What is known of a connect that failed; 0 for what is not.
+
+        The system's error number, a proxy's answer to CONNECT, and curl's `CURLproxycode`.
+        """
+        number = self.number
+        return (
+            number(CurlInfo.OS_ERRNO),
+            number(CurlInfo.HTTP_CONNECTCODE),
+            number(CurlInfo.PROXY_ERROR),
+        )
+
+    def error_text(self) -> str:
+        """libcurl's own words on what went wrong."""
+        return str(ffi.string(self._error_buffer).decode(errors="replace")).strip()
+
+    def fault(self) -> BaseException | None:
+        """What was raised inside a callback."""
+        found = self._get_callback_exception()
+        if found is None and self._exchange is not None:
+            found = self._exchange.fault
+        return found
+
+    def unpause(self) -> None:
+        """Let libcurl hand over what it kept when it was told to pause."""
+        lib.curl_easy_pause(self._curl, _CONT)
+
+    def release(self) -> None:
+        """Let go of the exchange and the body, after the transfer was taken away."""
+        self._write_handle = self._header_handle = self._body_handle = None
+        self._exchange_handle = self._exchange = None
+
+    def clean_handles_and_buffers(
+        self, clear_headers: bool = True, clear_resolve: bool = True
+    ) -> None:
+        # curl_cffi frees each list and forgets it afterwards: Ctrl-C in between would have it
+        # freed twice.  This way round, it leaks.
+        names = (*(_LISTS if clear_headers else ()), *(("_resolve",) if clear_resolve else ()))
+        for name in names:
+            pointer = getattr(self, name, ffi.NULL)
+            setattr(self, name, ffi.NULL)
+            if pointer != ffi.NULL:
+                lib.curl_slist_free_all(pointer)
+        super().clean_handles_and_buffers(clear_headers, clear_resolve)
+
+    def close(self) -> None:
+        if self._pid != os.getpid():
+            self._curl = None  # Leaked on purpose: closing it would talk on the parent's sockets.
+        super().close()
+
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not finalizing():  # Else even the modules used here may be gone, and soon all is freed.
+            super().__del__()
+
+
+def _has_ended(descriptor: int) -> bool:
+    """Whether the other end of a socket has hung up.
+
+    No more than that is looked at: HTTP/2 may have settings or a ping to be read, TLS a ticket.
+    """
+    if not hasattr(select, "poll"):  # Windows: there is no other sign than that it can be read.
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN | getattr(select, "POLLRDHUP", 0))
+    news = poll.poll(0)
+    return bool(news) and bool(news[0][1] & ~select.POLLIN)
+
+
+class Multi:
+    """A multi handle: the transfers that one thread drives, and the connections they keep.
+
+    Only `wake` may be called from other threads.
+    """
+
+    def __init__(self, connections: int = 0) -> None:
+        """Make one; `connections` is how many are kept (0: four for each transfer)."""
+        self._multi = lib.curl_multi_init()
+        self._pid = os.getpid()
+        self._count = ffi.new("int *")
+        # Between `wake` and `close`; reentrant, since a finalizer may cancel inside either.
+        self._lock = threading.RLock()
+        if connections:
+            lib.curl_multi_setopt(self._multi, _MAXCONNECTS, ffi.cast("void *", connections))
+
+    @property
+    def alive(self) -> bool:
+        """Not closed, and of this process."""
+        return self._multi is not None and self._pid == os.getpid()
+
+    def add(self, handle: Handle) -> None:
+        """Begin a transfer.
+
+        Raises:
+            CurlError: libcurl refuses it.
+        """
+        code = lib.curl_multi_add_handle(self._multi, handle.address)
+        if code != 0:
+            raise CurlError("curl_multi_add_handle failed", code)
+
+    def remove(self, handle: Handle) -> None:
+        """Take a transfer away, finished or not; connections that are whole are kept."""
+        lib.curl_multi_remove_handle(self._multi, handle.address)
+
+    def step(self) -> Iterator[tuple[Any, int]]:
+        """Do what can be done without waiting; the transfers that ended, with curl's codes."""
+        lib.curl_multi_perform(self._multi, self._count)
+        while (message := lib.curl_multi_info_read(self._multi, self._count)) != ffi.NULL:
+            yield message.easy_handle, int(message.data.result)
+
+    def wait(self, milliseconds: int) -> bool:
+        """Wait until there is something to do, `wake` is called, or the time has passed.
+
+        Returns True when the network had something.
+        """
+        lib.curl_multi_poll(
+            self._multi, ffi.NULL, 0, min(milliseconds, _LONGEST_WAIT_MS), self._count
+        )
+        return bool(self._count[0])
+
+    def wake(self) -> None:
+        """End a `wait`, now or when it comes.  Any thread, at any time."""
+        if self.alive:
+            with self._lock:
+                if self._multi is not None:
+                    lib.curl_multi_wakeup(self._multi)
+
+    def close(self) -> None:
+        """Free it and end its connections; every handle was removed."""
+        if self.alive:
+            with self._lock:
+                multi, self._multi = self._multi, None
+            lib.curl_multi_cleanup(multi)
+
+
+def free(handle: Handle, multi: Multi | None, *, aside: bool) -> None:
+    """Free a handle, then `multi`; `aside`: in a thread of their own, since they may wait."""
+
+    def close() -> None:
+        handle.close()
+        if multi is not None:
+            multi.close()
+
+    if aside:
+        threading.Thread(target=close, daemon=True).start()
+    else:
+        close()
