@@ -50,7 +50,7 @@ def row(results: dict[str, Measured], streams: int) -> Row:
     )
 
 
-def rows(streams: int = 0, chunks: int = 50, rounds: int = 5) -> Iterator[Row]:
+def rows(streams: int = 0, chunks: int = 50, rounds: int = 7) -> Iterator[Row]:
     """Of so many streams; of 100, 1,000 and 2,000 if 0."""
     for count in (streams,) if streams else (100, 1000, 2000):
         yield row(measured(count, chunks, rounds), count)
