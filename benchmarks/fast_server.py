@@ -2,7 +2,8 @@
 
 The sandbox is a stand-in for people and tests; this one costs as little as it can, so that what is
 measured is the client.  What a turn is answered is in its message: "json", or "stream COUNT DELAY",
-COUNT deltas that are DELAY seconds apart (0: as fast as they go, each in an HTTP chunk of its own).
+COUNT deltas that are DELAY seconds apart (0: as fast as they go, each in an HTTP chunk of its own),
+or "silence".
 
     page:          GET /chat/SIZE/     (SIZE bytes; the bot at its end; of both dialects' kinds:
                                         /aipkit/SIZE/ shows an `aipkit` bot)
@@ -25,6 +26,8 @@ from html import escape
 from pathlib import Path
 from typing import cast
 from urllib.parse import unquote_plus
+
+from measuring import raise_descriptor_limit
 
 AJAX = "/wp-admin/admin-ajax.php"
 _JSON = json.dumps({"status": "success", "msg": "", "data": "A short answer. " * 20, "log": 1})
@@ -89,6 +92,15 @@ class Server:
         self.origin = ""
         self.pages: dict[tuple[int, str], bytes] = {}
         self.messages: dict[str, str] = {}
+        self._chunks: dict[str, list[bytes]] = {}
+
+    def chunks(self, dialect: str) -> list[bytes]:
+        """A hundred chunks of an answer, and its end; the same ones are sent again and again."""
+        if dialect not in self._chunks:
+            events = [delta(number, dialect) for number in range(100)]
+            end = _chunk(END[dialect]) + b"0\r\n\r\n"
+            self._chunks[dialect] = [*map(_chunk, events), end]
+        return self._chunks[dialect]
 
     def page(self, size: int, dialect: str) -> bytes:
         if (size, dialect) not in self.pages:
@@ -121,6 +133,7 @@ class Connection(asyncio.Protocol):
         self.room = asyncio.Event()
         self.room.set()
         self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -130,6 +143,8 @@ class Connection(asyncio.Protocol):
         self.room.set()
         if self.task is not None:
             self.task.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
 
     def pause_writing(self) -> None:
         self.room.clear()
@@ -185,30 +200,40 @@ class Connection(asyncio.Protocol):
             self.transport.write(_whole(body, "application/json"))
         elif message.startswith("stream"):
             self.stream(message, "wpaicg")
+        elif message == "silence":
+            pass
         else:
             self.transport.write(_whole(_JSON.encode(), "application/json"))
 
     def stream(self, message: str, dialect: str) -> None:
         _, count, delay = message.split()[-3:]
-        self.task = asyncio.ensure_future(self.deltas(int(count), float(delay), dialect))
+        chunks = self.server.chunks(dialect)
+        self.transport.write(_STREAM + _chunk(START[dialect]))
+        if float(delay):
+            self.timed(chunks, 0, int(count), float(delay), asyncio.get_running_loop().time())
+        else:
+            self.task = asyncio.ensure_future(self.burst(chunks, int(count)))
 
-    async def deltas(self, count: int, delay: float, dialect: str) -> None:
-        write = self.transport.write
-        write(_STREAM + _chunk(START[dialect]))
-        chunks = [_chunk(delta(number, dialect)) for number in range(min(count, 100))]
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+    def timed(self, chunks: list[bytes], number: int, count: int, delay: float, due: float) -> None:
+        """Write a chunk, and see to the next: a timer costs half of what a task's sleep does."""
+        if number == count:
+            self.transport.write(chunks[-1])
+            return
+        self.transport.write(chunks[number % 100])
+        due += delay
+        self.timer = asyncio.get_running_loop().call_at(
+            due, self.timed, chunks, number + 1, count, delay, due
+        )
+
+    async def burst(self, chunks: list[bytes], count: int) -> None:
         for number in range(count):
-            write(chunks[number % 100])
-            if delay:
-                due += delay
-                await asyncio.sleep(max(0.0, due - loop.time()))
-            elif not self.room.is_set():
+            self.transport.write(chunks[number % 100])
+            if not self.room.is_set():
                 await self.room.wait()
-        write(_chunk(END[dialect]) + b"0\r\n\r\n")
+        self.transport.write(chunks[-1])
 
 
-async def serve(certificate: str) -> None:
+async def serve(host: str, certificate: str) -> None:
     server = Server()
     loop = asyncio.get_running_loop()
     context = None
@@ -216,10 +241,10 @@ async def serve(certificate: str) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
     listening = await loop.create_server(
-        lambda: Connection(server), "127.0.0.1", 0, ssl=context, backlog=1000
+        lambda: Connection(server), "127.0.0.1", 0, ssl=context, backlog=4096
     )
     port = listening.sockets[0].getsockname()[1]
-    server.origin = f"{'https' if certificate else 'http'}://localhost:{port}"
+    server.origin = f"{'https' if certificate else 'http'}://{host}:{port}"
     print(server.origin, flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
@@ -245,8 +270,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def fast_server(*, tls: bool = False) -> Iterator[Running]:
-    """One in another process, for as long as the block runs."""
+def fast_server(*, tls: bool = False, host: str = "localhost") -> Iterator[Running]:
+    """One in another process, for as long as the block runs.
+
+    Where threads are counted its `host` is "127.0.0.1": some clients look names up in threads.
+    """
     with tempfile.TemporaryDirectory() as folder:
         certificate = ca = ""
         if tls:
@@ -259,7 +287,7 @@ def fast_server(*, tls: bool = False) -> Iterator[Running]:
                 certificate
             )
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__)), certificate],
+            [sys.executable, str(Path(__file__)), host, certificate],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -280,9 +308,10 @@ def form(message: str) -> bytes:
 
 
 if __name__ == "__main__":
+    raise_descriptor_limit()
     try:
         import uvloop
 
-        uvloop.run(serve(sys.argv[1]))
+        uvloop.run(serve(*sys.argv[1:3]))
     except ImportError:
-        asyncio.run(serve(sys.argv[1]))
+        asyncio.run(serve(*sys.argv[1:3]))

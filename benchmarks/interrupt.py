@@ -23,7 +23,6 @@ from contextlib import ExitStack
 
 from chatgptes import Client
 from chatgptes.sandbox import Site
-from chatgptes.turn import sending
 
 TRANSPORTS = ("requests", "curl_cffi")
 PHASES = ("connect", "first byte", "mid-stream", "retry sleep", "slot")
@@ -85,8 +84,7 @@ def in_connect(transport: str) -> float:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
         client = Client(f"http://127.0.0.1:{port}/", transport=transport, trust_env=False)  # type: ignore[arg-type]
-        started = time.monotonic()
-        took = interrupted(lambda: client.chat("Hi"), lambda: time.monotonic() - started > 0.2)
+        took = interrupted(lambda: client.chat("Hi"), after(0.2))
     with Site(port=port), client:
         assert client.chat("Hello").text
     return took
@@ -103,18 +101,22 @@ def elsewhere(transport: str, phase: str) -> float:
         elif phase == "mid-stream":
             site.next("stall")
         elif phase == "retry sleep":
-            sending.FIRST_DELAY = sending.LONGEST_DELAY = 60.0
-            site.next("rate-limit-bare")
+            site.next("rate-limit")  # Asks for a second: long after the signal.
             waits = noticing("again in")
         else:
             next(first)  # Holds the only slot from now on.
-            queue = client.slots._queue
-            waits = lambda: queue  # noqa: E731
+            waits = after(0.1)
         took = interrupted(lambda: client.chat("Hi"), waits)
         first.close()
         site.release()
         assert client.chat("Hello").text
     return took
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """Tells if so many seconds have gone since now."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
 
 
 def noticing(words: str) -> Callable[[], bool]:

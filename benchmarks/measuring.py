@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 __all__ = [
-    "Row", "interleaved", "interleaved_async", "interleaved_fresh", "median", "milliseconds",
-    "percentile",
+    "Row", "in_turn", "interleaved", "interleaved_fresh", "median", "milliseconds", "percentile",
+    "raise_descriptor_limit",
 ]  # fmt: skip
 
 median = statistics.median
@@ -41,7 +41,7 @@ class Row:
 T = TypeVar("T")
 
 
-def _in_turn(candidates: Mapping[str, T], round_: int) -> list[tuple[str, T]]:
+def in_turn(candidates: Mapping[str, T], round_: int) -> list[tuple[str, T]]:
     """Forwards and backwards by turns: what one leaves behind must not always meet the same."""
     items = list(candidates.items())
     return items if round_ % 2 else items[::-1]
@@ -60,7 +60,7 @@ def interleaved(
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     for round_ in range(rounds + 1):
-        for name, run in _in_turn(candidates, round_):
+        for name, run in in_turn(candidates, round_):
             started = clock()
             run()
             if round_:
@@ -75,7 +75,7 @@ def interleaved_fresh(
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     for round_ in range(rounds + 1):
-        for name, (make, run) in _in_turn(candidates, round_):
+        for name, (make, run) in in_turn(candidates, round_):
             made = make()
             started = time.perf_counter()
             run(made)
@@ -83,20 +83,6 @@ def interleaved_fresh(
                 taken[name].append(time.perf_counter() - started)
             made.close()
     return {name: median(times) for name, times in taken.items()}
-
-
-async def interleaved_async(
-    candidates: Mapping[str, Callable[[], Awaitable[float]]], rounds: int
-) -> dict[str, list[float]]:
-    """What each candidate measured of itself, in each of `rounds` rounds after a first one."""
-    taken: dict[str, list[float]] = {name: [] for name in candidates}
-    gc.collect()
-    for round_ in range(rounds + 1):
-        for name, run in _in_turn(candidates, round_):
-            figure = await run()
-            if round_:
-                taken[name].append(figure)
-    return taken
 
 
 def percentile(values: list[float], part: float) -> float:
@@ -107,3 +93,13 @@ def percentile(values: list[float], part: float) -> float:
 def milliseconds(seconds: float) -> str:
     """`seconds` for people."""
     return f"{seconds * 1000:.2f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open as many files and sockets as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

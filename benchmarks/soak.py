@@ -2,8 +2,10 @@
 
     python benchmarks/soak.py [--seconds 600] [--every 30]
 
-Both transports, threads and an event loop at once, against the stand-in site in another process,
-which plays random faults all the time.  One line now and then: what was done, what went wrong on
+Both transports, blocking turns in threads and asynchronous ones on event loops at once, against the
+stand-in site in another process, which plays random faults all the time.  The clients of the event
+loops outlive them: each serves several loops, one after the other, some of which end while streams
+are open.  One line now and then: what was done, what went wrong on
 purpose, and this process's memory (resident, and the blocks that Python has in use), descriptors,
 threads and tasks.  At the end all clients are closed; the exit status is 1 if something is left
 that was not there at the start, if memory kept growing, or if anything but the library's own
@@ -39,6 +41,10 @@ LIMITS = Limits(stream=1 << 20, event=256 << 10)
 """Far below the defaults: answers that never end would otherwise take most of the time."""
 TURNS_PER_CLIENT = 200
 """After which a worker closes its client and makes a new one."""
+LOOPS_PER_CLIENT = 4
+SECONDS_PER_LOOP = 1.0
+TASKS = (1, 6)
+"""Tasks of a loop, for each of `TRANSPORTS`: over requests a turn has a thread."""
 GROWTH = 32 << 20
 """Bytes of resident memory that the second half of a run may have beyond the first: the system's
 allocator never fills all of its holes again."""
@@ -169,19 +175,43 @@ def blocking_turn(client: Client, rng: random.Random) -> None:
             timer.join()
 
 
-async def looping(
-    site: dict[str, Any], transport: str, tally: Tally, stop: threading.Event
-) -> None:
-    """A task's turns, likewise."""
-    rng = random.Random(f"{site['site']} {transport} async")
+def looping(place: dict[str, Any], tally: Tally, stop: threading.Event) -> None:
+    """A thread's event loops, one after the other; turns of several tasks on each."""
+    rng = random.Random(f"{place['site']} async")
     while not stop.is_set():
-        async with made(AsyncClient, site, transport) as client:
-            for _ in range(TURNS_PER_CLIENT):
-                if stop.is_set():
-                    break
-                with tally.counted():
-                    await async_turn(client, rng)
-                tally.tasks = len(asyncio.all_tasks())
+        clients = [made(AsyncClient, place, transport) for transport in TRANSPORTS]
+        for _ in range(LOOPS_PER_CLIENT):
+            if not stop.is_set():
+                asyncio.run(one_loop(clients, tally, stop, rng))
+        asyncio.run(close_all(clients))
+
+
+async def one_loop(
+    clients: list[AsyncClient], tally: Tally, stop: threading.Event, rng: random.Random
+) -> None:
+    """Turns for a while; what still runs then is waited for, or left to the loop's end."""
+    until = time.monotonic() + SECONDS_PER_LOOP
+
+    async def turns(client: AsyncClient) -> None:
+        while not stop.is_set() and time.monotonic() < until:
+            with tally.counted():
+                await async_turn(client, rng)
+            tally.tasks = len(asyncio.all_tasks())
+
+    tasks = [
+        asyncio.create_task(turns(client))
+        for client, tasks in zip(clients, TASKS, strict=True)
+        for _ in range(tasks)
+    ]
+    if rng.random() < 0.5:
+        await asyncio.gather(*tasks)
+    else:
+        await asyncio.sleep(SECONDS_PER_LOOP)
+
+
+async def close_all(clients: list[AsyncClient]) -> None:
+    for client in clients:
+        await client.aclose()
 
 
 async def async_turn(client: AsyncClient, rng: random.Random) -> None:
@@ -198,16 +228,6 @@ async def async_turn(client: AsyncClient, rng: random.Random) -> None:
         async with client.stream("Begin.") as stream:
             async for _ in stream:
                 pass
-
-
-def on_a_loop(places: list[dict[str, Any]], tally: Tally, stop: threading.Event) -> None:
-    async def main() -> None:
-        async with asyncio.TaskGroup() as group:
-            for place in places:
-                for transport in TRANSPORTS:
-                    group.create_task(looping(place, transport, tally, stop))
-
-    asyncio.run(main())
 
 
 @dataclass(frozen=True)
@@ -262,12 +282,13 @@ def warm(places: list[dict[str, Any]]) -> None:
         with contextlib.suppress(ChatGptEsError), made(Client, places[0], transport) as client:
             client.chat("Hello")
 
-    async def loop() -> None:
+    async def loop(transport: str) -> None:
         with contextlib.suppress(ChatGptEsError):
-            async with made(AsyncClient, places[0], "requests") as client:
+            async with made(AsyncClient, places[0], transport) as client:
                 await client.chat("Hello")
 
-    asyncio.run(loop())
+    for transport in TRANSPORTS:
+        asyncio.run(loop(transport))
 
 
 def run(seconds: float, every: float) -> int:
@@ -283,7 +304,7 @@ def run(seconds: float, every: float) -> int:
             for place in places
             for transport in TRANSPORTS
         ]
-        workers.append(threading.Thread(target=on_a_loop, args=(places, tally, stop)))
+        workers += [threading.Thread(target=looping, args=(place, tally, stop)) for place in places]
         started = time.monotonic()
         for worker in workers:
             worker.start()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bursts
+import calls
 import cancels
 import decoding
 import footprint
@@ -26,9 +27,10 @@ import turns
 from measuring import Row
 
 PARTS: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
-    ("whole turns", turns.rows),
-    ("bursts", bursts.rows),
     ("many streams", many_streams.rows),
+    ("bursts", bursts.rows),
+    ("whole turns", turns.rows),
+    ("calls", calls.rows),
     ("cancels", cancels.rows),
     ("import and memory", footprint.rows),
     ("decoding", decoding.rows),
@@ -73,8 +75,11 @@ def main() -> None:
         for row in part():
             rows.append(row)
             print(f"  {row.what}: {row.figure}", file=sys.stderr, flush=True)
+        print(f"  {time.monotonic() - began:.0f} s so far", file=sys.stderr, flush=True)
     print("growth …", file=sys.stderr, flush=True)
-    series = growth.all_growth()
+    row, series = growth.all_growth()
+    rows.append(row)
+    print(f"  {row.what}: {row.figure}", file=sys.stderr, flush=True)
     lines = [machine(), "", *markdown(rows), "", "Medians:", "", *details(rows)]
     for each in series:
         lines += ["", f"**{each.title}**", "", *each.table()]
