@@ -12,7 +12,7 @@ ELSEWHERE = {"security.md": "SECURITY.md", "changelog.md": "CHANGELOG.md"}
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add them, with their links as the site has them."""
+    """Add them, with links that work on the site."""
     for page, source in ELSEWHERE.items():
         text = (ROOT / source).read_text(encoding="utf-8").replace("](docs/", "](")
         files.append(File.generated(config, page, content=text))
@@ -20,7 +20,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Links to them, likewise."""
+    """Rewrite the links to them."""
     for page, source in ELSEWHERE.items():
         markdown = markdown.replace(f"](../{source}", f"]({page}")
     return markdown
