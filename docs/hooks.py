@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
+LONGEST_CODE = 24
+"""Characters of code in a table that stay on one line."""
+BREAKS = re.compile(r"(::|[_./(,=\[])(?=[^_./(,=\[])")
 ELSEWHERE = {"security.md": "SECURITY.md", "changelog.md": "CHANGELOG.md"}
 
 
@@ -24,3 +28,19 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     for page, source in ELSEWHERE.items():
         markdown = markdown.replace(f"](../{source}", f"]({page}")
     return markdown
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let long pieces of code in tables break between words, and nowhere else."""
+
+    def breakable(code: re.Match[str]) -> str:
+        text = code[1]
+        if len(text) <= LONGEST_CODE:
+            return code[0]
+        pieces = BREAKS.sub(r"\1<wbr>", text)
+        return f'<code class="long">{pieces}</code>'
+
+    def cell(found: re.Match[str]) -> str:
+        return re.sub(r"<code>([^<]*)</code>", breakable, found[0])
+
+    return re.sub(r"<td\b.*?</td>", cell, html, flags=re.DOTALL)

@@ -50,8 +50,17 @@ def options_of(command: click.Command, context: click.Context) -> str:
     """A table of the options; "" if it has none."""
     options = [each for each in command.params if isinstance(each, click.Option)]
     records = [option.get_help_record(context) for option in options]
-    rows = [f"| `{cell(names)}` | {cell(meaning)} |" for names, meaning in filter(None, records)]
-    return "\n".join(["| option | |", "|---|---|", *rows]) if rows else ""
+    rows = [f"| {codes(names)} | {cell(meaning)} |" for names, meaning in filter(None, records)]
+    return "\n".join(["| option | meaning |", "|---|---|", *rows]) if rows else ""
+
+
+def codes(names: str) -> str:
+    """An option's spellings and its value, each as code: `[a|b]` is one of several."""
+    parts = []
+    for part in names.replace(",", "").split():
+        choices = part.strip("[]").split("|") if part.startswith("[") else [part]
+        parts.append(" or ".join(f"`{choice}`" for choice in choices))
+    return " ".join(parts)
 
 
 def passes_on(command: click.Command) -> bool:

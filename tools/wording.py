@@ -164,9 +164,9 @@ def markdown(file: str, text: str) -> Iterator[Finding]:
         plain = re.sub(r"\]\([^)]*\)", "]", paragraph)
         yield from check_words(file, line, without_code(plain))
         yield from check_length(file, line, plain)
-    for number, line in enumerate(text.split("\n"), 1):  # Tables: words only.
-        if line.lstrip().startswith("|"):
-            yield from check_words(file, number, without_code(line))
+    for number, row in enumerate(text.split("\n"), 1):  # Tables: words only.
+        if row.lstrip().startswith("|"):
+            yield from check_words(file, number, without_code(row))
 
 
 def literal(node: ast.AST | None) -> str:
@@ -204,9 +204,9 @@ def user_texts(tree: ast.Module, *, commands: bool) -> Iterator[tuple[int, str]]
                 yield node.value.lineno, text
         elif commands and isinstance(node, ast.FunctionDef):
             decorated = any("command" in ast.unparse(one) for one in node.decorator_list)
-            text = ast.get_docstring(node)
-            if decorated and text:
-                yield from ((node.body[0].lineno, part) for part in re.split(r"\n\s*\n", text))
+            shown = ast.get_docstring(node) if decorated else None
+            if shown:
+                yield from ((node.body[0].lineno, part) for part in re.split(r"\n\s*\n", shown))
 
 
 def python(file: str, text: str) -> Iterator[Finding]:
