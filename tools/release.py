@@ -73,9 +73,35 @@ def source_date() -> str:
     return asked.stdout.strip()
 
 
+def copy_sources(to: Path) -> None:
+    """The files under version control, or all but what was built where there is no git.
+
+    A `chatgptes.egg-info` from before would add the files that it lists to an sdist.
+    """
+    try:
+        command = ["git", "ls-files", "-z"]
+        listed = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        built = shutil.ignore_patterns("*.egg-info", "build", "dist", "site", ".*", "__pycache__")
+        shutil.copytree(ROOT, to, ignore=built)
+        return
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+
+
 def build(out: Path, date: str) -> None:
     """An sdist, and a wheel from it, with times and owners that don't depend on the machine."""
-    run(sys.executable, "-m", "build", "--quiet", "--outdir", str(out), SOURCE_DATE_EPOCH=date)
+    with tempfile.TemporaryDirectory() as name:
+        sources = Path(name) / "sources"
+        copy_sources(sources)
+        run(
+            sys.executable, "-m", "build", "--quiet", "--outdir", str(out),
+            folder=sources, SOURCE_DATE_EPOCH=date,
+        )  # fmt: skip
     for path in out.glob("*.tar.gz"):
         settle(path, int(date))
 
