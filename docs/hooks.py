@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
+LONGEST_CODE = 24
+"""Characters of code in a table that stay on one line."""
+BREAKS = re.compile(r"(::|[_./(,=\[])(?=[^_./(,=\[])")
 ELSEWHERE = {"security.md": "SECURITY.md", "changelog.md": "CHANGELOG.md"}
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add them, with their links as the site has them."""
+    """Add them, with links that work on the site."""
     for page, source in ELSEWHERE.items():
         text = (ROOT / source).read_text(encoding="utf-8").replace("](docs/", "](")
         files.append(File.generated(config, page, content=text))
@@ -20,7 +24,23 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Links to them, likewise."""
+    """Rewrite the links to them."""
     for page, source in ELSEWHERE.items():
         markdown = markdown.replace(f"](../{source}", f"]({page}")
     return markdown
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let long pieces of code in tables break between words, and nowhere else."""
+
+    def breakable(code: re.Match[str]) -> str:
+        text = code[1]
+        if len(text) <= LONGEST_CODE:
+            return code[0]
+        pieces = BREAKS.sub(r"\1<wbr>", text)
+        return f'<code class="long">{pieces}</code>'
+
+    def cell(found: re.Match[str]) -> str:
+        return re.sub(r"<code>([^<]*)</code>", breakable, found[0])
+
+    return re.sub(r"<td\b.*?</td>", cell, html, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""Draw docs/terminal.svg: what the real command prints in a real terminal, from the stand-in.
+"""Draw docs/terminal.svg: what the real command prints in a real terminal, from the sandbox.
 
     python docs/make_picture.py
 

@@ -1,4 +1,4 @@
-"""Many questions, with a file of replies: a run that ends in the middle is gone on with.
+"""Many questions, with a file of replies: a run that was interrupted continues.
 
 On the command line it is `chatgptes batch prompts.jsonl -o replies.jsonl`.
 

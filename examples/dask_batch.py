@@ -30,7 +30,7 @@ def main(site: str, cluster: Cluster) -> None:
     prompts = [f"What is {number} times {number}?" for number in range(1, 13)]
     limit = Semaphore(max_leases=AT_ONCE, name=site)
     # One client for all: a copy of it has its settings and its visitor id (the owner's limits for
-    # a visitor hold for the cluster as a whole), and connections of its own.  Scattered, so that
+    # a visitor hold for the cluster as a whole), and its own connections.  Scattered, so that
     # there is one copy on each worker, which reads the page once; as a plain argument it would be
     # copied, and the page read, for every prompt.
     with chatgptes.Client(site) as client:

@@ -1,6 +1,6 @@
-"""What can go wrong, and how to tell: one handler per thing that you can do about it.
+"""Handle every failure: one handler for each thing that you can do about it.
 
-python examples/failures.py                        # every failure the stand-in can play
+python examples/failures.py                        # every failure of the sandbox
 python examples/failures.py https://example.org/   # one question to a real page
 """
 

@@ -1,6 +1,6 @@
 """Ask one thing, print the answer.
 
-python examples/hello.py                       # a local stand-in
+python examples/hello.py                       # the local sandbox
 python examples/hello.py https://example.org/  # any page that shows a bot
 """
 

@@ -11,7 +11,7 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 
 from chatgptes import sandbox
-from chatgptes.integrations.langchain.model import ChatGptEsChat
+from chatgptes.integrations.langchain import ChatGptEsChat
 
 PROMPT = ChatPromptTemplate.from_messages(
     [("system", "You explain things to a {reader}."), ("user", "What is {thing}?")]

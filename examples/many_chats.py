@@ -1,5 +1,5 @@
-"""The middle of a chat bot: many users at once, a conversation for each, and one user's long
-answer never holds up another's.
+"""The core of a chat bot: many users at once, a conversation for each.  One user's long answer
+does not delay another's.
 
 Here the users are made up; in a real bot `on_message` is what the chat platform calls.
 

@@ -1,6 +1,6 @@
 """Ask a bot of your own site through its REST API, with the key from the plugin's settings.
 
-python examples/own_site.py                                  # a local stand-in
+python examples/own_site.py                                  # the local sandbox
 CHATGPTES_KEY=... python examples/own_site.py https://example.org/ 5
 """
 

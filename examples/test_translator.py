@@ -1,4 +1,4 @@
-"""A program and its tests: a site with a bot for each test, which says what it is told to.
+"""A program and its tests: each test has a site whose bot gives the answers that the test sets.
 
 pytest examples/test_translator.py
 pytest examples/test_translator.py --chatgptes-site https://example.org/   # with a real bot
