@@ -53,7 +53,8 @@ class Client:
         return client
 
     def _start(self, core: Core) -> None:
-        if is_async(core.config.arguments.get("transport")):
+        transport: Any = core.config.arguments.get("transport", "auto")
+        if not isinstance(transport, str) and is_async(transport):
             raise InvalidConfigError(
                 "transport is one for event loops: AsyncClient takes it, Client does not."
             )

@@ -6,10 +6,9 @@ from ..errors import UnexpectedFormatError
 from .dialect import BufferedResponse, Dialect, Endpoint, FoundBot
 from .registry import DIALECTS, KEY_DIALECTS
 
-__all__ = ["DIALECTS", "KEY_DIALECTS", "dialect", "find_bots", "plugin_traces"]
+__all__ = ["DIALECTS", "KEY_DIALECTS", "dialect", "find_bots", "plugin_names", "plugin_traces"]
 
 _BY_NAME: dict[str, Dialect] = {each.name: each for each in (*DIALECTS, *KEY_DIALECTS)}
-_TRACES = tuple({trace: None for each in DIALECTS for trace in each.traces})
 
 
 def dialect(name: str) -> Dialect:
@@ -57,6 +56,11 @@ def _floats(found: FoundBot) -> bool:
     return found.endpoint.bot.kind in ("widget", "popup")
 
 
-def plugin_traces(body: bytes) -> bool:
-    """Tell whether a page without a bot carries traces of a plugin that has some."""
-    return any(body.rfind(trace) >= 0 for trace in _TRACES)
+def plugin_traces(body: bytes) -> list[Dialect]:
+    """Return the dialects of which a page without a bot carries traces."""
+    return [each for each in DIALECTS if any(body.rfind(trace) >= 0 for trace in each.traces)]
+
+
+def plugin_names() -> str:
+    """Return the names of the plugins that the library knows, as words of a sentence."""
+    return " and ".join(dict.fromkeys(each.plugin for each in DIALECTS))

@@ -187,15 +187,21 @@ class Dialect(Protocol):
     Attributes:
         name: its name (`Bot.dialect`).
         remembers: the site keeps the conversation; else every turn brings its history.
+        plugin: the plugin's name, for people.
         traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
             at least one.
         cookie_is_visitor: the site tells visitors, and their limits, by a cookie.
     """
 
     name: str
+    plugin: str
     remembers: bool
     traces: tuple[bytes, ...]
     cookie_is_visitor: bool
+
+    def why_missing(self, page: BufferedResponse) -> str:
+        """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""
+        ...
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
@@ -246,6 +252,10 @@ class KeyDialect(Dialect, Protocol):
     """
 
     namespace: str
+
+    def is_bot_id(self, bot_id: str) -> bool:
+        """Tell whether the dialect's bots have such ids."""
+        ...
 
     def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
         """Return the endpoint of the bot `bot_id`.

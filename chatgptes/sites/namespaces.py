@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from ..values.http import Request
 from .addresses import require_same_site
-from .dialect import BufferedResponse
+from .dialect import BufferedResponse, KeyDialect
+from .registry import KEY_DIALECTS
 from .text import parse_json
 
 __all__ = ["key_dialect_for", "namespaces_from", "namespaces_request"]
@@ -33,14 +34,11 @@ def namespaces_from(response: BufferedResponse) -> list[str]:
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
-def key_dialect_for(namespaces: Collection[str], bot_id: str = "") -> str | None:
-    """Return the name of the dialect that takes a key on a site with these namespaces, or None.
+def key_dialect_for(namespaces: Collection[str], bot_id: str) -> KeyDialect | None:
+    """Return the dialect that takes a key on a site with these namespaces, or None.
 
-    Where both plugins run, the bot's id decides: AI Power's are numbers.
+    Where several do, the bot's id decides: AI Power's are numbers.
     """
-    power, engine = "aipkit/v1" in namespaces, "mwai/v1" in namespaces
-    if power and engine:
-        return "rest" if bot_id.strip().isdecimal() else "mwai-rest"
-    if power:
-        return "rest"
-    return "mwai-rest" if engine else None
+    present = [each for each in KEY_DIALECTS if each.namespace in namespaces]
+    fitting = [each for each in present if each.is_bot_id(bot_id)]
+    return next(iter(fitting or present), None)

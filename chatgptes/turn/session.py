@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
@@ -14,13 +13,13 @@ from ..errors import (
     ChallengeError,
     ChatGptEsError,
     RateLimitError,
-    ResponseError,
 )
-from ..sites import KEY_DIALECTS, dialect, find_bots, plugin_traces
+from ..sites import KEY_DIALECTS, dialect, find_bots, plugin_names, plugin_traces
 from ..sites.addresses import rest_root
 from ..sites.challenge import has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page, error_for_status
+from ..sites.namespaces import key_dialect_for, namespaces_from, namespaces_request
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
 from ..values.urls import redact
@@ -184,7 +183,7 @@ class Session:
         if self._api_key is not None:
             return (yield from self._read_with_key(self._api_key, deadline))
         request = self.page_request(past_caches=past_caches)
-        page = yield from self.sender.fetch(request, deadline, _unless_ok(error_for_status), "page")
+        page = yield from self.sender.fetch(request, deadline, _status_error, "page")
         if past_caches > 1:
             page = replace(page, url=_without_unique_parameter(page.url))
         # Its text is searched for the marks of a bot check only where it shows no bot, since that
@@ -209,7 +208,9 @@ class Session:
         if root is None:
             page = yield from self.sender.fetch(self.page_request(), deadline, _api_error, "page")
             root = rest_root(page) or _default_root(page.url)
-        its_dialect = KEY_DIALECTS[0]
+        request = namespaces_request(self.site, root)
+        response = yield from self.sender.fetch(request, deadline, _gates_only, "answer")
+        its_dialect = key_dialect_for(namespaces_from(response), self.bot) or KEY_DIALECTS[0]
         return (its_dialect.endpoint(self.site, root, self.bot, api_key),)
 
     def _fetch_nonce(self, stale: Endpoint, deadline: Deadline) -> Steps[str | None]:
@@ -218,14 +219,8 @@ class Session:
         request = its_dialect.nonce_request(stale)
         if request is None:
             return None
-        try:
-            response = yield from self.sender.fetch(
-                request, deadline, _gates_only(its_dialect.error_for), "answer"
-            )
-        except ResponseError as error:
-            if isinstance(error, (ChallengeError, RateLimitError)):
-                raise
-            return None
+        # Older plugins have no such action, and answer 400 or 404.
+        response = yield from self.sender.fetch(request, deadline, _gates_only, "answer")
         return its_dialect.nonce_from(response)
 
 
@@ -246,24 +241,16 @@ def _without_unique_parameter(url: str) -> str:
     return urlunsplit(parts._replace(query="&".join(pairs)))
 
 
-ErrorFor: TypeAlias = Callable[[BufferedResponse], ChatGptEsError]
+def _status_error(page: BufferedResponse) -> ChatGptEsError | None:
+    return None if 200 <= page.status < 300 else error_for_status(page, of_page=True)
 
 
-def _unless_ok(error_for: ErrorFor) -> Callable[[BufferedResponse], ChatGptEsError | None]:
-    return lambda response: None if 200 <= response.status < 300 else error_for(response)
-
-
-def _gates_only(error_for: ErrorFor) -> Callable[[BufferedResponse], ChatGptEsError | None]:
-    """Classify what concerns every request alike; older plugins answer 400 or 404 to this one."""
-
-    def classify(response: BufferedResponse) -> ChatGptEsError | None:
-        if 200 <= response.status < 300:
-            return None
-        error = error_for(response)
-        passing = isinstance(error, (ChallengeError, RateLimitError)) or response.status >= 500
-        return error if passing else None
-
-    return classify
+def _gates_only(response: BufferedResponse) -> ChatGptEsError | None:
+    """Classify the errors that concern every request alike, and leave the rest to the caller."""
+    if 200 <= response.status < 300:
+        return None
+    error = error_for_status(response)
+    return error if isinstance(error, (ChallengeError, RateLimitError)) else None
 
 
 def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
@@ -290,14 +277,17 @@ def _default_root(url: str) -> str:
 
 def _no_bot(page: BufferedResponse) -> BotNotFoundError:
     url = redact(page.url)
-    if plugin_traces(page.body):
-        message = (
-            f"{url} has traces of the plugin but shows no bot: it may be on another page of the"
-            " site, in a frame, or switched off. Give the address of the page that shows it."
+    traces = plugin_traces(page.body)
+    reason = next(filter(None, (each.why_missing(page) for each in traces)), "")
+    if traces:
+        reason = reason or (
+            "It may be on another page of the site, in a frame, or switched off. Give the address"
+            " of the page that shows it."
         )
+        message = f"{url} has traces of the plugin {traces[0].plugin} but shows no bot. {reason}"
     else:
         message = (
-            f"{url} shows no bot of the AI Power (AI Puffer) plugin, nor a trace of the plugin."
-            " Give the address of the page that shows the chat window."
+            f"{url} shows no chat bot of a plugin that this library knows; it knows"
+            f" {plugin_names()}. Give the address of the page that shows the chat window."
         )
     return BotNotFoundError(message, url=url, status=page.status)

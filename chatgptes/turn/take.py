@@ -339,6 +339,7 @@ class Turn:
             conversation_id=answer.conversation,
             usage=details.usage,
             citations=tuple(details.citations),
+            images=tuple(details.images),
             finish_reason=details.finish_reason,
             streamed=decoder.streamed,
             elapsed=self.deadline.elapsed,

@@ -194,8 +194,8 @@ def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str 
         api_key = api_key.strip()
         if not api_key.isascii() or not _HEADER_VALUE.fullmatch(api_key):
             raise InvalidConfigError("api_key has characters that no header can hold.")
-        if bot is None or not (bot.isascii() and bot.isdigit()):
-            raise InvalidConfigError("With api_key, bot= must name the bot by its number.")
+        if bot is None:
+            raise InvalidConfigError("With api_key, bot= must name the bot by its id.")
         if authorization is not None:
             raise InvalidConfigError(
                 "A URL with user:password and an api_key don't go together: both need the"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from .markdown import harmless_markdown
 
@@ -41,12 +42,14 @@ class Reply:
         text: the whole answer (str), as the site sent it.
         site: the page, or with a key the site, that was asked (str).
         bot: the bot's id (str).
-        dialect: "wpaicg", "aipkit" or "rest".
+        dialect: "wpaicg", "aipkit", "rest", "mwai" or "mwai-rest".
         model: the model's name (str) where the site says it, else None.
         message_id: the site's id of this answer (str), or None.
         conversation_id: the id of the conversation it belongs to (str), or None.
         usage: tokens, where the site says them, else None.
         citations: the sources it names (tuple, often empty).
+        images: the addresses (str) of pictures that the bot made (`mwai`); the text shows them as
+            Markdown.
         finish_reason: why the model stopped (str: "stop", "length", …), where the site says it.
         streamed: True when it came as an event stream, False when it came in one piece.
         elapsed: seconds the turn took, without those that the consumer of a stream took.
@@ -61,12 +64,17 @@ class Reply:
     conversation_id: str | None = None
     usage: Usage | None = None
     citations: tuple[Citation, ...] = field(default=())
+    images: tuple[str, ...] = field(default=())
     finish_reason: str | None = None
     streamed: bool = False
     elapsed: float = 0.0
 
     def __str__(self) -> str:
         return self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reply as plain JSON values, under the names of its attributes."""
+        return asdict(self)
 
     def _repr_markdown_(self) -> str:
         return harmless_markdown(self.text)

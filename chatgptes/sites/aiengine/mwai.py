@@ -26,7 +26,7 @@ from ..forms import check_images, check_web_search, encode_form
 from ..text import clean_text, excerpt, quote_suffix, site_said, without_surrogates
 from .decoder import MwaiDecoder
 from .memory import chat_id
-from .page import NONCE_IN_PAGE, find_bots, header_nonce
+from .page import NONCE_IN_PAGE, find_bots, header_nonce, is_saved_copy
 from .refusals import NO_ROUTE, error_for_object, error_for_response, json_object
 
 __all__ = ["Mwai"]
@@ -42,8 +42,19 @@ class Mwai:
     """See the module; an implementation of `Dialect`."""
 
     name = "mwai"
+    plugin = "AI Engine"
     remembers = False
+    cookie_is_visitor = True
     traces: tuple[bytes, ...] = (b"mwai-", b"mwai_", b"plugins/ai-engine")
+
+    def why_missing(self, page: BufferedResponse) -> str:
+        """See `Dialect.why_missing`."""
+        if not is_saved_copy(page.body):
+            return ""
+        return (
+            "The page looks like a copy saved from a browser: AI Engine's script has taken the"
+            " bot's settings out of it. Give the address of the page itself."
+        )
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.

@@ -44,9 +44,15 @@ class MwaiRest:
     """See the module; an implementation of `KeyDialect`."""
 
     name = "mwai-rest"
+    plugin = "AI Engine"
     remembers = False
+    cookie_is_visitor = False
     traces: tuple[bytes, ...] = ()
     namespace = "mwai/v1"
+
+    def is_bot_id(self, bot_id: str) -> bool:
+        """See `KeyDialect.is_bot_id`: any word."""
+        return bool(bot_id)
 
     def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
         """Return the endpoint of the bot `bot_id`, whose id is a word such as "default".
@@ -67,6 +73,10 @@ class MwaiRest:
             page_url=site_url,
             headers={"Authorization": f"Bearer {api_key.strip()}"},
         )
+
+    def why_missing(self, page: BufferedResponse) -> str:
+        """See `Dialect.why_missing`."""
+        return ""
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return nothing: no page shows a bot of this dialect; see `endpoint`."""

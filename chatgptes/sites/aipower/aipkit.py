@@ -50,6 +50,7 @@ class Aipkit:
     """The newer way; a `Dialect`."""
 
     name = "aipkit"
+    plugin = "AI Power (AI Puffer)"
     remembers = True
     cookie_is_visitor = False
     traces: tuple[bytes, ...] = (
@@ -57,6 +58,10 @@ class Aipkit:
         b"gpt3-ai-content-generator",
         b"gpt-ai-content-generator",
     )
+
+    def why_missing(self, page: BufferedResponse) -> str:
+        """See `Dialect.why_missing`."""
+        return ""
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.

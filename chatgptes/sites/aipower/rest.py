@@ -55,10 +55,15 @@ class Rest:
     """The owner's REST API; a `KeyDialect`."""
 
     name = "rest"
+    plugin = "AI Power (AI Puffer)"
     remembers = False
     cookie_is_visitor = False
     namespace = "aipkit/v1"
     traces: tuple[bytes, ...] = ()
+
+    def is_bot_id(self, bot_id: str) -> bool:
+        """See `KeyDialect.is_bot_id`: numbers."""
+        return bot_id.isascii() and bot_id.isdigit()
 
     def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
         """See `KeyDialect.endpoint`."""
@@ -75,6 +80,10 @@ class Rest:
             page_url=site_url,
             headers={"Authorization": f"Bearer {api_key.strip()}"},
         )
+
+    def why_missing(self, page: BufferedResponse) -> str:
+        """See `Dialect.why_missing`."""
+        return ""
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return nothing: no page shows a bot of this dialect."""

@@ -61,6 +61,7 @@ class Wpaicg:
     """The classic way; a `Dialect`."""
 
     name = "wpaicg"
+    plugin = "AI Power (AI Puffer)"
     remembers = False
     cookie_is_visitor = False
     traces: tuple[bytes, ...] = (
@@ -68,6 +69,10 @@ class Wpaicg:
         b"gpt3-ai-content-generator",
         b"gpt-ai-content-generator",
     )
+
+    def why_missing(self, page: BufferedResponse) -> str:
+        """See `Dialect.why_missing`."""
+        return ""
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
