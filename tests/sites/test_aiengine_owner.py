@@ -149,4 +149,5 @@ def test_reading_namespaces(body: str) -> None:
     ],
 )
 def test_choosing_a_dialect(namespaces: list[str], bot: str, name: str | None) -> None:
-    assert key_dialect_for(namespaces, bot) == name
+    found = key_dialect_for(namespaces, bot)
+    assert (found and found.name) == name

@@ -104,13 +104,18 @@ def test_a_turn_of_rest() -> None:
     link = '<http://site.test/wp-json/>; rel="https://api.w.org/"'
     answer = json.dumps({"reply": "Hello", "model": "m"}).encode()
     reply, hand = ask(
-        [Canned(headers={"link": link}), Canned(headers=JSON, body=[answer])],
+        [
+            Canned(headers={"link": link}),
+            Canned(headers=JSON, body=[b'{"namespaces":["wp/v2","aipkit/v1"]}']),
+            Canned(headers=JSON, body=[answer]),
+        ],
         api_key="secret-key",
         bot=5,
     )
     assert (reply.text, reply.model) == ("Hello", "m")
-    assert hand.requests[1].url == "http://site.test/wp-json/aipkit/v1/chat/5/message"
-    assert hand.requests[1].headers["Authorization"] == "Bearer secret-key"
+    assert "Authorization" not in hand.requests[1].headers
+    assert hand.requests[2].url == "http://site.test/wp-json/aipkit/v1/chat/5/message"
+    assert hand.requests[2].headers["Authorization"] == "Bearer secret-key"
 
 
 def test_the_page_is_read_once_for_many_turns() -> None:
