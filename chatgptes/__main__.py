@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say how to get what it needs."""
+    """Run the command line, or say which packages it needs."""
     try:
         from .cli import command
         from .cli.streams import standard_streams
@@ -19,7 +19,7 @@ def main() -> None:
         name = (error.name or "").partition(".")[0]
         if name not in ("click", "rich"):
             raise
-        sys.exit(f"chatgptes: the command line needs {name}: pip install 'chatgptes[cli]'")
+        sys.exit(f"chatgptes: the command line needs {name}: pip install click rich")
 
 
 if __name__ == "__main__":

@@ -26,11 +26,16 @@
 
 `except ValueError` catches what a program sent wrongly or a site answered wrongly,
 `except OSError` what the network did.  Every one of them pickles.
+
+`error.message` says what happened, `error.hint` what to change, as data.  `str(error)` has both, in
+the words of a Python program; the command line and others put the hint into their own.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 __all__ = [
     "AuthenticationError",
@@ -39,6 +44,7 @@ __all__ = [
     "ChatGptEsError",
     "ConnectError",
     "EmptyReplyError",
+    "Hint",
     "InvalidConfigError",
     "InvalidMessageError",
     "MissingRequirementsError",
@@ -60,6 +66,54 @@ __all__ = [
 
 Phase = Literal["slot", "connect", "read", "total"]
 
+_PYTHON: Final[Mapping[str, str]] = {
+    "api_key": "api_key=",
+    "bot": "bot=",
+    "impersonate": "impersonate=None",
+    "max_concurrency": "max_concurrency=",
+    "min_interval": "min_interval=",
+    "proxy": "proxy=",
+    "retry_failed": "retry_failed=True",
+    "site": "site=",
+    "timeout.connect": "timeout=Timeout(connect=…)",
+    "timeout.read": "timeout=Timeout(read=…)",
+    "timeout.total": "timeout=Timeout(total=…)",
+    "verify": "verify=",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Name what a user can change to get past an error.  Holds no value that a user gave.
+
+    Attributes:
+        argument: an argument (str), such as "proxy", or a part of one, such as "timeout.total" or
+            "limits.prompt"; None where it is none.
+        command: a shell command (str), such as "pip install requests", or None.
+        purpose: what that is good for (str), such as "to allow more".
+    """
+
+    argument: str | None = None
+    command: str | None = None
+    purpose: str = ""
+
+    def text(self, names: Mapping[str, str]) -> str:
+        """Return the hint as a sentence, or "" if `names` has no word for the argument.
+
+        Args:
+            names: an interface's words for arguments, such as {"timeout.total": "--timeout"}.
+        """
+        if self.command is not None:
+            return f"Run `{self.command}` {self.purpose}."
+        name = names.get(self.argument or "")
+        return f"Use {name} {self.purpose}." if name else ""
+
+    def __str__(self) -> str:
+        first, _, rest = (self.argument or "").partition(".")
+        if first == "limits":
+            return self.text({f"limits.{rest}": f"limits= with a larger Limits.{rest}"})
+        return self.text(_PYTHON)
+
 
 def _rebuild(
     cls: type[ChatGptEsError], args: tuple[Any, ...], state: dict[str, Any]
@@ -77,6 +131,7 @@ class ChatGptEsError(Exception):
     `str(error)` is a sentence or two that say what happened and what to do.
 
     Attributes:
+        hint: what to change, as data (`Hint`), or None.
         url: where it happened (str, without credentials or nonces), or None.
         status: the HTTP status (int), or None.
         excerpt: the beginning of what the site said (str, at most 300 characters), or None.
@@ -88,6 +143,7 @@ class ChatGptEsError(Exception):
     status: int | None
     excerpt: str | None
     code: str | None = None
+    hint: Hint | None = None
 
     def __init__(
         self,
@@ -96,11 +152,13 @@ class ChatGptEsError(Exception):
         url: str | None = None,
         status: int | None = None,
         excerpt: str | None = None,
+        hint: Hint | None = None,
     ) -> None:
         super().__init__(message)
         self.url = url
         self.status = status
         self.excerpt = excerpt
+        self.hint = hint
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not the default: it would call the class with positional arguments only, and would lose
@@ -110,16 +168,27 @@ class ChatGptEsError(Exception):
             state["__cause__"] = self.__cause__
         return _rebuild, (type(self), self.args, state)
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> str:
+        """What happened (str), without the hint."""
         return str(self.args[0]) if self.args else type(self).__name__
+
+    def in_words(self, names: Mapping[str, str]) -> str:
+        """Return message and hint, in an interface's words for arguments (see `Hint.text`)."""
+        hint = self.hint.text(names) if self.hint is not None else ""
+        return f"{self.message} {hint}" if hint else self.message
+
+    def __str__(self) -> str:
+        hint = str(self.hint) if self.hint is not None else ""
+        return f"{self.message} {hint}" if hint else self.message
 
 
 class MissingRequirementsError(ChatGptEsError, ImportError):
-    """A package that this call needs is not installed; the message names the pip command."""
+    """A package that this call needs is not installed; the hint has the pip command."""
 
 
 class InvalidMessageError(ChatGptEsError, ValueError):
-    """What was to be sent is empty, too long, or not of a known shape.  Nothing was sent."""
+    """The message is empty, too long, or not of a known shape.  Nothing was sent."""
 
 
 class InvalidConfigError(ChatGptEsError, ValueError):
@@ -160,8 +229,9 @@ class RequestTimeout(TransportError, TimeoutError):
         url: str | None = None,
         status: int | None = None,
         excerpt: str | None = None,
+        hint: Hint | None = None,
     ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt)
+        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
         self.phase = phase
 
 
@@ -223,8 +293,9 @@ class RateLimitError(ResponseError):
         url: str | None = None,
         status: int | None = None,
         excerpt: str | None = None,
+        hint: Hint | None = None,
     ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt)
+        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
         self.retry_after = retry_after
 
 
@@ -271,6 +342,7 @@ class StreamInterruptedError(ResponseError):
         url: str | None = None,
         status: int | None = None,
         excerpt: str | None = None,
+        hint: Hint | None = None,
     ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt)
+        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
         self.partial = partial

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..errors import RequestTimeout
+from ..errors import Hint, RequestTimeout
 from ..transport.base import AsyncResponse, AsyncTransport
 from ..turn.steps import Read, Send, Steps, Text
 from ..turn.take import Turn
@@ -179,7 +179,8 @@ async def _within(deadline: Deadline, wait: Awaitable[T], url: str) -> T:
             return await wait
     deadline.check()
     raise RequestTimeout(
-        f"{url} sent nothing for {silence or 0:g} s (timeout=Timeout(read=…) allows more).",
+        f"{url} sent nothing for {silence or 0:g} s.",
         phase="read",
         url=url,
+        hint=Hint("timeout.read", purpose="to allow more"),
     )

@@ -1,4 +1,4 @@
-"""The commands and their options; what they do is in the other files."""
+"""The commands and their options; each command's work is in its own file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from .failing import one_line_errors
+from .errors import one_line_errors
 from .options import arguments_of, client_options, site_of, talk_options
 
 __all__ = ["command"]
@@ -18,7 +18,7 @@ _DEFAULT = "ask"
 
 
 class _Prompts(click.Group):
-    """A group whose first word, when it is no command's name, is a prompt.
+    """A group that takes a first word which is no command's name for a prompt.
 
     Options may stand before the command: `chatgptes --sandbox chat`.
     """
@@ -62,13 +62,13 @@ def command() -> None:
     chatgptes chat           a conversation
     chatgptes doctor URL     why does this site not answer?
 
-    A prompt that is a command's name goes by `chatgptes ask "chat"`.  Options have defaults in the
+    To ask a prompt that is a command's name: `chatgptes ask "chat"`.  Options have defaults in the
     environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY, _SYSTEM, _TIMEOUT.
     """
 
 
 _plain = click.option(
-    "--plain", is_flag=True, help="On a terminal too: the text as it is, no Markdown drawn."
+    "--plain", is_flag=True, help="Print plain text on a terminal too, instead of drawn Markdown."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -82,14 +82,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False),
     multiple=True,
-    help="A picture that goes with the prompt; may stand several times.",
+    help="Send a picture along; may be given several times.",
 )
-@click.option(
-    "--web-search", is_flag=True, help="Have the bot search the web, where it offers that."
-)
-@click.option("--no-stream", is_flag=True, help="Print the answer when it is whole.")
+@click.option("--web-search", is_flag=True, help="Let the bot search the web, if it offers that.")
+@click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
 @_plain
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, when it is whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, when complete.")
 @click.pass_context
 def _ask(
     context: click.Context,
@@ -104,11 +102,11 @@ def _ask(
     plain: bool,
     **options: Any,
 ) -> None:
-    """Ask a bot one thing, and print its answer.
+    """Ask a bot one thing and print its answer.
 
-    The PROMPT is read from standard input when it is "-", or left out in a pipe.
+    Without PROMPT, or with "-", it is read from standard input.
     """
-    from .asking import ask
+    from .ask import ask
 
     if len(words) > 1:
         raise click.UsageError(
@@ -133,7 +131,7 @@ def _ask(
 @talk_options
 @_plain
 @click.option(
-    "--load", "file", metavar="FILE", type=click.Path(), help="Go on with a saved conversation."
+    "--load", "file", metavar="FILE", type=click.Path(), help="Continue a saved conversation."
 )
 @click.pass_context
 def _chat(
@@ -145,22 +143,22 @@ def _chat(
     file: str | None,
     **options: Any,
 ) -> None:
-    """Have a conversation: /help tells what can be typed.
+    """Have a conversation; /help lists its commands.
 
-    In a pipe a line is a message, and the exit status is 1 if one of them failed.
+    In a pipe each line is a message, and the exit status is 1 if one of them failed.
     """
-    from .talking import Talk
+    from .chat import Chat
 
     with (
         one_line_errors(),
         site_of(context, site, sandbox, options) as client,
     ):
-        if not Talk(client, plain=plain).run(file):
+        if not Chat(client, plain=plain).run(file):
             sys.exit(1)
 
 
 _url = click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")
-# Whoever has just typed it for another command may type it here.
+# For people who have just typed it for another command.
 _site_too = click.option("--site", "named", metavar="URL", hidden=True)
 
 
@@ -180,7 +178,7 @@ def _bots(
     **options: Any,
 ) -> None:
     """List the bots that a page shows."""
-    from .looking import show_bots
+    from .bots import show_bots
 
     with (
         one_line_errors(as_json=as_json),
@@ -194,7 +192,10 @@ def _bots(
 @_site_too
 @client_options
 @click.option(
-    "--ask", "asks", is_flag=True, help="Take a test turn too: the model speaks, and it may count."
+    "--ask",
+    "asks",
+    is_flag=True,
+    help="Take a test turn too: it asks the model, and may count against a limit.",
 )
 @_json
 @click.pass_context
@@ -208,12 +209,12 @@ def _doctor(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find out what keeps a site from answering, and what to do about it.
+    """Find out why a site does not answer, and what to do about it.
 
-    The exit status is 0 if nothing does, and 1 if something does.
+    The exit status is 1 if a step fails, and 0 otherwise.
     """
     from ..diagnosis import doctor
-    from .looking import show_diagnosis
+    from .doctor import show_diagnosis
 
     with (
         one_line_errors(as_json=as_json),
@@ -232,7 +233,7 @@ def _doctor(
     "--out",
     metavar="OUT",
     type=click.Path(dir_okay=False),
-    help="Append the replies to this file (JSON lines), and go on where it ends.  [print them]",
+    help="Append the replies to this file (JSON lines), and continue where it ends.  [print them]",
 )
 @click.option("--jobs", metavar="N", type=int, default=4, show_default=True, help="Turns at once.")
 @click.option(
@@ -243,9 +244,10 @@ def _doctor(
     show_default=True,
     help="Least time between the starts of two turns.",
 )
-@click.option("--retry-failed", is_flag=True, help="Ask those again that failed, and no others.")
 @click.option(
-    "--resume-failed", is_flag=True, help="Ask those again, and also what was not asked yet."
+    "--retry-failed",
+    is_flag=True,
+    help="Ask only those that failed before.",
 )
 @talk_options
 @click.pass_context
@@ -257,21 +259,20 @@ def _batch(
     jobs: int,
     min_interval: float,
     retry_failed: bool,
-    resume_failed: bool,
     site: str | None,
     sandbox: bool,
     **options: Any,
 ) -> None:
-    """Ask everything in a file: a prompt a line, or JSON lines.
+    """Ask every prompt of a file: one on each line, or JSON lines.
 
     \b
-    {"id": "a1", "prompt": "…"}          (the id may be left out)
+    {"id": "a1", "prompt": "…"}          (the id is optional)
     {"messages": [{"role": "user", "content": "…"}]}
 
-    After a crash, a kill or Ctrl-C, the same command goes on where it stopped.  IN may be "-".
-    The exit status is 1 if a prompt has failed, in this run or in one before that is gone on with.
+    After a crash, a kill or Ctrl-C, the same command continues where it stopped.  IN may be "-".
+    The exit status is 1 if a prompt has failed, in this run or in an earlier one.
     """
-    from .many import run_batch
+    from .batch import run_batch
 
     with (
         one_line_errors(),
@@ -282,7 +283,6 @@ def _batch(
             out,
             jobs=jobs,
             retry_failed=retry_failed,
-            resume_failed=resume_failed,
             arguments={**arguments, "min_interval": min_interval},
         )
         if not good:
@@ -296,7 +296,7 @@ def _batch(
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def _sandbox(arguments: tuple[str, ...]) -> None:
-    """Serve the local stand-in until stopped; --help lists its options."""
+    """Serve the sandbox, a local site, until stopped; --help lists its options."""
     from ..sandbox.__main__ import main
 
     sys.exit(main(arguments, "chatgptes sandbox"))

@@ -26,11 +26,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 KEY_VARIABLE = "CHATGPTES_API_KEY"
 SITE_VARIABLE = "CHATGPTES_SITE"
 _TYPING = 0.02
-"""Seconds between two words of the stand-in: as a bot types."""
+"""Seconds between two words of the sandbox: as a bot types."""
 
 
 class _Option(click.Option):
-    """An option whose errors name the variable, where the value came from that."""
+    """An option whose errors name the environment variable that the value came from."""
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         try:
@@ -48,7 +48,7 @@ _SITE = click.option(
     help=f"The page that shows the bot.  [{DEFAULT_SITE}]",
 )
 _CLIENT = (
-    click.option("--sandbox", is_flag=True, help="Take a local stand-in instead: no network."),
+    click.option("--sandbox", is_flag=True, help="Use the sandbox, a local site: no network."),
     click.option(
         "--bot", metavar="ID", envvar="CHATGPTES_BOT", help="The bot, when the page shows several."
     ),
@@ -65,7 +65,7 @@ _CLIENT = (
         default="auto",
         envvar="CHATGPTES_TRANSPORT",
         show_default=True,
-        help="curl_cffi looks like a browser; auto takes it for chatgpt.es only.",
+        help="curl_cffi looks like a browser; auto uses it for chatgpt.es only.",
     ),
     click.option(
         "--proxy",
@@ -95,14 +95,14 @@ _SYSTEM = click.option(
 
 
 def client_options(command: Command) -> Command:
-    """Add what every command that talks to a site takes."""
+    """Add the options of every command that talks to a site."""
     for option in reversed(_CLIENT):
         command = option(command)
     return command
 
 
 def talk_options(command: Command) -> Command:
-    """Add that, `--site` and `--system`."""
+    """Add those, `--site` and `--system`."""
     return _SITE(client_options(_SYSTEM(command)))
 
 
@@ -110,11 +110,11 @@ def talk_options(command: Command) -> Command:
 def arguments_of(
     context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
 ) -> Iterator[ClientArguments]:
-    """The arguments of a client, with the sandbox running for the block if it was wanted.
+    """Give the arguments of a client, with the sandbox running for the block if wanted.
 
     Raises:
         click.UsageError: options that don't go together.
-        InvalidConfigError: there is a key, and nothing says for which site.
+        InvalidConfigError: there is a key, and no site that it belongs to.
     """
     key = _key(options.pop("api_key_file", None), site, sandbox=sandbox)
     arguments: Any = {name: value for name, value in options.items() if value is not None}
@@ -142,7 +142,7 @@ def arguments_of(
 def site_of(
     context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
 ) -> Iterator[Client]:
-    """A client for those options, for the block."""
+    """Give a client for those options, for the block."""
     with arguments_of(context, site, sandbox, options) as arguments, Client(**arguments) as client:
         yield client
 
@@ -152,7 +152,7 @@ def _from_environment(context: click.Context, name: str) -> bool:
 
 
 def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
-    """The key, never from the command line itself: others on the machine could read it there."""
+    """Return the key.  Never from the command line: other users of the machine could read it."""
     if path is not None:
         if sandbox:
             raise click.UsageError("--sandbox and --api-key-file don't go together.")
@@ -169,7 +169,7 @@ def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
             f" that too, give the key with --api-key-file, or unset {KEY_VARIABLE}."
         )
     assert site is not None  # It comes from there, if not from the command line.
-    # Scheme, host and port: what is given on the command line may be anybody's site.
+    # Scheme, host and port: what is given on the command line may be any site.
     if _origin(home) is not None and _origin(home) == _origin(site):
         return key
     logging.getLogger("chatgptes").debug(

@@ -30,8 +30,8 @@ __all__ = ["Screen", "is_screen"]
 _LOOK = 0.1
 """Seconds at least between two looks for finished blocks."""
 _ROOM = 2
-"""Columns that stay free: for the ^C that a terminal writes, which would begin a line of its own
-and spoil what is drawn."""
+"""Columns that stay free: for the ^C that a terminal writes, which would wrap to a new
+line and spoil what is drawn."""
 _TAIL_LINES = 200
 """Source lines of an unfinished block that are drawn: more than any terminal shows."""
 
@@ -42,7 +42,7 @@ def is_screen(plain: bool) -> bool:
 
 
 class Screen:
-    """Where one answer is drawn; use with `with`."""
+    """The part of a terminal that one answer is drawn on; use with `with`."""
 
     def __init__(self) -> None:
         from rich.console import Console  # First: it is what an error should name.
@@ -78,7 +78,7 @@ class Screen:
             self._live.start()
             self._thread.start()
         except BaseException:  # Ctrl-C, most likely: `__exit__` won't be called.
-            with contextlib.suppress(Exception):  # What was half begun ends as it can.
+            with contextlib.suppress(Exception):  # It may have started only in part.
                 self._stop()
             raise
         return self
@@ -108,7 +108,7 @@ class Screen:
                 self._console.show_cursor(True)
 
     def write(self, chunk: str) -> None:
-        """The next text of the answer."""
+        """Add text to the answer."""
         with self._lock:
             self._text += sanitize_text(chunk)
             self._changed = True
@@ -119,7 +119,7 @@ class Screen:
                 self._next_look = now + max(_LOOK, 4 * (time.monotonic() - now))
 
     def sources(self, citations: Iterable[Citation]) -> None:
-        """The sources that the answer names, below it."""
+        """Print the sources that the answer names, below it."""
         from rich.text import Text
 
         for number, citation in enumerate(citations, 1):
@@ -127,7 +127,7 @@ class Screen:
             self._console.print(Text(" ".join(sanitize_text(line).split()), style="dim"))
 
     def _draw(self) -> None:
-        """In a thread of its own: what is being written, ten times a second."""
+        """Draw the unfinished block ten times a second; runs in its own thread."""
         assert self._live is not None
         while not self._ended.wait(_LOOK):
             with self._lock:
@@ -136,7 +136,7 @@ class Screen:
                     self._live.refresh()
 
     def _flush(self) -> None:
-        """Print the blocks that are finished: all but the last, as far as whole lines tell."""
+        """Print the finished blocks: all but the last, judged by complete lines."""
         whole = self._text[: self._text.rfind("\n") + 1]
         starts = [
             token.map[0]

@@ -1,4 +1,4 @@
-"""Standard streams as a shell may give them: closed, full, gone, or too poor for an answer."""
+"""Standard streams as a shell may give them: closed, full, gone, or of a narrow encoding."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def standard_streams() -> Iterator[None]:
 
 
 def fail(error: OSError) -> NoReturn:
-    """End the program with status 1 for what the system said."""
-    # What could not be written is still there, and says where the error is from.
+    """End the program with status 1 and the system's error."""
+    # Text that is still unwritten shows that the error is of standard output.
     full = not _flush_or_drop(sys.stdout)
     if not isinstance(error, BrokenPipeError):
         name = error.filename or ("standard output" if full else "")
@@ -62,7 +62,7 @@ def _flush_or_drop(stream: TextIO) -> bool:
 
 
 class _Closed(io.TextIOWrapper):
-    """Standard output that is closed: only who writes to it is told."""
+    """Standard output that is closed: writing to it is an error."""
 
     def write(self, text: str) -> int:
         raise OSError(errno.EBADF, "It is closed.", "standard output")
@@ -80,7 +80,7 @@ def _open_closed_ones() -> None:
 
 
 def _allow_every_character() -> None:
-    """What the output's encoding lacks is replaced, by what keeps a terminal's columns or the text.
+    """Replace characters that the output's encoding lacks: by "?" on a terminal, else escaped.
 
     Handlers that the user has chosen (PYTHONIOENCODING) stay; "surrogateescape" is Python's own
     choice for a locale without any characters.

@@ -61,29 +61,30 @@ _NO_PLUGIN: dict[Place, str] = {
     ),
 }
 _NO_END: dict[Place, str] = {
-    "page": "It is no page of a chat, or has no end. Check the address; limits= allows more.",
+    "page": "It is no page of a chat, or has no end. Check the address. In a program, limits= "
+    "allows more.",
     "ajax": "The answer is no chat's, or has no end. Owner: look at what the bot answers in a "
-    "browser. You: limits= allows more.",
+    "browser. You: in a program, limits= allows more.",
     "api": "The answer is no chat's, or has no end. Owner: look at what the bot answers in a "
-    "browser. You: limits= allows more.",
+    "browser. You: in a program, limits= allows more.",
 }
 _LETS_BROWSERS_IN = (
     "The site lets browsers in and programs not. You: ask the owner for access, or use another "
     "site. Owner: let the address of your program"
 )
 _CHALLENGE: dict[Place, str] = {
-    "page": f"{_LETS_BROWSERS_IN} past the check; or use the REST API with a key (api_key= and "
-    "bot=), if the check lets that through.",
-    "ajax": f"{_LETS_BROWSERS_IN}, or admin-ajax.php, past the check; or use the REST API with a "
-    "key (api_key= and bot=).",
+    "page": f"{_LETS_BROWSERS_IN} past the check; or use the REST API with the owner's key, if "
+    "the check lets that through.",
+    "ajax": f"{_LETS_BROWSERS_IN}, or admin-ajax.php, past the check; or use the REST API with "
+    "the owner's key.",
     "api": f"{_LETS_BROWSERS_IN}, or the REST API (/wp-json/), past the check.",
 }
 # By the plugin's own codes (2.3.20 to 2.4.71).
 _KEYS = {
     "rest_aipkit_api_access_disabled": "Owner: the plugin's settings have the switch for REST "
-    "access, and it is off. You: without it only the page is left (no api_key=).",
+    "access, and it is off. You: without it only the page is left, and no key is needed.",
     "rest_aipkit_no_api_key_configured": "Owner: the plugin's settings have no key for REST access "
-    "yet: make one there, and give it as api_key=.",
+    "yet: make one there, and use that.",
     "rest_aipkit_invalid_api_key": "Check the key: it is another one than in the plugin's "
     "settings, or some server drops the Authorization header before WordPress sees it (Owner: "
     "then the web server must be told to pass it on).",
@@ -138,7 +139,7 @@ def _interrupted(error: ChatGptEsError, step: StepName, place: Place) -> str:
         return _NO_END[place]
     if isinstance(cause, RequestTimeout) and cause.phase == "total":
         return (
-            "The answer was still coming when the time was over. You: allow more (timeout=). "
+            "The answer was still coming when the time was over. You: allow more time. "
             "Owner: if it has no end in a browser either, look at the bot's limit of tokens."
         )
     if isinstance(cause, UpstreamError) and cause.excerpt:
@@ -162,7 +163,7 @@ def _timeout(error: ChatGptEsError, step: StepName, place: Place) -> str:
     hangs = "PHP or the model's service hangs" if step == "turn" else "PHP or its database hangs"
     if phase == "total":
         return (
-            "It was not done when the time was over. You: allow more (timeout=). Owner: the server "
+            "It was not done when the time was over. You: allow more time. Owner: the server "
             f"is overloaded, or {hangs}."
         )
     return (
@@ -206,7 +207,7 @@ _BY_CLASS: tuple[tuple[type[ChatGptEsError], _Words], ...] = (
         "The site works, the service of its model does not. Owner: check that service's key, "
         "credit and status page. You: try again later.",
     ),
-    (BotNotFoundError, "Give one of the bots that the page shows, or leave bot= out."),
+    (BotNotFoundError, "Give one of the bots that the page shows, or none."),
     (
         ProxyError,
         "Check the proxy's address, name and password (also HTTP_PROXY and HTTPS_PROXY in the "
@@ -214,7 +215,8 @@ _BY_CLASS: tuple[tuple[type[ChatGptEsError], _Words], ...] = (
     ),
     (
         TLSError,
-        "The owner must mend the certificate; for your own authority there is verify=.",
+        "The owner must renew the certificate. For your own authority, put its file into the "
+        "variable REQUESTS_CA_BUNDLE (in a program: verify=).",
     ),
     (ConnectError, "Check the address and your network; the server may be down."),
     (InvalidConfigError, "Change that argument."),

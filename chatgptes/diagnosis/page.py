@@ -87,7 +87,7 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "The page has traces of the plugin but shows no bot.",
             "The chat may be a popup that only some pages show, be meant for members only, or be "
             "switched off: give the address of a page where you see it. Owner: or use the REST "
-            "API (api_key= and bot=), which needs no page.",
+            "API (with its key), which needs no page.",
         )
     if any(mark in body for mark in _WORDPRESS):
         return (

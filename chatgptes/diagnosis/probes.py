@@ -124,8 +124,8 @@ def connection(found: Found, seconds: float) -> tuple[socket.socket, str]:
 
 
 _OWNER_CHAIN = (
-    " If it is your company's or your own authority, give its file as verify= (or in the variable "
-    "REQUESTS_CA_BUNDLE)."
+    " If it is your company's or your own authority, put its file into the variable "
+    "REQUESTS_CA_BUNDLE (in a program: verify=)."
 )
 # OpenSSL's X509_V_ERR numbers.
 _CERTIFICATE = {

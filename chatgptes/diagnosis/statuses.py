@@ -40,7 +40,7 @@ _STATUSES: dict[tuple[Place, int], str] = {
     ("api", 404): "The site has no REST API of this plugin there. Check that the address is of "
     "the right site. Owner: the plugin must be 2.3 or later and switched on, and no security "
     "plugin or rule of the web server may close the REST API.",
-    ("api", 500): "Check the bot's number first (bot=): the plugin answers an unknown one in this "
+    ("api", 500): "Check the bot's number first: the plugin answers an unknown one in this "
     "way. Owner: PHP's error log says more. You: try later.",
     ("page", 503): "The site is in maintenance or overloaded: try again later.",
     ("page", 300): "Give the address that the browser shows in the end, after all redirects. If it "

@@ -124,7 +124,7 @@ class _Walk:
     def _told(self, name: StepName, error: ChatGptEsError) -> _Failed:
         self._client.core.finish_error(error)
         api = self._client.core.config.api_key is not None
-        detail = str(error)
+        detail = error.in_words({})
         if name == "nonce" and isinstance(error, EmptyReplyError):
             detail = "The site answered nothing at all to an empty message."  # No model was asked.
         return self._bad(name, detail, advice(error, name, api=api), type(error).__name__)
@@ -210,7 +210,7 @@ class _Walk:
             endpoints = tuple(find_bots(page))
         except UnexpectedFormatError as error:
             self._client.core.finish_error(error)
-            raise self._bad("bots", str(error), OTHER_HOST, type(error).__name__) from None
+            raise self._bad("bots", error.message, OTHER_HOST, type(error).__name__) from None
         if not endpoints:
             raise self._bad("bots", *page_reading.no_bots(page), "BotNotFoundError")
         session = self._client.core.session
@@ -272,7 +272,7 @@ class _Walk:
                 endpoint = self._run(self._client.core.session.endpoint(self._deadline))
             except UnexpectedFormatError as error:
                 self._client.core.finish_error(error)
-                raise self._bad("page", str(error), OTHER_HOST, type(error).__name__) from None
+                raise self._bad("page", error.message, OTHER_HOST, type(error).__name__) from None
         self._good("page", f"the API is at {redact(endpoint.url)}")
         self._good("gate", "no bot check")
         self._skipped("bots", f"bot {endpoint.bot.id}, as you named it")

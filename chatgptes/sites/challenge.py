@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ..errors import ChallengeError, RefusedError
+from ..errors import ChallengeError, Hint, RefusedError
 from ..values.http import Headers
 from ..values.urls import redact
 from .dialect import BufferedResponse
@@ -22,9 +22,10 @@ __all__ = [
 ]  # fmt: skip
 
 _ADVICE = (
-    "The library does not try to get past it. Ask the site's owner for access, use the owner's "
-    "REST key (api_key=), or talk to another site."
+    "The library does not try to get past it. Ask the site's owner for access, or talk to another "
+    "site."
 )
+_OWNERS_API = Hint("api_key", purpose="to go by the owner's REST API")
 _BLOCKED_ADVICE = (
     "It may take your network, your proxy or this program for an attacker: ask the site's owner to "
     "let you through, or try another network."
@@ -193,6 +194,7 @@ def challenge_error(
             url=redact(url) if url else None,
             status=status,
             excerpt=said or None,
+            hint=_OWNERS_API,
         )
     return _blocked(
         f"A firewall before the site ({mark.product}) refused the request", status, said, url
@@ -280,4 +282,5 @@ def gate_error(data: Mapping[Any, Any], url: str, status: int) -> ChallengeError
         url=redact(url),
         status=status,
         excerpt=said or None,
+        hint=_OWNERS_API,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import (
     ChatGptEsError,
     EmptyReplyError,
+    Hint,
     ResponseTooLargeError,
 )
 from ..values.http import Headers, Limits
@@ -118,8 +119,9 @@ class BodyDecoder:
         most = self._limits.answer if whole else self._limits.stream
         if self._size > most and not self.complete and self.error is None:
             which = "answer" if whole else "stream"
-            message = f"The answer is larger than {most:,} bytes (Limits.{which})."
+            message = f"The answer is larger than {most:,} bytes."
             self.error = self._make_error(ResponseTooLargeError, message)
+            self.error.hint = Hint(f"limits.{which}", purpose="to allow more")
 
     def _decode_events(self, events: list[Event]) -> list[str]:  # noqa: C901
         # One loop: see `EventDecoder`.
@@ -147,7 +149,8 @@ class BodyDecoder:
             self.error = error
         else:
             if self._events.error is not None:
-                self.error = self._make_error(ResponseTooLargeError, str(self._events.error))
+                self.error = self._make_error(ResponseTooLargeError, self._events.error.message)
+                self.error.hint = self._events.error.hint
         return texts
 
     def end(self) -> list[str]:

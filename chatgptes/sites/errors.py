@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import urljoin
 
-from ..errors import ChatGptEsError, RateLimitError, UnexpectedStatusError
+from ..errors import ChatGptEsError, Hint, RateLimitError, UnexpectedStatusError
 from ..values.http import Headers
 from ..values.urls import redact
 from .challenge import challenge_error
@@ -19,6 +19,8 @@ from .text import excerpt, site_said
 __all__ = [
     "error_for_page", "error_for_status", "make_error", "retry_after", "unknown_action_error",
 ]  # fmt: skip
+
+_PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
 
 AnyError = TypeVar("AnyError", bound=ChatGptEsError)
 
@@ -30,9 +32,10 @@ def make_error(
     status: int,
     said: str | None = None,
     code: str | None = None,
+    hint: Hint | None = None,
 ) -> AnyError:
     """Return `cls(message)` with where it happened (redacted) and what the site said."""
-    error = cls(message, url=redact(url), status=status, excerpt=said or None)
+    error = cls(message, url=redact(url), status=status, excerpt=said or None, hint=hint)
     error.code = code
     return error
 
@@ -104,7 +107,8 @@ def error_for_status(response: BufferedResponse, *, of_page: bool = False) -> Ch
         message += "" if how_long else " Try again later."
     else:
         message = f"The site refused the request with status {status}.{site_said(said)}"
-    failed = make_error(UnexpectedStatusError, message, url, status, said)
+    hint = _PAGE_ITSELF if of_page and 300 <= status < 400 else None
+    failed = make_error(UnexpectedStatusError, message, url, status, said, hint=hint)
     failed.retry_after = wait
     return failed
 
@@ -119,7 +123,7 @@ def _redirect_message(response: BufferedResponse, of_page: bool) -> str:
     if of_page:
         return (
             f"The site redirects to {target} (status {response.status}), where the request may "
-            "not follow. Give the address of the page itself as site=."
+            "not follow."
         )
     return (
         f"The site redirects messages from {redact(response.url)} to {target} (status "

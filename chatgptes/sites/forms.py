@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
 
-from ..errors import InvalidConfigError, InvalidMessageError
+from ..errors import Hint, InvalidConfigError, InvalidMessageError
 from ..values.images import Image
 from .dialect import Question
 
@@ -75,6 +75,6 @@ def check_web_search(question: Question) -> None:
     """
     if question.web_search and not question.endpoint.bot.web_search:
         raise InvalidConfigError(
-            f"web_search: the bot {question.endpoint.bot.id} of this site does not offer it;"
-            " client.bots() tells which do."
+            f"web_search: the bot {question.endpoint.bot.id} of this site does not offer it.",
+            hint=Hint("bot", purpose="to choose one that does"),
         )

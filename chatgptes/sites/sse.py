@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from ..errors import ResponseTooLargeError
+from ..errors import Hint, ResponseTooLargeError
 from .text import object_end
 
 __all__ = ["Event", "EventDecoder"]
@@ -139,7 +139,8 @@ class EventDecoder:
     def _fail(self) -> None:
         self._begun = False
         self.error = ResponseTooLargeError(
-            f"The site sent an event of more than {self._max} bytes (Limits.event)."
+            f"The site sent an event of more than {self._max} bytes.",
+            hint=Hint("limits.event", purpose="to allow more"),
         )
 
     def _take(self, lines: list[bytes], events: list[Event]) -> None:  # noqa: C901

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any, TypeGuard
 
-from ..errors import InvalidConfigError, MissingRequirementsError
+from ..errors import Hint, InvalidConfigError, MissingRequirementsError
 from ..values.checks import check_transport
 from .base import AsyncResponse, AsyncTransport, Response, Transport
 
@@ -143,13 +143,13 @@ def _check_curl_cffi() -> None:
         floor = ".".join(map(str, _CURL_CFFI))
         raise MissingRequirementsError(
             f"The transport 'curl_cffi' needs curl_cffi {floor} or newer; installed is"
-            f" {version or 'an older one'}. `pip install -U 'curl_cffi>={floor}'` brings it."
+            f" {version or 'an older one'}.",
+            hint=Hint(command=f"pip install -U 'curl_cffi>={floor}'", purpose="to update it"),
         )
 
 
 def _missing(name: str, error: ImportError) -> MissingRequirementsError:
     return MissingRequirementsError(
-        f"The transport {name!r} needs the package {name}, which can't be imported"
-        f" ({error}). `pip install {name}` installs it; `pip install chatgptes` brings"
-        " both transports."
+        f"The transport {name!r} needs the package {name}, which can't be imported ({error}).",
+        hint=Hint(command=f"pip install {name}", purpose="to install it"),
     )

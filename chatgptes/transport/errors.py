@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ..errors import (
     ChatGptEsError,
     ConnectError,
+    Hint,
     ProxyError,
     RequestTimeout,
     ResponseTooLargeError,
@@ -77,9 +78,9 @@ def connect_timeout(url: str, deadline: Deadline, proxy: Proxy | None) -> Reques
     deadline.check()
     through = f" through the proxy {proxy.address}" if proxy else ""
     return RequestTimeout(
-        f"No connection to {host_of(url)}{through} within {deadline.timeout.connect or 0:g} s"
-        " (timeout=Timeout(connect=…) allows more).",
+        f"No connection to {host_of(url)}{through} within {deadline.timeout.connect or 0:g} s.",
         phase="connect",
+        hint=Hint("timeout.connect", purpose="to allow more"),
         url=redact(url),
     )
 
@@ -89,9 +90,9 @@ def read_timeout(url: str, deadline: Deadline, status: int | None) -> RequestTim
     deadline.check()
     where = "sent no answer" if status is None else "fell silent in the middle of its answer"
     return RequestTimeout(
-        f"{host_of(url)} {where} for {deadline.timeout.read or 0:g} s"
-        " (timeout=Timeout(read=…) allows more).",
+        f"{host_of(url)} {where} for {deadline.timeout.read or 0:g} s.",
         phase="read",
+        hint=Hint("timeout.read", purpose="to allow more"),
         url=redact(url),
         status=status,
     )
@@ -101,32 +102,33 @@ def proxy_failed(
     url: str, proxy: Proxy, *, status: int | None = None, reason: str = ""
 ) -> ProxyError:
     """The proxy was not reached, or answered a CONNECT with `status`, or a SOCKS refusal."""
+    hint = None
     if status == 407 or (status is None and reason == "password"):
-        what = (
-            "refused the user name and password it was given"
-            if proxy.username is not None
-            else "wants a user name and password (proxy='scheme://user:password@host:port')"
-        )
+        what = "refused the user name and password it was given"
+        if proxy.username is None:
+            what = "wants a user name and password"
+            hint = Hint("proxy", purpose="to give both, as scheme://user:password@host:port")
     elif status is not None:
         what = f"refused to connect to {host_of(url)} (HTTP {status})"
     else:
         what = f"could not be used{_brackets(reason)}"
-    return ProxyError(f"The proxy {proxy.address} {what}.", url=redact(url), status=status)
+    return ProxyError(
+        f"The proxy {proxy.address} {what}.", url=redact(url), status=status, hint=hint
+    )
 
 
 def tls_failed(url: str, reason: str, *, certificate: bool) -> TLSError:
     reason = reason.strip().rstrip(".")
+    hint = None
     if certificate:
-        message = (
-            f"The certificate of {host_of(url)} is not trusted{_brackets(reason)}."
-            " For a site with a CA of its own, verify= takes a CA file."
-        )
+        message = f"The certificate of {host_of(url)} is not trusted{_brackets(reason)}."
+        hint = Hint("verify", purpose="to give the file of the site's own CA")
     else:
         message = (
             f"The TLS handshake with {host_of(url)} failed{_brackets(reason)}."
             " Check that the address is right and that the site speaks https there."
         )
-    return TLSError(message, url=redact(url))
+    return TLSError(message, url=redact(url), hint=hint)
 
 
 def broken(url: str, status: int | None, reason: str = "") -> TransportError:
@@ -165,9 +167,10 @@ def bad_encoding(url: str, status: int | None, coding: str, reason: str) -> Tran
 def headers_too_large(url: str, limit: int) -> ResponseTooLargeError:
     # http.client, below requests, takes no more than 100 lines, and libcurl no more than 300 KiB.
     return ResponseTooLargeError(
-        f"The headers of {host_of(url)}'s answer are too large: {limit:,} bytes (Limits.headers)"
-        " are taken, in at most 100 lines by requests.",
+        f"The headers of {host_of(url)}'s answer are too large: at most {limit:,} bytes"
+        " are read, and by requests at most 100 lines.",
         url=redact(url),
+        hint=Hint("limits.headers", purpose="to allow more"),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
-from ..errors import InvalidConfigError
+from ..errors import Hint, InvalidConfigError
 from ..values.checks import (
     bot_and_key,
     check_cookies,
@@ -213,7 +213,8 @@ class Config:
             if name.startswith(_IDENTITY):
                 raise InvalidConfigError(
                     f"headers: {name!r} belongs to the browser that curl_cffi looks like: a session"
-                    " that says two things of itself is neither. Use impersonate=None."
+                    " that says two things of itself is neither.",
+                    hint=Hint("impersonate", purpose="to look like no browser"),
                 )
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from ..errors import (
     ChatGptEsError,
+    Hint,
     InvalidConfigError,
     InvalidMessageError,
     ResponseError,
@@ -30,11 +31,8 @@ from .steps import Steps
 
 __all__ = ["ELSEWHERE", "Core", "Running"]
 
-ELSEWHERE: Final = (
-    "(chatgpt.es is not ours, and may have changed or be gone: Client(site=…) talks to any other"
-    " AI Power site, api_key= and bot= to your own through its REST API, and"
-    " `python -m chatgptes.sandbox` is a local sandbox.)"
-)
+ELSEWHERE: Final = "(chatgpt.es is not ours, and may have changed or be gone.)"
+_ELSEWHERE: Final = Hint("site", purpose="to talk to another site with the plugin")
 
 
 class Running(Protocol):
@@ -122,12 +120,12 @@ class Core:
             return
         if any(message.images for message in messages):
             raise InvalidMessageError(
-                "The REST API takes no images: talk to the bot's page instead (without api_key)."
+                "The REST API takes no images: talk to the bot's page instead, without the key."
             )
         if web_search:
             raise InvalidConfigError(
-                "web_search: the REST API does not offer it: talk to the bot's page instead"
-                " (without api_key)."
+                "web_search: the REST API does not offer it: talk to the bot's page instead,"
+                " without the key."
             )
 
     def started(self, running: Running) -> None:
@@ -153,7 +151,7 @@ class Core:
     def finish_error(self, error: ChatGptEsError) -> None:
         """Take secrets out of an error's texts, and offer ways on where the default site fails."""
         redact_error(error, {*self.session.secrets(), *self.config.secrets})
-        message = str(error)
+        message = error.message
         if (
             self.config.is_default
             and isinstance(error, (TransportError, ResponseError))
@@ -162,3 +160,4 @@ class Core:
             and ELSEWHERE not in message
         ):
             error.args = (f"{message} {ELSEWHERE}", *error.args[1:])
+            error.hint = error.hint or _ELSEWHERE

@@ -14,12 +14,15 @@ _SHORTEST = 4
 
 
 def redact_error(error: ChatGptEsError, secrets: Iterable[str]) -> None:
-    """Replace `secrets` by "…" in the texts of `error` and of our errors that led to it."""
+    """Replace `secrets` by "…" in the texts of `error` and of our errors that led to it.
+
+    Not in hints: those are made of fixed texts.
+    """
     forms = [_written_forms(secret) for secret in sorted(secrets, key=len, reverse=True)]
     for each in _chain(error):
         each.excerpt = _without(each.excerpt, forms)
         each.code = _without(each.code, forms)
-        each.args = (_without(str(each), forms) or "", *each.args[1:])
+        each.args = (_without(each.message, forms) or "", *each.args[1:])
 
 
 def _written_forms(secret: str) -> list[str]:

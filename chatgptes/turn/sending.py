@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from ..errors import (
     ChatGptEsError,
     ConnectError,
+    Hint,
     ProxyError,
     RateLimitError,
     RequestTimeout,
@@ -191,10 +192,10 @@ class Sender:
                     if not good:
                         break
                     raise ResponseTooLargeError(
-                        f"{redact(response.url)} answered more than {most:,} bytes"
-                        f" (Limits.{limit}).",
+                        f"{redact(response.url)} answered more than {most:,} bytes.",
                         url=redact(response.url),
                         status=response.status,
+                        hint=Hint(f"limits.{limit}", purpose="to allow more"),
                     )
         except OSError as error:
             # The status says enough of an error whose text broke off.
@@ -239,9 +240,10 @@ def _redirect_target(url: str, location: str, status: int) -> str:
     if not allowed:
         raise UnexpectedStatusError(
             f"{redact(url)} redirects to {named}, which is another site or a step back from https:"
-            " not followed. If you trust it, give that address as site=.",
+            " not followed.",
             url=redact(url),
             status=status,
+            hint=Hint("site", purpose="to give that address, if you trust it"),
         )
     return target
 

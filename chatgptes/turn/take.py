@@ -312,11 +312,12 @@ class Turn:
         if not text:
             return error
         interrupted = StreamInterruptedError(
-            f"The answer broke off after {len(text):,} characters (.partial has them): {error}",
+            f"The answer broke off after {len(text):,} characters in: {error.message}",
             partial=text,
             url=error.url,
             status=error.status,
             excerpt=error.excerpt,
+            hint=error.hint,
         )
         interrupted.code = error.code
         interrupted.__cause__ = error
@@ -408,6 +409,6 @@ def _read_answer(
 
 def _plain(error: NonceRefused) -> RefusedError:
     """The same error as users know it."""
-    plain = RefusedError(str(error), url=error.url, status=error.status, excerpt=error.excerpt)
+    plain = RefusedError(error.message, url=error.url, status=error.status, excerpt=error.excerpt)
     plain.code = error.code
     return plain

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from ..errors import InvalidConfigError, InvalidMessageError
+from ..errors import Hint, InvalidConfigError, InvalidMessageError
 from .messages import check_text
 from .proxy import Proxy
 from .urls import ascii_url
@@ -195,7 +195,9 @@ def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str 
         if not api_key.isascii() or not _HEADER_VALUE.fullmatch(api_key):
             raise InvalidConfigError("api_key has characters that no header can hold.")
         if bot is None:
-            raise InvalidConfigError("With api_key, bot= must name the bot by its id.")
+            raise InvalidConfigError(
+                "The REST API takes the id of a bot.", hint=Hint("bot", purpose="to give it")
+            )
         if authorization is not None:
             raise InvalidConfigError(
                 "A URL with user:password and an api_key don't go together: both need the"
@@ -217,7 +219,7 @@ def check_system(system: Any) -> str | None:
     try:
         return check_text(system, "system") if system else None
     except InvalidMessageError as error:
-        raise InvalidConfigError(str(error)) from None
+        raise InvalidConfigError(error.message, hint=error.hint) from None
 
 
 def number(name: str, value: Any, least: float, *, whole: bool = False, most: float = 1e6) -> float:

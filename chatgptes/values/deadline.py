@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 
-from ..errors import InvalidConfigError, RequestTimeout, TurnCancelled
+from ..errors import Hint, InvalidConfigError, RequestTimeout, TurnCancelled
 
 __all__ = ["Deadline", "Registration", "Signal", "Timeout"]
 
@@ -234,9 +234,9 @@ class Deadline:
         return RequestTimeout(
             "The turn took longer than it may."
             if total is None
-            else f"The turn took longer than its total of {total:g} s"
-            " (timeout=Timeout(total=…) allows more).",
+            else f"The turn took longer than its total of {total:g} s.",
             phase="total",
+            hint=None if total is None else Hint("timeout.total", purpose="to allow more"),
         )
 
     @contextmanager

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
-from ..errors import InvalidMessageError
+from ..errors import Hint, InvalidMessageError
 
 __all__ = ["Image", "ImageSource", "Unread", "image_of", "loaded"]
 
@@ -160,6 +160,7 @@ def _recognised(data: bytes, where: str, limit: int) -> Image:
 
 def _too_large(where: str, limit: int) -> InvalidMessageError:
     return InvalidMessageError(
-        f"{where} has more than the {limit:,} bytes allowed (Client(limits=Limits(image=…)) allows"
-        " more; most sites take no more than a few million)."
+        f"{where} has more than the {limit:,} bytes allowed; most sites take no more than a few"
+        " million.",
+        hint=Hint("limits.image", purpose="to allow more"),
     )

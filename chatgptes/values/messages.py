@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import InvalidMessageError
+from ..errors import Hint, InvalidMessageError
 from .http import Limits
 from .images import Image, ImageSource, Unread, image_of, loaded
 
@@ -93,7 +93,8 @@ def check(
     if length > limits.prompt:
         raise InvalidMessageError(
             f"The messages have {length:,} characters together, more than the {limits.prompt:,}"
-            " allowed (Client(limits=Limits(prompt=…)) allows more)."
+            " allowed.",
+            hint=Hint("limits.prompt", purpose="to allow more"),
         )
     asked = checked[-1]
     checked = (*checked[:-1], asked._replace(images=asked.images + further))

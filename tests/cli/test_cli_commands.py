@@ -172,16 +172,14 @@ def test_advice_names_options(site: Site) -> None:
     """The library's errors name its arguments; here they are options."""
     closed = ["--proxy", "http://127.0.0.1:9"]
     default = chatgptes("Hi", *closed).stderr
-    assert "--site URL talks to any other" in default
-    assert "--api-key-file and --bot to your own" in default
-    assert "--sandbox is a local stand-in" in default
+    assert "Use --site URL to talk to another site" in default
     site.next("stall")
     slow = chatgptes("--site", site.url, "--timeout", "0.5", "Hi").stderr
-    assert "(--timeout allows more)" in slow
-    gate = chatgptes("doctor", site.page("challenge"))
-    assert "with a key (--api-key-file and --bot)" in " ".join(gate.stdout.split())
+    assert "Use --timeout to allow more." in slow
+    gate = chatgptes("--site", site.page("challenge"), "Hi").stderr
+    assert "Use --api-key-file to go by" in gate
     asked = json.loads(chatgptes("--json", "Hi", *closed).stdout)
-    assert "Client(site=…)" in asked["message"]  # For programs it is what it is in a program.
+    assert "Use site= to talk" in asked["message"]  # For programs it is what it is in a program.
 
 
 def test_bots(site: Site) -> None:
@@ -231,17 +229,17 @@ def test_batch(site: Site, tmp_path: Path) -> None:
     # What failed before is no success, though it is not asked again.
     assert (again.returncode, again.stderr) == (
         1,
-        "chatgptes: 0 answered, 1 failed before, 1 passed over.\n"
-        "chatgptes: --retry-failed asks those again.\n",
+        "chatgptes: 0 answered, 1 failed before, 1 answered before.\n"
+        "chatgptes: --retry-failed asks those again that failed.\n",
     )
     retried = chatgptes(*command, "--retry-failed")
     assert retried.returncode == 0
-    assert "1 answered, 1 passed over." in retried.stderr
+    assert "1 answered, 1 answered before." in retried.stderr
     assert len(site.messages) == 3
     ok = {line["id"]: line["ok"] for line in map(json.loads, out.read_text().splitlines())}
     assert ok == {"a": True, "b": True}
     whole = chatgptes(*command)
-    assert (whole.returncode, whole.stderr) == (0, "chatgptes: 0 answered, 2 passed over.\n")
+    assert (whole.returncode, whole.stderr) == (0, "chatgptes: 0 answered, 2 answered before.\n")
     printed = chatgptes("batch", "-", "--site", site.url, stdin="x\ny\n")
     assert {json.loads(line)["id"] for line in printed.stdout.splitlines()} == {0, 1}
 
@@ -258,7 +256,7 @@ def test_batch_with_failures_and_more_to_ask(site: Site, tmp_path: Path) -> None
     stopped = chatgptes(*command)
     assert stopped.returncode == 1
     assert "0 answered, 2 failed before, 2 left." in stopped.stderr
-    assert "--retry-failed asks those again that failed, --resume-failed those" in stopped.stderr
+    assert "--retry-failed asks those again that failed. The same command" in stopped.stderr
     assert "ChallengeError" in stopped.stderr
     site.next("model-500")
     alone = chatgptes(*command, "--retry-failed")
@@ -267,17 +265,16 @@ def test_batch_with_failures_and_more_to_ask(site: Site, tmp_path: Path) -> None
     alone = chatgptes(*command, "--retry-failed")
     assert (alone.returncode, alone.stderr) == (
         0,
-        "chatgptes: 1 answered, 1 passed over, 2 left.\n"
+        "chatgptes: 1 answered, 1 answered before, 2 left.\n"
         "chatgptes: The same command without --retry-failed asks what is left.\n",
     )
     site.next("model-500")
     assert chatgptes(*command).returncode == 1
     source.write_text("one\ntwo\nthree\nfour\nfive\n")
-    both = chatgptes(*command, "--resume-failed")
-    assert (both.returncode, both.stderr) == (0, "chatgptes: 2 answered, 3 passed over.\n")
-    neither = chatgptes(*command, "--resume-failed", "--retry-failed")
-    assert neither.returncode == 2
-    assert neither.stderr.count("\n") == 1
+    assert chatgptes(*command).returncode == 1  # One is still failed.
+    assert chatgptes(*command, "--retry-failed").returncode == 0
+    whole = chatgptes(*command)
+    assert (whole.returncode, whole.stderr) == (0, "chatgptes: 0 answered, 5 answered before.\n")
 
 
 def test_batch_that_can_not_be(site: Site, tmp_path: Path) -> None:
@@ -327,7 +324,7 @@ def test_batch_interrupted(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert "The same command goes on from here." in stderr
+        assert "The same command continues from here." in stderr
         assert "Traceback" not in stderr
         assert out.read_bytes() == b""
     with Site() as site:
@@ -409,7 +406,7 @@ def test_a_conversation_goes_on_after_an_error(site: Site, tmp_path: Path) -> No
     file = tmp_path / "notes.txt"
     file.write_text("mine")
     kept = chatgptes("chat", "--site", site.url, stdin=f"hi\n/save {file}\n/load {file}\n")
-    assert "is there already" in kept.stderr
+    assert "exists already" in kept.stderr
     assert "no saved conversation" in kept.stderr
     assert file.read_text() == "mine"
     saved = tmp_path / "talk.json"
@@ -469,7 +466,7 @@ def test_ctrl_c_ends_a_conversation_in_a_pipe(site: Site) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
-@pytest.mark.parametrize("module", ["commands", "talking"])
+@pytest.mark.parametrize("module", ["commands", "chat"])
 def test_ctrl_c_while_it_loads(site: Site, module: str) -> None:
     program = f"""
 import os, signal, sys
@@ -499,6 +496,6 @@ def test_without_rich(site: Site) -> None:
     )  # fmt: skip
     assert result.returncode == 1
     assert result.stderr.strip() == (
-        "chatgptes: the command line needs rich: pip install 'chatgptes[cli]'"
+        "chatgptes: the command line needs rich: pip install click rich"
     )
     assert site.messages == []

@@ -459,7 +459,7 @@ def test_a_batch_has_a_bar(site: Site, tmp_path: Path) -> None:
     # Below the bar, not in it.
     shown = Screen(80, 24, terminal.raw).text.splitlines()
     assert "chatgptes: 11 answered, 1 failed (1 UpstreamError)." in shown
-    assert shown[-1] == "chatgptes: --retry-failed asks those again."
+    assert shown[-1] == "chatgptes: --retry-failed asks those again that failed."
     assert len([line for line in shown if "12/12" in line]) == 1
 
 
@@ -472,7 +472,7 @@ def test_the_bar_of_a_batch_that_goes_on_has_what_is_left(site: Site, tmp_path: 
     with Terminal("batch", str(source), "-o", out, "--site", site.url) as terminal:
         assert terminal.done() == 0
         assert "3/3" in terminal.text
-        assert "3 answered, 2 passed over." in terminal.text
+        assert "3 answered, 2 answered before." in terminal.text
 
 
 def test_printed_replies_and_a_bar_do_not_mix(site: Site, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Generator
 from ...errors import (
     AuthenticationError,
     ChatGptEsError,
+    Hint,
     InvalidConfigError,
     UnexpectedFormatError,
     UnexpectedStatusError,
@@ -66,7 +67,7 @@ class MwaiRest:
                 "api_key must be the key as the site shows it: one line of ASCII."
             )
         if not bot_id.strip():
-            raise InvalidConfigError("bot= must be the bot's id on the site.")
+            raise InvalidConfigError("bot must be the bot's id on the site.")
         return Endpoint(
             bot=Bot(bot_id, name="", dialect=self.name, kind="rest", page=site_url),
             url=require_same_site(site_url, root).rstrip("/") + _ROUTE,
@@ -116,9 +117,10 @@ class MwaiRest:
         if code and status in (401, 403):
             message = (
                 f"The site does not take the key (status {status}).{site_said(said)} Check "
-                "api_key=, and that the plugin's public API is switched on."
+                "it, and that the plugin's public API is switched on."
             )
-            return make_error(AuthenticationError, message, url, status, said, code)
+            hint = Hint("api_key", purpose="to give the right one")
+            return make_error(AuthenticationError, message, url, status, said, code, hint)
         if code == NO_ROUTE:
             message = (
                 f"The site has no such REST route (status {status}): the AI Engine plugin's public "

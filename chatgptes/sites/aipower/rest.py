@@ -11,6 +11,7 @@ from ...errors import (
     AuthenticationError,
     ChallengeError,
     ChatGptEsError,
+    Hint,
     InvalidConfigError,
     RefusedError,
     UnexpectedFormatError,
@@ -72,7 +73,7 @@ class Rest:
                 "api_key must be the key as the site shows it: one line of ASCII."
             )
         if not bot_id.strip():
-            raise InvalidConfigError("bot= must be the bot's id on the site.")
+            raise InvalidConfigError("bot must be the bot's id on the site.")
         route = f"{self.namespace}/chat/{quote(bot_id, safe='')}/message"
         return Endpoint(
             bot=Bot(id=bot_id, name="", dialect="rest", kind="rest", page=site_url),
@@ -148,12 +149,13 @@ def _is_known(data: Any) -> bool:
 def _key_error(url: str, status: int, said: str, code: str | None = None) -> AuthenticationError:
     return make_error(
         AuthenticationError,
-        f"The site does not take the key (status {status}).{site_said(said)} Check api_key=, and "
-        "that the plugin's REST access is switched on.",
+        f"The site does not take the key (status {status}).{site_said(said)} Check it, and that "
+        "the plugin's REST access is switched on.",
         url,
         status,
         said,
         code,
+        Hint("api_key", purpose="to give the right one"),
     )
 
 

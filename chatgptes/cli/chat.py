@@ -13,33 +13,33 @@ from ..client import Client
 from ..conversation import Conversation
 from ..errors import ChatGptEsError
 from ..values.text import sanitize_line, sanitize_text
-from .asking import show
-from .failing import say_error
+from .ask import show
+from .errors import print_error
 
-__all__ = ["Talk"]
+__all__ = ["Chat"]
 
 HELP = """\
-/save FILE   keep the conversation in a file
-/load FILE   go on with one that was kept
-/new         begin a new one
-/help        this
+/save FILE   save the conversation to a file
+/load FILE   continue a saved one
+/new         begin a new conversation
+/help        show this list
 /exit        leave (so does Ctrl-D)
 Ctrl-C stops an answer.
-A line that ends in \\ goes on in the next one; several lines may stand between
+A line that ends in \\ continues on the next one; several lines may stand between
 \"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""
 
 _QUOTES = '"""'
 LEAVE = object()
 
 
-class Talk:
+class Chat:
     """One session: reads what the user writes until they leave."""
 
     def __init__(self, client: Client, *, plain: bool) -> None:
         self._client = client
         self._plain = plain
-        self._talk: Conversation = client.conversation()
-        self._known: set[Path] = set()
+        self._conversation: Conversation = client.conversation()
+        self._own_files: set[Path] = set()
         self._interactive = sys.stdin.isatty()
         self._failed = False
         self._commands: dict[str, Callable[[str], None]] = {
@@ -53,7 +53,7 @@ class Talk:
         """Talk until the user leaves, or the input ends.
 
         Args:
-            file: path of a conversation to go on with, or None for a new one.
+            file: path of a conversation to continue, or None for a new one.
 
         Returns:
             False if a turn or a command failed that nobody saw: standard input is no terminal.
@@ -64,12 +64,12 @@ class Talk:
         """
         path = None if file is None else self._expanded(file)
         if path is not None:
-            self._go_on_with(path)
+            self._load_from(path)
         if self._interactive:
             self._greet()
         if path is not None:
-            self._tell_loaded(path)
-        self._talk_on()
+            self._show_loaded(path)
+        self._loop()
         return self._interactive or not self._failed
 
     def _greet(self) -> None:
@@ -80,11 +80,11 @@ class Talk:
             f"Talking to {sanitize_line(self._client.site)}. /help for help, /exit to leave."
         )
 
-    def _talk_on(self) -> None:
+    def _loop(self) -> None:
         while True:
             try:
                 text = self._read()
-                if self._obey(text) is LEAVE:
+                if self._run_line(text) is LEAVE:
                     return
             except EOFError:
                 if self._interactive:
@@ -93,20 +93,20 @@ class Talk:
             except KeyboardInterrupt:
                 if not self._interactive:
                     raise
-                # At the prompt it drops the line; a second one behind an answer finds nothing.
+                # At the prompt it drops the line; a second one after an answer has nothing to drop.
                 click.echo("\n(Ctrl-D or /exit leaves.)")
             except UnicodeDecodeError:
                 self._complain("That line is not text in the terminal's encoding.")
 
-    def _obey(self, text: str) -> object:
-        """Do what a line says; LEAVE if that is to leave."""
+    def _run_line(self, text: str) -> object:
+        """Run a command or send a message; LEAVE if the command is to leave."""
         name, _, rest = text[1:].partition(" ")
         if not text.strip():
             return None
         if text.startswith("//"):
-            self._say(text[1:])
+            self._send(text[1:])
         elif not text.startswith("/"):
-            self._say(text)
+            self._send(text)
         elif name in ("exit", "quit"):
             return LEAVE
         elif name in self._commands and "\n" not in text:
@@ -150,9 +150,9 @@ class Talk:
     def _line(self, prompt: str) -> str:
         return input(prompt if self._interactive else "")
 
-    def _say(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         try:
-            show(self._talk.stream(text), self._plain)
+            show(self._conversation.stream(text), self._plain)
         except KeyboardInterrupt:
             if not self._interactive:
                 raise
@@ -166,36 +166,37 @@ class Talk:
         path = self._path(name, "/save FILE")
         if path is None:
             return
-        if path not in self._known and path.exists():
-            self._complain(f"{path} is there already: take another name, or remove it first.")
+        if path not in self._own_files and path.exists():
+            self._complain(f"{path} exists already: give another name, or remove it first.")
             return
         try:
-            self._talk.save(path)
+            self._conversation.save(path)
         except OSError as error:
             self._complain(f"{path}: {error.strerror or error}")
             return
-        self._known.add(path)
-        click.echo(f"Saved {len(self._talk.messages)} messages to {sanitize_line(str(path))}.")
+        self._own_files.add(path)
+        count = len(self._conversation.messages)
+        click.echo(f"Saved {count} messages to {sanitize_line(str(path))}.")
 
     def _load(self, name: str) -> None:
         path = self._path(name, "/load FILE")
         if path is None:
             return
         try:
-            self._go_on_with(path)
+            self._load_from(path)
         except ChatGptEsError as error:
             self._fail(error)
         except OSError as error:
             self._complain(f"{path}: {error.strerror or error}")
         else:
-            self._tell_loaded(path)
+            self._show_loaded(path)
 
-    def _go_on_with(self, path: Path) -> None:
-        self._talk = self._client.conversation(path)
-        self._known = {path}  # Only this talk's own file may be written over.
+    def _load_from(self, path: Path) -> None:
+        self._conversation = self._client.conversation(path)
+        self._own_files = {path}  # Only this conversation's own file may be overwritten.
 
-    def _tell_loaded(self, path: Path) -> None:
-        messages = self._talk.messages
+    def _show_loaded(self, path: Path) -> None:
+        messages = self._conversation.messages
         click.echo(f"Loaded {len(messages)} messages from {sanitize_line(str(path))}.")
         for message in messages[-2:]:
             who = "You" if message["role"] == "user" else "Bot"
@@ -203,8 +204,8 @@ class Talk:
             click.echo(sanitize_text(f"  {who}: {text[:70]}{'…' if len(text) > 70 else ''}"))
 
     def _new(self, _: str) -> None:
-        self._talk = self._client.conversation()
-        self._known = set()
+        self._conversation = self._client.conversation()
+        self._own_files = set()
         click.echo("A new conversation.")
 
     def _path(self, name: str, usage: str) -> Path | None:
@@ -221,7 +222,7 @@ class Talk:
 
     def _fail(self, error: ChatGptEsError) -> None:
         self._failed = True
-        say_error(error)
+        print_error(error)
 
     def _complain(self, text: str) -> None:
         self._failed = True

@@ -34,22 +34,24 @@ def run_batch(
     *,
     jobs: int,
     retry_failed: bool,
-    resume_failed: bool,
     arguments: ClientArguments,
 ) -> bool:
-    """Ask what `source` holds; True if no prompt that was to be asked has failed.
+    """Ask the prompts of a file.
 
     Args:
         source: path of the prompts, or "-" for standard input.
         out: path of the replies, or None to print them as they come.
+
+    Returns:
+        False if a prompt has failed, in this run or in an earlier one.
     """
     if out is not None and _same(source, out):
-        raise InvalidConfigError(f"{out} is the file of prompts: the replies need another one.")
+        raise InvalidConfigError(f"{out} is the file of prompts: the replies need another file.")
     prompts = _read(source)
     last: BatchProgress | None = None
     failures: Counter[str] = Counter()
     try:
-        # What is said below comes when the bar has gone.
+        # The lines below are printed when the bar has gone.
         with _progress(len(prompts), printing=out is None) as show:
 
             def tell(progress: BatchProgress) -> None:
@@ -62,7 +64,6 @@ def run_batch(
                 out=out,
                 jobs=jobs,
                 retry_failed=retry_failed,
-                resume_failed=resume_failed,
                 progress=tell,
                 **arguments,
             ):
@@ -72,7 +73,7 @@ def run_batch(
                     click.echo(json.dumps(result.to_dict()))
                     sys.stdout.flush()
     except KeyboardInterrupt:
-        click.echo(f"chatgptes: Interrupted.{_how_to_go_on(out)}", err=True)
+        click.echo(f"chatgptes: Interrupted.{_how_to_continue(out)}", err=True)
         raise
     finally:
         if last is not None:
@@ -82,8 +83,8 @@ def run_batch(
     return last is None or not (last.failed or last.failed_before)
 
 
-def _how_to_go_on(out: str | None) -> str:
-    return " The same command goes on from here." if out is not None else ""
+def _how_to_continue(out: str | None) -> str:
+    return " The same command continues from here." if out is not None else ""
 
 
 def _summary(last: BatchProgress, failures: Counter[str]) -> str:
@@ -94,25 +95,19 @@ def _summary(last: BatchProgress, failures: Counter[str]) -> str:
     if last.failed_before:
         parts.append(f"{last.failed_before} failed before")
     if last.skipped:
-        parts.append(f"{last.skipped} passed over")
+        parts.append(f"{last.skipped} answered before")
     if last.total is not None and (left := last.total - last.done) > 0:
         parts.append(f"{left} left")
     return ", ".join(parts) + "."
 
 
 def _hint(last: BatchProgress) -> str:
-    """How to ask what this run leaves without an answer."""
+    """Return a line on what to run next for the prompts without an answer, or ""."""
     failed = last.failed + last.failed_before
     left = 0 if last.total is None else last.total - last.done
-    if failed and left:
-        return (
-            "--retry-failed asks those again that failed, --resume-failed those and what is left."
-        )
-    if failed:
-        return "--retry-failed asks those again."
-    if last.unasked:
-        return "The same command without --retry-failed asks what is left."
-    return ""
+    again = "--retry-failed asks those again that failed." if failed else ""
+    rest = "The same command without --retry-failed asks what is left."
+    return f"{again} {rest}".strip() if last.unasked or (failed and left) else again
 
 
 def _same(source: str, out: str) -> bool:
@@ -137,7 +132,7 @@ def _read(source: str) -> list[str | dict[str, Any]]:
 
 @contextmanager
 def _progress(total: int, *, printing: bool) -> Iterator[Callable[[BatchProgress], None]]:
-    """A bar on standard error, if that is a terminal, and not one that replies are printed on."""
+    """Show a bar on standard error, if that is a terminal on which no replies are printed."""
     if not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
         yield lambda _: None
         return
@@ -150,8 +145,8 @@ def _progress(total: int, *, printing: bool) -> Iterator[Callable[[BatchProgress
             rate = f"{60 * asked / elapsed:.0f}/min" if asked and elapsed else ""
             bar.update(
                 task,
-                # What is passed over takes no time, and would spoil the time left.
-                total=None if progress.total is None else progress.total - _passed(progress),
+                # Prompts that are not asked take no time, and would spoil the estimate.
+                total=None if progress.total is None else progress.total - _not_asked(progress),
                 completed=asked,
                 failed=progress.failed,
                 rate=rate,
@@ -162,17 +157,17 @@ def _progress(total: int, *, printing: bool) -> Iterator[Callable[[BatchProgress
 
 @contextmanager
 def _shown(bar: Progress) -> Iterator[Progress]:
-    """`bar` on the terminal for the block, and the cursor back whenever Ctrl-C comes."""
+    """Show `bar` for the block, and bring the cursor back even after Ctrl-C."""
     try:
         with bar:
             yield bar
     finally:
-        with suppress(Exception):  # What was half begun ends as it can.
+        with suppress(Exception):  # It may have started only in part.
             bar.live.stop()
         bar.console.show_cursor(True)
 
 
-def _passed(progress: BatchProgress) -> int:
+def _not_asked(progress: BatchProgress) -> int:
     return progress.skipped + progress.failed_before + progress.unasked
 
 

@@ -13,7 +13,7 @@ import click
 from ..turn.stream import Stream, drained
 from ..values.reply import Reply
 from ..values.text import sanitize_text
-from .failing import one_line_errors
+from .errors import one_line_errors
 from .options import site_of
 from .screen import Screen, is_screen
 
@@ -33,7 +33,7 @@ def ask(
     plain: bool,
     options: dict[str, Any],
 ) -> None:
-    """The command of that name."""
+    """Ask a prompt and print the answer, as the options say."""
     text = _prompt(prompt)
     with (
         one_line_errors(as_json=as_json),
@@ -60,7 +60,7 @@ def _prompt(prompt: str | None) -> str:
 
 
 def show(stream: Stream, plain: bool) -> None:
-    """Print an answer while it comes: drawn on a terminal, as it is in a pipe."""
+    """Print an answer while it arrives: as Markdown on a terminal, as plain text in a pipe."""
     if not is_screen(plain):
         _print(stream)
         return
@@ -91,7 +91,7 @@ def _print(stream: Iterable[str]) -> None:
             sys.stdout.flush()
             last = shown or last
     finally:
-        # What arrived stays readable, with whatever comes next on a line of its own.
+        # What arrived stays readable, and a message that follows begins on a new line.
         if not last.endswith("\n"):
             click.echo()
 

@@ -1,0 +1,45 @@
+"""`chatgptes bots`: the bots that a page shows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from ..sites.dialect import Bot
+from ..values.text import sanitize_line
+from .tables import draw, table
+
+__all__ = ["show_bots"]
+
+
+def show_bots(bots: list[Bot], *, as_json: bool) -> None:
+    """Print a table on a terminal, columns in a pipe, a list as JSON."""
+    if as_json:
+        click.echo(json.dumps([asdict(bot) for bot in bots]))
+        return
+    rows = [("ID", "NAME", "DIALECT", "KIND", "CAN")]
+    for bot in bots:
+        can = [
+            word
+            for word, does in (
+                ("images", bot.images),
+                ("web search", bot.web_search),
+                ("asks for consent", bot.consent),
+            )
+            if does
+        ]
+        name, bot_id = sanitize_line(bot.name) or "-", sanitize_line(bot.id)
+        rows.append((bot_id, name, bot.dialect, bot.kind, ", ".join(can) or "-"))
+    if sys.stdout.isatty():
+        from rich.text import Text
+
+        shown = table(*(name.capitalize() if name != "ID" else name for name in rows[0]))
+        for row in rows[1:]:
+            shown.add_row(*map(Text, row))  # A plain str would be searched for rich's markup.
+        draw(shown)
+        return
+    for row in rows:
+        click.echo("\t".join(row))

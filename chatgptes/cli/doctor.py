@@ -1,0 +1,37 @@
+"""`chatgptes doctor`: the steps of a turn with a site, and the one that fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from ..diagnosis import Diagnosis
+from ..values.text import sanitize_line, sanitize_text
+from .tables import draw, table
+
+__all__ = ["show_diagnosis"]
+
+
+def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
+    """Print a table on a terminal, text in a pipe, an object as JSON."""
+    if as_json:
+        click.echo(json.dumps(diagnosis.to_dict()))
+        return
+    if not sys.stdout.isatty():
+        click.echo(sanitize_text(str(diagnosis)))
+        return
+    from rich.text import Text
+
+    marks = {True: ("ok", "green"), False: ("failed", "bold red"), None: ("–", "dim")}
+    shown = table("Step", "", "Result")
+    for step in diagnosis.steps:
+        word, style = marks[step.ok]
+        found = Text(sanitize_line(step.detail), style="dim" if step.ok is None else "")
+        shown.add_row(step.name, Text(word, style=style), found)
+    draw(shown, title=sanitize_line(diagnosis.site))
+    for step in (step for step in diagnosis.steps if step.advice):
+        draw(Text.assemble((f"{step.name}: ", "bold"), sanitize_line(step.advice)))
+    if diagnosis.ok:
+        draw(Text("Nothing stands in the way.", style="green"))

@@ -1,0 +1,65 @@
+"""Failures of commands: one line on standard error, and an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Iterator
+
+import click
+
+from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
+from ..values.text import sanitize_line
+from .streams import fail
+
+__all__ = ["one_line_errors", "print_error"]
+
+_OPTIONS = {
+    "api_key": "--api-key-file",
+    "bot": "--bot",
+    "min_interval": "--min-interval",
+    "proxy": "--proxy",
+    "retry_failed": "--retry-failed",
+    "site": "--site URL",
+    "timeout.total": "--timeout",
+    "verify": "the variable REQUESTS_CA_BUNDLE",
+}
+"""The command line's words for the arguments that hints name; there is no option for others."""
+
+
+@contextlib.contextmanager
+def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
+    """End the program with status 1, 2 (the request can't be carried out) or 130 (Ctrl-C)."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        with contextlib.suppress(ValueError):  # Not the main thread.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # The program is ending already.
+        sys.exit(130)
+    except ChatGptEsError as error:
+        if as_json:
+            click.echo(_json_error(error))
+        print_error(error)
+        usage = isinstance(error, (InvalidConfigError, InvalidMessageError))
+        sys.exit(2 if usage else 1)
+    except OSError as error:
+        fail(error)
+
+
+def print_error(error: ChatGptEsError) -> None:
+    """Print one line on standard error, in which arguments are options."""
+    text = sanitize_line(error.in_words(_OPTIONS))
+    click.echo(f"chatgptes: {type(error).__name__}: {text}", err=True)
+
+
+def _json_error(error: ChatGptEsError) -> str:
+    fields = {
+        "error": type(error).__name__,
+        "message": str(error),
+        "url": error.url,
+        "status": error.status,
+        "partial": getattr(error, "partial", None),
+    }
+    return json.dumps(fields)
