@@ -1,1 +1,1 @@
-"""Many prompts, one after another, that can be gone on with."""
+"""Many prompts, with a file from which an interrupted run continues."""

@@ -1,7 +1,7 @@
-"""The file that a batch writes: one JSON line a result.
+"""The file that a batch writes: one JSON line for each result.
 
-A line is written whole, in one piece, as soon as its turn has ended; so after a kill
-at any moment at most the last line is torn, and a torn line was never a reply that was counted.
+A line is written in one piece, as soon as its turn has ended.  So after a kill at any moment at
+most the last line is cut short, and no result was given for such a line.
 """
 
 from __future__ import annotations
@@ -22,25 +22,16 @@ from .prompts import Item
 
 __all__ = ["BatchResult", "Journal"]
 
-# What every line of ours begins with, in its parts: a torn end of anything else is not ours to cut.
 _BEGINNING = b'{"id": '
-_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*'  # A string without its end.
-_ID = re.compile(rb'\{"id": (?:-?\d+|' + _TEXT + rb'")')
-_TORN_ID = re.compile(rb'\{"id": (?:-|' + _TEXT + rb"\\?)")
-_INDEX = re.compile(rb', "index": \d+')
-_DIGEST = b', "digest": "'
-# The same, as other programs may have written it anew.
-_OURS = re.compile(
-    rb'\s*\{\s*"id"\s*:\s*(?:-?\d+|' + _TEXT + rb'")\s*,\s*"index"\s*:\s*\d+\s*,'
-    rb'\s*"digest"\s*:\s*"'
-)
+# A line of ours, also one that another program has written anew with other blanks.
+_OURS = re.compile(rb'\s*\{\s*"id"\s*:.*?,\s*"index"\s*:\s*\d+\s*,\s*"digest"\s*:\s*"')
 _START = 65_536
-"""Bytes in which a line of ours shows what it is."""
+"""Bytes in which a line of ours is recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of one prompt of a batch: exactly one of `reply` and `error` is there.
+    """The result of one prompt of a batch: exactly one of `reply` and `error` is set.
 
     Attributes:
         id: the prompt's id (str or int), or where it has none its index.
@@ -58,11 +49,11 @@ class BatchResult:
 
     @property
     def ok(self) -> bool:
-        """There is an answer."""
+        """Whether there is an answer (bool)."""
         return self.reply is not None
 
     def to_dict(self) -> dict[str, Any]:
-        """As a line of the file says it: plain JSON values."""
+        """Return the result as in a line of the file: plain JSON values."""
         fields: dict[str, Any] = {
             "id": self.id,
             "index": self.index,
@@ -82,22 +73,7 @@ class BatchResult:
         }
 
 
-def _torn(line: bytes) -> bool:
-    """Can this be the beginning of a line of ours?"""
-    if len(line) <= len(_BEGINNING):
-        return _BEGINNING.startswith(line)
-    found = _ID.match(line)
-    if found is None:
-        return _TORN_ID.fullmatch(line) is not None
-    rest = line[found.end() :]
-    found = _INDEX.match(rest)
-    if found is None:
-        return b', "index": '.startswith(rest)
-    rest = rest[found.end() :]
-    return rest.startswith(_DIGEST) or _DIGEST.startswith(rest)
-
-
-def _whole(line: bytes) -> bool:
+def _is_json(line: bytes) -> bool:
     try:
         json.loads(line)
     except (ValueError, RecursionError):
@@ -105,17 +81,17 @@ def _whole(line: bytes) -> bool:
     return True
 
 
-def _place(site: str) -> tuple[str | None, str]:
-    """Where a site is; not its port, which a stand-in on this machine has anew each time."""
+def _host_and_path(site: str) -> tuple[str | None, str]:
+    """Return both, without the port, which is another one each time the sandbox starts."""
     parts = urlsplit(site)
     return parts.hostname, parts.path
 
 
 class Journal:
-    """The file of replies: what was written before, and where further ones go.
+    """The file of results: those of earlier runs are read, new ones are appended.
 
     Attributes:
-        answered, failed: id -> digest of what the file has; for an id the last line counts.
+        answered, failed: id -> digest of the file's lines; of two with one id the last counts.
         asked: the site and bot of the last answer, or None.
     """
 
@@ -131,16 +107,16 @@ class Journal:
         try:
             if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
                 raise InvalidConfigError(f"{self.path} is no regular file.")
-            self._alone()
+            self._lock_file()
             self._read()
         except BaseException:
             self._file.close()
             raise
 
-    def _alone(self) -> None:
+    def _lock_file(self) -> None:
         try:
             import fcntl
-        except ImportError:  # Windows: nothing of the kind that a kill would undo as surely.
+        except ImportError:  # Windows has no lock that a kill releases as surely.
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,9 +128,9 @@ class Journal:
     def _read(self) -> None:
         self._file.seek(0)
         start = self._file.read(_START)
-        # Somebody else's file may be one line of many gigabytes, not to be read whole.
+        # Another program's file may be one line of many gigabytes: it is not read whole.
         if len(start) == _START and b"\n" not in start and not _OURS.match(start):
-            raise self._foreign(1)
+            raise self._not_ours(1)
         self._file.seek(0)
         good = 0
         line = b""
@@ -167,14 +143,16 @@ class Journal:
                 good += len(line)
             else:
                 return
-        if _whole(line):
-            # Ours, if an editor took its line end; if it is anybody else's, this raises.
+        if _is_json(line):
+            # Only the line end is missing (an editor took it), or it is another program's: raises.
             self._remember(line, number)
             self._file.write(b"\n")
             return
-        # The last line was torn by a kill: it is cut off, and its prompt asked again.
-        if not _torn(line):
-            raise self._foreign(number)
+        # A kill cut the last line short: it is removed, and its prompt asked again.  Not without
+        # proof that it is ours: whole lines before it, or enough of itself.
+        begins = line.startswith(_BEGINNING) or _BEGINNING.startswith(line)
+        if not (begins and good) and not _OURS.match(line[:_START]):
+            raise self._not_ours(number)
         self._file.truncate(good)
 
     def _remember(self, line: bytes, number: int) -> None:
@@ -182,9 +160,9 @@ class Journal:
             record = json.loads(line)
             name, digest, ok = record["id"], record["digest"], record["ok"]
         except (ValueError, TypeError, KeyError, RecursionError):
-            raise self._foreign(number) from None
+            raise self._not_ours(number) from None
         if not isinstance(name, (str, int)) or not isinstance(digest, str):
-            raise self._foreign(number)
+            raise self._not_ours(number)
         to, other = (self.answered, self.failed) if ok else (self.failed, self.answered)
         other.pop(name, None)
         to[name] = digest
@@ -192,14 +170,14 @@ class Journal:
         if ok and isinstance(site, str) and isinstance(bot, str):
             self.asked = site, bot
 
-    def _foreign(self, number: int) -> InvalidConfigError:
+    def _not_ours(self, number: int) -> InvalidConfigError:
         return InvalidConfigError(
             f"{self.path} is not a file of batch replies (line {number}): nothing was written to"
             " it. Give another file."
         )
 
     def check(self, item: Item) -> None:
-        """Is `item` what the file's line with its id has answered?
+        """Check that `item` is the prompt that the file's line with its id is of.
 
         Raises:
             InvalidConfigError: it is another prompt.
@@ -208,36 +186,40 @@ class Journal:
         if known is not None and known != item.digest:
             raise InvalidConfigError(
                 f"{self.path} has a reply to another prompt with the id {item.id!r}: the prompts"
-                " were changed since. Give another file, or the prompts as they were; ids of your"
+                " have changed since."
+                " Give another file, or the prompts as they were; ids of your"
                 ' own ({"id": …, "prompt": …}) let you add and move prompts.'
             )
 
     def check_site(self, site: str, bot: str | None) -> None:
-        """Are the file's answers from the site and bot that are to be asked?
+        """Check that the file's answers are from this site and bot.
 
         Raises:
-            InvalidConfigError: they are another's.
+            InvalidConfigError: they are from another.
         """
         if self.asked is None:
             return
-        if _place(self.asked[0]) != _place(site) or bot not in (None, self.asked[1]):
+        if _host_and_path(self.asked[0]) != _host_and_path(site) or bot not in (
+            None,
+            self.asked[1],
+        ):
             raise InvalidConfigError(
                 f"{self.path} has replies of {self.asked[0]} (bot {self.asked[1]}): for another"
                 " site or bot give another file."
             )
 
     def write(self, result: BatchResult) -> None:
-        """Append one line; any thread.  Once it is closed, nothing: nobody waited for the result.
+        """Append one line.  From any thread; does nothing once the file is closed.
 
         Raises:
             OSError: it could not be written.
         """
-        # ASCII: it also holds half a character, should a site send one.
+        # ASCII: it can also hold half a character, should a site send one.
         line = json.dumps(result.to_dict()).encode("ascii") + b"\n"
         with self._lock:
             if self._file.closed:
                 return
-            if self._broken is not None:  # There may be half a line, and nothing goes behind it.
+            if self._broken is not None:  # The file may end in half a line: append nothing to it.
                 raise OSError(self._broken.errno, self._broken.strerror, str(self.path))
             try:
                 while line:
@@ -247,6 +229,6 @@ class Journal:
                 raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def close(self) -> None:
-        """Close the file, and let another batch have it."""
+        """Close the file and release its lock."""
         with self._lock:
             self._file.close()

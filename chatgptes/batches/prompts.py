@@ -1,4 +1,4 @@
-"""What a batch is to ask: prompts, numbered and checked, from an iterable or from a file's text."""
+"""The prompts of a batch, numbered and checked, from an iterable or from a file's text."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Item:
 
     Attributes:
         index: its place among the prompts, from 0.
-        id: the id it was given (str or int), else its index.
+        id: the given id (str or int), or its index.
         messages: what `Client.chat` takes.
-        digest: stands for what is asked, so that a changed prompt is noticed.
+        digest: a hash of the messages, by which a changed prompt is noticed.
     """
 
     index: int
@@ -44,7 +44,7 @@ class Item:
 
 
 def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
-    """`prompts` numbered and checked, one by one.
+    """Number and check `prompts`, one by one.
 
     Raises:
         InvalidMessageError: one has a wrong shape, or an id that another has.
@@ -53,12 +53,12 @@ def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
 
 
 def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[Item]:
-    """The items for (where it stands, prompt) pairs."""
+    """Give the items for (place, prompt) pairs."""
     seen: set[str | int] = set()
     for index, (where, prompt) in enumerate(prompts):
         item = _item(index, prompt, where)
         if item.id in seen:
-            raise InvalidMessageError(f"{where}: one before it has the id {item.id!r} too.")
+            raise InvalidMessageError(f"{where}: an earlier prompt has the id {item.id!r} too.")
         seen.add(item.id)
         yield item
 
@@ -84,12 +84,12 @@ def _item(index: int, prompt: Any, where: str) -> Item:
         # ASCII, so that even what can't be sent (half a character) has a digest.
         text = json.dumps(messages, sort_keys=True)
     except (TypeError, ValueError, RecursionError):
-        raise InvalidMessageError(f"{where}: its messages are no plain JSON values.") from None
+        raise InvalidMessageError(f"{where}: its messages must be plain JSON values.") from None
     return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
-    """The prompts in a file's text: JSON lines, or a prompt a line; blank lines are passed over.
+    """Return the prompts of a file: JSON lines, or one on each line; blank lines are skipped.
 
     It is JSON lines if its name ends in .jsonl or .ndjson, or if its first line is a JSON object.
     JSON of any other form (an array, an object over several lines, objects below plain lines) is
@@ -100,9 +100,9 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
         name: what the file is called, for the errors.
 
     Raises:
-        InvalidMessageError: a line can't be what it should; the message names it.
+        InvalidMessageError: a line is no prompt; the message names it.
     """
-    # Not splitlines(): a prompt may hold U+2028 and its like.
+    # Not splitlines(): a prompt may hold U+2028 and other separators.
     lines = [
         (f"{name}, line {number}", line.removesuffix("\r"))
         for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)
@@ -118,7 +118,7 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
         )
     if _TALL_OBJECT.match(first):
         raise InvalidMessageError(
-            f"{where}: a JSON object begins here that goes on in the next line. {_ONE_A_LINE} "
+            f"{where}: a JSON object begins here that continues on the next line. {_ONE_A_LINE} "
             f"(jq -c . makes them of such objects.) {_TEXT_TOO}"
         )
     if Path(name).suffix.lower() in (".jsonl", ".ndjson") or _is_object(first):
@@ -146,11 +146,11 @@ def _value(line: str, where: str) -> Any:
         why = f"{error.msg}, column {error.colno}"
     except (ValueError, RecursionError):
         why = "a number is too long, or it is nested too deep"
-    raise InvalidMessageError(f"{where}: it is no JSON ({why}). {_ONE_A_LINE}")
+    raise InvalidMessageError(f"{where}: it is not JSON ({why}). {_ONE_A_LINE}")
 
 
 def _is_object(line: str) -> bool:
-    """Is it a JSON object, or was it to be one with a prompt?"""
+    """Tell whether a line is a JSON object, or a damaged one with a prompt."""
     if _OBJECT.match(line):
         return True
     if not line.lstrip().startswith("{"):

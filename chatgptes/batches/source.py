@@ -1,4 +1,4 @@
-"""Where the prompts of a batch come from: an iterable, taken in a thread of its own."""
+"""The source of a batch's prompts: an iterable, read in a separate thread."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ __all__ = ["Source", "Taken", "start_thread"]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The next prompt, or None: there is none, or taking it has failed."""
+    """The next prompt; None at the end, or where the iterable failed."""
 
     item: Item | None
     error: BaseException | None = None
 
 
 class Source:
-    """Takes prompts from an iterable in a thread of its own, one whenever it is told to.
+    """Reads prompts from an iterable in a separate thread, one for each call of `take`.
 
-    An iterable may be slow, or wait for what the caller makes of a reply: in the caller's thread
-    it would hold replies back.
+    An iterable may be slow, or wait for a reply that the caller handles: read in the caller's
+    thread, it would hold replies back.
     """
 
     def __init__(
         self,
         items: Iterator[Item],
-        passed_over: Callable[[Item], str | None],
+        skip_reason: Callable[[Item], str | None],
         put: Callable[[Taken], None],
     ) -> None:
         self._items = items
-        self._passed_over = passed_over
+        self._skip_reason = skip_reason
         self._put = put
         self._wanted = threading.Semaphore(0)
-        self._started = self._left = False
-        self.passed: Counter[str] = Counter()
+        self._started = self._stopped = False
+        self.skipped: Counter[str] = Counter()
 
     def take(self) -> None:
-        """Have the next prompt that is to be asked put into the queue, or the news of none."""
+        """Have the next prompt to ask put into the queue, or `Taken(None)` at the end."""
         self._wanted.release()
         if not self._started:
             self._started = True
@@ -53,13 +53,13 @@ class Source:
             except ChatGptEsError as error:
                 self._put(Taken(None, error))
 
-    def leave(self) -> None:
-        """No more are wanted.  Never blocks."""
-        self._left = True
+    def stop(self) -> None:
+        """Read no more.  Never blocks."""
+        self._stopped = True
         self._wanted.release()
 
     def _run(self) -> None:
-        while self._wanted.acquire() and not self._left:
+        while self._wanted.acquire() and not self._stopped:
             try:
                 taken = Taken(self._next())
             except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread.
@@ -68,17 +68,17 @@ class Source:
 
     def _next(self) -> Item | None:
         for item in self._items:
-            why = self._passed_over(item)
+            why = self._skip_reason(item)
             if why is None:
                 return item
-            self.passed[why] += 1
-            if self._left:
+            self.skipped[why] += 1
+            if self._stopped:
                 break
         return None
 
 
 def start_thread(work: Callable[..., object], *arguments: Any) -> threading.Thread:
-    """Call `work(*arguments)` in a thread that no program waits for at its end.
+    """Call `work(*arguments)` in a daemon thread.
 
     Raises:
         ChatGptEsError: the system gives no thread.

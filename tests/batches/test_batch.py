@@ -19,7 +19,14 @@ from typing import Any
 import pytest
 
 import chatgptes
-from chatgptes import BatchProgress, BatchResult, InvalidConfigError
+from chatgptes import (
+    BatchProgress,
+    BatchResult,
+    Client,
+    InvalidConfigError,
+    RefusedError,
+    Reply,
+)
 from chatgptes.batches.file import Journal
 from chatgptes.batches.prompts import prompts_of
 from chatgptes.batches.run import IN_A_ROW
@@ -159,8 +166,9 @@ def test_what_failed_before_is_counted(site: Site, tmp_path: Path) -> None:
     progress = last()
     assert progress == BatchProgress(4, 2, answered=1, failed_before=1)
     assert progress.done == 4
+    assert last(retry_failed=True) == BatchProgress(4, 3, answered=1)
     prompts.append("five")
-    assert last(resume_failed=True) == BatchProgress(5, 3, answered=2)
+    assert last() == BatchProgress(5, 4, answered=1)
     assert last() == BatchProgress(5, 5)
 
 
@@ -181,7 +189,7 @@ def test_a_quota_ends_it_and_the_next_day_goes_on(tmp_path: Path) -> None:
         with pytest.raises(chatgptes.QuotaError, match="stopped, with 2 of 6") as caught:
             for result in chatgptes.batch(prompts, site=site.url, out=out, jobs=1):
                 results.append(result)
-        assert "goes on from here" in str(caught.value)
+        assert "continues from here" in str(caught.value)
         assert [result.id for result in results] == [0, 1]
         assert [line["ok"] for line in lines(out)] == [True, True]
         site.quota = None
@@ -378,7 +386,7 @@ def test_a_full_disk_is_told(site: Site, tmp_path: Path) -> None:
     again = subprocess.run(
         [*command, "--site", site.url], capture_output=True, text=True, timeout=60, cwd=ROOT
     )
-    assert f"{40 - whole} answered, {whole} passed over." in again.stderr
+    assert f"{40 - whole} answered, {whole} answered before." in again.stderr
 
 
 def test_who_leaves_waits_for_a_reply_that_is_being_written(
@@ -462,8 +470,8 @@ def test_formats() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("one\n", 0, "no JSON (Expecting value, column 1)"),
-        ('{"prompt": "a"}\n{"prompt": \n', 2, "no JSON"),
+        ("one\n", 0, "not JSON (Expecting value, column 1)"),
+        ('{"prompt": "a"}\n{"prompt": \n', 2, "not JSON"),
         ("[1]\n", 0, "neither a string nor a dict"),
         ('{"prompt": "a"}\n3\n', 2, "neither a string nor a dict"),
         ('\n{"promt": "a"}\n', 2, "it has 'promt'"),
@@ -471,11 +479,11 @@ def test_formats() -> None:
         ('{"prompt": "a", "model": "b"}\n', 1, "it has 'model', 'prompt'"),
         ('{"prompt": 3}\n', 1, "must be a string"),
         ('{"id": 7, "prompt": "a"}\n{"id": 7, "prompt": "b"}\n', 2, "the id 7 too"),
-        ('{"prompt": "a",}\n', 1, "no JSON"),
+        ('{"prompt": "a",}\n', 1, "not JSON"),
         ('[\n  {"prompt": "a"},\n  {"prompt": "b"}\n]\n', 1, "JSON array"),
         ('[{"prompt": "a"}]', 1, "JSON array"),
         ('\n["a",\n"b"]', 2, "JSON array"),
-        ('{\n  "prompt": "a"\n}\n', 1, "goes on in the next line"),
+        ('{\n  "prompt": "a"\n}\n', 1, "continues on the next line"),
         ('# mine\n{"prompt": "a"}\n', 2, "the file's first line is none"),
         ('one\n  {"prompt": "a"},\n', 2, "the file's first line is none"),
         ('one\n{"a": 1}\n', 2, "the file's first line is none"),
@@ -591,7 +599,7 @@ def test_killed_and_gone_on(tmp_path: Path) -> None:
         process = start_batch(source, out, site)
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 0, stderr
-        assert f"{len(written)} passed over" in stderr.decode()
+        assert f"{len(written)} answered before" in stderr.decode()
         after = Counter(asked(site))
     records = lines(out)
     assert sorted(record["id"] for record in records) == list(range(40))
@@ -687,9 +695,70 @@ def test_a_reply_that_lost_its_line_end_counts(site: Site, tmp_path: Path) -> No
     file.write_bytes(whole.rstrip(b"\n"))
     assert list(chatgptes.batch(["one"], out=file, site=site.url)) == []
     assert file.read_bytes() == whole
-    for length in range(1, len(whole) - 1, 7):  # Torn anywhere, it is asked again.
+    # Cut short, it is asked again; of the only line, enough must be there to know it by.
+    for length in range(whole.index(b"digest") + 10, len(whole) - 1, 7):
         file.write_bytes(whole[:length])
         assert len(list(chatgptes.batch(["one"], out=file, site=site.url))) == 1
+
+
+def limited_site(monkeypatch: pytest.MonkeyPatch, refusals: list[str]) -> Any:
+    """A client's `chat` of a bot that gives an answer, or the refusals, in turn ("" answers)."""
+    asked: list[str] = []
+
+    def chat(self: Client, prompt: str, **_: object) -> Reply:
+        asked.append(prompt)
+        words = refusals.pop(0) if refusals else ""
+        if words:
+            raise RefusedError(f"The site refused: {words}", excerpt=words)
+        return Reply(text=prompt, site=self.site, bot="5", dialect="aipkit")
+
+    monkeypatch.setattr(Client, "chat", chat)
+    return asked
+
+
+def test_a_limit_of_messages_per_minute_is_waited_for(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By behaviour: the bot has just answered, and refuses the next without a code."""
+    asked = limited_site(monkeypatch, ["", "too fast", "too fast"])
+    monkeypatch.setattr("chatgptes.batches.run.MINUTE", 1.0)
+    out = tmp_path / "out.jsonl"
+    results = run(["a", "b", "c"], site=site.url, out=out, jobs=1)
+    assert [result.ok for result in results] == [True, False, True]
+    assert asked == ["a", "b", "b", "c"]
+    assert [line["ok"] for line in lines(out)] == [True, False, True]
+    asked = limited_site(monkeypatch, ["", "too fast"])
+    results = run(["a", "b", "c"], site=site.url, jobs=1)
+    assert all(result.ok for result in results)
+    assert asked == ["a", "b", "b", "c"]
+
+
+def test_a_refusal_of_one_prompt_costs_one_wait(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same words are not waited for twice; nor is a bot that never answered."""
+    monkeypatch.setattr("chatgptes.batches.run.MINUTE", 1.0)
+    asked = limited_site(monkeypatch, ["", "a bad word", "a bad word", "", "a bad word"])
+    results = run(["a", "b", "c", "d"], site=site.url, jobs=1)
+    assert [result.ok for result in results] == [True, False, True, False]
+    assert asked == ["a", "b", "b", "c", "d"]
+    asked = limited_site(monkeypatch, ["members only"])
+    assert [result.ok for result in run(["a", "b"], site=site.url, jobs=1)] == [False, True]
+    assert asked == ["a", "b"]
+
+
+def test_a_firewall_ends_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chat(self: Client, prompt: str, **_: object) -> Reply:
+        error = RefusedError("A firewall refused it.")
+        error.blocked = True
+        asked.append(prompt)
+        raise error
+
+    asked: list[str] = []
+    monkeypatch.setattr(Client, "chat", chat)
+    with pytest.raises(RefusedError, match="the batch has stopped, with 0 of 50"):
+        run([f"say {number}" for number in range(50)], site=site.url, jobs=1)
+    assert asked == ["say 0"]
 
 
 @pytest.mark.parametrize("wrong", ["a string", b"bytes", {"prompt": "x"}, None, 5])
