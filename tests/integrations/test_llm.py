@@ -156,17 +156,18 @@ def test_failures_name_what_llm_can_change(site: Site) -> None:
         return error
 
     site.next("stall")
-    assert "(-o timeout allows more)" in failure("-o", "timeout", "1")
+    assert "Use -o timeout to allow more." in failure("-o", "timeout", "1")
     site.next("model-drop", 2)
     failure()
     failure("--no-stream")
     site.next("rate-limit-long")
     assert "ask less often and fewer at once." in failure()
     assert "does not offer it." in failure("-o", "web_search", "1")
-    assert "Check --key," in failure("-o", "bot", site.rest_bot, "--key", "wrong")
-    assert "With a key, -o bot must" in failure("-o", "bot", "five", "--key", site.api_key)
+    wrong = failure("-o", "bot", site.rest_bot, "--key", "wrong")
+    assert "Use --key to give the right one." in wrong
+    assert "bot must be the bot's id" in failure("-o", "bot", "five", "--key", site.api_key)
     keyed = ("-o", "bot", site.rest_bot, "--key", site.api_key)
-    assert "(without a key, or without -o bot)" in failure(*keyed, "-o", "web_search", "1")
+    assert "instead, without the key." in failure(*keyed, "-o", "web_search", "1")
 
 
 @pytest.mark.parametrize("seconds", ["inf", "nan", "0", "-1"])
@@ -418,7 +419,7 @@ def test_an_attachment_with_an_address(site: Site) -> None:
         model().prompt("?", attachments=[attachment], site=site.page("classic")).text()
         assert site.requests[-1].files["image"] == ("image/png", PNG)
         gone = llm.Attachment(type="image/png", url=f"{home}/gone?key=s3cret")
-        with pytest.raises(TurnError, match="can't be had") as caught:
+        with pytest.raises(TurnError, match="can't be downloaded") as caught:
             model().prompt("?", attachments=[gone], site=site.page("classic")).text()
         assert "s3cret" not in str(caught.value)
         server.shutdown()

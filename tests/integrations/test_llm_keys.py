@@ -129,7 +129,7 @@ def test_a_default_takes_over_no_conversation(
     assert asked(site) == ["For classic only.", "Go on.", "And on."]
     logged = json.loads(run("logs", "-n", "2", "--json").stdout)[0]
     assert logged["options_json"] == {"site": site.page("classic"), "bot": "0"}
-    run("-c", "-o", "site", other.url, "-o", "bot", "5", "And there?")
+    run("-c", "-o", "site", other.page("aipkit-two"), "-o", "bot", "5", "And there?")
     assert "For classic only." in str(other.messages[-1])
 
 
@@ -138,10 +138,9 @@ def test_a_default_takes_no_key(site: Site, other: Site) -> None:
     ask(site.url, "-o", "bot", site.rest_bot, "--key", site.api_key, "One")
     run("-c", "--key", site.api_key, "Two")
     assert asked(site) == ["One", "Two"]
-    alone = run("-m", "chatgptes", "--key", site.api_key, "Hi", status=1)
-    assert "name both" in alone.stderr
-    half = ask(other.url, "--key", site.api_key, "Hi", status=1)
-    assert "name both" in half.stderr
+    assert other.requests == []
+    ask(site.url, "Without a key")
+    assert "name both" in run("-c", "--key", site.api_key, "Hi", status=1).stderr
     assert other.requests == []
 
 
@@ -150,9 +149,9 @@ def test_what_is_named_counts_even_if_it_is_the_default(site: Site) -> None:
     ask(site.url, "-o", "bot", site.rest_bot, "--key", site.api_key, "Hi")
     assert keys_seen(site) == {f"Bearer {site.api_key}"}
     with Site() as other:
-        ask(other.url, "-o", "bot", "5", "One")
-        run("-c", "-o", "site", site.url, "-o", "bot", "5", "Two")
-        assert asked(site)[-1].endswith("User: Two")
+        by_default(site=other.url, bot=other.rest_bot)
+        run("-m", "chatgptes", "--key", other.api_key, "Hi")  # The user has named both before.
+        assert keys_seen(other) == {f"Bearer {other.api_key}"}
 
 
 def test_from_python_all_is_given(site: Site) -> None:

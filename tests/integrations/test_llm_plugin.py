@@ -15,7 +15,7 @@ def hookimpl(function):
     return function
 """
 _PROGRAM = """
-from chatgptes.integrations.llm_plugin import register_models
+from chatgptes.integrations.llm.plugin import register_models
 models = []
 register_models(lambda *given: models.append(given))
 register_models(lambda *given: models.append(given))

@@ -1,8 +1,6 @@
-"""How a turn fails in `llm`: one line, with `llm`'s names for what to change."""
+"""Errors of a turn as `llm` shows them: one line, in which arguments are llm's options."""
 
 from __future__ import annotations
-
-import re
 
 import click
 import llm
@@ -10,29 +8,17 @@ import llm
 from ...errors import ChatGptEsError, StreamInterruptedError
 from ...values.text import sanitize_line, sanitize_text
 
-__all__ = ["TurnError", "told"]
+__all__ = ["TurnError", "llm_error"]
 
-# How the library's texts name what to change, and what that is here: often nothing.
-_HERE = {
-    " (.partial has them)": "",
-    " (Client(limits=Limits(prompt=…)) allows more)": "",
-    " (Client(limits=Limits(image=…)) allows more)": "",
-    " (timeout=Timeout(connect=…) allows more)": "",
-    " (timeout=Timeout(read=…) allows more)": "",
-    "; client.bots() tells which do": "",
-    "timeout=Timeout(total=…)": "-o timeout",
-    "proxy='scheme://user:password@host:port'": "-o proxy scheme://user:password@host:port",
-    "Client(site=…)": "-o site URL",
-    "(without api_key)": "(without a key, or without -o bot)",
-    "With api_key": "With a key",
-    "an api_key": "a key",
+_OPTIONS = {
+    "api_key": "--key",
+    "bot": "-o bot",
+    "proxy": "-o proxy",
+    "site": "-o site URL",
+    "timeout.total": "-o timeout",
+    "verify": "the variable REQUESTS_CA_BUNDLE",
 }
-# Without a value of its own behind it: what is no advice stays as it is.
-_ARGUMENTS = {"site=": "-o site", "bot=": "-o bot", "proxy=": "-o proxy", "api_key=": "--key"}
-_PYTHON = re.compile(
-    f"(?:{'|'.join(map(re.escape, _HERE))})"
-    rf"|(?<![\w.?&/])(?:{'|'.join(_ARGUMENTS)})(?=[\s.,;:)]|$)"
-)
+"""llm's words for the arguments that hints name; there is no option for others."""
 
 
 class TurnError(llm.ModelError, click.ClickException):
@@ -42,10 +28,9 @@ class TurnError(llm.ModelError, click.ClickException):
     """
 
 
-def told(error: ChatGptEsError, *, shown: bool) -> TurnError:
-    """`error` as llm shows it; with the text that had arrived, unless that has been `shown`."""
-    names = _HERE | _ARGUMENTS
-    message = sanitize_line(_PYTHON.sub(lambda found: names[found[0]], str(error)))
+def llm_error(error: ChatGptEsError, *, shown: bool) -> TurnError:
+    """Return `error` for llm; with the text that had arrived, unless that has been `shown`."""
+    message = sanitize_line(error.in_words(_OPTIONS))
     if isinstance(error, StreamInterruptedError) and not shown:
         message = f"{message}\n\n{sanitize_text(error.partial)}"
     return TurnError(message)

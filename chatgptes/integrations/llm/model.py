@@ -3,7 +3,7 @@
     llm -m chatgptes -o site https://example.org/chat/ "What can you do?"
     llm -c "Tell me more."
 
-`llm` finds it by way of `llm_plugin.py`; the extra `llm` brings what it needs.
+`llm` finds it through `plugin.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from llm.parts import StreamEvent
 from pydantic import Field
 
 from ...errors import ChatGptEsError, StreamInterruptedError
-from .errors import TurnError, told
-from .target import STICKY, filled_in, target
-from .turn import NAME, VERSION, Point, give_back, read, take
+from .errors import TurnError, llm_error
+from .history import NAME, VERSION, Point, claim, read_history, release
+from .target import STICKY, default_options, target
 
 if TYPE_CHECKING:
     from ...client import Client
@@ -30,7 +30,7 @@ __all__ = ["AsyncChatGptEsModel", "ChatGptEsModel", "TurnError"]
 
 
 class ChatGptEsOptions(llm.Model.Options):
-    """What `-o` takes."""
+    """The options of `-o`."""
 
     site: str | None = Field(
         default=None,
@@ -43,7 +43,7 @@ class ChatGptEsOptions(llm.Model.Options):
     )
     transport: Literal["auto", "requests", "curl_cffi"] | None = Field(
         default=None,
-        description="curl_cffi looks like a browser; auto takes it for chatgpt.es only",
+        description="curl_cffi looks like a browser; auto uses it for chatgpt.es only",
     )
     proxy: str | None = Field(
         default=None,
@@ -62,8 +62,8 @@ class ChatGptEsOptions(llm.Model.Options):
     )
 
 
-class _Shared:
-    """What the model is, blocking and not."""
+class _Model:
+    """The parts that both models share."""
 
     model_id = NAME
     can_stream = True
@@ -75,44 +75,46 @@ class _Shared:
     Options = ChatGptEsOptions
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
-        """The key that was given with the prompt, or the stored one of that name.
+        """Return the key given with the prompt, or the stored one of that name.
 
-        Not the one that is stored under the model's name: it would go to any site that is asked.
+        Not the one that is stored under the model's name: it would go to any site.
         """
         return llm.get_key(input=explicit_key) if explicit_key else self.key
 
 
 class _Turn:
-    """One turn: its arguments, checked, and what becomes of its reply."""
+    """One turn: its arguments, and the use of its reply."""
 
     def __init__(self, prompt: llm.Prompt, key: str | None) -> None:
         self._prompt = prompt
         self._key = key
-        self._defaults = filled_in(prompt.options)
-        self._taken: Point | None = None
+        self._defaults = default_options(prompt.options)
+        self._claimed: Point | None = None
 
     def prepare(self) -> None:
-        """What takes a while: keys and attachments are files, or on the network."""
+        """Read keys and attachments, which are files or on the network, and find the client."""
         from ...shared import cached_client
 
         options: Any = self._prompt.options
-        self.said = read(self._prompt.messages)
-        self.target = target(options, self._defaults, self.said.left, self._key)
+        self.history = read_history(self._prompt.messages)
+        self.target = target(options, self._defaults, self.history.left, self._key)
         self.client: Client = cached_client(self.target.arguments)
         self.how: dict[str, Any] = {
-            "images": self.said.images(),
+            "images": self.history.images(),
             "web_search": bool(options.web_search),
             "timeout": options.timeout,
         }
-        self.content: Any = self.said.written() if self.said.begins_oddly else self.said.prompt
+        self.content: Any = (
+            self.history.as_messages() if self.history.assistant_first else self.history.prompt
+        )
         for name in STICKY:
             if getattr(options, name) is not None:
-                # llm logs them: without passwords, and as they are used.
+                # llm logs them: without passwords, and with the values in use.
                 setattr(options, name, self.target.shown.get(name))
 
     @contextlib.contextmanager
-    def told(self, *, shown: bool) -> Iterator[None]:
-        """Errors become llm's; a turn that comes to nothing can be taken again.
+    def errors_for_llm(self, *, shown: bool) -> Iterator[None]:
+        """Turn errors into llm's; release the point of a turn that failed.
 
         Raises:
             TurnError: it failed.
@@ -120,25 +122,25 @@ class _Turn:
         try:
             yield
         except ChatGptEsError as error:
-            raise told(error, shown=shown) from error
+            raise llm_error(error, shown=shown) from error
         finally:
-            if self._taken is not None:
-                give_back(self._taken)
+            if self._claimed is not None:
+                release(self._claimed)
 
-    def talk(self, client: Any) -> Any:
-        """What takes the turn: the conversation, of either kind of client."""
-        if self.said.begins_oddly:
+    def conversation(self, client: Any) -> Any:
+        """Return a conversation of either kind of client, or the client itself."""
+        if self.history.assistant_first:
             return client
-        point = self.said.point(self.client)
-        goes_on = point is not None
-        if point is not None and self.said.left["memory"]:
-            goes_on = take(point)
-            self._taken = point if goes_on else None
-        return client.conversation(self.said.saved(self.client, goes_on=goes_on))
+        point = self.history.point(self.client)
+        continued = point is not None
+        if point is not None and self.history.left["memory"]:
+            continued = claim(point)
+            self._claimed = point if continued else None
+        return client.conversation(self.history.saved(self.client, continued=continued))
 
-    def done(self, response: Any, talk: Any, reply: Reply, chunk: str = "") -> StreamEvent:
-        """Tell llm what else the reply says; the last of its chunks, with what comes next in it."""
-        self._taken = None  # For good.
+    def finish(self, response: Any, talk: Any, reply: Reply, chunk: str = "") -> StreamEvent:
+        """Report the reply's data to llm; return the last chunk, with the data for later turns."""
+        self._claimed = None  # It stays claimed.
         if reply.usage is not None:
             response.set_usage(input=reply.usage.input_tokens, output=reply.usage.output_tokens)
         if reply.model:
@@ -157,14 +159,14 @@ class _Turn:
             "options": self.target.shown,
             "rest": self.target.rest,
         }
-        if not self.said.begins_oddly:
+        if not self.history.assistant_first:
             state = talk.to_dict()
             left |= {name: state[name] for name in ("id", "visitor", "memory", "state", "site")}
-            left["digest"] = self.said.digest(reply.text)
+            left["digest"] = self.history.digest(reply.text)
         return StreamEvent(type="text", chunk=chunk, provider_metadata={NAME: left})
 
 
-class ChatGptEsModel(_Shared, llm.KeyModel):
+class ChatGptEsModel(_Model, llm.KeyModel):
     """The blocking model."""
 
     def execute(
@@ -175,29 +177,29 @@ class ChatGptEsModel(_Shared, llm.KeyModel):
         conversation: llm.Conversation | None,
         key: str | None = None,
     ) -> Iterator[str | StreamEvent]:
-        """Say the prompt; see `llm.KeyModel`.
+        """Send the prompt; see `llm.KeyModel`.
 
         Raises:
             TurnError: the turn failed.
         """
         turn = _Turn(prompt, key)
-        with turn.told(shown=stream):
+        with turn.errors_for_llm(shown=stream):
             turn.prepare()
-            talk = turn.talk(turn.client)
+            talk = turn.conversation(turn.client)
             if not stream:
                 reply = talk.chat(turn.content, **turn.how)
-                yield turn.done(response, talk, reply, reply.text)
+                yield turn.finish(response, talk, reply, reply.text)
                 return
             with talk.stream(turn.content, **turn.how) as chunks:
                 try:
                     yield from chunks
                 except StreamInterruptedError:
-                    yield "\n"  # The error is shown on a line of its own.
+                    yield "\n"  # The error is shown on the next line.
                     raise
-            yield turn.done(response, talk, chunks.reply)
+            yield turn.finish(response, talk, chunks.reply)
 
 
-class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
+class AsyncChatGptEsModel(_Model, llm.AsyncKeyModel):
     """The model for event loops."""
 
     async def execute(
@@ -208,7 +210,7 @@ class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
         conversation: llm.AsyncConversation | None,
         key: str | None = None,
     ) -> AsyncGenerator[str | StreamEvent, None]:
-        """Say the prompt; see `llm.AsyncKeyModel`.
+        """Send the prompt; see `llm.AsyncKeyModel`.
 
         Raises:
             TurnError: the turn failed.
@@ -217,12 +219,12 @@ class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
         from ...aio.threads import in_thread
 
         turn = _Turn(prompt, key)
-        with turn.told(shown=stream):
+        with turn.errors_for_llm(shown=stream):
             await in_thread(turn.prepare)
-            talk = turn.talk(AsyncClient.over(turn.client.core))
+            talk = turn.conversation(AsyncClient.over(turn.client.core))
             if not stream:
                 reply = await talk.chat(turn.content, **turn.how)
-                yield turn.done(response, talk, reply, reply.text)
+                yield turn.finish(response, talk, reply, reply.text)
                 return
             async with talk.stream(turn.content, **turn.how) as chunks:
                 try:
@@ -231,4 +233,4 @@ class AsyncChatGptEsModel(_Shared, llm.AsyncKeyModel):
                 except StreamInterruptedError:
                     yield "\n"
                     raise
-            yield turn.done(response, talk, chunks.reply)
+            yield turn.finish(response, talk, chunks.reply)

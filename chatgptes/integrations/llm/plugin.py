@@ -1,7 +1,7 @@
-"""What the program `llm` loads, whichever version of it is installed.
+"""The module that the program `llm` loads, whichever version of it is installed.
 
-It is loaded by every command of everybody who has both packages, with or without the extra `llm`:
-so nothing here needs more of `llm` than its oldest versions have.
+Every command of everybody who has both packages loads it, with or without the extra `llm`.  So
+nothing here needs more of `llm` than its oldest versions have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["register_models"]
 
 @llm.hookimpl
 def register_models(register: Callable[..., None]) -> None:
-    """What `llm` calls to find its models."""
+    """Register the models, or say that `llm` is too old for them."""
     try:
         from .model import AsyncChatGptEsModel, ChatGptEsModel
     except ImportError:

@@ -1,4 +1,4 @@
-"""Whom a turn of `llm` asks, and with which key: by its options, and by what the conversation had.
+"""The site, bot and key of a turn of `llm`, by its options and by those of the conversation.
 
 Neither a history nor a key goes where nobody sent it: see docs/howto/llm.md.
 """
@@ -12,20 +12,20 @@ from urllib.parse import urlsplit, urlunsplit
 import click
 import llm
 
-from ...errors import InvalidConfigError
+from ...errors import Hint, InvalidConfigError
 from ...values.checks import site_of
 from ...values.urls import ascii_url, origin
-from .turn import NAME
+from .history import NAME
 
 if TYPE_CHECKING:
     from ...turn.config import ClientArguments
 
-__all__ = ["STICKY", "Target", "filled_in", "target"]
+__all__ = ["STICKY", "Target", "default_options", "target"]
 
 STICKY = ("site", "bot", "transport", "proxy")
-"""Options that a conversation goes on with when they are not given again."""
+"""Options that a conversation keeps when they are not given again."""
 _WAYS = ("transport", "proxy")
-"""Those of them that say how, not whom."""
+"""Those of them that say how to connect, not whom to ask."""
 
 
 class Target(NamedTuple):
@@ -33,7 +33,7 @@ class Target(NamedTuple):
 
     Attributes:
         arguments: those of the client.
-        shown: the options that the conversation goes on with, without passwords.
+        shown: the options that the conversation keeps, without passwords.
     """
 
     arguments: ClientArguments
@@ -41,47 +41,40 @@ class Target(NamedTuple):
 
     @property
     def rest(self) -> bool:
-        """It is the REST API, with the owner's key."""
+        """True if it is the REST API, with the owner's key."""
         return "api_key" in self.arguments
 
 
-def filled_in(options: Any) -> frozenset[str]:
-    """The names of those options that are in no command: `llm models options set` was.
+def default_options(options: Any) -> frozenset[str]:
+    """Return the names of options that have the value which `llm models options set` stored.
 
-    llm's program hands them over like those that its user wrote.  To be called in its thread.
+    llm's program passes those on like options that its user gave.  To be called in its thread.
     """
-    command = click.get_current_context(silent=True)
-    if command is None:
-        return frozenset()  # From Python, llm fills in nothing.
+    if click.get_current_context(silent=True) is None:
+        return frozenset()  # From Python, llm adds no stored options.
     from llm.cli import get_model_options
 
-    usual = get_model_options(NAME)
-    pairs = command.params.get("options")
-    written = {pair[0] for pair in pairs} if isinstance(pairs, tuple) else set()
-    return frozenset(
-        name
-        for name in usual.keys() - written
-        if str(getattr(options, name, None)) == str(usual[name])  # Else a template's.
-    )
+    stored = get_model_options(NAME).items()
+    return frozenset(name for name, value in stored if str(getattr(options, name, None)) == value)
 
 
 def target(
     options: Any, defaults: Container[str], left: Mapping[str, Any], key: str | None
 ) -> Target:
-    """Whom to ask, by the options given and those that the conversation had.
+    """Return whom to ask, by the options given and those that the conversation had.
 
     Args:
         options: the model's `Options`.
-        defaults: names of those that nobody gave: the conversation's win over them.
-        left: what the conversation's last answer left.
+        defaults: names of those that are the user's stored ones: a conversation's come first.
+        left: what the conversation's last answer left in llm's log.
         key: the owner's key, if one was given with the prompt.
 
     Raises:
-        InvalidConfigError: a key was given, and not whom it is for; or one is missing.
+        InvalidConfigError: a key was given without its site and bot; or a key is missing.
     """
     values = {name: getattr(options, name) for name in STICKY}
     values = {name: value for name, value in values.items() if value is not None}
-    given = {name: value for name, value in values.items() if name not in defaults}
+    given = {name: value for name, value in values.items() if not (left and name in defaults)}
     shown, rest = values, False
     if left and ("site" not in given or _page(given["site"]) == left.get("site")):
         ways = {name: value for name, value in values.items() if name in _WAYS}
@@ -92,13 +85,14 @@ def target(
         arguments[name] = _address(arguments[name])
     if key is not None and not rest and not {"site", "bot"} <= set(given):
         raise InvalidConfigError(
-            "A key is for one bot of one site: name both, with -o site URL and -o bot NUMBER."
-            " Nothing was sent."
+            "A key is for one bot of one site: name both (site and bot). Nothing was sent.",
+            hint=Hint("bot", purpose="to name the bot by its number"),
         )
     key = key or _own_key(arguments)
     if rest and key is None:
         raise InvalidConfigError(
-            "This conversation is with the owner's key: give it again, with --key."
+            "This conversation is with the owner's key: give it again.",
+            hint=Hint("api_key", purpose="to give it"),
         )
     if key is not None:
         arguments["api_key"] = key
@@ -106,9 +100,9 @@ def target(
 
 
 def _own_key(arguments: Mapping[str, Any]) -> str | None:
-    """The stored key whose name is the site's address, or the nearest above it.
+    """Return the stored key whose name is the site's address, or the nearest above it.
 
-    A key goes nowhere by itself but there: one host may have another WordPress in each folder.
+    No other key is sent without `--key`: one host may have another WordPress in each folder.
     """
     if "site" not in arguments or not str(arguments.get("bot", "")).strip().isdigit():
         return None
@@ -120,19 +114,19 @@ def _own_key(arguments: Mapping[str, Any]) -> str | None:
 
 
 def _place(url: str) -> list[str]:
-    """The origin of `url` and the segments of its path; nothing if it can't be read."""
+    """Return the origin of `url` and the segments of its path; nothing if it can't be read."""
     try:
         ascii_only = ascii_url(url.strip())
     except ValueError:
-        return []  # The client says what is wrong with it.
+        return []  # The client raises the error for it.
     path = urlsplit(ascii_only).path
     return [origin(ascii_only), *(segment for segment in path.split("/") if segment)]
 
 
 def _address(given: str) -> str:
-    """`given`, or the address that is stored under that name: one with a password in it, say."""
+    """Return `given`, or the address stored under that name, such as one with a password."""
     stored = None if "://" in given else llm.get_key(alias=given)
-    # What is stored there may be a key, which must not show up in an error about addresses.
+    # It may be a key instead, which must not show in an error about addresses.
     return stored if stored and "://" in stored else given
 
 
@@ -140,7 +134,7 @@ def _page(given: str) -> str | None:
     try:
         return site_of(_address(given)).url
     except InvalidConfigError:
-        return None  # The client says so.
+        return None  # The client raises the error for it.
 
 
 def _without_login(value: Any) -> Any:
@@ -149,5 +143,5 @@ def _without_login(value: Any) -> Any:
     try:
         parts = urlsplit(value)
     except ValueError:
-        return "(an unreadable URL)"  # The client says what is wrong with it.
+        return "(an unreadable URL)"  # The client raises the error for it.
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

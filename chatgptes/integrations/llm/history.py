@@ -1,8 +1,7 @@
-"""One turn of `llm`, in our words: what was said before, and what the next turn needs.
+"""The history that `llm` passes with each turn, as a site's bot needs it.
 
-`llm` hands over a whole history with each turn, and keeps what a model's plugin puts beside its
-answer (`provider_metadata` of a part).  That is where the ids of the site's conversation go, so
-that `llm -c` finds them in another process.
+`llm` stores what a model's plugin puts beside its answer (`provider_metadata` of a part).  The ids
+of the site's conversation go there, so that `llm -c` finds them in another process.
 """
 
 from __future__ import annotations
@@ -23,28 +22,28 @@ from ...values.urls import redact
 if TYPE_CHECKING:
     from ...client import Client
 
-__all__ = ["NAME", "VERSION", "Point", "Said", "give_back", "read", "take"]
+__all__ = ["NAME", "VERSION", "History", "Point", "claim", "read_history", "release"]
 
 NAME = "chatgptes"
-"""Of the model, and of what it puts beside its answers."""
+"""The name of the model, and of the data it puts beside its answers."""
 VERSION = 1
-"""Of the latter's shape."""
+"""The version of that data's format."""
 
 _NO_WORDS = "(an image)"
 
 Point = tuple[str, str]
-"""A conversation of a site, and how far it had come."""
+"""A conversation of a site (its id), and a hash of its history so far."""
 
 
-class Said(NamedTuple):
-    """A history of llm's.
+class History(NamedTuple):
+    """The messages of a turn.
 
     Attributes:
         system: its system text (str), or "".
-        messages: what was said before the prompt, users and assistants by turns.
+        messages: those before the prompt, user and assistant in turn.
         prompt: the prompt's text (str), or "".
         attachments: what llm attached to the prompt.
-        left: what our last answer left for later turns.
+        left: the data that our last answer left for later turns.
     """
 
     system: str
@@ -54,35 +53,34 @@ class Said(NamedTuple):
     left: Mapping[str, Any]
 
     @property
-    def begins_oddly(self) -> bool:
-        """The assistant speaks first, which no conversation of a site begins with."""
+    def assistant_first(self) -> bool:
+        """True if the assistant speaks first, as in no conversation of a site."""
         return bool(self.messages) and self.messages[0]["role"] == "assistant"
 
-    def written(self) -> list[dict[str, str]]:
-        """All of it as messages."""
+    def as_messages(self) -> list[dict[str, str]]:
+        """Return all of it as messages."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         return [*system, *self.messages, {"role": "user", "content": self.prompt}]
 
     def images(self) -> list[bytes]:
-        """The attachments.  Reads files, and fetches what has an address.
+        """Return the attachments.  Reads files, and downloads those that have an address.
 
         Raises:
-            InvalidMessageError: one can't be had.
+            InvalidMessageError: one can't be read.
         """
         return [_bytes_of(each) for each in self.attachments]
 
     def point(self, client: Client) -> Point | None:
-        """Where the site's conversation is, if it was told this history and has answered."""
+        """Return the end of the site's own conversation, if it has exactly this history."""
         left = self.left
         if left.get("site") != client.site or left["digest"] != self.digest():
             return None
         return left["id"], left["digest"]
 
-    def saved(self, client: Client, *, goes_on: bool) -> dict[str, Any]:
-        """A conversation as `Client.conversation` takes it.
+    def saved(self, client: Client, *, continued: bool) -> dict[str, Any]:
+        """Return a conversation for `Client.conversation`.
 
-        It is the site's own where that `goes_on`.  Otherwise it is a new one, which begins with
-        telling the site the history.
+        It is the site's own if that is `continued`; else a new one, which sends the history first.
         """
         saved = client.conversation().to_dict()
         if self.system:
@@ -91,12 +89,12 @@ class Said(NamedTuple):
         left = self.left
         if left.get("site") == client.site:
             saved["visitor"] = left["visitor"]  # The owner's limits hang on it.
-            if goes_on:
+            if continued:
                 saved.update({name: left[name] for name in ("id", "memory", "state")})
         return saved
 
     def digest(self, answer: str | None = None) -> str:
-        """What tells this history from another; with an `answer`, the one that follows it."""
+        """Return a hash of this history; with an `answer`, of the one that follows it."""
         texts = [each["content"] for each in self.messages]
         if answer is not None:
             texts += [self.prompt or _NO_WORDS, answer]
@@ -105,40 +103,40 @@ class Said(NamedTuple):
 
 
 _REMEMBERED = 10_000
-_taken: OrderedDict[Point, None] = OrderedDict()
+_claimed: OrderedDict[Point, None] = OrderedDict()
 _lock = threading.Lock()
 
 
-def take(point: Point) -> bool:
-    """Go on from `point`, unless another turn of this process has, or does.
+def claim(point: Point) -> bool:
+    """Claim `point` for a turn; False if another turn of this process has continued from it.
 
     A site that keeps the conversation itself would take two branches of it for one.
     """
     with _lock:
-        if point in _taken:
+        if point in _claimed:
             return False
-        _taken[point] = None
-        if len(_taken) > _REMEMBERED:
-            _taken.popitem(last=False)
+        _claimed[point] = None
+        if len(_claimed) > _REMEMBERED:
+            _claimed.popitem(last=False)
         return True
 
 
-def give_back(point: Point) -> None:
-    """The turn that took it came to nothing: the next one may go on from there."""
+def release(point: Point) -> None:
+    """Give `point` back after a turn that failed: the next one may continue from there."""
     with _lock:
-        _taken.pop(point, None)
+        _claimed.pop(point, None)
 
 
-def read(chain: Sequence[llm.Message]) -> Said:
-    """What the messages of a turn say.
+def read_history(chain: Sequence[llm.Message]) -> History:
+    """Read the messages of a turn.
 
-    Of other models' turns only the text stays: sites know nothing of tools and reasoning.
+    Of other models' turns only the text stays: sites have no tools and no reasoning.
 
     Raises:
         InvalidMessageError: they don't end in a user's message.
     """
     system: list[str] = []
-    said: list[tuple[str, list[str], list[llm.Attachment]]] = []
+    merged: list[tuple[str, list[str], list[llm.Attachment]]] = []
     for message in chain:
         texts = [part.text for part in message.parts if isinstance(part, TextPart) and part.text]
         attached = [
@@ -149,15 +147,15 @@ def read(chain: Sequence[llm.Message]) -> Said:
         if message.role == "system":
             system += texts
         elif message.role in ("user", "assistant") and (texts or attached):
-            # Two in a row are one to a site, which knows turns only.
-            if not said or said[-1][0] != message.role:
-                said.append((message.role, [], []))
-            said[-1][1].extend(texts)
-            said[-1][2].extend(attached)
-    if not said or said[-1][0] != "user":
+            # Two in a row become one: a site has turns only.
+            if not merged or merged[-1][0] != message.role:
+                merged.append((message.role, [], []))
+            merged[-1][1].extend(texts)
+            merged[-1][2].extend(attached)
+    if not merged or merged[-1][0] != "user":
         raise InvalidMessageError("There is no prompt to send.")
-    *before, (_, prompt, attachments) = said
-    return Said(
+    *before, (_, prompt, attachments) = merged
+    return History(
         system="\n\n".join(system),
         # An image that was sent earlier is not sent again.
         messages=[
@@ -170,7 +168,7 @@ def read(chain: Sequence[llm.Message]) -> Said:
 
 
 def _left(chain: Sequence[llm.Message]) -> Mapping[str, Any]:
-    """What our last answer left.  Another model may have answered since: the digest tells."""
+    """Return what our last answer left.  Another model may have answered since: see `digest`."""
     for message in reversed(chain):
         for part in message.parts:
             left = (getattr(part, "provider_metadata", None) or {}).get(NAME)
@@ -179,14 +177,16 @@ def _left(chain: Sequence[llm.Message]) -> Mapping[str, Any]:
     return {}
 
 
-def _bytes_of(attachment: Any) -> bytes:  # It has no types of its own.
+def _bytes_of(attachment: Any) -> bytes:  # llm has no types for it.
     where = attachment.path or redact(attachment.url or "") or "The attachment"
     try:
         content = attachment.content_bytes()
     except OSError as error:
         raise InvalidMessageError(f"{where} can't be read: {error.strerror or error}.") from error
-    except Exception as error:  # What fetches an address is llm's choice, and so are its errors.
-        raise InvalidMessageError(f"{where} can't be had: {type(error).__name__}.") from error
+    except Exception as error:  # Any error of the HTTP client that llm uses.
+        raise InvalidMessageError(
+            f"{where} can't be downloaded: {type(error).__name__}."
+        ) from error
     if not content:
         raise InvalidMessageError(f"{where} is empty.")
     return bytes(content)
