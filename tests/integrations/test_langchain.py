@@ -259,6 +259,14 @@ class TestWebSearch:
         ):
             cited = message.response_metadata["citations"]
             assert cited[0]["url"] == "https://example.com/a"
+            *_, block = message.content_blocks
+            assert block["type"] == "text"
+            assert block["annotations"][0]["type"] == "citation"
+            assert block["annotations"][0]["url"] == "https://example.com/a"
+            assert "stand-in" in message.text
+            # As a part of a history it is text like any other.
+            history = [HumanMessage("What is new?"), message, HumanMessage("And?")]
+            assert bot.invoke(history).text
 
     def test_where_none_is_offered(self, site: Site) -> None:
         with pytest.raises(chatgptes.InvalidConfigError):
@@ -578,7 +586,10 @@ class TestStop:
                 message = whole(run(collected(bot.astream("Go", stop=["word12"]))))
             assert endless.gone.wait(10)
         assert message.text.endswith("word10 word11 ")
-        assert message.response_metadata == {
+        known = dict(message.response_metadata)
+        assert known.pop("message_id")
+        assert known.pop("conversation_id")
+        assert known == {
             "model_provider": "chatgptes",
             "site": bot.site,
             "bot": "5",
@@ -614,16 +625,11 @@ class TestStop:
 
 
 class TestBatch:
-    @pytest.mark.parametrize(("wanted", "most"), [(None, 3), (1, 1), (50, 3)])
     @pytest.mark.parametrize("how", ["batch", "abatch", "completed", "acompleted"])
-    def test_no_more_at_once_than_the_client_takes(
-        self, site: Site, how: str, wanted: int | None, most: int
-    ) -> None:
+    def test_no_more_at_once_than_its_config_says(self, site: Site, how: str) -> None:
         heard = Heard()
-        config: Any = {"callbacks": [heard]}
-        if wanted:
-            config["max_concurrency"] = wanted
-        bot = model(site, max_concurrency=3)
+        config: Any = {"callbacks": [heard], "max_concurrency": 2}
+        bot = model(site)
         prompts: list[Any] = [f"Number {number}" for number in range(8)]
         if how == "batch":
             texts = {message.text for message in bot.batch(prompts, config)}
@@ -635,14 +641,7 @@ class TestBatch:
             found = run(collected(bot.abatch_as_completed(prompts, config)))
             texts = {message.text for _, message in found}
         assert len(texts) == 8
-        assert 1 <= heard.most <= most
-
-    def test_in_a_chain(self, site: Site) -> None:
-        heard = Heard()
-        chain = ChatPromptTemplate.from_template("Say {x}") | model(site) | StrOutputParser()
-        config: Any = {"callbacks": [heard]}
-        assert len(run(chain.abatch([{"x": str(each)} for each in range(12)], config))) == 12
-        assert 1 <= heard.most <= 4
+        assert 1 <= heard.most <= 2
 
     def test_errors_beside_answers(self, site: Site) -> None:
         site.next("quota")

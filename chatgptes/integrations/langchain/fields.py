@@ -25,15 +25,16 @@ from .stopping import stop_words
 
 __all__ = ["ClientFields"]
 
-_UNHEARD = ("model", "temperature", "max_tokens")
-"""Standard parameters of LangChain that programs give to any model; here its site decides."""
+_IGNORED = ("model", "temperature", "max_tokens")
+"""Standard parameters of LangChain that programs give to any model; here the site decides."""
+_WHO_ASKS = ("api_key", "cookies", "headers")
 
 
 class ClientFields(BaseChatModel):
     """The arguments of a `Client` as the fields of a chat model.
 
     pydantic leaves them alone (`SkipValidation`): the library checks them in its own words, which
-    do not repeat a value, and a `retries="2"` is an error here as it is there.
+    do not repeat a value, and `retries="2"` is an error as for a client.
     """
 
     site: SkipValidation[str] = Field(default=DEFAULT_SITE, kw_only=False)
@@ -45,7 +46,7 @@ class ClientFields(BaseChatModel):
     system: SkipValidation[str | Default | None] = DEFAULT
     """Text put before the first prompt; system messages are put behind it."""
     transport: SkipValidation[Literal["auto", "requests", "curl_cffi"] | Transport] = "auto"
-    """How to connect: "auto", "requests", "curl_cffi", or an object of your own."""
+    """The way to connect: "auto", "requests", "curl_cffi", or your own transport."""
     impersonate: SkipValidation[str] = "chrome"
     """The browser that `curl_cffi` looks like."""
     proxy: SkipValidation[str | None] = Field(default=None, exclude=True, repr=False)
@@ -65,23 +66,23 @@ class ClientFields(BaseChatModel):
     timeout: SkipValidation[Timeout | float | None] = None
     """A `chatgptes.Timeout`, or seconds for a whole turn."""
     retries: SkipValidation[int] = 2
-    """How often a request that may be repeated is sent again."""
+    """The number of times that a request which may be repeated is sent again."""
     max_concurrency: SkipValidation[int] = 4
-    """How many turns run at once; `batch` and `abatch` begin no more than that."""
+    """The number of turns that run at once; further ones wait."""
     min_interval: SkipValidation[float] = 0.0
     """Least time between the starts of two turns, in seconds."""
     limits: SkipValidation[Limits | None] = None
-    """Sizes that are still taken."""
+    """Bounds of sizes."""
 
     stop: SkipValidation[str | Sequence[str] | None] = None
-    """Where to end an answer, when a call does not say it."""
+    """Sequences that end an answer, for calls that give none."""
     streaming: bool | None = None
-    """True: `invoke` hears the answer as a stream, so that callbacks get its chunks."""
+    """True: `invoke` reads the answer as a stream, so that callbacks get its chunks."""
 
     _client: Client | None = PrivateAttr(default=None)
-    _told: set[str] = PrivateAttr(default_factory=set)
+    _warned: set[str] = PrivateAttr(default_factory=set)
 
-    if TYPE_CHECKING:  # What the constructor takes beside the fields.
+    if TYPE_CHECKING:  # Arguments of the constructor beside the fields.
         max_retries: InitVar[int] = 2
         model: InitVar[str | None] = None
         temperature: InitVar[float | None] = None
@@ -91,20 +92,22 @@ class ClientFields(BaseChatModel):
         def __init__(self, site: str = DEFAULT_SITE, **arguments: Any) -> None:
             if "max_retries" in arguments:
                 arguments.setdefault("retries", arguments.pop("max_retries"))
-            heard, unheard = _apart(arguments)
-            if unknown := set(heard) - set(type(self).model_fields):
+            usable, ignored = _apart(arguments)
+            if unknown := set(usable) - set(type(self).model_fields):
                 raise TypeError(
                     f"{type(self).__name__} has no argument {', '.join(sorted(unknown))}."
                 )
-            if isinstance(key := heard.get("api_key"), str):
-                heard["api_key"] = SecretStr(key)
-            super().__init__(site=site, **heard)
-            # What can't work is said here, as far as it can be seen without a client: a model may
-            # be made long before its first turn, in a module or on an event loop.
+            if isinstance(key := usable.get("api_key"), str):
+                usable["api_key"] = SecretStr(key)
+            if _tells_who_asks(site, usable):
+                usable.setdefault("cache", False)
+            super().__init__(site=site, **usable)
+            # Check here, as far as that goes without a client: a model may be made long before
+            # its first turn, in a module or on an event loop.
             self._limits_of(None)
             stop_words(self.stop)
             Config.of(self._arguments())
-            self._warn_of(unheard)
+            self._warn_of(ignored)
 
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
@@ -122,46 +125,45 @@ class ClientFields(BaseChatModel):
         return self._shown_site
 
     def _limits_of(self, timeout: Any) -> Timeout:
-        """A call's limits: over the defaults come the model's, then its own."""
+        """Return a call's limits: the defaults, the model's, then its own."""
         return Timeout().override(self.timeout).override(timeout)
 
     @property
     def _name(self) -> str:
-        """What to call the model: which one answers is not known before it does."""
+        """The model's name in traces and warnings."""
         host = urlsplit(self._shown_site).hostname or ""
         return host if self.bot is None else f"bot {self.bot} of {host}"
 
-    def _heard(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """`arguments` of a call without those that no site hears, of which it warns."""
-        heard, unheard = _apart(arguments)
-        self._warn_of(unheard)
-        return heard
+    def _usable(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a call's arguments without those that no site takes; warn of the latter."""
+        usable, ignored = _apart(arguments)
+        self._warn_of(ignored)
+        return usable
 
-    def _warn_of(self, unheard: Sequence[str]) -> None:
-        # Once for a model and a name: Python's own once hangs on where a warning comes from, and
-        # for all calls of all models that is the same place below LangChain's.
-        for name in (name for name in unheard if name not in self._told):
-            self._told.add(name)
+    def _warn_of(self, ignored: Sequence[str]) -> None:
+        # Once for each model and name: Python's own rule goes by the line that warns, which is
+        # the same for all calls of all models.
+        for name in (name for name in ignored if name not in self._warned):
+            self._warned.add(name)
             warnings.warn(
-                f"The owner of the site decides {name}: what you give to the chat model for"
+                f"The owner of the site decides {name}: the value given to the chat model for"
                 f" {self._name} has no effect.",
                 stacklevel=3,
             )
 
     def _shared_client(self) -> Client:
-        """The one of these arguments, which may have been changed, or its client closed."""
+        """Return the client for the arguments as they are now; a new one if it was closed."""
         self._client = client = cached_client(self._arguments(), self._client)
         return client
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        # A client is found by what it was made from: with these left as they are, the copy's is
-        # the same one.
+        # A client is found by its arguments: with these uncopied, the copy has the same client.
         memo = {} if memo is None else memo
         memo.update((id(each), each) for each in (self._client, self.transport, self.cookies))
         return super().__deepcopy__(memo)
 
     def _arguments(self) -> ClientArguments:
-        # Only what was chosen: so the client is also that of `chatgptes.chat()` where it can be.
+        # Only values other than the defaults, so that it is also the client of `chatgptes.chat()`.
         chosen = {}
         for name in ClientArguments.__annotations__:
             value, default = getattr(self, name), type(self).model_fields[name].default
@@ -173,6 +175,16 @@ class ClientFields(BaseChatModel):
 
 
 def _apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """`arguments` without those that no site hears, and the names of those that were given."""
-    heard = {name: value for name, value in arguments.items() if name not in _UNHEARD}
-    return heard, [name for name in _UNHEARD if arguments.get(name) is not None]
+    """Return `arguments` without those that no site takes, and the names of the latter."""
+    usable = {name: value for name, value in arguments.items() if name not in _IGNORED}
+    return usable, [name for name in _IGNORED if arguments.get(name) is not None]
+
+
+def _tells_who_asks(site: Any, arguments: Mapping[str, Any]) -> bool:
+    """Tell whether the site may answer this visitor in another way than others."""
+    if any(arguments.get(name) for name in _WHO_ASKS):
+        return True
+    try:
+        return site_of(site).authorization is not None
+    except InvalidConfigError:
+        return False  # The check of all arguments raises it.

@@ -5,7 +5,7 @@
     model = ChatGptEsChat(site="https://example.org/chat/")
     print(model.invoke("Hello").text)
 
-It needs langchain-core 1.0 or later: `pip install 'chatgptes[langchain]'`.
+It needs langchain-core 1.0 or later.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from typing import Any, NamedTuple, NoReturn
 
 from ...aio.client import AsyncClient
 from ...client import Client
-from ...errors import MissingRequirementsError
+from ...errors import Hint, MissingRequirementsError
 from ...turn.config import Default
 from ...turn.running import RunningTurn
 from ...values.reply import Reply
 
 try:
-    import langchain_core  # noqa: F401 - whether it is there.
+    import langchain_core  # noqa: F401 - only to see that it is installed.
 except ImportError as error:
     raise MissingRequirementsError(
-        "ChatGptEsChat needs langchain-core: pip install 'chatgptes[langchain]'."
+        "ChatGptEsChat needs the package langchain-core.",
+        hint=Hint(command="pip install 'langchain-core>=1.0'", purpose="to install it"),
     ) from error
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -38,45 +39,43 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
-from .asker import asker
-from .batches import PacedBatches
+from .fields import ClientFields
 from .stopping import Stopping, stop_words
-from .values import PROVIDER, check_blocks, chunk_of, last_chunk, result_of, said
+from .values import PROVIDER, check_blocks, chunk_of, client_messages, last_chunk, result_of
 
 __all__ = ["ChatGptEsChat"]
 
-_HEARD = {"timeout", "web_search"}
-"""What a single call may say beside its messages and `stop`."""
+_OPTIONS = {"timeout", "web_search"}
+"""Arguments of a single call beside its messages and `stop`."""
 _TOOLS = ("tools", "tool_choice", "functions", "function_call", "response_format")
 
 
-class ChatGptEsChat(PacedBatches):
+class ChatGptEsChat(ClientFields):
     """A site's bot as a chat model of LangChain.
 
     The fields are the arguments of `chatgptes.Client`, with their meanings, defaults and errors;
     `max_retries`, LangChain's name, is `retries`.  `stop` and `streaming` are LangChain's own.
 
-    What is wrong with an argument is an `InvalidConfigError` or, for one that there is not, a
-    `TypeError`, as for a `Client`: pydantic's own error would show the values, a proxy's password
-    among them.  It comes at once, but for what only a transport can tell, which the first turn
-    says as `AsyncClient`'s does: that its package is missing, that the file of `verify` can't be
-    read, that `curl_cffi` doesn't know the browser of `impersonate`.  Errors of a turn come as they
-    are, with `StreamInterruptedError.partial`.
+    An argument that can't be used is an `InvalidConfigError`, and an unknown one a `TypeError`, as
+    for a `Client`: pydantic's own error would show the values, with a proxy's password among them.
+    Both come at once.  The first turn reports what only a transport can notice: its package is
+    missing, the file of `verify` can't be read, `curl_cffi` doesn't know the browser of
+    `impersonate`.  Errors of a turn are not wrapped, and have `StreamInterruptedError.partial`.
 
     Models with equal arguments, and copies of a model, share one client: one visitor id, one
-    `max_concurrency` and `min_interval`.  It is made with the first turn, or found: that of
-    `chatgptes.chat()` with the same arguments is the same one.  It lives as long as one of the
-    models that used it, or longer (the last eight of a process are kept), and there is nothing to
-    close.  A model that is unpickled in another process goes on as the same visitor.
+    `max_concurrency` and `min_interval`.  It is the client of `chatgptes.chat()` with the same
+    arguments.  It lives as long as one of the models that used it, or longer (the last eight of a
+    process stay), and there is nothing to close.  A model that is unpickled in another process is
+    the same visitor there.
 
-    A cache (`cache=`, or LangChain's global one) tells models apart by site, bot, system text and
-    stop sequences, and by who asks: `api_key`, `cookies`, `headers` and a login in `site` go into
-    its key as a tag of this process, from which nothing can be read.
+    A cache tells models apart by site, bot, system text and stop sequences, not by who asks.  So a
+    model with `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's global cache
+    only with `cache=True`.
 
-    `temperature`, `max_tokens` and `model` are taken with a warning, once for each model and name,
-    since programs give them to any model; no site lets a visitor choose them.  For one call,
-    `timeout=` and `web_search=` of `Client.chat` may be given to `invoke` and the like, or bound
-    with `bind`.  Images come as content blocks, in base64.
+    `temperature`, `max_tokens` and `model` are accepted with one warning for each model and name:
+    programs give them to any model, and no site lets a visitor choose them.  `timeout=` and
+    `web_search=` of `Client.chat` may be given to one call (`invoke`, `stream`, …), or bound with
+    `bind`.  Images are content blocks in base64.  Sources are annotations of the answer's text.
 
     Tools and structured output are a `NotImplementedError`: no dialect has a place for them.
 
@@ -85,7 +84,7 @@ class ChatGptEsChat(PacedBatches):
         TypeError: there is no such argument.
     """
 
-    # What LangChain asks of a model.
+    # The methods that LangChain calls.
 
     @property
     def _llm_type(self) -> str:
@@ -93,9 +92,8 @@ class ChatGptEsChat(PacedBatches):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """For traces and as a cache's key: what an answer depends on, and nothing secret."""
+        """The arguments that an answer depends on, for traces and as a cache's key; no secrets."""
         system = self.system
-        tag = asker(self._arguments())
         return {
             "site": self._shown_site,
             "bot": None if self.bot is None else str(self.bot),
@@ -103,7 +101,6 @@ class ChatGptEsChat(PacedBatches):
             "default_system": isinstance(system, Default),
             "rest": self.api_key is not None,
             "default_stop": list(stop_words(self.stop)),  # LangChain's "stop" is a call's own.
-            **({} if tag is None else {"asker": tag}),
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -185,7 +182,7 @@ class ChatGptEsChat(PacedBatches):
             await run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
-    # What no site has.
+    # Features that no site has.
 
     def bind_tools(
         self,
@@ -216,23 +213,23 @@ class ChatGptEsChat(PacedBatches):
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         prompt = super()._convert_input(model_input)
-        # LangChain reads the blocks before it asks the model, and falls over some of them.
+        # LangChain reads the blocks before it calls the model, and fails with some of them.
         check_blocks(prompt.to_messages())
         return prompt
 
     # A turn.
 
     def _turn(self, messages: list[BaseMessage], stop: Any, kwargs: Mapping[str, Any]) -> _Turn:
-        """What a call means, checked before anything is sent."""
-        options = self._heard(kwargs)
+        """Check a call's arguments before anything is sent."""
+        options = self._usable(kwargs)
         options.pop("stream", None)  # LangChain's own, which it does not take out.
         if any(options.pop(name, None) for name in _TOOLS):
             _no_tools()
-        if unknown := set(options) - _HEARD:
-            raise TypeError(f"A call takes no argument {', '.join(sorted(unknown))}.")
+        if unknown := set(options) - _OPTIONS:
+            raise TypeError(f"A call has no argument {', '.join(sorted(unknown))}.")
         options["timeout"] = self._limits_of(options.get("timeout"))
         words = stop_words(self.stop if stop is None else stop)
-        return _Turn(self._shared_client(), said(messages), options, words)
+        return _Turn(self._shared_client(), client_messages(messages), options, words)
 
 
 class _Turn(NamedTuple):
@@ -247,7 +244,7 @@ class _Turn(NamedTuple):
 
 
 def known_reply(running: RunningTurn) -> Reply:
-    """The reply of an answer that is left at a stop sequence, as far as it is known."""
+    """Return the reply of an answer that ends at a stop sequence, as far as it is known."""
     turn = running.turn
     return replace(turn.reply("".join(turn.answer.text)), finish_reason="stop")
 

@@ -1,4 +1,4 @@
-"""Stop sequences, which no site knows: found in the text as it comes."""
+"""Stop sequences, which no site supports: found in the text as it arrives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Stopping", "stop_words"]
 
 
 def stop_words(stop: object) -> tuple[str, ...]:
-    """The sequences that `stop` (str, a list of them, or None) names.
+    """Return the sequences of `stop` (str, a list of them, or None) as a tuple.
 
     Raises:
-        InvalidConfigError: it is none of those, or one is empty.
+        InvalidConfigError: `stop` is none of those, or a sequence is empty.
     """
     words = (stop,) if isinstance(stop, str) else stop
     if words is None:
@@ -26,7 +26,7 @@ def stop_words(stop: object) -> tuple[str, ...]:
 
 
 class Stopping:
-    """Passes text on up to the first of `words`.
+    """Pass text on, up to the first of `words`.
 
     Attributes:
         found: the sequence that ended the text (str), or None while none did.
@@ -38,7 +38,7 @@ class Stopping:
         self._held = ""
 
     def take(self, piece: str) -> str:
-        """What may be passed on now: an end that could begin a sequence is held back."""
+        """Return the text to pass on now; an end that may begin a sequence is held back."""
         text = self._held + piece
         hits = [(at, word) for word in self._words if (at := text.find(word)) >= 0]
         if hits:
@@ -50,12 +50,12 @@ class Stopping:
         return text[: len(text) - held]
 
     def rest(self) -> str:
-        """What was held back, once no more text comes."""
+        """Return the held-back text, at the end of the answer."""
         held, self._held = self._held, ""
         return held
 
     def _beginning(self, text: str) -> int:
-        """How many characters of the end of `text` may begin one of the sequences."""
+        """Return the number of characters at the end of `text` that may begin a sequence."""
         longest = max((len(word) for word in self._words), default=1) - 1
         for length in range(min(longest, len(text)), 0, -1):
             if any(word.startswith(text[-length:]) for word in self._words):

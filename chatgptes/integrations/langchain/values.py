@@ -23,19 +23,19 @@ from ...errors import InvalidMessageError
 from ...values.reply import Reply, Usage
 from .stopping import Stopping
 
-__all__ = ["PROVIDER", "check_blocks", "chunk_of", "last_chunk", "result_of", "said"]
+__all__ = ["PROVIDER", "check_blocks", "chunk_of", "client_messages", "last_chunk", "result_of"]
 
 PROVIDER = "chatgptes"
-"""What `response_metadata["model_provider"]` and traces say."""
+"""The provider's name in `response_metadata["model_provider"]` and traces."""
 
 _ROLES = {"human": "user", "ai": "assistant", "developer": "system"}
 
 
-def said(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """`messages` as `Client.chat` takes them; what else is wrong with them, it says.
+def client_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Return `messages` as `Client.chat` takes them, which checks the rest.
 
     Raises:
-        InvalidMessageError: they have to do with tools, or hold what no bot takes.
+        InvalidMessageError: they call tools, or hold content that no bot takes.
     """
     return [
         {"role": _role(message, where), "content": _content(message, where)}
@@ -75,7 +75,7 @@ def _content(message: BaseMessage, where: str) -> str | list[dict[str, Any]]:
 
 
 def check_blocks(messages: Sequence[BaseMessage]) -> None:
-    """Refuse content that LangChain itself can't read, in the library's words.
+    """Check for content that LangChain itself can't read.
 
     Raises:
         InvalidMessageError: there is some.
@@ -95,7 +95,7 @@ def check_blocks(messages: Sequence[BaseMessage]) -> None:
 
 
 def _blocks(message: BaseMessage, where: str) -> Sequence[Mapping[str, Any]]:
-    """LangChain's own view of any shape there is: its v0 and v1 blocks, OpenAI's, Anthropic's."""
+    """Return LangChain's view of any shape: its v0 and v1 blocks, OpenAI's, Anthropic's."""
     try:
         return message.content_blocks
     except (AttributeError, LookupError, TypeError, ValueError):
@@ -106,11 +106,11 @@ def _blocks(message: BaseMessage, where: str) -> Sequence[Mapping[str, Any]]:
 def _part(block: Mapping[str, Any], where: str) -> dict[str, Any] | None:
     kind = block.get("type")
     if kind == "text":
-        return {"type": "text", "text": block.get("text")}  # If it is no str, the library says so.
+        return {"type": "text", "text": block.get("text")}  # The client checks that it is a str.
     if kind == "image":
         return _image(block, where)
     if kind == "reasoning":
-        return None  # What another model thought before it answered is no part of the answer.
+        return None  # Another model's reasoning is no part of its answer.
     value = block.get("value")
     if kind == "non_standard" and isinstance(value, Mapping):
         kind = value.get("type", kind)
@@ -127,13 +127,13 @@ def _image(block: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise InvalidMessageError(f"{where} has an image whose base64 is damaged.") from None
         return {"type": "image", "image": data}
     if "url" in block:
-        # As OpenAI's, which the library reads no file for: messages may be anybody's.
+        # As OpenAI's, for which no file is read: the messages may come from anybody.
         return {"type": "image_url", "image_url": {"url": block["url"]}}
     raise InvalidMessageError(f"{where} has an image without its data: give it as base64.")
 
 
 def _metadata(reply: Reply) -> dict[str, Any]:
-    """What `response_metadata` says of a whole answer: only what is known."""
+    """Return the known fields of a whole answer for `response_metadata`."""
     known = {
         "model_name": reply.model,
         "site": reply.site,
@@ -149,7 +149,7 @@ def _metadata(reply: Reply) -> dict[str, Any]:
 
 
 def _usage(usage: Usage | None) -> UsageMetadata | None:
-    """The tokens as LangChain counts them, which takes all three; None where one is not known."""
+    """Return the tokens for LangChain, which wants all three; None where one is not known."""
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     total = usage.total_tokens
@@ -160,10 +160,21 @@ def _usage(usage: Usage | None) -> UsageMetadata | None:
     )
 
 
+def _cited(text: str, reply: Reply) -> str | list[str | dict[Any, Any]]:
+    """Return `text` as content, with the reply's sources as LangChain's annotations."""
+    if not reply.citations:
+        return text
+    sources = []
+    for citation in reply.citations:
+        known = {"url": citation.url, "title": citation.title, "cited_text": citation.text}
+        sources.append({"type": "citation", **{key: each for key, each in known.items() if each}})
+    return [{"type": "text", "text": text, "annotations": sources}]
+
+
 def result_of(reply: Reply) -> ChatResult:
-    """A whole answer."""
+    """Return a whole answer."""
     message = AIMessage(
-        content=reply.text,
+        content=_cited(reply.text, reply),
         usage_metadata=_usage(reply.usage),
         response_metadata={"model_provider": PROVIDER, **_metadata(reply)},
     )
@@ -171,20 +182,20 @@ def result_of(reply: Reply) -> ChatResult:
 
 
 def chunk_of(text: str) -> ChatGenerationChunk:
-    """A chunk of an answer that goes on."""
+    """Return a chunk in the middle of an answer."""
     return ChatGenerationChunk(
         message=AIMessageChunk(content=text, response_metadata={"model_provider": PROVIDER})
     )
 
 
 def last_chunk(stopping: Stopping, reply: Reply) -> ChatGenerationChunk:
-    """The chunk that ends an answer: all that is known of it, and text that was held back."""
+    """Return the last chunk of an answer: all its data, and text that was held back."""
     known = {"model_provider": PROVIDER, **_metadata(reply)}
     if stopping.found is not None:
         known["stop_sequence"] = stopping.found
     return ChatGenerationChunk(
         message=AIMessageChunk(
-            content=stopping.rest(),
+            content=_cited(stopping.rest(), reply),
             chunk_position="last",
             usage_metadata=_usage(reply.usage),
             response_metadata=known,

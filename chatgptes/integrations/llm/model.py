@@ -104,9 +104,8 @@ class _Turn:
             "web_search": bool(options.web_search),
             "timeout": options.timeout,
         }
-        self.content: Any = (
-            self.history.as_messages() if self.history.assistant_first else self.history.prompt
-        )
+        history = self.history
+        self.content: Any = history.as_messages() if history.assistant_first else history.prompt
         for name in STICKY:
             if getattr(options, name) is not None:
                 # llm logs them: without passwords, and with the values in use.
