@@ -170,7 +170,7 @@ class ChatGptEsError(Exception):
 
     @property
     def message(self) -> str:
-        """What happened (str), without the hint."""
+        """The text without the hint (str): only what happened."""
         return str(self.args[0]) if self.args else type(self).__name__
 
     def in_words(self, names: Mapping[str, str]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Unpack
 from weakref import WeakValueDictionary
 
@@ -17,15 +18,43 @@ from .values.messages import Messages
 from .values.process import PerProcess
 from .values.reply import Reply
 
-__all__ = ["CallArguments", "cached_client", "chat", "stream"]
+__all__ = ["CallArguments", "ClientCache", "cached_client", "chat", "stream", "using_cache"]
 
 CACHED = 8
-"""Sets of arguments whose client is cached; the one that was not used for longest goes first."""
+"""Sets of arguments whose client is cached; the least recently used goes first."""
 
-_clients: OrderedDict[Hashable, Client] = OrderedDict()
-_live: WeakValueDictionary[Hashable, Client] = WeakValueDictionary()
-"""Those, and the ones that went but are held elsewhere: they are found again."""
+
+class ClientCache:
+    """Clients by their arguments.
+
+    Attributes:
+        recent: the clients that the cache keeps, the most recently used last.
+        known: those, and the ones that went but are still used elsewhere: they are found again.
+    """
+
+    def __init__(self) -> None:
+        self.recent: OrderedDict[Hashable, Client] = OrderedDict()
+        self.known: WeakValueDictionary[Hashable, Client] = WeakValueDictionary()
+
+    def close(self) -> None:
+        """Close every client of the cache."""
+        for client in list(self.known.values()):
+            client.close()
+
+
+_cache = ClientCache()
 _lock = PerProcess(threading.Lock)
+
+
+@contextmanager
+def using_cache(cache: ClientCache) -> Iterator[None]:
+    """In this block, `chat()` and `stream()` find their clients in `cache`."""
+    global _cache
+    before, _cache = _cache, cache
+    try:
+        yield
+    finally:
+        _cache = before
 
 
 class CallArguments(ClientArguments, TurnOptions, total=False):
@@ -57,17 +86,18 @@ def cached_client(arguments: ClientArguments, known: Client | None = None) -> Cl
     arguments = {"site": DEFAULT_SITE, **arguments}
     key = tuple(sorted((name, _key(value)) for name, value in arguments.items()))
     with _lock.get():
-        client = _clients.get(key) or _live.get(key)
+        cache = _cache
+        client = cache.recent.get(key) or cache.known.get(key)
         if client is None or client.core.closed:
             config = Config.of(arguments)
             if known is None or known.core.closed or known.core.config != config:
                 known = Client.over(Core(config))
             client = known
-        _clients[key] = _live[key] = client
-        _clients.move_to_end(key)
-        if len(_clients) > CACHED:
+        cache.recent[key] = cache.known[key] = client
+        cache.recent.move_to_end(key)
+        if len(cache.recent) > CACHED:
             # Not closed: a stream of it may still be running, and ends the last reference.
-            _clients.popitem(last=False)
+            cache.recent.popitem(last=False)
     return client
 
 

@@ -7,7 +7,7 @@ pytest examples/test_translator.py --chatgptes-site https://example.org/   # wit
 import pytest
 
 import chatgptes
-from chatgptes.integrations.testing import SiteUnderTest
+from chatgptes.integrations.pytest_plugin import SiteUnderTest
 
 
 def translate(text: str, site: str) -> str:

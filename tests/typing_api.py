@@ -25,7 +25,7 @@ from chatgptes import (
     sandbox,
 )
 from chatgptes.integrations.langchain.model import ChatGptEsChat
-from chatgptes.integrations.testing import SiteUnderTest
+from chatgptes.integrations.pytest_plugin import SiteUnderTest
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class BatchResult:
 
     @property
     def ok(self) -> bool:
-        """Whether there is an answer (bool)."""
+        """True if there is an answer."""
         return self.reply is not None
 
     def to_dict(self) -> dict[str, Any]:

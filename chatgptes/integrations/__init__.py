@@ -1,3 +1,3 @@
-"""Where other programs meet the library; each file needs its program, and nothing else needs it."""
+"""Integrations into other programs; each folder needs its program, and nothing else does."""
 
 from __future__ import annotations

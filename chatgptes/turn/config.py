@@ -22,6 +22,7 @@ from ..values.checks import (
 )
 from ..values.deadline import Timeout
 from ..values.http import Limits
+from .guard import site_for_default
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -149,6 +150,8 @@ class Config:
         get: Any = arguments.get
         site = site_of(get("site", DEFAULT_SITE))
         is_default = site.host.removeprefix("www.") == "chatgpt.es"
+        if is_default and (instead := site_for_default()):
+            site, is_default = site_of(instead), False
         bot, api_key = bot_and_key(get("bot"), get("api_key"), site.authorization)
         system = get("system", DEFAULT)
         if system is DEFAULT:

@@ -31,7 +31,7 @@ from langchain_core.tracers import BaseTracer
 from pydantic import SecretStr
 
 from chatgptes.integrations.langchain.model import ChatGptEsChat
-from chatgptes.integrations.testing.defaults import defaults_are
+from chatgptes.integrations.pytest_plugin.network import default_is
 from chatgptes.turn.config import ClientArguments
 
 SECRETS = {
@@ -345,7 +345,7 @@ class TestClients:
         bot = ChatGptEsChat()
         outside = bot._shared_client() if used else None
         for _ in range(2):
-            with Site() as site, defaults_are({"site": site.url}):
+            with Site() as site, default_is({"site": site.url}, shared.ClientCache(), sandbox=True):
                 assert "stand-in" in bot.invoke("Hello").text
                 assert len(site.messages) == 1
         if outside is not None:
@@ -353,11 +353,11 @@ class TestClients:
             assert not outside.core.closed
 
     def test_none_is_made_before_it_is_used(self) -> None:
-        before = set(shared._clients)
+        before = set(shared._cache.recent)
         bot = ChatGptEsChat(site="https://example.org/", headers={"X-Test": "not used"})
-        assert set(shared._clients) == before
+        assert set(shared._cache.recent) == before
         bot._shared_client()
-        assert set(shared._clients) != before
+        assert set(shared._cache.recent) != before
 
     @pytest.mark.parametrize(("name", "header"), [("headers", "x-mine"), ("cookies", "cookie")])
     def test_what_was_given_may_be_changed(self, site: Site, name: str, header: str) -> None:

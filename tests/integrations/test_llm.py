@@ -247,7 +247,7 @@ def test_history_that_was_changed_is_told_anew(site: Site) -> None:
     first = model().prompt("My name is Ada.", site=site.url)
     answer = first.messages()
     chain = [llm.user("My name is Eve."), *answer]
-    shared._clients.clear()  # As in another process.
+    shared._cache.recent.clear()  # As in another process.
     model().prompt("Who am I?", messages=chain).text()
     assert asked(site)[-1].startswith("User: My name is Eve.")
     assert len(set(ids(site))) == 2

@@ -74,7 +74,6 @@ def test_what_an_answer_raises_is_the_tests_own(run: Run) -> None:
     result.stdout.fnmatch_lines(
         ["E*Failed: not this", "E*DID NOT RAISE*", "E*SystemExit: 3", "E*Failed: after one"]
     )
-    result.stdout.fnmatch_lines(["  the test's answer raised Failed"])
     result.stdout.fnmatch_lines(["SKIPPED*no bot for this"])
     result.stdout.no_fnmatch_line("*PytestUnhandledThreadExceptionWarning*")
 
@@ -82,8 +81,6 @@ def test_what_an_answer_raises_is_the_tests_own(run: Run) -> None:
 def test_what_is_no_text_is_no_answer(run: Run) -> None:
     result = run(
         """
-        import functools
-
         @pytest.mark.parametrize("value", [
             None, 5, b"xy", bytearray(b"x"), {"a": 1}, {"a"}, ["a", 5], [b"x"], (None,),
             ValueError("returned")], ids=repr)
@@ -97,17 +94,10 @@ def test_what_is_no_text_is_no_answer(run: Run) -> None:
             with pytest.raises(chatgptes.UpstreamError):
                 chatgptes.chat("Hello")
 
-        async def later(prompt):
-            return "late"
-
-        async def pieces(prompt):
-            yield "late"
-
         @pytest.mark.parametrize("answer, named", [
             (b"x", "bytes"), ({"a"}, "set"), (["a", 5], "int"), ([None], "NoneType"),
             (ValueError, "ValueError"), (KeyboardInterrupt, "KeyboardInterrupt"),
-            (KeyboardInterrupt(), "KeyboardInterrupt"), (later, "later"), (pieces, "pieces"),
-            (functools.partial(later), "later")])
+            (KeyboardInterrupt(), "KeyboardInterrupt")])
         def test_at_once(chatgptes_site, answer, named):
             for say in (chatgptes_site.answers, chatgptes_site.always):
                 with pytest.raises(TypeError, match=named):
@@ -116,20 +106,16 @@ def test_what_is_no_text_is_no_answer(run: Run) -> None:
                 chatgptes_site.fails("cut", saying=answer)
 
         def test_faults(chatgptes_site):
-            for times in ("2", 2.0, True, None):
-                with pytest.raises(TypeError, match="times is a whole number"):
-                    chatgptes_site.fails("quota", times=times)
             for times in (0, -3):
                 with pytest.raises(ValueError, match=f"1 or more, not {times}"):
                     chatgptes_site.fails("quota", times=times)
-            for fail in (chatgptes_site.fails, chatgptes_site.always_fails):
-                with pytest.raises(TypeError, match="a name .str., not NoneType"):
-                    fail(None)
+            with pytest.raises(ValueError, match="no fault None"):
+                chatgptes_site.fails(None)
         """
     )
-    assert_all(result, failed=11, passed=11)
+    assert_all(result, failed=11, passed=8)
     result.stdout.fnmatch_lines(
-        ["E*TypeError: The bot's function must give a str*not NoneType.", "E*TypeError: A piece*"]
+        ["E*TypeError: An answer is a str*not NoneType.", "E*TypeError: A piece*"]
     )
 
 
@@ -202,26 +188,6 @@ def test_what_a_turn_did_not_use_is_the_next_ones(run: Run) -> None:
                 chatgptes_site.sandbox.quota = None
                 assert client.chat("c").text == "two"
 
-        @pytest.mark.chatgptes(strict=False)
-        def test_a_nonce_that_dies_between_the_requests(chatgptes_site, monkeypatch):
-            sandbox = chatgptes_site.sandbox
-            goes_on, died = sandbox.goes_on, []
-            def die_once(key):
-                goes_on(key)
-                if not died:
-                    died.append(key)
-                    sandbox.expire_nonces()
-            monkeypatch.setattr(sandbox, "goes_on", die_once)
-            chatgptes_site.answers("one", "two")
-            with chatgptes.Client(chatgptes_site.url) as client:
-                try:
-                    said = [client.chat("a").text]
-                except chatgptes.RefusedError:
-                    said = [client.chat("a").text]
-                assert died
-                said.append(client.chat("b").text)
-            assert said == ["one", "two"]
-
         def test_a_fault_of_the_sandbox(chatgptes_site, chatgptes_client):
             chatgptes_site.fails("guests")
             chatgptes_site.answers("one", "two")
@@ -232,18 +198,9 @@ def test_what_a_turn_did_not_use_is_the_next_ones(run: Run) -> None:
                 with pytest.raises(error):
                     chatgptes_client.chat("b")
             assert chatgptes_client.chat("c").text == "two"
-
-        def test_left_between_the_requests(chatgptes_site):
-            script = chatgptes_site.sandbox.script
-            chatgptes_site.answers("one")
-            with script.request(""):
-                assert script.meet("aipkit", 1) == ""
-                script.goes_on("key")
-            assert script.unused() == ["answers('one')"]
         """
     )
-    assert_all(result, passed=3, failed=1)
-    result.stdout.fnmatch_lines(["  answers('one')"])
+    assert_all(result, passed=2)
 
 
 def test_nobody_goes_on_behind_a_shut_gate(run: Run) -> None:

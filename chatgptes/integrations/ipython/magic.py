@@ -19,58 +19,66 @@ from typing import TYPE_CHECKING, Any
 from IPython import display as ipython_display
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from ..client import Client
-from ..conversation import Conversation
-from ..errors import ChatGptEsError
-from ..values.markdown import harmless_markdown
+from ...client import Client
+from ...conversation import Conversation
+from ...errors import ChatGptEsError
+from ...values.markdown import harmless_markdown
 
 if TYPE_CHECKING:
-    from ..sandbox import Site
-    from ..turn.stream import Stream
-    from ..values.reply import Reply
+    from ...sandbox import Site
+    from ...turn.stream import Stream
+    from ...values.reply import Reply
 
-_display: Any = ipython_display.display  # It has no types of its own.
+_display: Any = ipython_display.display  # IPython has no types for it.
 
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 HELP = """\
-%%chat [OPTIONS]    what to say is the rest of the cell
-%chat [OPTIONS]     choose, and say nothing; without options, tell how things stand
+%%chat [OPTIONS]    send the rest of the cell to the bot
+%chat [OPTIONS]     set options only; without options, show the conversation
 
   --site URL          the page that shows the bot (default: chatgpt.es)
   --bot ID            the bot, when the page shows several
   --system TEXT       put before the first prompt
   --transport NAME    auto, requests or curl_cffi
   --proxy URL         an http, https, socks5 or socks5h proxy
-  --sandbox           a local stand-in instead of a site
+  --sandbox           a local sandbox instead of a site
   --with NAME         a Client or Conversation of yours, by its variable's name
   --timeout SECONDS   for this turn
   --new               begin a new conversation
   --to NAME           put the Reply into a variable of that name
-  --help              this
+  --help              show this help
 
-What was chosen stays for the cells that follow; --site, --sandbox and --with choose anew.
+Options stay for the cells that follow; --site, --sandbox and --with replace them.
 IPython replaces {name} and $name in the line of the options."""
 
 _FLAGS = ("sandbox", "new", "help")
-_CHOICES = ("bot", "system", "transport", "proxy")  # What a client is made from, beside its site.
+_CHOICES = ("bot", "system", "transport", "proxy")  # Arguments of a client, beside its site.
 _VALUES = ("site", *_CHOICES, "with", "timeout", "to")
 _OPTION = re.compile(r"\s*--([a-z]+)(?:(=|\s+|$)((?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)?)?(?=\s|$)")
 _PACE = 0.1
-"""Seconds between two looks of a growing answer: each is the whole answer once more."""
+"""Seconds between two updates of a growing answer: each sends the whole answer once more."""
+_OPTIONS = {
+    "bot": "--bot",
+    "proxy": "--proxy",
+    "site": "--site URL",
+    "timeout.total": "--timeout",
+    "verify": "the variable REQUESTS_CA_BUNDLE",
+}
+"""The magic's words for the arguments that hints name; there is no option for others."""
 _BYTES_PER_SECOND = 100_000
 """Notebook servers stop a cell's output when it comes faster than ten times that."""
 
 
 class _OneLine(Exception):
-    """Ends a cell as an error that is shown as one line; its cause has the rest."""
+    """An error of a cell, shown as one line; its cause has the rest."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
 class _Interrupted(KeyboardInterrupt):
-    """As its base, so that what runs further cells stops; shown as one line."""
+    """A KeyboardInterrupt, so that no further cells run; shown as one line."""
 
     def _render_traceback_(self) -> list[str]:
         return ["Interrupted. The conversation is as it was before."]
@@ -94,27 +102,27 @@ class ChatMagics(Magics):
 
     @line_cell_magic
     def chat(self, line: str, cell: str | None = None) -> None:
-        """Say something to a site's bot; `%chat --help` tells the options."""
+        """Send a cell to a site's bot; `%chat --help` lists the options."""
         try:
             options, rest = _parsed(line)
             if "help" in options:
                 print(HELP)
                 return
             if rest:
-                raise ChatError("What to say goes below, into the cell: %%chat, then the text.")
+                raise ChatError("Write the text below, in the cell: %%chat, then the text.")
             talk = self._conversation(options)
             if cell is not None and cell.strip():
                 reply = self._turn(talk.stream(cell.strip(), timeout=_seconds(options)))
                 if "to" in options:
                     self._names[options["to"]] = reply
             elif not options:
-                print(f"{talk!r}. `%chat --help` tells what can be said here.")
+                print(f"{talk!r}. `%chat --help` lists the options.")
         except ChatGptEsError as error:
-            text = " ".join(_plain(str(error)).split())
+            text = " ".join(_plain(error.in_words(_OPTIONS)).split())
             raise ChatError(f"{type(error).__name__}: {text}") from error
 
     def close(self) -> None:
-        """End what this has started."""
+        """Close the client and the sandbox."""
         if self._own is not None:
             self._own.close()
         if self._sandbox is not None:
@@ -122,7 +130,7 @@ class ChatMagics(Magics):
         self._talk = self._own = self._sandbox = None
 
     def _conversation(self, options: dict[str, str]) -> Conversation:
-        """The notebook's conversation, or a new one where the options ask for that."""
+        """Return the notebook's conversation, or a new one if the options ask for that."""
         settings = dict(self._settings)
         if {"site", "sandbox", "with"} & set(options):
             settings = {}
@@ -131,9 +139,7 @@ class ChatMagics(Magics):
         if len({"site", "sandbox", "with"} & set(settings)) > 1 or (
             "with" in settings and len(settings) > 1
         ):
-            raise ChatError(
-                "--with goes with none of the other choices, nor --sandbox with --site."
-            )
+            raise ChatError("--with can't be used with other choices, nor --sandbox with --site.")
         if "with" in settings:
             self._take(settings["with"], anew="new" in options)
         elif self._talk is None or settings != self._settings or "new" in options:
@@ -152,7 +158,7 @@ class ChatMagics(Magics):
             self._talk = given.conversation()
 
     def _begin(self, settings: dict[str, str]) -> None:
-        """A new conversation, with a new client only if the settings are others."""
+        """Begin a conversation, with a new client only if the settings have changed."""
         if self._own is None or settings != self._settings:
             arguments: dict[str, Any] = {
                 name: settings[name] for name in ("site", *_CHOICES) if name in settings
@@ -167,13 +173,13 @@ class ChatMagics(Magics):
 
     def _local(self) -> Site:
         if self._sandbox is None:
-            from ..sandbox import Site
+            from ...sandbox import Site
 
             self._sandbox = Site(chunk_delay=0.02).start()
         return self._sandbox
 
     def _turn(self, stream: Stream) -> Reply:
-        # In a terminal every look of a display would be printed below the one before.
+        # In a terminal every update of a display would be printed below the one before.
         notebook = getattr(self.shell, "kernel", None) is not None
         shown: _Growing | _Printed = _Growing() if notebook else _Printed()
         try:
@@ -204,13 +210,13 @@ class _Growing:
             self._show(stream.text)
 
     def _show(self, text: str) -> None:
-        look = {"text/markdown": harmless_markdown(text), "text/plain": _plain(text)}
+        update = {"text/markdown": harmless_markdown(text), "text/plain": _plain(text)}
         if self._display is None:
-            self._display = _display(look, raw=True, display_id=True)
+            self._display = _display(update, raw=True, display_id=True)
         else:
-            self._display.update(look, raw=True)
+            self._display.update(update, raw=True)
         self._length = len(text)
-        size = sum(len(part.encode("utf-8", "replace")) for part in look.values())
+        size = sum(len(part.encode("utf-8", "replace")) for part in update.values())
         self._next = time.monotonic() + max(_PACE, size / _BYTES_PER_SECOND)
 
 
@@ -226,12 +232,12 @@ class _Printed:
 
 
 def _plain(text: str) -> str:
-    """`text` without what steers a terminal; joiners of letters and pictures stay."""
+    """Return `text` without control characters; joiners of letters and pictures stay."""
     return "".join(sign for sign in text if sign.isprintable() or sign in "\n\t\u200c\u200d")
 
 
 def _parsed(line: str) -> tuple[dict[str, str], str]:
-    """The options at the beginning of `line`, and what comes after them, as it stands."""
+    """Return the options at the beginning of `line`, and the rest as it is."""
     options: dict[str, str] = {}
     while line.lstrip().startswith("--"):
         found = _OPTION.match(line)
@@ -270,13 +276,13 @@ _loaded: dict[int, ChatMagics] = {}
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What `%load_ext chatgptes` calls."""
+    """Register the magic; `%load_ext chatgptes` calls this."""
     magics = _loaded[id(shell)] = ChatMagics(shell)
     shell.register_magics(magics)
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """What `%unload_ext chatgptes` calls."""
+    """Remove the magic; `%unload_ext chatgptes` calls this."""
     magics = _loaded.pop(id(shell), None)
     if magics is not None:
         magics.close()

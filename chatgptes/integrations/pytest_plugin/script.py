@@ -1,0 +1,245 @@
+"""The steps that a test sets for the sandbox's bot, and the site that follows them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...sandbox import ModelError, Site
+from ...sandbox.bot import Message, ModelDropped, stand_in
+from ...sandbox.site import belongs
+
+if TYPE_CHECKING:
+    from ...sandbox.exchange import Exchange
+    from ...sandbox.spec import BotSpec
+
+__all__ = ["Answer", "Gate", "Script", "ScriptedSite", "Step", "check_answer"]
+
+
+class Gate:
+    """A place in an answer where the bot waits for the test.
+
+    `SiteUnderTest.gate` makes one; it stands between an answer's chunks.
+    """
+
+    def __init__(self) -> None:
+        self._reached = threading.Event()
+        self._opened = threading.Event()
+        self._ended = False
+
+    def open(self) -> None:
+        """Let the bot continue; an open gate stays open.  Any thread, any number of times."""
+        self._opened.set()
+
+    def wait(self, timeout: float = 10.0) -> None:
+        """Wait until the bot has reached this gate, at most `timeout` seconds.
+
+        Raises:
+            AssertionError: it has not.
+        """
+        __tracebackhide__ = True
+        if not self._reached.wait(timeout):
+            raise AssertionError(f"The bot has not reached this gate within {timeout:g} s.")
+
+    def pass_through(self) -> None:
+        """Wait until the gate is open; for the bot."""
+        self._reached.set()
+        self._opened.wait()
+        if self._ended:
+            raise ModelDropped
+
+    def end(self) -> None:
+        """End an answer that still waits here."""
+        self._ended = not self._opened.is_set()
+        self._opened.set()
+
+
+Pieces = Iterable[str | Gate]
+Answer = str | Pieces | Callable[[str], str | Pieces] | Exception
+"""An answer of the bot: a text, which is streamed word by word; its chunks, with gates between
+them; a function that gets the prompt (str) and returns one of these; or an error of the model."""
+
+
+def check_answer(answer: Any) -> Answer:
+    """Return `answer`, iterables as lists, if the bot can give it.
+
+    Raises:
+        TypeError: it can't.
+    """
+    if isinstance(answer, (str, Exception)) or (callable(answer) and not isinstance(answer, type)):
+        checked: Answer = answer
+        return checked
+    return list(_pieces(answer))
+
+
+def _pieces(value: Any) -> Iterator[str | Gate]:
+    # Their iteration gives numbers, keys, or an order by chance.
+    wrong = isinstance(value, (bytes, bytearray, memoryview, Mapping, Set, type))
+    if wrong or not isinstance(value, Iterable):
+        name = value.__name__ if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"An answer is a str, or an iterable of str and gates, not {name}.")
+    for piece in value:
+        if not isinstance(piece, (str, Gate)):
+            raise TypeError(f"A piece of an answer is a str or a gate, not {type(piece).__name__}.")
+        yield piece
+
+
+@dataclass(frozen=True)
+class Step:
+    """The bot's part in one turn.
+
+    Attributes:
+        name: the call that set it (str), for reports.
+        fault: the name of a fault, or "".
+        answer: the answer, or None for the built-in bot's.
+    """
+
+    name: str
+    fault: str = ""
+    answer: Answer | None = None
+
+
+class Script:
+    """The steps of one test.
+
+    Attributes:
+        strict: once answers were set, a turn for which none is left is an error.
+        surplus: prompts for which no answer was left (list of str).
+        broken: errors that the test's own functions raised.
+    """
+
+    def __init__(self, *, strict: bool) -> None:
+        self.strict = strict
+        self.surplus: list[str] = []
+        self.broken: list[BaseException] = []
+        self.lasting: Step | None = None
+        self.gates: list[Gate] = []
+        self._steps: deque[Step] = deque()
+        self._has_answers = False
+        self._lock = threading.Lock()
+        self._thread = threading.local()  # `claim`: the step of the request that it serves.
+
+    def add(self, steps: Sequence[Step]) -> None:
+        """Append steps."""
+        with self._lock:
+            self._steps.extend(steps)
+            self._has_answers = self._has_answers or any(not step.fault for step in steps)
+
+    def unused(self) -> list[str]:
+        """Return the names of steps that no turn has taken."""
+        with self._lock:
+            return [step.name for step in self._steps]
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Give back an answer that this thread's request claimed, if the site refused the turn."""
+        self._thread.claim = None
+        try:
+            yield
+        finally:
+            claim = self._thread.claim
+            if claim is not None and not claim.fault:
+                with self._lock:
+                    self._steps.appendleft(claim)
+
+    def fault(self, where: str, at: int) -> str:
+        """Return the fault for request `at` (1 or 2) of a turn with a bot of the kind `where`.
+
+        The request that asks the model claims its step here, so that no other turn takes it.
+        """
+        with self._lock:
+            step = self._first_for(where, at)
+            # Another request of the turn meets the fault, or asks the model.
+            if step is None or not (belongs(step.fault, where, at) if step.fault else at == 2):
+                return ""
+            self._steps.remove(step)
+            self._thread.claim = step
+            return step.fault
+
+    def _first_for(self, where: str, at: int) -> Step | None:
+        """Return the first step that the rest of such a turn can take."""
+        for step in self._steps:
+            if not step.fault or any(belongs(step.fault, where, n) for n in range(at, 3)):
+                return step
+        return None
+
+    def answer(self, messages: list[Message]) -> str | Iterable[str]:
+        """Answer in place of the sandbox's model."""
+        prompt = messages[-1]["content"]
+        step, self._thread.claim = self._thread.claim, None
+        if step is None:
+            step = self._next(prompt)
+        given = step.answer
+        if given is None:
+            return stand_in(messages)
+        if isinstance(given, Exception):
+            raise given
+        if callable(given):
+            with self._recording():
+                given = given(prompt)
+                if not isinstance(given, str):
+                    given = _pieces(given)
+        if isinstance(given, str):
+            # A fault in the middle comes after a few chunks, so the whole text goes before it.
+            return [given] if step.fault else given
+        return self._text(given)
+
+    def _next(self, prompt: str) -> Step:
+        """Return the step of a turn that has claimed none."""
+        with self._lock:
+            for step in self._steps:
+                if not step.fault:
+                    self._steps.remove(step)
+                    return step
+            if self.lasting is not None:
+                return self.lasting
+            if not (self.strict and self._has_answers):
+                return Step("the built-in bot")
+            self.surplus.append(prompt)
+        raise ModelError("This test has set no more answers.")
+
+    def _text(self, pieces: Pieces) -> Iterator[str]:
+        with self._recording():
+            for piece in pieces:
+                if isinstance(piece, Gate):
+                    piece.pass_through()
+                else:
+                    yield piece
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Record errors of the test's own code, which the site reports as errors of the model."""
+        try:
+            yield
+        except (ModelError, ModelDropped, GeneratorExit):
+            raise
+        except BaseException as error:
+            self.broken.append(error)
+            # `pytest.fail` and similar ones are no Exception, and would end the server's thread.
+            raise ModelError(f"{type(error).__name__}: {error}") from error
+
+
+class ScriptedSite(Site):
+    """A sandbox whose bots follow a script."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(answer=script.answer)
+        self.script = script
+
+    def meet(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
+        """Return the fault of this step: the bot's own, that of `next()`, or the script's."""
+        return super().meet(bot, where, step) or self.script.fault(where, step)
+
+    def stop(self) -> None:
+        """End everything, answers at gates included."""
+        for gate in self.script.gates:
+            gate.end()
+        super().stop()
+
+    def _handle(self, exchange: Exchange) -> None:
+        with self.script.request():
+            super()._handle(exchange)

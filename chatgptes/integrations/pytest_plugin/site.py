@@ -1,0 +1,178 @@
+"""The site that a test talks to: a sandbox with a script, or an owner's real site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from ...sandbox import FAULTS, Received, Site
+from ...values.urls import redact
+from .script import Answer, Gate, ScriptedSite, Step, check_answer
+
+if TYPE_CHECKING:
+    from ...turn.config import ClientArguments
+
+__all__ = ["SiteUnderTest"]
+
+SHOWN = 80
+"""Characters of a text in a report."""
+
+
+class SiteUnderTest:
+    """A site with a bot, for one test: the fixture `chatgptes_site`.
+
+    It is a sandbox, whose bot follows the test, or with `--chatgptes-site` a real site.  A real
+    bot takes no orders and does not show its prompts: there, every method and attribute but `url`,
+    `bot`, `arguments` and `live` skips the test.
+
+    Turns take `answers` and `fails` in the order in which they were set.  Without any, the bot
+    repeats the prompt.
+
+    Attributes:
+        url: the address of the page that shows the bot, to give to the program (str).
+        bot: the bot's id (str), or None for the first bot of a real site.
+        live: True if it is a real site.
+    """
+
+    def __init__(
+        self,
+        arguments: ClientArguments,
+        bot: str | None,
+        *,
+        sandbox: ScriptedSite | None = None,
+        kind: str = "",
+    ) -> None:
+        self.url: str = arguments["site"]
+        self.bot = bot
+        self.live = sandbox is None
+        self._arguments = arguments
+        self._sandbox = sandbox
+        self._kind = kind
+
+    def __repr__(self) -> str:
+        return f"<SiteUnderTest {redact(self.url)}{', live' if self.live else ''}>"
+
+    @property
+    def arguments(self) -> ClientArguments:
+        """Arguments for a client of this site: `Client(**chatgptes_site.arguments)`.
+
+        The site's URL; for the REST API the bot and the key, too.
+        """
+        return cast("ClientArguments", _Arguments(self._arguments))
+
+    def answers(self, *answers: Answer) -> None:
+        """Set the answers of the next turns, one for each.
+
+        From then on, a turn for which no answer is left is an error, of the model for the program
+        and of the test at its end.  So is an unused answer.
+
+        Args:
+            *answers: each a text (str), streamed word by word; or its chunks (an iterable of str),
+                with gates between them; or a function that gets the prompt (str) and returns one
+                of these; or an exception that the model fails with (`ModelError` chooses the
+                status).  Any error in a function, other than `ModelError`, fails the test.
+
+        Raises:
+            TypeError: one can't be an answer.
+        """
+        __tracebackhide__ = True
+        script = self._scripted("answers()").script
+        if not answers:
+            raise TypeError("answers() needs at least one.")
+        script.add([Step(f"answers({_short(each)})", "", check_answer(each)) for each in answers])
+
+    def always(self, answer: Answer) -> None:
+        """Set the answer of every turn for which there is no other.
+
+        Raises:
+            TypeError: it can't be an answer.
+        """
+        __tracebackhide__ = True
+        script = self._scripted("always()").script
+        script.lasting = Step(f"always({_short(answer)})", "", check_answer(answer))
+
+    def fails(self, fault: str, times: int = 1, *, saying: Answer | None = None) -> None:
+        """Let the next turn, or the next `times`, fail.
+
+        Args:
+            fault: the fault's name; `chatgptes.sandbox.FAULTS` has them for each kind of bot.
+            times: the number of turns (int).
+            saying: the answer that breaks off, for faults in the middle of one.  A text is sent
+                whole before the fault; of chunks, at least two.  Default: the built-in bot's.
+
+        Raises:
+            ValueError: this kind of bot has no such fault, or `times` is less than 1.
+            TypeError: `saying` can't be an answer.
+        """
+        __tracebackhide__ = True
+        script = self._scripted("fails()").script
+        if times < 1:
+            raise ValueError(f"times must be 1 or more, not {times}.")
+        script.add([self._fault(fault, saying)] * times)
+
+    def gate(self) -> Gate:
+        """Return a place in an answer where the bot waits: `answers(["One", gate, " two"])`.
+
+        The bot sends the text before it, and continues after `gate.open()`.
+        """
+        __tracebackhide__ = True
+        gate = Gate()
+        self._scripted("gate()").script.gates.append(gate)
+        return gate
+
+    @property
+    def prompts(self) -> list[str]:
+        """The prompt of each turn that reached the bot's model, in order (list of str)."""
+        __tracebackhide__ = True
+        return [messages[-1]["content"] for messages in list(self._scripted("prompts").messages)]
+
+    @property
+    def turns(self) -> list[list[dict[str, str]]]:
+        """The messages of each turn, {"role", "content"}, the prompt last."""
+        __tracebackhide__ = True
+        return self._scripted("turns").messages
+
+    @property
+    def requests(self) -> list[Received]:
+        """Every request that the site received, in order."""
+        __tracebackhide__ = True
+        return self._scripted("requests").requests
+
+    @property
+    def sandbox(self) -> Site:
+        """The sandbox itself: its quota, nonces, stalled answers, pages."""
+        __tracebackhide__ = True
+        return self._scripted("sandbox")
+
+    def _scripted(self, what: str) -> ScriptedSite:
+        __tracebackhide__ = True
+        if self._sandbox is None:
+            pytest.skip(
+                f"chatgptes_site.{what} needs the sandbox; --chatgptes-site names a real site"
+            )
+        return self._sandbox
+
+    def _fault(self, fault: str, saying: Answer | None) -> Step:
+        __tracebackhide__ = True
+        kinds = [FAULTS[self._kind]] if self._kind else FAULTS.values()
+        if not any(fault in names for names in kinds):
+            whose = f"a bot of the kind {self._kind!r}" if self._kind else "the sandbox"
+            raise ValueError(f"{whose} has no fault {fault!r} (see chatgptes.sandbox.FAULTS).")
+        answer = None if saying is None else check_answer(saying)
+        return Step(f"fails({fault!r})", fault, answer)
+
+
+class _Arguments(dict[str, Any]):
+    """A dict whose repr hides the key and passwords: tests print their values where they fail."""
+
+    def __repr__(self) -> str:
+        shown: dict[str, Any] = {**self, "site": redact(self["site"])}
+        if "api_key" in shown:
+            shown["api_key"] = "…"
+        return repr(shown)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
