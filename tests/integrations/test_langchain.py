@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chatgptes
-from chatgptes.integrations.langchain.stopping import Stopping, stop_words
+from chatgptes.integrations.langchain.stop import StopFilter, stop_words
 from chatgptes.sandbox import Site
 
 pytest.importorskip("langchain_core")
@@ -544,7 +544,7 @@ class TestStop:
         st.data(),
     )
     def test_any_text_in_any_pieces(self, text: str, words: list[str], data: st.DataObject) -> None:
-        stopping, passed, at = Stopping(words), "", 0
+        stopping, passed, at = StopFilter(words), "", 0
         while at < len(text) and stopping.found is None:
             step = data.draw(st.integers(1, 5))
             passed += stopping.take(text[at : at + step])
@@ -558,7 +558,7 @@ class TestStop:
             assert not any(word in passed for word in words)
 
     def test_what_cannot_begin_a_word_goes_on_at_once(self) -> None:
-        stopping = Stopping(["END"])
+        stopping = StopFilter(["END"])
         assert stopping.take("some text E") == "some text "
         assert stopping.take("xact EN") == "Exact "
         assert stopping.take("D and more") == ""

@@ -148,11 +148,10 @@ def test_turns_side_by_side_take_a_step_each(run: Run) -> None:
             fault, error = ("quota", "QuotaError")
             if kind == "rest":
                 fault, error = ("model-429", "UpstreamError")
-            early = "cache-http-404" if kind == "aipkit" else "http-404"
             for number in range(20):
                 chatgptes_site.answers(str(number))
                 chatgptes_site.fails(fault)
-                chatgptes_site.fails(early)
+                chatgptes_site.fails("http-404")
             arguments = {**chatgptes_site.arguments, "max_concurrency": 8, "retries": 0}
             with chatgptes.Client(**arguments) as client, ThreadPoolExecutor(8) as pool:
                 client.bots()

@@ -21,7 +21,7 @@ from ...turn.config import DEFAULT, DEFAULT_SITE, ClientArguments, Config, Defau
 from ...values.checks import site_of
 from ...values.deadline import Timeout
 from ...values.http import Limits
-from .stopping import stop_words
+from .stop import stop_words
 
 __all__ = ["ClientFields"]
 

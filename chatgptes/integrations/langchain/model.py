@@ -40,8 +40,8 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from .fields import ClientFields
-from .stopping import Stopping, stop_words
-from .values import PROVIDER, check_blocks, chunk_of, client_messages, last_chunk, result_of
+from .messages import PROVIDER, check_blocks, chunk_of, client_messages, last_chunk, result_of
+from .stop import StopFilter, stop_words
 
 __all__ = ["ChatGptEsChat"]
 
@@ -142,7 +142,7 @@ class ChatGptEsChat(ClientFields):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         turn = self._turn(messages, stop, kwargs)
-        stopping = Stopping(turn.stop)
+        stopping = StopFilter(turn.stop)
         with turn.client.stream(turn.messages, **turn.options) as stream:
             for piece in stream:
                 if text := stopping.take(piece):
@@ -166,7 +166,7 @@ class ChatGptEsChat(ClientFields):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         turn = self._turn(messages, stop, kwargs)
-        stopping = Stopping(turn.stop)
+        stopping = StopFilter(turn.stop)
         async with turn.async_client.stream(turn.messages, **turn.options) as stream:
             async for piece in stream:
                 if text := stopping.take(piece):

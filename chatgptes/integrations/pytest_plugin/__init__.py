@@ -136,8 +136,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         result = yield
     except Exception:
-        if record is not None and record.script is not None and record.script.broken:
-            raise record.script.broken[0] from None
+        if record is not None:
+            record.shown = len(record.stopped)  # The failure says it already.
+            if record.script is not None and record.script.broken:
+                raise record.script.broken[0] from None
         raise
     if record is not None:
         record.check()

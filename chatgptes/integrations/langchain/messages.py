@@ -21,7 +21,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from ...errors import InvalidMessageError
 from ...values.reply import Reply, Usage
-from .stopping import Stopping
+from .stop import StopFilter
 
 __all__ = ["PROVIDER", "check_blocks", "chunk_of", "client_messages", "last_chunk", "result_of"]
 
@@ -188,7 +188,7 @@ def chunk_of(text: str) -> ChatGenerationChunk:
     )
 
 
-def last_chunk(stopping: Stopping, reply: Reply) -> ChatGenerationChunk:
+def last_chunk(stopping: StopFilter, reply: Reply) -> ChatGenerationChunk:
     """Return the last chunk of an answer: all its data, and text that was held back."""
     known = {"model_provider": PROVIDER, **_metadata(reply)}
     if stopping.found is not None:

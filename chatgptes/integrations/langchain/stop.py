@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...errors import InvalidConfigError
 
-__all__ = ["Stopping", "stop_words"]
+__all__ = ["StopFilter", "stop_words"]
 
 
 def stop_words(stop: object) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def stop_words(stop: object) -> tuple[str, ...]:
     return tuple(words)
 
 
-class Stopping:
+class StopFilter:
     """Pass text on, up to the first of `words`.
 
     Attributes:
