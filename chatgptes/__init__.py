@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .aio.stream import AsyncStream
     from .batches.batch import batch
     from .batches.file import BatchResult
-    from .batches.run import BatchProgress
+    from .batches.progress import BatchProgress
     from .client import Client
     from .conversation import Conversation
     from .diagnosis import Diagnosis, Step, doctor
@@ -128,7 +128,7 @@ _MODULES = {
     "aio.conversation": ("AsyncConversation",),
     "aio.stream": ("AsyncStream",),
     "batches.file": ("BatchResult",),
-    "batches.run": ("BatchProgress",),
+    "batches.progress": ("BatchProgress",),
     "batches.batch": ("batch",),
     "client": ("Client",),
     "turn.config": ("DEFAULT",),

@@ -15,8 +15,9 @@ from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
 from ..values.checks import number
 from .file import BatchResult
+from .progress import BatchProgress
 from .prompts import items_of
-from .run import BatchProgress, Run
+from .run import Run
 
 __all__ = ["BatchProgress", "BatchResult", "batch"]
 

@@ -29,10 +29,11 @@ from ..errors import (
     TLSError,
 )
 from .file import BatchResult, Journal
+from .progress import BatchProgress
 from .prompts import Item
 from .source import Source, Taken, start_thread
 
-__all__ = ["IN_A_ROW", "MINUTE", "BatchProgress", "Run"]
+__all__ = ["IN_A_ROW", "MINUTE", "Run"]
 
 IN_A_ROW = 10
 """So many failures with no answer between them stop a batch: something is wrong with the site."""
@@ -48,33 +49,6 @@ _STOP = (
 )  # fmt: skip
 
 _log = logging.getLogger("chatgptes")
-
-
-@dataclass(frozen=True, slots=True)
-class BatchProgress:
-    """Progress of a batch (int each).
-
-    Attributes:
-        total: how many prompts there are, or None where the iterable does not say.
-        skipped: prompts that were not asked, because the file has their answers.
-        answered, failed: prompts of this run.
-        running: turns under way.
-        failed_before: prompts that failed in an earlier run, and are not asked again.
-        unasked: prompts that no run has asked, nor does this one (`retry_failed`).
-    """
-
-    total: int | None
-    skipped: int = 0
-    answered: int = 0
-    failed: int = 0
-    running: int = 0
-    failed_before: int = 0
-    unasked: int = 0
-
-    @property
-    def done(self) -> int:
-        """Prompts that have a result, of this run or an earlier one."""
-        return self.skipped + self.failed_before + self.answered + self.failed
 
 
 @dataclass(frozen=True, slots=True)

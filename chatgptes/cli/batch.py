@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..batches.batch import batch
+from ..batches.progress import BatchProgress
 from ..batches.prompts import prompts_of
-from ..batches.run import BatchProgress
 from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
 
