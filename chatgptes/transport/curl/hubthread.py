@@ -256,7 +256,7 @@ class HubThread:
             transfer.touched = False
             if transfer.requests and not transfer.phase_sent:
                 self._now_sent(transfer)
-            if transfer.ready:
+            if transfer.chunks or transfer.done or transfer.ready:
                 try:
                     waiter = transfer.waiters.pop()
                 except IndexError:
