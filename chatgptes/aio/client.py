@@ -100,7 +100,7 @@ class AsyncClient:
         """The bots that the page shows: `Client.bots`."""
         deadline = Deadline(self.core.config.timeout.override(timeout))
         self.core.started(deadline)
-        transport: Any = await self._transport.get()
+        transport: Any = await self._transport.get(deadline)
         steps = self.core.bots(deadline, current_owner())
         if self._blocking:
             return await in_thread(lambda: run_blocking_steps(steps, transport, deadline), deadline)

@@ -90,7 +90,9 @@ async def run_steps(steps: Steps[T], transport: AsyncTransport, deadline: Deadli
 class AsyncTurn(TaskTurn):
     """A turn in whatever task asks for its text, one task at a time."""
 
-    def __init__(self, turn: Turn, connect: Callable[[], Awaitable[AsyncTransport]]) -> None:
+    def __init__(
+        self, turn: Turn, connect: Callable[[Deadline], Awaitable[AsyncTransport]]
+    ) -> None:
         """Have `turn` ready; nothing is sent before the first `advance`.
 
         Args:
@@ -106,8 +108,8 @@ class AsyncTurn(TaskTurn):
         self.enter()
         deadline = self.turn.deadline
         try:
-            driver = self._driver or await self._begin()
             deadline.resume()
+            driver = self._driver or await self._begin()
             if (chunks := await driver.advance()) is None:
                 self.reply = driver.result
             return chunks
@@ -120,7 +122,7 @@ class AsyncTurn(TaskTurn):
 
     async def _begin(self) -> AsyncDriver[Reply]:
         await load(self.turn)
-        transport = await self._connect()
+        transport = await self._connect(self.turn.deadline)
         steps = self.begin(current_owner())
         self._driver = AsyncDriver(steps, transport, self.turn.deadline)
         return self._driver

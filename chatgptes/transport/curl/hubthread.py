@@ -310,7 +310,8 @@ class HubThread:
             transfer.first_of = ""
             transfer.touches = self._touched
             self._release(transfer)
-            transfer.finish(_faults.closed())
+            cancelled = transfer.deadline.cancelled
+            transfer.finish(_error_of_check(transfer) if cancelled else _faults.closed())
         self._wake_readers()
         while self._idle:
             self._idle.pop().close()
