@@ -35,6 +35,7 @@ class AsyncDriver(Generic[T]):
         self._steps = steps
         self._transport = transport
         self._deadline = deadline
+        self._pending: Read | None = None
         self._response: object = None
         self._next: Callable[[], Awaitable[bytes]]
 
@@ -43,22 +44,30 @@ class AsyncDriver(Generic[T]):
         steps = self._steps
         result: Any = None
         error: Exception | None = None
+        step: Any
+        step, self._pending = self._pending, None
         try:
             while True:
-                step = steps.send(result) if error is None else steps.throw(error)
+                if step is None:
+                    step = steps.send(result) if error is None else steps.throw(error)
                 kind = type(step)
+                if kind is Read and (text := step.text) is not None:
+                    step.text = None
+                    self._pending = step
+                    return text  # type: ignore[no-any-return]  # mypy can't follow `kind`.
                 if kind is Text:
-                    return step.chunks  # type: ignore[union-attr]  # mypy does not follow `kind`.
+                    return step.chunks  # type: ignore[no-any-return]
                 error = None
                 try:
                     if kind is Read:
-                        result = await self._read(step.response)  # type: ignore[union-attr]
+                        result = await self._read(step.response)
                     elif kind is Send:
-                        result = await self._transport.send(step.request, self._deadline)  # type: ignore[union-attr]
+                        result = await self._transport.send(step.request, self._deadline)
                     else:
-                        result = await perform_wait(step, self._deadline)  # type: ignore[arg-type]
+                        result = await perform_wait(step, self._deadline)
                 except Exception as caught:  # noqa: BLE001 - the steps get any of them.
                     error = caught
+                step = None
         except StopIteration as end:
             self.result = end.value
             return None
@@ -103,22 +112,23 @@ class AsyncTurn(TaskTurn):
         self._driver: AsyncDriver[Reply] | None = None
 
     async def advance(self) -> Sequence[str] | None:
-        if self.ended():
+        if self.over and self.ended():
             return None
-        self.enter()
+        if not self.advancing.acquire(blocking=False):
+            self.refuse()
         deadline = self.turn.deadline
         try:
             deadline.resume()
             driver = self._driver or await self._begin()
             if (chunks := await driver.advance()) is None:
-                self.reply = driver.result
+                self.succeed(driver.result)
             return chunks
         except BaseException as error:
             self.fail(error)
             raise
         finally:
             deadline.pause()
-            self.leave()
+            self.advancing.release()
 
     async def _begin(self) -> AsyncDriver[Reply]:
         await load(self.turn)

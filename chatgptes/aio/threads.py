@@ -228,9 +228,10 @@ class ThreadedTurn(TaskTurn):
         self._driver: BlockingDriver[Reply] | None = None
 
     async def advance(self) -> Sequence[str] | None:
-        if self.ended():
+        if self.over and self.ended():
             return None
-        self.enter()
+        if not self.advancing.acquire(blocking=False):
+            self.refuse()
         try:
             self.turn.deadline.resume()
             if not self.started:
@@ -244,7 +245,7 @@ class ThreadedTurn(TaskTurn):
             raise
         finally:
             self.turn.deadline.pause()
-            self.leave()
+            self.advancing.release()
 
     def _start(self, steps: Steps[Reply], pending: Step, transport: Transport) -> None:
         calls = self._calls = SimpleQueue()
@@ -271,7 +272,7 @@ class ThreadedTurn(TaskTurn):
         if call.error is not None:
             raise call.error
         if call.result is None:
-            self.reply = self._driver.result
+            self.succeed(self._driver.result)
             self._calls.put(None)
         return call.result
 

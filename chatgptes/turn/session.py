@@ -12,7 +12,6 @@ from ..errors import (
     BotNotFoundError,
     ChallengeError,
     ChatGptEsError,
-    RateLimitError,
 )
 from ..sites import KEY_DIALECTS, dialect, find_bots, plugin_names, plugin_traces
 from ..sites.addresses import rest_root
@@ -119,11 +118,13 @@ class Session:
         if nonce != endpoint.nonce:
             self._with_nonce(endpoint, nonce)
 
-    def note_url(self, guessed: str, url: str) -> None:
-        """Keep the address that has proved to be the right one of several."""
+    def note_url(self, endpoint: Endpoint) -> None:
+        """Keep the address of `endpoint`, one of several that were possible, for its bot."""
         with self._lock:
             self._endpoints = tuple(
-                replace(each, url=url, further_urls=()) if each.url == guessed else each
+                replace(each, url=endpoint.url, further_urls=())
+                if each.bot == endpoint.bot and endpoint.url in each.further_urls
+                else each
                 for each in self._endpoints
             )
 

@@ -179,13 +179,26 @@ class Turn:
                 self.permits.append((yield from limiter.acquire(self.deadline, owner)))
             ask = self.ask()
             try:
-                yield from self._answer(ask)
+                endpoint = yield from self.core.session.endpoint(self.deadline)
+                tried: set[str] = set()
+                while True:
+                    response, decoder = yield from self._open(endpoint, ask, tried)
+                    try:
+                        # Not deeper: each generator around it costs every chunk a call.
+                        yield from _read_answer(response, decoder, self.deadline, self.answer.text)
+                        break
+                    except NonceRefused as error:
+                        refused = error
+                    finally:
+                        response.close()
+                    endpoint = yield from self._with_other_nonce(endpoint, refused, tried)
                 if self.deadline.cancelled:
                     raise TurnCancelled(CLOSED)
             except BaseException:
                 self.failed()
                 raise
             text = "".join(self.answer.text)
+            self._note_what_proved_right()
             self.succeeded(text)
             return self.reply(text)
         except ChatGptEsError as error:
@@ -195,27 +208,25 @@ class Turn:
             for permit in reversed(self.permits):
                 permit.release()
 
-    def _answer(self, ask: Ask) -> Steps[None]:
-        """Ask, and ask again where the site refused the nonce or had no such address."""
-        session = self.core.session
-        endpoint = yield from session.endpoint(self.deadline)
-        first_url = endpoint.url
-        tried: set[str] = set()
+    def _open(
+        self, endpoint: Endpoint, ask: Ask, tried: set[str]
+    ) -> Steps[tuple[AnyResponse, Decoder]]:
+        """Ask, and ask again where the site refused the nonce or had no such address.
+
+        Returns the response that will be the answer, and its decoder.
+        """
         while True:
             try:
-                yield from self._ask(endpoint, ask)
-                break
+                return (yield from self._ask(endpoint, ask))
             except NonceRefused as error:
                 refused = error
             except UnexpectedStatusError as error:
-                if error.status != 404 or not endpoint.further_urls or self.answer.decoder:
+                if error.status != 404 or not endpoint.further_urls:
                     raise
                 url, *further = endpoint.further_urls
                 endpoint = replace(endpoint, url=url, further_urls=tuple(further))
                 continue
             endpoint = yield from self._with_other_nonce(endpoint, refused, tried)
-        if endpoint.url != first_url:
-            session.note_url(first_url, endpoint.url)
 
     def _with_other_nonce(
         self, stale: Endpoint, refused: NonceRefused, tried: set[str]
@@ -249,11 +260,11 @@ class Turn:
             raise _plain(refused) from error  # What the site said of the message counts.
         raise _plain(refused) from None
 
-    def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[None]:
-        """Send the requests of one attempt and read the last one's response."""
-        answer, session, deadline = self.answer, self.core.session, self.deadline
+    def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[tuple[AnyResponse, Decoder]]:
+        """Send the requests of one attempt; the last one's response, and its decoder."""
+        session, deadline = self.core.session, self.deadline
         its_dialect = dialect(endpoint.bot.dialect)
-        answer.endpoint, answer.decoder = endpoint, None
+        self.answer.endpoint = endpoint
         question = self._question(endpoint, its_dialect, ask)
         requests = its_dialect.requests(question)
         request = next(requests)
@@ -267,16 +278,18 @@ class Turn:
             request = requests.send(buffered)
         requests.close()
         response = yield from session.sender.open(request, deadline, its_dialect.error_for)
-        try:
-            decoder = answer.decoder = its_dialect.decoder(
-                question, response.url, response.status, response.headers, session.limits
-            )
-            yield Text(())
-            yield from _read_answer(response, decoder, deadline, answer.text)
-        finally:
-            response.close()
-        if decoder.details.nonce:
-            session.note_nonce(endpoint, decoder.details.nonce)
+        decoder = self.answer.decoder = its_dialect.decoder(
+            question, response.url, response.status, response.headers, session.limits
+        )
+        return response, decoder
+
+    def _note_what_proved_right(self) -> None:
+        """Keep for later turns the address that answered, and a fresher nonce."""
+        endpoint, decoder = self.answer.endpoint, self.answer.decoder
+        if endpoint is not None and decoder is not None:
+            self.core.session.note_url(endpoint)
+            if decoder.details.nonce:
+                self.core.session.note_nonce(endpoint, decoder.details.nonce)
 
     def _question(self, endpoint: Endpoint, its_dialect: Dialect, ask: Ask) -> Question:
         answer = self.answer
@@ -380,30 +393,33 @@ def _read_answer(
     response: AnyResponse, decoder: Decoder, deadline: Deadline, text: list[str]
 ) -> Steps[None]:
     """Read a response to the end of the answer; its text, and then the error if there is one."""
-    step = Read(response)
+    chunks: list[str] = []
+    step = Read(response, chunks)
     try:
         while data := (yield step):
-            if chunks := decoder.feed(data):
-                text += chunks
-                yield Text(chunks)
-            if decoder.error is not None:
-                raise decoder.error
-            if decoder.complete:
-                yield from drain(response, deadline)
-                return
-    except OSError as error:
-        # Why it broke is known already; what had arrived of the text is not lost.
-        if chunks := decoder.end():
+            chunks = decoder.feed(data)
             text += chunks
+            if decoder.error is not None or decoder.complete:
+                break
+            step.text = chunks or None
+        else:
+            chunks = decoder.end()
+            text += chunks
+    except OSError as error:
+        # Why it broke is known already; the text that had arrived is not lost.
+        chunks = decoder.end()
+        text += chunks
+        if chunks:
             yield Text(chunks)
         if isinstance(error, ChatGptEsError):
             raise
         raise transport_failed(error) from error
-    if chunks := decoder.end():
-        text += chunks
+    if chunks:
         yield Text(chunks)
     if decoder.error is not None:
         raise decoder.error
+    if decoder.complete:
+        yield from drain(response, deadline)
 
 
 def _plain(error: NonceRefused) -> RefusedError:

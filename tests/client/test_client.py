@@ -374,7 +374,6 @@ def test_headers(site: Site) -> None:
         ({"site": 5}, "site"),
         ({"bot": 1.5}, "bot"),
         ({"api_key": "k"}, "bot="),
-        ({"api_key": "k"}, "bot="),
         ({"api_key": "k\n", "bot": "5", "site": "https://u:p@example.org"}, "don't go together"),
         ({"system": 5}, "system"),
         ({"system": "half \ud83d"}, "U\\+D83D"),
