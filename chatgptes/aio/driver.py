@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-import anyio
-
-from ..errors import RequestTimeout
 from ..transport.base import AsyncResponse, AsyncTransport
 from ..turn.steps import Read, Send, Steps, Text
 from ..turn.take import Turn
 from ..values.deadline import Deadline
-from ..values.http import Headers, Request
 from ..values.reply import Reply
-from ..values.urls import redact
-from .threads import TaskTurn, call_on_loop, current_owner, load, perform_wait
+from .threads import TaskTurn, current_owner, load, perform_wait
 
-__all__ = ["AsyncDriver", "AsyncTurn", "Timed", "run_steps"]
+__all__ = ["AsyncDriver", "AsyncTurn", "run_steps"]
 
 T = TypeVar("T")
 
@@ -39,7 +34,7 @@ class AsyncDriver(Generic[T]):
         self._response: object = None
         self._next: Callable[[], Awaitable[bytes]]
 
-    async def advance(self) -> Sequence[str] | None:
+    async def advance(self) -> Sequence[str] | None:  # noqa: C901 - each call less counts, once a chunk.
         """Go on to the next text; its chunks, or None at the end.  A cancel ends the steps."""
         steps = self._steps
         result: Any = None
@@ -60,7 +55,13 @@ class AsyncDriver(Generic[T]):
                 error = None
                 try:
                     if kind is Read:
-                        result = await self._read(step.response)
+                        if step.response is not self._response:
+                            self._open(step.response)
+                        try:
+                            while not (result := await self._next()):
+                                pass  # An empty piece is not the end.
+                        except StopAsyncIteration:
+                            result = b""
                     elif kind is Send:
                         result = await self._transport.send(step.request, self._deadline)
                     else:
@@ -77,15 +78,9 @@ class AsyncDriver(Generic[T]):
         finally:
             error = None  # Else its traceback and this frame would keep each other alive.
 
-    async def _read(self, response: Any) -> bytes:
-        if response is not self._response:
-            self._response, self._next = response, response.__aiter__().__anext__
-        try:
-            while not (data := await self._next()):
-                pass
-        except StopAsyncIteration:
-            return b""
-        return data
+    def _open(self, response: AsyncResponse) -> None:
+        """Begin to read a body."""
+        self._response, self._next = response, response.__aiter__().__anext__
 
 
 async def run_steps(steps: Steps[T], transport: AsyncTransport, deadline: Deadline) -> T:
@@ -136,62 +131,3 @@ class AsyncTurn(TaskTurn):
         steps = self.begin(current_owner())
         self._driver = AsyncDriver(steps, transport, self.turn.deadline)
         return self._driver
-
-
-class Timed:
-    """A transport of a user's own, whose waits end at the turn's limits and on its cancel."""
-
-    def __init__(self, transport: AsyncTransport) -> None:
-        self._transport = transport
-
-    async def send(self, request: Request, deadline: Deadline) -> AsyncResponse:
-        """See `AsyncTransport.send`."""
-        url = redact(request.url)
-        response = await _within(deadline, self._transport.send(request, deadline), url)
-        return _TimedResponse(response, deadline)
-
-    async def aclose(self) -> None:
-        """See `AsyncTransport.aclose`."""
-        await self._transport.aclose()
-
-
-class _TimedResponse:
-    def __init__(self, response: AsyncResponse, deadline: Deadline) -> None:
-        self._response = response
-        self._deadline = deadline
-        self._body = response.__aiter__()
-
-    @property
-    def status(self) -> int:
-        return self._response.status
-
-    @property
-    def headers(self) -> Headers:
-        return self._response.headers
-
-    @property
-    def url(self) -> str:
-        return self._response.url
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        return await _within(self._deadline, self._body.__anext__(), redact(self.url))
-
-    def close(self) -> None:
-        self._response.close()
-
-
-async def _within(deadline: Deadline, wait: Awaitable[T], url: str) -> T:
-    """The result of `wait`, which must come before the turn's silence or total is over."""
-    silence = deadline.timeout.read
-    with anyio.move_on_after(deadline.remaining(silence)) as scope:
-        with deadline.on_cancel(call_on_loop(scope.cancel)):
-            return await wait
-    deadline.check()
-    raise RequestTimeout(
-        f"{url} sent nothing for {silence or 0:g} s (timeout=Timeout(read=…) allows more).",
-        phase="read",
-        url=url,
-    )

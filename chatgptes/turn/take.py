@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from collections.abc import Iterable
+from dataclasses import replace
 from uuid import uuid4
 
 from ..errors import (
     ChallengeError,
     ChatGptEsError,
-    InvalidConfigError,
     RateLimitError,
     RefusedError,
     ResponseError,
@@ -20,89 +18,21 @@ from ..errors import (
     UnexpectedStatusError,
 )
 from ..sites import dialect
-from ..sites.dialect import Decoder, Dialect, Endpoint, NonceRefused, Question
-from ..values.deadline import Deadline, Timeout
-from ..values.images import Image, ImageSource
-from ..values.messages import (
-    Message,
-    Messages,
-    check,
-    images_of,
-    with_files,
-    with_system,
-    written_out,
-)
+from ..sites.dialect import Decoder, Endpoint, NonceRefused
+from ..values.deadline import Deadline
+from ..values.images import Image
+from ..values.messages import Message, Messages, check, images_of, with_files
 from ..values.reply import Reply
+from .ask import Answer, Ask, question_for
 from .core import Core
+from .options import TurnOptions, check_options
 from .queueing import Limiter, Permit
 from .sending import AnyResponse, drain, transport_failed
 from .steps import Read, Steps, Text
 
-__all__ = ["CLOSED", "Answer", "Ask", "Turn", "TurnOptions", "check_options", "new_turn"]
-
+__all__ = ["CLOSED", "Turn", "new_turn"]
 
 CLOSED = "The client was closed in the middle of the turn."
-
-
-class TurnOptions(TypedDict, total=False):
-    """The keyword arguments of one turn.
-
-    Attributes:
-        images: pictures that go with the prompt: paths, bytes, or `data:` URLs.  A `wpaicg` site
-            takes one (jpeg, png, webp, gif), an `aipkit` bot that takes any up to four (jpeg,
-            png, webp), the REST API none.
-        web_search: ask the bot to search the web, where it offers that (`Bot.web_search`).
-        timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
-    """
-
-    images: Sequence[ImageSource]
-    web_search: bool
-    timeout: Timeout | float | None
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a turn asks, whatever the dialect turns out to be.
-
-    Attributes:
-        messages: the whole conversation, the new user message last.
-        system: text put before its first user message, or None.
-        visitor: the visitor's id.
-        conversation: the conversation's id.
-        place: the bot that gave the answers so far ("" for none): see `Answer.place`.
-        state: what the last turn left, for the same place.
-        images: pictures that go with the new user message.
-        web_search: ask the bot to search the web.
-    """
-
-    messages: Sequence[Message]
-    system: str | None
-    visitor: str
-    conversation: str
-    place: str = ""
-    state: Mapping[str, str] = field(default_factory=dict)
-    images: tuple[Image, ...] = ()
-    web_search: bool = False
-
-
-@dataclass
-class Answer:
-    """A turn's findings, filled in as it goes.
-
-    Attributes:
-        endpoint: the bot that was asked.
-        decoder: knows all that came beside the text.
-        conversation: the id under which it was asked.
-        text: the chunks that were handed on.
-        place: dialect, bot and address: where a site's memory of the conversation is, if it has
-            one, and where the state of the last turn means something.
-    """
-
-    endpoint: Endpoint | None = None
-    decoder: Decoder | None = None
-    conversation: str = ""
-    place: str = ""
-    text: list[str] = field(default_factory=list)
 
 
 class Turn:
@@ -265,7 +195,7 @@ class Turn:
         session, deadline = self.core.session, self.deadline
         its_dialect = dialect(endpoint.bot.dialect)
         self.answer.endpoint = endpoint
-        question = self._question(endpoint, its_dialect, ask)
+        question = question_for(ask, endpoint, its_dialect, self.answer)
         requests = its_dialect.requests(question)
         request = next(requests)
         while not request.final:
@@ -290,33 +220,6 @@ class Turn:
             self.core.session.note_url(endpoint)
             if decoder.details.nonce:
                 self.core.session.note_nonce(endpoint, decoder.details.nonce)
-
-    def _question(self, endpoint: Endpoint, its_dialect: Dialect, ask: Ask) -> Question:
-        answer = self.answer
-        pairs = with_system(ask.messages, ask.system)
-        answer.conversation = ask.conversation
-        answer.place = f"{its_dialect.name} {endpoint.bot.id} {endpoint.url}"
-        same_place = ask.place == answer.place
-        history: tuple[tuple[str, str], ...] = ()
-        prompt = pairs[-1][1]
-        if not its_dialect.remembers:
-            history = tuple(pairs[:-1])
-        elif not same_place:
-            # The site's memory knows nothing of what came before: tell it, in a conversation of
-            # a new id, so that it is not mixed with another's.
-            prompt = written_out(pairs)
-            if ask.place:
-                answer.conversation = str(uuid4())
-        return Question(
-            endpoint,
-            prompt,
-            history,
-            ask.visitor,
-            answer.conversation,
-            ask.state if same_place else {},
-            ask.web_search,
-            ask.images,
-        )
 
     def final_error(self, error: ChatGptEsError) -> ChatGptEsError:
         """`error` as the user sees it: without secrets, and with the text that came before it."""
@@ -357,23 +260,6 @@ class Turn:
             streamed=decoder.streamed,
             elapsed=self.deadline.elapsed,
         )
-
-
-def check_options(options: Mapping[str, object]) -> None:
-    """Refuse keyword arguments that no turn has.
-
-    Raises:
-        InvalidConfigError: `model` is among them.
-        TypeError: another is.
-    """
-    for name in options:
-        if name == "model":
-            raise InvalidConfigError(
-                "model: the site's owner chooses the model of a bot, nobody else can; Reply.model"
-                " tells it where the site does."
-            )
-        if name not in TurnOptions.__annotations__:
-            raise TypeError(f"A turn has no argument {name!r}.")
 
 
 def new_turn(
