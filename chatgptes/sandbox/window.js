@@ -48,7 +48,7 @@ class Window {
       this.#search = h("input", { type: "checkbox" });
       tools.append(h("label", {}, this.#search, " Search the web"));
     }
-    if (bot.longest) tools.append(h("span", {}, `At most ${bot.longest} characters`));
+    if (bot.longest < 100) tools.append(h("span", {}, `At most ${bot.longest} characters`));
     const form = h("form", { className: "cw-form" }, this.#chips, this.#box, this.#send, tools);
     form.onsubmit = (event) => {
       event.preventDefault();
@@ -203,11 +203,14 @@ function float(window) {
   floats.append(h("div", { className: "cw-float" }, window.element, toggle));
 }
 
-const found = elements(document);
+const found = elements(document), labels = new Map();
 for (const [index, element] of found.entries()) {
   element.hidden = false;
   try {
-    const bot = botOf(element, index), window = new Window(bot);
+    const bot = botOf(element, index), same = (labels.get(bot.label) ?? 0) + 1;
+    labels.set(bot.label, same);
+    if (same > 1) bot.label += ` (${same})`; // A name for each, for those who can't see which.
+    const window = new Window(bot);
     if (bot.floating) float(window);
     else element.replaceChildren(window.element);
   } catch (error) {

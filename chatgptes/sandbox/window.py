@@ -73,7 +73,9 @@ def index(root: str, *, faults: bool) -> str:
     if not faults:
         del groups[_FAULTY]
     parts = [_section(root, title, pages) for title, pages in groups.items()]
-    return '<section class="cw-index" id="pages">\n<h2>Pages</h2>\n' + "".join(parts) + "</section>\n"
+    return (
+        '<section class="cw-index" id="pages">\n<h2>Pages</h2>\n' + "".join(parts) + "</section>\n"
+    )
 
 
 def _group(page: PageSpec) -> str:
