@@ -1,6 +1,7 @@
 // The chat windows of the sandbox's pages: one in each bot's element.
+import { botOf, elements, turn } from "./bots.js";
 import { h, link, markdown } from "./markdown.js";
-import { botOf, elements, Failure, MOST, turn } from "./wire.js";
+import { Failure, MOST } from "./wire.js";
 
 class Window {
   #bot; #log; #box; #send; #starters; #files = []; #chips; #picker; #search; #stop;

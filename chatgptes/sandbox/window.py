@@ -19,8 +19,9 @@ FOLDER = "sandbox/"
 _KINDS = {
     "window.css": "text/css; charset=UTF-8",
     "window.js": "text/javascript; charset=UTF-8",
-    "wire.js": "text/javascript; charset=UTF-8",
+    "bots.js": "text/javascript; charset=UTF-8",
     "markdown.js": "text/javascript; charset=UTF-8",
+    "wire.js": "text/javascript; charset=UTF-8",
 }
 
 _GROUPS = {  # By the first kind of bot that a page shows.
