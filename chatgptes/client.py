@@ -15,8 +15,9 @@ from .transport import Transport, is_async, select
 from .turn.blocking import BlockingTurn, run_steps
 from .turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from .turn.core import Core
+from .turn.options import TurnOptions
 from .turn.stream import Stream, drained
-from .turn.take import TurnOptions, new_turn
+from .turn.take import new_turn
 from .values.deadline import Deadline, Timeout
 from .values.http import Limits
 from .values.messages import Messages

@@ -14,11 +14,13 @@ from uuid import uuid4
 from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
 from .sites import dialect
 from .transport import Transport
+from .turn.ask import Ask
 from .turn.blocking import BlockingTurn
 from .turn.core import Core
+from .turn.options import TurnOptions, check_options
 from .turn.queueing import ConversationQueue, Limiter
 from .turn.stream import Stream, drained
-from .turn.take import Ask, Turn, TurnOptions, check_options
+from .turn.take import Turn
 from .values.http import Limits
 from .values.images import Unread
 from .values.messages import Message, Prompt, check, check_prompt, images_of

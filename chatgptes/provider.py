@@ -21,8 +21,9 @@ from .errors import InvalidConfigError, InvalidMessageError
 from .shared import cached_client
 from .turn.blocking import BlockingTurn
 from .turn.config import DEFAULT_SITE, LANGUAGE_PROMPT, ClientArguments
+from .turn.options import TurnOptions
 from .turn.stream import Stream, drained
-from .turn.take import Turn, TurnOptions, new_turn
+from .turn.take import Turn, new_turn
 from .values.deadline import Timeout
 
 __all__ = ["AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"]

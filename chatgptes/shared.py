@@ -12,8 +12,8 @@ from weakref import WeakValueDictionary
 from .client import Client
 from .turn.config import DEFAULT_SITE, ClientArguments, Config
 from .turn.core import Core
+from .turn.options import TurnOptions
 from .turn.stream import Stream
-from .turn.take import TurnOptions
 from .values.messages import Messages
 from .values.process import PerProcess
 from .values.reply import Reply

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from h2proxy import H2Proxy
 from secure_sites import H2Site, TlsSite
 
 from chatgptes.sandbox import Site
+
+# In the background of a script SIGINT is inherited as ignored, here and by the programs that tests
+# start; tests of Ctrl-C need it as it is elsewhere.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

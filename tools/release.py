@@ -29,8 +29,8 @@ ROOT = Path(__file__).parent.parent
 DIST = ROOT / "dist"
 NEEDED = (
     "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md", "tox.ini",
-    "mkdocs.yml", "docs/index.md", "docs/terminal.svg", "docs/make_help.py", "examples/hello.py",
-    "examples/notebook.ipynb", "tests/conftest.py", "tests/support/servers.py",
+    "mkdocs.yml", "docs/index.md", "docs/sandbox.png", "docs/terminal.svg", "docs/make_help.py",
+    "examples/hello.py", "examples/notebook.ipynb", "tests/conftest.py", "tests/support/servers.py",
     "tests/project/test_docs.py", "benchmarks/soak.py", "tools/wording.py", "chatgptes/py.typed",
 )  # fmt: skip
 """Files that an sdist without them would be useless for."""

@@ -12,14 +12,16 @@ from ..transport import AsyncTransport, Transport, is_async, select_async
 from ..turn.blocking import run_steps as run_blocking_steps
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from ..turn.core import Core
-from ..turn.take import Turn, TurnOptions, new_turn
+from ..turn.options import TurnOptions
+from ..turn.take import Turn, new_turn
 from ..values.deadline import Deadline, Timeout
 from ..values.messages import Messages
 from ..values.reply import Reply
 from .conversation import AsyncConversation
-from .driver import AsyncTurn, Timed, run_steps
+from .driver import AsyncTurn, run_steps
 from .stream import AsyncStream, drained
 from .threads import MadeOnce, TaskTurn, ThreadedTurn, current_owner, in_thread
+from .timed import Timed
 
 __all__ = ["AsyncClient"]
 
@@ -100,7 +102,7 @@ class AsyncClient:
         """The bots that the page shows: `Client.bots`."""
         deadline = Deadline(self.core.config.timeout.override(timeout))
         self.core.started(deadline)
-        transport: Any = await self._transport.get()
+        transport: Any = await self._transport.get(deadline)
         steps = self.core.bots(deadline, current_owner())
         if self._blocking:
             return await in_thread(lambda: run_blocking_steps(steps, transport, deadline), deadline)

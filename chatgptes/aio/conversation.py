@@ -8,7 +8,8 @@ from typing import Any, Protocol, Unpack
 
 from ..conversation import ConversationState
 from ..turn.core import Core
-from ..turn.take import Turn, TurnOptions
+from ..turn.options import TurnOptions
+from ..turn.take import Turn
 from ..values.messages import Prompt
 from ..values.reply import Reply
 from .stream import AsyncStream, drained

@@ -71,7 +71,7 @@ async def load(turn: Turn) -> None:
         ChatGptEsError, OSError: one can't be used.
     """
     if turn.needs_loading:
-        await in_thread(turn.load)
+        await in_thread(turn.load, turn.deadline)
 
 
 async def perform_wait(step: Wait, deadline: Deadline) -> bool:
@@ -166,17 +166,23 @@ class MadeOnce(Generic[T]):
         self._calls: PerProcess[list[_Call[T]]] = PerProcess(list)
         self.made: T | None = None
 
-    async def get(self) -> T:
-        """The value.  What its making raised is raised again, and the next call tries again."""
+    async def get(self, deadline: Deadline) -> T:
+        """The value.  What its making raised is raised again, and the next call tries again.
+
+        Raises:
+            RequestTimeout, TurnCancelled: the deadline ended first.
+        """
         if self.made is not None:
             return self.made
         with self._lock.get():
             calls = self._calls.get()
             if not calls:
-                calls.append(_Call(self._make))
-                start_thread(calls[0].run)
+                call = _Call(self._make)
+                start_thread(call.run)
+                calls.append(call)
             call = calls[0]
-        await wait_for_signal(call.done, Deadline(), None)
+        if not await wait_for_signal(call.done, deadline, deadline.remaining()):
+            raise deadline.overrun()
         if call.error is not None:
             with self._lock.get():
                 if call in calls:
@@ -209,7 +215,7 @@ class ThreadedTurn(TaskTurn):
     a slow consumer holds the site back.
     """
 
-    def __init__(self, turn: Turn, connect: Callable[[], Awaitable[Transport]]) -> None:
+    def __init__(self, turn: Turn, connect: Callable[[Deadline], Awaitable[Transport]]) -> None:
         """Have `turn` ready; nothing is sent before the first `advance`.
 
         Args:
@@ -222,24 +228,24 @@ class ThreadedTurn(TaskTurn):
         self._driver: BlockingDriver[Reply] | None = None
 
     async def advance(self) -> Sequence[str] | None:
-        if self.ended():
+        if self.over and self.ended():
             return None
-        self.enter()
+        if not self.advancing.acquire(blocking=False):
+            self.refuse()
         try:
+            self.turn.deadline.resume()
             if not self.started:
                 await load(self.turn)
-                transport = await self._connect()
+                transport = await self._connect(self.turn.deadline)
                 steps = self.begin(current_owner())
-                self.turn.deadline.resume()
                 self._start(steps, await _first_step(steps, self.turn.deadline), transport)
-            self.turn.deadline.resume()
             return await self._step()
         except BaseException as error:
             self.fail(error)
             raise
         finally:
             self.turn.deadline.pause()
-            self.leave()
+            self.advancing.release()
 
     def _start(self, steps: Steps[Reply], pending: Step, transport: Transport) -> None:
         calls = self._calls = SimpleQueue()
@@ -266,7 +272,7 @@ class ThreadedTurn(TaskTurn):
         if call.error is not None:
             raise call.error
         if call.result is None:
-            self.reply = self._driver.result
+            self.succeed(self._driver.result)
             self._calls.put(None)
         return call.result
 

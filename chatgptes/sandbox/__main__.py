@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
+from urllib.parse import urlsplit
 
+from .request import Received
 from .site import Site
 
 PROGRAM = "python -m chatgptes.sandbox"
@@ -36,21 +42,39 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         options.host, options.port, tls=tls, folder=options.folder,
         chunk_delay=options.chunk_delay, quota=options.quota,
     )  # fmt: skip
+    site.lists_faults = options.faults
+    site.log = _log
     try:
         site.start()
     except OSError as error:
         print(f"Can't listen on {options.host}, port {options.port}: {error}", file=sys.stderr)
         return 1
     with site:
-        print(listing(site, faults=options.faults), flush=True)
+        print(listing(site, faults=options.faults) if options.list else welcome(site), flush=True)
         # In slices: on some systems a wait without end is deaf to Ctrl-C.
         while not stop.wait(0.5):
             pass
     return 0
 
 
+def welcome(site: Site) -> str:
+    """Return what is printed at the start: one address, and how to get the rest."""
+    return "\n".join(
+        [
+            "A sandbox site is running. Ctrl-C stops it.",
+            "",
+            f"  {site.url}",
+            "",
+            "In a browser it is a page to chat in, with a list of the other pages.",
+            f'In a second terminal: chatgptes --site {site.url} "Hello"',
+            "--list prints every page, the passwords and the API key.",
+            "",
+        ]
+    )
+
+
 def listing(site: Site, *, faults: bool = False) -> str:
-    """What a site offers, for a person to read."""
+    """Return what a site offers, for a person to read; its bots that always fail with `faults`."""
     from .catalogue import PAGES
 
     lines = ["A sandbox site is running. Ctrl-C stops it.", "", f"  {site.url}", "", "Pages:"]
@@ -73,7 +97,20 @@ def listing(site: Site, *, faults: bool = False) -> str:
     if faults:
         lines += ["and these bots fail:"]
         lines += [f"  {number:6} {name}" for name, number in site.rest_bots.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
+
+
+def _log(request: Received, status: int) -> None:
+    """Print a line for a request: when, what, and the status of its answer."""
+    # No query: it would show nonces and messages' keys.  Of an action, a name only.
+    path = urlsplit(request.target).path[:100].encode("ascii", "backslashreplace").decode()
+    path = "".join(character if character.isprintable() else "?" for character in path)
+    action = re.fullmatch(r"\w{1,60}", request.param("action"), re.ASCII)
+    parts = [time.strftime("%H:%M:%S"), str(status or "---"), f"{request.method:4}", path]
+    if action:
+        parts.append(action[0])
+    with contextlib.suppress(OSError, ValueError):  # Nobody reads it any more.
+        print(" ".join(parts), file=sys.stderr, flush=True)
 
 
 def _number(least: float, most: float, kind: type[float] = int) -> Callable[[str], float]:
@@ -86,26 +123,56 @@ def _number(least: float, most: float, kind: type[float] = int) -> Callable[[str
     return number
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that speaks as the other commands do; without click, which may not be there."""
+
+    def format_help(self) -> str:
+        text = super().format_help().replace("usage:", "Usage:", 1)
+        return text.replace("\noptions:", "\nOptions:", 1)
+
+    def format_usage(self) -> str:
+        return super().format_usage().replace("usage:", "Usage:", 1)
+
+    def error(self, message: str) -> NoReturn:
+        told = f"Try '{self.prog} --help' for help.\n\nError: {message[:1].upper()}{message[1:]}.\n"
+        self.exit(2, self.format_usage() + told)
+
+
+_DESCRIPTION = """\
+  Serve a local stand-in for WordPress sites with a chat bot, until stopped.
+
+  In a browser its pages are windows to chat in. Each request is logged in a
+  line on standard error."""
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=34)
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program,
-        description="Serve a local stand-in for WordPress sites with a chat bot, until stopped.",
+        usage="%(prog)s [OPTIONS]",
+        description=_DESCRIPTION,
+        formatter_class=_formatter,
+        add_help=False,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument(
-        "--port", type=_number(0, 65_535), default=8400, help="port (%(default)s); 0: a free one"
-    )
-    parser.add_argument("--folder", default="", help="the sub-folder WordPress lives in")
-    parser.add_argument("--tls-cert", metavar="FILE", help="certificate chain: serve https")
-    parser.add_argument("--tls-key", metavar="FILE", help="its key, if not in the same file")
-    parser.add_argument(
-        "--chunk-delay", type=_number(0, 3600, float), default=0.03, metavar="SECONDS",
-        help="pause after each chunk of an answer (%(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--quota", type=_number(0, 2**31), help="turns that each visitor has (no limit)"
-    )
-    parser.add_argument("--faults", action="store_true", help="list the pages that fail, too")
+    add = parser.add_argument
+    add("--host", metavar="ADDRESS", default="127.0.0.1",
+        help="Address to listen on. [default: %(default)s]")  # fmt: skip
+    add("--port", metavar="NUMBER", type=_number(0, 65_535), default=8400,
+        help="Port; 0 for a free one. [default: %(default)s]")  # fmt: skip
+    add("--folder", metavar="PATH", default="", help="The sub-folder WordPress lives in.")
+    add("--tls-cert", metavar="FILE", help="Certificate chain: serve https.")
+    add("--tls-key", metavar="FILE", help="Its key, if not in the same file.")
+    add("--chunk-delay", metavar="SECONDS", type=_number(0, 3600, float), default=0.03,
+        help="Pause after each chunk of an answer. [default: %(default)s]")  # fmt: skip
+    add("--quota", metavar="NUMBER", type=_number(0, 2**31),
+        help="Turns that each visitor has. [no limit]")  # fmt: skip
+    add("--list", action="store_true", help="Print every page, the passwords and the API key.")
+    faults = "Name the bots that always fail, too: in the browser's list, and with --list."
+    add("--faults", action="store_true", help=faults)
+    add("-h", "--help", action="help", help="Show this message and exit.")
     return parser
 
 

@@ -49,6 +49,7 @@ class Exchange:
     def __init__(self, connection: Connection, request: Received) -> None:
         self.request = request
         self.started = False
+        self.status = 0
         self.keep = request.keep_alive
         self._connection = connection
         self._chunked = False
@@ -110,6 +111,7 @@ class Exchange:
             raise Gone
 
     def _head(self, status: int, content_type: str, headers: Iterable[Header]) -> bytes:
+        self.status = status
         lines = [f"HTTP/1.1 {status} {_reason(status)}", f"Date: {http_date(time.time())}"]
         lines.append(f"Content-Type: {content_type}")
         lines.extend(f"{name}: {value}" for name, value in headers)

@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import aipkit, mwai_page, wpaicg
+from . import aipkit, mwai_page, window, wpaicg
 from .catalogue import BOTS, PageSpec
 from .faults import http_fault
 from .php import php_json, version
@@ -77,7 +77,8 @@ def _show(exchange: Exchange, site: Site, page: PageSpec) -> None:
 
 
 def _page(site: Site, page: PageSpec) -> str:
-    head = [f"<title>{html.escape(page.name)}</title>"]
+    root = urlsplit(site.home).path
+    head = [f"<title>{html.escape(page.name)}</title>", *window.head(root)]
     if page.trick == "rest-tag":
         head.append(f'<link rel="https://api.w.org/" href="{site.api_root}">')
     if page.trick == "fronted":
@@ -100,10 +101,12 @@ def _page(site: Site, page: PageSpec) -> str:
     if page.trick == "discussions":
         elements.append(mwai_page.discussions(site))
     body = _around(page, "\n".join(elements))
+    index = window.index(root, faults=site.lists_faults) if page.name == "front" else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         + "\n".join(head)
-        + f"\n</head>\n<body>\n<h1>{html.escape(page.about)}</h1>\n{body}\n</body></html>\n"
+        + f"\n</head>\n<body>\n{window.top(root, page)}<main>\n<h1>{html.escape(page.about)}</h1>\n"
+        + f"{body}\n</main>\n{index}</body></html>\n"
     )
 
 
@@ -146,7 +149,9 @@ def _classic_element(site: Site, page: PageSpec, bot: BotSpec, kind: str) -> str
     if page.trick == "no-nonce":
         del attributes["data-nonce"]
     tag = _tag(page, attributes, '"')
-    return f'{tag}\n<div class="{css.split()[0]}-content"></div></div>'
+    # Real pages show a button for images: here this says that the bot takes them.
+    hint = " data-takes-image" if bot.images else ""
+    return f'{tag}\n<div class="{css.split()[0]}-content"{hint}></div></div>'
 
 
 def _aipkit_element(site: Site, page: PageSpec, bot: BotSpec, kind: str, *, broken: bool) -> str:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from . import pages
+from . import pages, window
 from .aipkit import ACTIONS as AIPKIT_ACTIONS
 from .aipkit import Aipkit
 from .bot import Message, Model, Scripted
@@ -72,6 +72,9 @@ class Site:
         chunk_delay, quota, clock: as above; may be changed at any time.
         origin: scheme, host and port that its pages name, "http://127.0.0.1:1234"; set it when a
             proxy stands in front.  None for where it listens.
+        lists_faults: the index on its front page names the pages whose bot always fails, too.
+        log: called with each request (`Received`) and the status of its answer (int; 0 for none)
+            when that has ended, in the connection's thread; or None.
     """
 
     def __init__(
@@ -99,6 +102,8 @@ class Site:
         self.quota = quota
         self.clock = clock
         self.origin: str | None = None
+        self.lists_faults = False
+        self.log: Callable[[Received, int], None] | None = None
         self.model = Model(answer, words_per_chunk)
         self._listen = (host, port, tls, cut)
         self._folder = folder.strip("/")
@@ -117,7 +122,7 @@ class Site:
         """Begin to listen; a site that runs already just goes on."""
         if self._server is None:
             host, port, tls, cut = self._listen
-            self._server = Server(self._handle, host, port, tls=tls, cut=cut)
+            self._server = Server(self._answer, host, port, tls=tls, cut=cut)
         return self
 
     def stop(self) -> None:
@@ -302,6 +307,13 @@ class Site:
 
     # Answering.
 
+    def _answer(self, exchange: Exchange) -> None:
+        try:
+            self._handle(exchange)
+        finally:
+            if self.log is not None:
+                self.log(exchange.request, exchange.status)
+
     def _handle(self, exchange: Exchange) -> None:
         request = exchange.request
         with self._lock:
@@ -318,6 +330,8 @@ class Site:
             self._api(exchange, request.query["rest_route"])
         elif match := _API.fullmatch(path):
             self._api(exchange, match["route"] or "", match["plugin"] or "")
+        elif path.startswith(window.FOLDER):
+            window.serve(exchange, path.removeprefix(window.FOLDER))
         else:
             self._page(exchange, path)
 

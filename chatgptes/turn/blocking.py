@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from ..transport.base import Response, Transport
+from ..transport.base import Transport
 from ..values.deadline import Deadline, Signal
 from ..values.reply import Reply
 from .running import RunningTurn
@@ -46,7 +46,7 @@ class BlockingDriver(Generic[T]):
         self._response: object = None
         self._body: Iterator[bytes] = iter(())
 
-    def advance(self) -> Sequence[str] | None:
+    def advance(self) -> Sequence[str] | None:  # noqa: C901 - each call less counts, once a chunk.
         """Go on to the next text; its chunks, or None at the end."""
         steps = self._steps
         result: Any = None
@@ -56,11 +56,25 @@ class BlockingDriver(Generic[T]):
             while True:
                 if step is None:
                     step = steps.send(result) if error is None else steps.throw(error)
-                if type(step) is Text:
-                    return step.chunks
+                kind = type(step)
+                if kind is Read and (text := step.text) is not None:  # type: ignore[union-attr]
+                    step.text = None  # type: ignore[union-attr]
+                    self._pending = step
+                    return text
+                if kind is Text:
+                    return step.chunks  # type: ignore[union-attr]  # mypy can't follow `kind`.
                 error = None
                 try:
-                    result = self._perform(step)
+                    if kind is Read:
+                        if step.response is not self._response:  # type: ignore[union-attr]
+                            self._open(step.response)  # type: ignore[union-attr]
+                        while not (result := next(self._body, None)) and result is not None:
+                            pass  # An empty piece is not the end.
+                        result = result or b""
+                    elif kind is Send:
+                        result = self._transport.send(step.request, self._deadline)  # type: ignore[union-attr]
+                    else:
+                        result = self._wait(step)  # type: ignore[arg-type]
                 except BaseException as caught:  # noqa: BLE001 - the steps get any of them.
                     error = caught
                 step = None
@@ -70,25 +84,16 @@ class BlockingDriver(Generic[T]):
         finally:
             error = None  # Else its traceback and this frame would keep each other alive.
 
-    def _perform(self, step: Step) -> object:
-        if type(step) is Read:
-            return self._read(step.response)  # type: ignore[arg-type]  # It is our transport's.
-        if type(step) is Send:
-            return self._transport.send(step.request, self._deadline)
-        assert type(step) is Wait
+    def _wait(self, step: Wait) -> bool:
         woken = Signal()
         if step.signal is not None:
             step.signal.on_set(woken.set)
         self._deadline.wait(woken, step.seconds)
         return step.signal is not None and step.signal.is_set
 
-    def _read(self, response: Response) -> bytes:
-        if response is not self._response:
-            self._response, self._body = response, iter(response)
-        for data in self._body:
-            if data:
-                return data
-        return b""
+    def _open(self, response: Any) -> None:
+        """Begin to read a body."""
+        self._response, self._body = response, iter(response)
 
 
 def run_steps(steps: Steps[T], transport: Transport, deadline: Deadline) -> T:
@@ -118,9 +123,10 @@ class BlockingTurn(RunningTurn):
         Raises:
             ChatGptEsError: the turn failed, or another thread is at it.
         """
-        if self.ended():
+        if self.over and self.ended():
             return None
-        self.enter()
+        if not self.advancing.acquire(blocking=False):
+            self.refuse()
         try:
             driver = self._driver
             if driver is None:
@@ -129,11 +135,11 @@ class BlockingTurn(RunningTurn):
                 self._driver = driver
             self.turn.deadline.resume()
             if (chunks := driver.advance()) is None:
-                self.reply = driver.result
+                self.succeed(driver.result)
             return chunks
         except BaseException as error:
             self.fail(error)
             raise
         finally:
             self.turn.deadline.pause()
-            self.leave()
+            self.advancing.release()

@@ -23,6 +23,7 @@ from ..values.checks import (
 from ..values.deadline import Timeout
 from ..values.http import Limits
 from .guard import site_for_default
+from .options import NO_MODEL
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -141,10 +142,7 @@ class Config:
             TypeError: there is no such argument.
         """
         if "model" in arguments:
-            raise InvalidConfigError(
-                "model: the site's owner chooses the model of a bot, nobody else can; Reply.model"
-                " tells it where the site does."
-            )
+            raise InvalidConfigError(NO_MODEL)
         if unknown := set(arguments) - set(ClientArguments.__annotations__):
             raise TypeError(f"A client has no argument {', '.join(sorted(unknown))}.")
         get: Any = arguments.get

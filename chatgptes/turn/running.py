@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import NoReturn
 
 from ..errors import ChatGptEsError, TurnCancelled
 from ..values.reply import Reply
@@ -19,6 +20,7 @@ class RunningTurn:
         reply: the whole answer, once the turn has ended well.
         error: the error it has ended with.
         closed: `close` was called before either.
+        over: one of these is so.
     """
 
     def __init__(self, turn: Turn) -> None:
@@ -26,9 +28,11 @@ class RunningTurn:
         self.reply: Reply | None = None
         self.error: ChatGptEsError | None = None
         self.closed = False
+        self.over = False
+        # Held by whoever is inside of a step; only ever tried, never waited for.
+        self.advancing = threading.Lock()
         self._raised = False
         self._steps: Steps[Reply] | None = None
-        self._advancing = threading.Lock()  # Only ever tried, never waited for.
 
     @property
     def started(self) -> bool:
@@ -62,15 +66,12 @@ class RunningTurn:
             raise self.error
         return True
 
-    def enter(self) -> None:
-        """Begin a step; `leave` ends it.
+    def refuse(self) -> NoReturn:
+        """Raise the error of a reader that comes while another is inside of a step.
 
         Raises:
-            ChatGptEsError: another reader is inside one.
+            ChatGptEsError: the turn is being cancelled, or there are two readers.
         """
-        if self._advancing.acquire(blocking=False):
-            return
-        # Either another thread is cancelling the turn at this moment, or there are two readers.
         if self.turn.deadline.cancelled:
             self._end_cancelled()
             self.ended()
@@ -79,10 +80,6 @@ class RunningTurn:
     def busy_error(self) -> Exception:
         """The error of a second reader."""
         return ChatGptEsError("Another thread is reading this stream: it has one reader.")
-
-    def leave(self) -> None:
-        """End the step that `enter` began."""
-        self._advancing.release()
 
     def begin(self, owner: object) -> Steps[Reply]:
         """The turn's steps, of which none was performed yet.
@@ -94,8 +91,14 @@ class RunningTurn:
         self._steps = self.turn.take(owner)
         return self._steps
 
+    def succeed(self, reply: Reply) -> None:
+        """Note the reply of a turn that ended well."""
+        self.reply = reply
+        self.over = True
+
     def fail(self, error: BaseException) -> None:
         """Note the error that ended the turn, and end its steps if they have not ended."""
+        self.over = True
         if isinstance(error, ChatGptEsError):
             self.error, self._raised = error, True
         elif self.error is None:
@@ -112,20 +115,21 @@ class RunningTurn:
     def _end_cancelled(self) -> None:
         if self.error is None and self.reply is None and not self.closed:
             self.error = self.turn.final_error(TurnCancelled(CLOSED))
+            self.over = True
 
     def cancel(self) -> None:
         """End the turn as an error to whoever waits for it.  Any thread; never blocks."""
         self.turn.deadline.cancel()
         # A reader inside of a step is ended there by the cancel.
-        if self._steps is not None and self._advancing.acquire(blocking=False):
+        if self._steps is not None and self.advancing.acquire(blocking=False):
             try:
                 self.close_steps(self._steps)
                 self._end_cancelled()
             finally:
-                self._advancing.release()
+                self.advancing.release()
 
     def close(self) -> None:
         """End the turn if it is still under way.  Any thread, any number of times."""
         if self.reply is None and self.error is None:
-            self.closed = True
+            self.closed = self.over = True
         self.cancel()

@@ -12,11 +12,10 @@ from ..errors import (
     BotNotFoundError,
     ChallengeError,
     ChatGptEsError,
-    RateLimitError,
 )
 from ..sites import KEY_DIALECTS, dialect, find_bots, plugin_names, plugin_traces
 from ..sites.addresses import rest_root
-from ..sites.challenge import has_challenge_header
+from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page, error_for_status
 from ..sites.namespaces import key_dialect_for, namespaces_from, namespaces_request
@@ -119,11 +118,13 @@ class Session:
         if nonce != endpoint.nonce:
             self._with_nonce(endpoint, nonce)
 
-    def note_url(self, guessed: str, url: str) -> None:
-        """Keep the address that has proved to be the right one of several."""
+    def note_url(self, endpoint: Endpoint) -> None:
+        """Keep the address of `endpoint`, one of several that were possible, for its bot."""
         with self._lock:
             self._endpoints = tuple(
-                replace(each, url=url, further_urls=()) if each.url == guessed else each
+                replace(each, url=endpoint.url, further_urls=())
+                if each.bot == endpoint.bot and endpoint.url in each.further_urls
+                else each
                 for each in self._endpoints
             )
 
@@ -247,10 +248,9 @@ def _status_error(page: BufferedResponse) -> ChatGptEsError | None:
 
 def _gates_only(response: BufferedResponse) -> ChatGptEsError | None:
     """Classify the errors that concern every request alike, and leave the rest to the caller."""
-    if 200 <= response.status < 300:
-        return None
-    error = error_for_status(response)
-    return error if isinstance(error, (ChallengeError, RateLimitError)) else None
+    if gate := challenge_error(response.status, response.headers, response.body, response.url):
+        return gate
+    return error_for_status(response) if response.status == 429 else None
 
 
 def _api_error(page: BufferedResponse) -> ChatGptEsError | None:

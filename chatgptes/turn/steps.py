@@ -27,9 +27,15 @@ class Send:
 
 @dataclass(slots=True)
 class Read:
-    """Read on in a response's body.  The result is its next bytes, `b""` at its end."""
+    """Read on in a response's body.  The result is its next bytes, `b""` at its end.
+
+    With `text`, that is handed on to the consumer first, and the reading waits until it comes for
+    more: one step does both, since a step costs every chunk of an answer.  An empty text says that
+    the site has begun to answer.
+    """
 
     response: Response | AsyncResponse
+    text: Sequence[str] | None = None
 
 
 @dataclass(slots=True)
@@ -45,7 +51,7 @@ class Wait:
 
 @dataclass(slots=True)
 class Text:
-    """Hand text on to the consumer.  An empty one says that the site has begun to answer."""
+    """Hand text on to the consumer.  The result is nothing."""
 
     chunks: Sequence[str]
 

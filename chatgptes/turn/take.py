@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypedDict
+from collections.abc import Iterable
+from dataclasses import replace
 from uuid import uuid4
 
 from ..errors import (
     ChallengeError,
     ChatGptEsError,
-    InvalidConfigError,
     RateLimitError,
     RefusedError,
     ResponseError,
@@ -20,89 +18,21 @@ from ..errors import (
     UnexpectedStatusError,
 )
 from ..sites import dialect
-from ..sites.dialect import Decoder, Dialect, Endpoint, NonceRefused, Question
-from ..values.deadline import Deadline, Timeout
-from ..values.images import Image, ImageSource
-from ..values.messages import (
-    Message,
-    Messages,
-    check,
-    images_of,
-    with_files,
-    with_system,
-    written_out,
-)
+from ..sites.dialect import Decoder, Endpoint, NonceRefused
+from ..values.deadline import Deadline
+from ..values.images import Image
+from ..values.messages import Message, Messages, check, images_of, with_files
 from ..values.reply import Reply
+from .ask import Answer, Ask, question_for
 from .core import Core
+from .options import TurnOptions, check_options
 from .queueing import Limiter, Permit
 from .sending import AnyResponse, drain, transport_failed
 from .steps import Read, Steps, Text
 
-__all__ = ["CLOSED", "Answer", "Ask", "Turn", "TurnOptions", "check_options", "new_turn"]
-
+__all__ = ["CLOSED", "Turn", "new_turn"]
 
 CLOSED = "The client was closed in the middle of the turn."
-
-
-class TurnOptions(TypedDict, total=False):
-    """The keyword arguments of one turn.
-
-    Attributes:
-        images: pictures that go with the prompt: paths, bytes, or `data:` URLs.  A `wpaicg` site
-            takes one (jpeg, png, webp, gif), an `aipkit` bot that takes any up to four (jpeg,
-            png, webp), the REST API none.
-        web_search: ask the bot to search the web, where it offers that (`Bot.web_search`).
-        timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
-    """
-
-    images: Sequence[ImageSource]
-    web_search: bool
-    timeout: Timeout | float | None
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a turn asks, whatever the dialect turns out to be.
-
-    Attributes:
-        messages: the whole conversation, the new user message last.
-        system: text put before its first user message, or None.
-        visitor: the visitor's id.
-        conversation: the conversation's id.
-        place: the bot that gave the answers so far ("" for none): see `Answer.place`.
-        state: what the last turn left, for the same place.
-        images: pictures that go with the new user message.
-        web_search: ask the bot to search the web.
-    """
-
-    messages: Sequence[Message]
-    system: str | None
-    visitor: str
-    conversation: str
-    place: str = ""
-    state: Mapping[str, str] = field(default_factory=dict)
-    images: tuple[Image, ...] = ()
-    web_search: bool = False
-
-
-@dataclass
-class Answer:
-    """A turn's findings, filled in as it goes.
-
-    Attributes:
-        endpoint: the bot that was asked.
-        decoder: knows all that came beside the text.
-        conversation: the id under which it was asked.
-        text: the chunks that were handed on.
-        place: dialect, bot and address: where a site's memory of the conversation is, if it has
-            one, and where the state of the last turn means something.
-    """
-
-    endpoint: Endpoint | None = None
-    decoder: Decoder | None = None
-    conversation: str = ""
-    place: str = ""
-    text: list[str] = field(default_factory=list)
 
 
 class Turn:
@@ -179,13 +109,26 @@ class Turn:
                 self.permits.append((yield from limiter.acquire(self.deadline, owner)))
             ask = self.ask()
             try:
-                yield from self._answer(ask)
+                endpoint = yield from self.core.session.endpoint(self.deadline)
+                tried: set[str] = set()
+                while True:
+                    response, decoder = yield from self._open(endpoint, ask, tried)
+                    try:
+                        # Not deeper: each generator around it costs every chunk a call.
+                        yield from _read_answer(response, decoder, self.deadline, self.answer.text)
+                        break
+                    except NonceRefused as error:
+                        refused = error
+                    finally:
+                        response.close()
+                    endpoint = yield from self._with_other_nonce(endpoint, refused, tried)
                 if self.deadline.cancelled:
                     raise TurnCancelled(CLOSED)
             except BaseException:
                 self.failed()
                 raise
             text = "".join(self.answer.text)
+            self._note_what_proved_right()
             self.succeeded(text)
             return self.reply(text)
         except ChatGptEsError as error:
@@ -195,27 +138,25 @@ class Turn:
             for permit in reversed(self.permits):
                 permit.release()
 
-    def _answer(self, ask: Ask) -> Steps[None]:
-        """Ask, and ask again where the site refused the nonce or had no such address."""
-        session = self.core.session
-        endpoint = yield from session.endpoint(self.deadline)
-        first_url = endpoint.url
-        tried: set[str] = set()
+    def _open(
+        self, endpoint: Endpoint, ask: Ask, tried: set[str]
+    ) -> Steps[tuple[AnyResponse, Decoder]]:
+        """Ask, and ask again where the site refused the nonce or had no such address.
+
+        Returns the response that will be the answer, and its decoder.
+        """
         while True:
             try:
-                yield from self._ask(endpoint, ask)
-                break
+                return (yield from self._ask(endpoint, ask))
             except NonceRefused as error:
                 refused = error
             except UnexpectedStatusError as error:
-                if error.status != 404 or not endpoint.further_urls or self.answer.decoder:
+                if error.status != 404 or not endpoint.further_urls:
                     raise
                 url, *further = endpoint.further_urls
                 endpoint = replace(endpoint, url=url, further_urls=tuple(further))
                 continue
             endpoint = yield from self._with_other_nonce(endpoint, refused, tried)
-        if endpoint.url != first_url:
-            session.note_url(first_url, endpoint.url)
 
     def _with_other_nonce(
         self, stale: Endpoint, refused: NonceRefused, tried: set[str]
@@ -249,12 +190,12 @@ class Turn:
             raise _plain(refused) from error  # What the site said of the message counts.
         raise _plain(refused) from None
 
-    def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[None]:
-        """Send the requests of one attempt and read the last one's response."""
-        answer, session, deadline = self.answer, self.core.session, self.deadline
+    def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[tuple[AnyResponse, Decoder]]:
+        """Send the requests of one attempt; the last one's response, and its decoder."""
+        session, deadline = self.core.session, self.deadline
         its_dialect = dialect(endpoint.bot.dialect)
-        answer.endpoint, answer.decoder = endpoint, None
-        question = self._question(endpoint, its_dialect, ask)
+        self.answer.endpoint = endpoint
+        question = question_for(ask, endpoint, its_dialect, self.answer)
         requests = its_dialect.requests(question)
         request = next(requests)
         while not request.final:
@@ -267,43 +208,18 @@ class Turn:
             request = requests.send(buffered)
         requests.close()
         response = yield from session.sender.open(request, deadline, its_dialect.error_for)
-        try:
-            decoder = answer.decoder = its_dialect.decoder(
-                question, response.url, response.status, response.headers, session.limits
-            )
-            yield Text(())
-            yield from _read_answer(response, decoder, deadline, answer.text)
-        finally:
-            response.close()
-        if decoder.details.nonce:
-            session.note_nonce(endpoint, decoder.details.nonce)
-
-    def _question(self, endpoint: Endpoint, its_dialect: Dialect, ask: Ask) -> Question:
-        answer = self.answer
-        pairs = with_system(ask.messages, ask.system)
-        answer.conversation = ask.conversation
-        answer.place = f"{its_dialect.name} {endpoint.bot.id} {endpoint.url}"
-        same_place = ask.place == answer.place
-        history: tuple[tuple[str, str], ...] = ()
-        prompt = pairs[-1][1]
-        if not its_dialect.remembers:
-            history = tuple(pairs[:-1])
-        elif not same_place:
-            # The site's memory knows nothing of what came before: tell it, in a conversation of
-            # a new id, so that it is not mixed with another's.
-            prompt = written_out(pairs)
-            if ask.place:
-                answer.conversation = str(uuid4())
-        return Question(
-            endpoint,
-            prompt,
-            history,
-            ask.visitor,
-            answer.conversation,
-            ask.state if same_place else {},
-            ask.web_search,
-            ask.images,
+        decoder = self.answer.decoder = its_dialect.decoder(
+            question, response.url, response.status, response.headers, session.limits
         )
+        return response, decoder
+
+    def _note_what_proved_right(self) -> None:
+        """Keep for later turns the address that answered, and a fresher nonce."""
+        endpoint, decoder = self.answer.endpoint, self.answer.decoder
+        if endpoint is not None and decoder is not None:
+            self.core.session.note_url(endpoint)
+            if decoder.details.nonce:
+                self.core.session.note_nonce(endpoint, decoder.details.nonce)
 
     def final_error(self, error: ChatGptEsError) -> ChatGptEsError:
         """`error` as the user sees it: without secrets, and with the text that came before it."""
@@ -312,7 +228,7 @@ class Turn:
         if not text:
             return error
         interrupted = StreamInterruptedError(
-            f"The answer broke off after {len(text):,} characters in: {error.message}",
+            f"The answer broke off after {len(text):,} characters: {error.message}",
             partial=text,
             url=error.url,
             status=error.status,
@@ -347,23 +263,6 @@ class Turn:
         )
 
 
-def check_options(options: Mapping[str, object]) -> None:
-    """Refuse keyword arguments that no turn has.
-
-    Raises:
-        InvalidConfigError: `model` is among them.
-        TypeError: another is.
-    """
-    for name in options:
-        if name == "model":
-            raise InvalidConfigError(
-                "model: the site's owner chooses the model of a bot, nobody else can; Reply.model"
-                " tells it where the site does."
-            )
-        if name not in TurnOptions.__annotations__:
-            raise TypeError(f"A turn has no argument {name!r}.")
-
-
 def new_turn(
     core: Core, prompt: Messages, options: TurnOptions, visitor: str | None = None
 ) -> Turn:
@@ -381,30 +280,33 @@ def _read_answer(
     response: AnyResponse, decoder: Decoder, deadline: Deadline, text: list[str]
 ) -> Steps[None]:
     """Read a response to the end of the answer; its text, and then the error if there is one."""
-    step = Read(response)
+    chunks: list[str] = []
+    step = Read(response, chunks)
     try:
         while data := (yield step):
-            if chunks := decoder.feed(data):
-                text += chunks
-                yield Text(chunks)
-            if decoder.error is not None:
-                raise decoder.error
-            if decoder.complete:
-                yield from drain(response, deadline)
-                return
-    except OSError as error:
-        # Why it broke is known already; what had arrived of the text is not lost.
-        if chunks := decoder.end():
+            chunks = decoder.feed(data)
             text += chunks
+            if decoder.error is not None or decoder.complete:
+                break
+            step.text = chunks or None
+        else:
+            chunks = decoder.end()
+            text += chunks
+    except OSError as error:
+        # Why it broke is known already; the text that had arrived is not lost.
+        chunks = decoder.end()
+        text += chunks
+        if chunks:
             yield Text(chunks)
         if isinstance(error, ChatGptEsError):
             raise
         raise transport_failed(error) from error
-    if chunks := decoder.end():
-        text += chunks
+    if chunks:
         yield Text(chunks)
     if decoder.error is not None:
         raise decoder.error
+    if decoder.complete:
+        yield from drain(response, deadline)
 
 
 def _plain(error: NonceRefused) -> RefusedError:

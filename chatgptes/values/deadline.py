@@ -161,6 +161,10 @@ class Deadline:
     `on_cancel()` for what ends a wait early, and `timeout` for the limits of one connect or read.
 
     The clock runs from creation; `pause()` and `resume()` keep the consumer's own time out of it.
+
+    Attributes:
+        timeout: the turn's limits.
+        cancelled: True once `cancel()` was called.
     """
 
     def __init__(self, timeout: Timeout | None = None) -> None:
@@ -168,14 +172,14 @@ class Deadline:
         self._spent = 0.0
         self._since: float | None = time.monotonic()
         self._limits: list[float] = []
-        self._cancelled = False
+        self.cancelled = False
         self._keys = itertools.count()
         # A plain dict as a mailbox: setting, popping and popitem are atomic, so every callback is
         # taken by exactly one side without a lock around both.
         self._callbacks: dict[int, Registration] = {}
 
     def __repr__(self) -> str:
-        state = "cancelled" if self._cancelled else f"{self.elapsed:.3f} s spent"
+        state = "cancelled" if self.cancelled else f"{self.elapsed:.3f} s spent"
         return f"<Deadline {state} of {self.timeout.total}>"
 
     @property
@@ -183,11 +187,6 @@ class Deadline:
         """Seconds the turn has taken so far, without those the consumer took."""
         since = self._since
         return self._spent if since is None else self._spent + time.monotonic() - since
-
-    @property
-    def cancelled(self) -> bool:
-        """True once `cancel()` was called."""
-        return self._cancelled
 
     def pause(self) -> None:
         """Stop the clock: from here on the consumer is busy."""
@@ -205,7 +204,8 @@ class Deadline:
         left = limit
         total = self.timeout.total
         if total is not None:
-            rest = total - self.elapsed
+            since = self._since  # Not `elapsed`: each chunk of an answer comes by here.
+            rest = total - self._spent - (0.0 if since is None else time.monotonic() - since)
             left = rest if left is None or rest < left else left
         for end in self._limits:
             rest = end - self.elapsed
@@ -223,7 +223,7 @@ class Deadline:
             TurnCancelled: `cancel()` was called.
             RequestTimeout: the total has passed.
         """
-        if self._cancelled:
+        if self.cancelled:
             raise TurnCancelled("The turn was cancelled.")
         if self.expired():
             raise self.overrun()
@@ -251,7 +251,7 @@ class Deadline:
 
     def cancel(self) -> None:
         """End the turn.  Any thread, any number of times; never blocks, never raises."""
-        self._cancelled = True
+        self.cancelled = True
         while True:
             try:
                 _, registration = self._callbacks.popitem()
@@ -272,7 +272,7 @@ class Deadline:
         key = next(self._keys)
         registration._taken_from = lambda: self._callbacks.pop(key, None)
         self._callbacks[key] = registration
-        if self._cancelled:
+        if self.cancelled:
             taken = self._callbacks.pop(key, None)
             if taken is not None:
                 taken.run()
@@ -288,7 +288,7 @@ class Deadline:
         """
         with self.on_cancel(signal.set):
             done = signal.wait(self.remaining(limit))
-        if self._cancelled:
+        if self.cancelled:
             raise TurnCancelled("The turn was cancelled.")
         return done
 

@@ -333,11 +333,16 @@ def test_batch_interrupted(tmp_path: Path) -> None:
 
 def test_sandbox() -> None:
     usage = chatgptes("sandbox", "--help").stdout
-    assert usage.startswith("usage: chatgptes sandbox [-h]")
+    assert usage.startswith("Usage: chatgptes sandbox [OPTIONS]\n\n  Serve ")
+    assert usage.endswith("  -h, --help             Show this message and exit.\n")
     assert "--chunk-delay" in usage
     wrong = chatgptes("sandbox", "--port", "x")
     assert wrong.returncode == 2
-    assert wrong.stderr.splitlines()[-1].startswith("chatgptes sandbox: error: ")
+    assert wrong.stderr.splitlines()[:2] == [
+        "Usage: chatgptes sandbox [OPTIONS]",
+        "Try 'chatgptes sandbox --help' for help.",
+    ]
+    assert wrong.stderr.splitlines()[-1].startswith("Error: Argument --port: ")
     process = subprocess.Popen(
         [sys.executable, "-m", "chatgptes", "sandbox", "--port", "0"],
         stdout=subprocess.PIPE, encoding="utf-8", env=ENVIRONMENT,

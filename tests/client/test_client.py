@@ -108,7 +108,10 @@ def test_rest_is_found_from_any_page(site: Site, page: str) -> None:
 def test_rest_root_given_directly_reads_no_page(site: Site) -> None:
     with Client(site.api_root, api_key=site.api_key, bot=5) as client:
         client.chat("Hello")
-    assert [received.method for received in site.requests] == ["POST"]
+    which, message = site.requests
+    assert "namespaces" in which.target
+    assert "authorization" not in which.headers
+    assert message.method == "POST"
 
 
 def test_a_site_in_a_folder() -> None:
@@ -298,7 +301,7 @@ def test_bots_of_a_page(site: Site) -> None:
 def test_page_without_a_bot(site: Site) -> None:
     with pytest.raises(BotNotFoundError, match="traces"):
         Client(site.page("nobot")).chat("Hi")
-    with pytest.raises(BotNotFoundError, match="nor a trace"):
+    with pytest.raises(BotNotFoundError, match="it knows AI Power"):
         Client(site.page("plainpage")).bots()
     assert ajax(site) == []
 
@@ -371,7 +374,6 @@ def test_headers(site: Site) -> None:
         ({"site": 5}, "site"),
         ({"bot": 1.5}, "bot"),
         ({"api_key": "k"}, "bot="),
-        ({"api_key": "k", "bot": "x/../y"}, "number"),
         ({"api_key": "k\n", "bot": "5", "site": "https://u:p@example.org"}, "don't go together"),
         ({"system": 5}, "system"),
         ({"system": "half \ud83d"}, "U\\+D83D"),

@@ -275,7 +275,6 @@ def test_a_failure_without_end_is_cut_short() -> None:
         ({"retries": 10**7}, "to 1,000,000"),
         ({"min_interval": 10**400}, "min_interval"),
         ({"api_key": "kéy", "bot": 5}, "api_key"),
-        ({"api_key": "key", "bot": "٣"}, "bot="),
         ({"api_key": "key", "bot": 5, "headers": {"Authorization": "x"}}, "Authorization"),
         ({"site": f"https://{'a' * 64}.org/"}, "host"),
         ({"site": "https://a..b/"}, "host"),

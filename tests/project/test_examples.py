@@ -31,6 +31,7 @@ EXPECTED = {
     "trio_chat.py": r"(?:\? -> \d+ characters(.|\n)*){3}",
     "many_chats.py": r"(?:User\d\d is remembered: True\s*){20}",
     "provider.py": "Hello, how are you",
+    "httpx_transport.py": "stand-in|sandbox",
     "batch.py": r"first run(.|\n)*second run(.|\n)*8 replies",
 }
 LANGCHAIN = {"langchain_chain.py": r"explain things to a child(.|\n)*(?:\n.* -> \d+ characters){3}"}

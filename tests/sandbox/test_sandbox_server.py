@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import http.client
 import os
 import re
@@ -381,25 +382,93 @@ def test_http_2_in_front(h2_site: H2Site) -> None:
     assert len(h2_site.proxy.clients) == 1
 
 
-def test_the_command_serves_until_it_is_stopped() -> None:
-    command = [sys.executable, "-m", "chatgptes.sandbox", "--port", "0", "--chunk-delay", "0"]
+@contextlib.contextmanager
+def command(*options: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, serving on some port; it ends when it is told to."""
     root = Path(chatgptes.sandbox.__file__).parents[2]
+    words = [sys.executable, "-m", "chatgptes.sandbox", "--port", "0", "--chunk-delay", "0"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
+        [*words, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
     ) as process:
-        assert process.stdout
         try:
-            lines = []
-            while "answers to the key" not in (line := process.stdout.readline()):
-                assert line
-                lines.append(line)
-            url = next(line.strip() for line in lines if line.startswith("  http"))
-            assert any("classic-plain" in line for line in lines)
-            assert fetch(url).status == 200
-            assert process.stdout.readline().strip().startswith("sandbox-")
+            yield process
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+def test_the_command_prints_one_address_and_logs_requests() -> None:
+    with command() as process:
+        assert process.stdout
+        assert process.stderr
+        lines = [process.stdout.readline().rstrip("\n")]
+        while not lines[-1].startswith("--list"):
+            lines.append(process.stdout.readline().rstrip("\n"))
+        assert len(lines) < 20
+        assert all(len(line) <= 80 for line in lines)
+        (url,) = [line.strip() for line in lines if line.startswith("  http")]
+        assert "fault-quota" not in fetch(url).text
+        assert process.stderr.readline().split()[1:] == ["200", "GET", "/"]
+        host = urlsplit(url).netloc
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port), 10) as sock:
+            request = f"GET /no\x1b[2J\x9b?_ajax_nonce=secret HTTP/1.0\r\nHost: {host}\r\n\r\n"
+            sock.sendall(request.encode("latin-1"))
+            assert sock.recv(100)
+        line = process.stderr.readline()
+        assert line.split()[1:3] == ["404", "GET"]
+        assert line[:-1].isprintable()
+        assert "secret" not in line
+        fetch(f"{url}{AJAX}", {"action": "aipkit_cache_sse_message", "message": "private"})
+        assert process.stderr.readline().split()[1:] == [
+            "403", "POST", f"/{AJAX}", "aipkit_cache_sse_message",
+        ]  # fmt: skip
+
+
+def test_the_command_lists_everything() -> None:
+    with command("--list", "--faults") as process:
+        assert process.stdout
+        lines = []
+        while "answers to the key" not in (line := process.stdout.readline()):
+            assert line
+            lines.append(line)
+        url = next(line.strip() for line in lines if line.startswith("  http"))
+        assert any("classic-plain" in line for line in lines)
+        assert "fault-quota" in fetch(url).text
+        assert process.stdout.readline().strip().startswith("sandbox-")
+
+
+def test_the_files_of_the_window(site: Site) -> None:
+    for folder in ("", "blog"):
+        with Site(folder=folder) as site:
+            for name in ("front", "classic", "engine"):
+                found = re.findall(
+                    r'(?:href|src)="([^"]*/sandbox/[^"]+)"', fetch(site.page(name)).text
+                )
+                assert len(found) == 2
+                for path in found:
+                    seen = fetch(f"http://127.0.0.1:{site.port}{path}")
+                    assert seen.status == 200
+                    assert "elsewhere" not in seen.text
+                    kind = "text/css" if path.endswith("css") else "text/javascript"
+                    assert seen.headers["content-type"].startswith(kind)
+            assert fetch(f"{site.home}sandbox/wire.js").status == 200
+            assert fetch(f"{site.home}sandbox/../site.py").status == 404
+            assert fetch(f"{site.home}sandbox/site.py").status == 404
+
+
+def test_the_index_names_pages(site: Site) -> None:
+    text = fetch(site.url).text
+    paths = re.findall(r'<li><a href="([^"]+)">', text)
+    assert paths == list(dict.fromkeys(paths))
+    named = {f"http://127.0.0.1:{site.port}{path}" for path in paths}
+    assert named == {url for name, url in site.pages.items() if not name.startswith("fault-")}
+    site.lists_faults = True
+    assert len(re.findall("<li>", fetch(site.url).text)) == len(site.pages)
+    assert "<li>" not in fetch(site.page("classic")).text
 
 
 def test_it_imports_nothing_of_the_library() -> None:

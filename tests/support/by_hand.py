@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from chatgptes import Reply
 from chatgptes.turn.config import Config
 from chatgptes.turn.core import Core
-from chatgptes.turn.steps import Read, Send, Steps, Text, Wait
+from chatgptes.turn.steps import Read, Step, Steps, Text, Wait
 from chatgptes.turn.take import new_turn
 from chatgptes.values.http import Headers, Request
 
@@ -29,6 +29,13 @@ class Canned:
 
     def close(self) -> None:
         self.closed = True
+
+
+def handed_on(step: Any) -> list[str]:
+    """The text that a step hands on."""
+    if isinstance(step, Text):
+        return list(step.chunks)
+    return list(step.text or ()) if isinstance(step, Read) else []
 
 
 @dataclass
@@ -56,9 +63,7 @@ class ByHand:
             while True:
                 step = steps.send(result) if error is None else steps.throw(error)
                 result, error = None, None
-                if isinstance(step, Text):
-                    self.texts += step.chunks
-                    continue
+                self.texts += handed_on(step)
                 try:
                     result = self.perform(step)
                 except BaseException as caught:
@@ -67,8 +72,10 @@ class ByHand:
             reply: Reply = end.value
             return reply
 
-    def perform(self, step: Send | Read | Wait) -> Any:
+    def perform(self, step: Step) -> Any:
         """The result of a step."""
+        if isinstance(step, Text):
+            return None
         if isinstance(step, Wait):
             self.waits.append(step.seconds)
             return step.signal is None or step.signal.is_set

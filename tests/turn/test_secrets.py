@@ -233,7 +233,7 @@ def test_own_log_where_nonces_are_in_addresses(site: Site, kind: str) -> None:
         {"site": f"http://{USER}:{quote(PASSWORD, safe='')}@/"},
         {"site": with_password("http://127.0.0.1/"), "api_key": KEY, "bot": 5},
         {"api_key": KEY},
-        {"api_key": KEY + "\n", "bot": "front"},
+        {"api_key": KEY + "\n.", "bot": "front"},
         {"proxy": f"gopher://{PROXY_USER}:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:1"},
         {"proxy": f"http://{PROXY_USER}:{quote(PROXY_PASSWORD, safe='')}@127.0.0.1:port"},
         {"headers": {"X-Token": TOKEN + "\r\n"}},

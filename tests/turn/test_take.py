@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from by_hand import SITE, ByHand, Canned, ask, core, fields, query
+from by_hand import SITE, ByHand, Canned, ask, core, fields, handed_on, query
 
 from chatgptes import (
     BotNotFoundError,
@@ -305,8 +305,8 @@ def test_a_closed_turn_closes_its_response_and_gives_its_permit_back() -> None:
     turn = new_turn(shared, "Hello", {})
     steps = turn.take("me")
     step: Any = next(steps)
-    while not getattr(step, "chunks", ()):
-        step = steps.send(None if hasattr(step, "chunks") else hand.perform(step))
+    while not handed_on(step):
+        step = steps.send(hand.perform(step))
     steps.close()
     assert all(response.closed for response in hand.opened)
     ask([wpaicg_answer("next")], core=shared)
@@ -319,9 +319,9 @@ def test_a_cancelled_turn_is_no_success() -> None:
     step: Any = next(steps)
     with pytest.raises(StreamInterruptedError) as caught:
         while True:
-            if getattr(step, "chunks", ()):
+            if handed_on(step):
                 turn.deadline.cancel()
-            step = steps.send(None if hasattr(step, "chunks") else hand.perform(step))
+            step = steps.send(hand.perform(step))
     assert isinstance(caught.value.__cause__, TurnCancelled)
 
 

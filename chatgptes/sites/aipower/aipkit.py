@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,16 @@ from ...values.http import Headers, Limits, Request
 from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
 from ..challenge import block_page_error, challenge_error, gate_error, is_gate
-from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, NonceRefused, Question
+from ..dialect import (
+    Bot,
+    BufferedResponse,
+    Decoder,
+    Endpoint,
+    FoundBot,
+    NonceRefused,
+    Question,
+    random_id,
+)
 from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
 from ..html import attributes, tags, utf8
@@ -107,9 +115,7 @@ class Aipkit:
                 "message": without_surrogates(question.prompt),
                 "_ajax_nonce": endpoint.nonce,
                 "bot_id": bot.id,
-                "user_client_message_id": (
-                    f"aipkit-client-msg-{bot.id}-{now}-{uuid.uuid4().hex[:5]}"
-                ),
+                "user_client_message_id": (f"aipkit-client-msg-{bot.id}-{now}-{random_id()[:5]}"),
                 **({"image_inputs": _image_inputs(question.images)} if question.images else {}),
             },
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 
@@ -17,7 +16,16 @@ from ...values.http import Headers, Limits, Request
 from ...values.urls import may_send
 from ..addresses import ajax_urls, deferred_scripts, join_url
 from ..challenge import block_page_error, gate_error, is_gate
-from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, NonceRefused, Question
+from ..dialect import (
+    Bot,
+    BufferedResponse,
+    Decoder,
+    Endpoint,
+    FoundBot,
+    NonceRefused,
+    Question,
+    random_id,
+)
 from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
 from ..html import attributes, places, tags, utf8
@@ -128,7 +136,7 @@ class Wpaicg:
             "wpaicg_chat_client_id": re.sub(r"[^A-Za-z0-9]", "", question.visitor)[:10],
             # The script's own is a random number of five digits, sent where the bot streams; a
             # bot that does not stream passes it over.
-            "chat_id": str(10_000 + uuid.uuid4().int % 90_000),
+            "chat_id": str(10_000 + int(random_id(), 16) % 90_000),
         }
         kind, body = encode_form(fields, ("image", question.images[0]) if question.images else None)
         yield Request(

@@ -67,8 +67,8 @@ class Engine:
         Raises:
             BaseException: what was raised inside a callback (KeyboardInterrupt, in practice).
         """
-        codes = [code for _, code in self._multi.step()]
-        result = codes[0] if codes else None
+        ended = self._multi.step()
+        result = ended[0][1] if ended else None
         fault = self.easy.fault()
         if fault is not None:
             raise fault

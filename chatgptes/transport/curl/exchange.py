@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from ...values.http import Headers
 
@@ -33,12 +34,13 @@ class Exchange:
         paused: libcurl was told to keep the rest for now.
         heard: grows with everything that comes from the site.
         fault: what was raised inside `before_request`.
+        touches: a list that this is put on when something comes, unless it is `touched`.
     """
 
     __slots__ = (
         "_head_size", "_received", "_taken", "chunks", "connection_ended", "fault", "head",
         "head_done", "heard", "max_headers", "paused", "repeatable", "requests", "resent",
-        "stale", "too_large",
+        "stale", "too_large", "touched", "touches",
     )  # fmt: skip
 
     def __init__(
@@ -69,12 +71,21 @@ class Exchange:
         self.paused = False
         self.heard = 0
         self.fault: BaseException | None = None
+        self.touched = False
+        self.touches: list[Any] = []
         self._head_size = 0
         self._received = 0
         self._taken = 0
 
+    def touch(self) -> None:
+        """Note that something came."""
+        if not self.touched:
+            self.touched = True
+            self.touches.append(self)
+
     def before_request(self) -> int:
         """A connection stands, and the request goes out next.  0 to go on, 1 to stop."""
+        self.touch()
         # libcurl repeats a request by itself, POSTs too, when a connection that was kept alive
         # ends without an answer.  The site may have heard it all the same.
         if self.requests and not self.repeatable:
@@ -106,11 +117,15 @@ class Exchange:
         else:
             # An interim response (103 and the like) is followed by the head of the next.
             self.head_done = not 100 <= self.status < 200 or self.status == 101
+            self.touch()
         return len(line)
 
     def write(self, data: bytes) -> int:
         """Take a piece of the body, unless enough of it waits for the reader."""
         self.heard += 1
+        if not self.touched:
+            self.touched = True
+            self.touches.append(self)
         if self._received - self._taken >= BUFFER:
             self.paused = True
             return _PAUSE

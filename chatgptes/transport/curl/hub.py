@@ -58,9 +58,9 @@ class CurlHub:
 
     async def send(self, request: Request, deadline: Deadline) -> HubResponse:
         """Send one request: see `base.AsyncTransport.send`."""
+        deadline.check()
         if self._closed:
             raise _faults.closed()
-        deadline.check()
         settings = self._settings
         transfer = Transfer(
             request,

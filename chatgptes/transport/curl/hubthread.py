@@ -256,7 +256,7 @@ class HubThread:
             transfer.touched = False
             if transfer.requests and not transfer.phase_sent:
                 self._now_sent(transfer)
-            if transfer.ready:
+            if transfer.chunks or transfer.done or transfer.ready:
                 try:
                     waiter = transfer.waiters.pop()
                 except IndexError:
@@ -310,7 +310,8 @@ class HubThread:
             transfer.first_of = ""
             transfer.touches = self._touched
             self._release(transfer)
-            transfer.finish(_faults.closed())
+            cancelled = transfer.deadline.cancelled
+            transfer.finish(_error_of_check(transfer) if cancelled else _faults.closed())
         self._wake_readers()
         while self._idle:
             self._idle.pop().close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from curl_cffi import CurlError, ffi, lib
@@ -52,11 +52,17 @@ class Multi:
         """Take a transfer away, finished or not; connections that are whole are kept."""
         lib.curl_multi_remove_handle(self._multi, handle.address)
 
-    def step(self) -> Iterator[tuple[Any, int]]:
+    def step(self) -> Sequence[tuple[Any, int]]:
         """Do what can be done without waiting; the transfers that ended, with curl's codes."""
         lib.curl_multi_perform(self._multi, self._count)
-        while (message := lib.curl_multi_info_read(self._multi, self._count)) != ffi.NULL:
-            yield message.easy_handle, int(message.data.result)
+        message = lib.curl_multi_info_read(self._multi, self._count)
+        if message == ffi.NULL:
+            return ()
+        ended = []
+        while message != ffi.NULL:
+            ended.append((message.easy_handle, int(message.data.result)))
+            message = lib.curl_multi_info_read(self._multi, self._count)
+        return ended
 
     def wait(self, milliseconds: int) -> bool:
         """Wait until there is something to do, `wake` is called, or the time has passed.

@@ -51,14 +51,13 @@ class Transfer(Exchange):
         check_at: when the thread will look at its limits; infinity for never.
         handle: libcurl's, while it runs.
         first_of: the site whose first connection this one makes, while others wait for it.
-        touched: it is on the thread's list of those that got something.
     """
 
     __slots__ = (
         "check_at", "check_key", "deadline", "done", "dropped", "error", "first_of",
         "handle", "head_taken",
         "lines", "phase_sent", "pid", "post", "progress", "proxy", "registration", "request",
-        "since", "starts", "touched", "touches", "waiters", "waker",
+        "since", "starts", "waiters", "waker",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +72,7 @@ class Transfer(Exchange):
         self.waker: Waker = current_waker()
         self.pid = os.getpid()
         self.waiters: list[Any] = []
-        self.done = self.dropped = self.head_taken = self.touched = self.phase_sent = False
+        self.done = self.dropped = self.head_taken = self.phase_sent = False
         self.error: ChatGptEsError | None = None
         self.handle: Handle | None = None
         self.starts = 0
@@ -82,36 +81,10 @@ class Transfer(Exchange):
         self.check_at = math.inf
         self.check_key = 0
         self.progress: tuple[int, ...] = ()
-        self.touches: list[Transfer] = []
         self.post: Callable[[Command, Transfer], None] = _nowhere
         self.registration: Registration | None = None
 
     # In the hub's thread:
-
-    def touch(self) -> None:
-        """Note that something came."""
-        if not self.touched:
-            self.touched = True
-            self.touches.append(self)
-
-    def before_request(self) -> int:
-        """See `Exchange.before_request`."""
-        self.touch()
-        return super().before_request()
-
-    def header(self, line: bytes) -> int:
-        """See `Exchange.header`."""
-        taken = super().header(line)
-        if self.head_done:
-            self.touch()
-        return taken
-
-    def write(self, data: bytes) -> int:
-        """See `Exchange.write`."""
-        if not self.touched:
-            self.touched = True
-            self.touches.append(self)
-        return super().write(data)
 
     def finish(self, error: ChatGptEsError | None = None) -> None:
         """Note the end."""
@@ -150,12 +123,10 @@ class Transfer(Exchange):
             self.post(Command.RESUME, self)
         return waker.wait(waiter)
 
-    def take(self) -> bytes:
-        """See `Exchange.take`."""
-        data = super().take()
-        if self.paused and self.buffered <= BUFFER // 2:
+    def resume(self) -> None:
+        """Let the rest come, if there is room for it."""
+        if self.buffered <= BUFFER // 2:
             self.post(Command.RESUME, self)
-        return data
 
     def drop(self) -> None:
         """Let the thread take the transfer away.  Any thread, any number of times."""
@@ -217,7 +188,7 @@ class HubResponse:
     def __aiter__(self) -> HubResponse:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> bytes:  # noqa: C901 - each call less counts, once a chunk.
         """Give what has arrived of the body, small pieces joined.
 
         Raises:
@@ -250,7 +221,10 @@ class HubResponse:
                     self._in_a_row = 0
                     await wait
             self._in_a_row += 1
-            return transfer.take()
+            data = transfer.take()
+            if transfer.paused:
+                transfer.resume()
+            return data
         except BaseException:
             self.close()
             raise

@@ -183,7 +183,8 @@ class _Response(StreamedResponse):
                 return
             if exchange.head_done and not self.status:
                 return
-            deadline.check()
+            if deadline.cancelled:
+                deadline.check()
             if self._closing:
                 raise _faults.response_closed(self.url)
             # Bytes of a long upload, or that a decoder keeps for now, are no silence either.
@@ -196,6 +197,7 @@ class _Response(StreamedResponse):
             limit = limits.read if sent else limits.connect
             left = deadline.remaining(None if limit is None else limit - time.monotonic() + since)
             if left is not None and left <= 0:
+                deadline.check()
                 if sent:
                     raise _faults.read_timeout(self.url, deadline, self.status or None)
                 raise _faults.connect_timeout(self.url, deadline, self._proxy)

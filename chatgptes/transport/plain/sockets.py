@@ -155,7 +155,8 @@ class _Limited(_Base):
         return super().recv(*args)
 
     def recv_into(self, *args: Any) -> int:
-        self._arm()
+        if self.operation is not None:  # As `_arm`: each chunk of an answer comes by here.
+            self.settimeout(self.operation.limit())
         return super().recv_into(*args)
 
     def sendall(self, data: Any, *args: Any) -> None:

@@ -180,13 +180,17 @@ class _Response(StreamedResponse):
         operation.stage = "body"
         # No part of it knows this object: a response that is forgotten must close at once, not when
         # the garbage collector comes to a cycle.
-        self._pieces = _decoded(raw, ",".join(self.headers.get_all("content-encoding")))
+        encoding = ",".join(self.headers.get_all("content-encoding"))
+        self._pieces = decode(_undecoded(raw), encoding) if encoding.strip() else None
         self._ended = False
 
     def _read(self) -> bytes:
         error: ChatGptEsError
         try:
-            piece = next(self._pieces, b"")
+            if self._pieces is None:
+                piece: bytes = self._raw.read1(_PIECE, decode_content=False)
+            else:
+                piece = next(self._pieces, b"")
             # Both shut the connection down, which can look like the end of the body.
             if piece or not (self._operation.deadline.cancelled or self._closing):
                 return piece
@@ -214,10 +218,6 @@ class _Response(StreamedResponse):
 
     def _interrupt(self) -> None:
         self._operation.abort()
-
-
-def _decoded(raw: Any, encoding: str) -> Iterator[bytes]:
-    yield from decode(_undecoded(raw), encoding)
 
 
 def _undecoded(raw: Any) -> Iterator[bytes]:

@@ -1,0 +1,47 @@
+"""The keyword arguments of one turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypedDict
+
+from ..errors import InvalidConfigError
+from ..values.deadline import Timeout
+from ..values.images import ImageSource
+
+__all__ = ["NO_MODEL", "TurnOptions", "check_options"]
+
+NO_MODEL: Final = (
+    "model: the site's owner chooses the model of a bot, nobody else can; Reply.model tells it"
+    " where the site does."
+)
+
+
+class TurnOptions(TypedDict, total=False):
+    """The keyword arguments of one turn.
+
+    Attributes:
+        images: pictures that go with the prompt: paths, bytes, or `data:` URLs.  A `wpaicg` site
+            takes one (jpeg, png, webp, gif), an `aipkit` bot that takes any up to four (jpeg,
+            png, webp), the REST API none.
+        web_search: ask the bot to search the web, where it offers that (`Bot.web_search`).
+        timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
+    """
+
+    images: Sequence[ImageSource]
+    web_search: bool
+    timeout: Timeout | float | None
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Refuse keyword arguments that no turn has.
+
+    Raises:
+        InvalidConfigError: `model` is among them.
+        TypeError: another is.
+    """
+    for name in options:
+        if name == "model":
+            raise InvalidConfigError(NO_MODEL)
+        if name not in TurnOptions.__annotations__:
+            raise TypeError(f"A turn has no argument {name!r}.")

@@ -1,0 +1,143 @@
+"""Transports of a user's own for event loops: they need not know the turn's limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import pytest
+
+from chatgptes import (
+    AsyncClient,
+    Client,
+    Deadline,
+    Headers,
+    InvalidConfigError,
+    Request,
+    RequestTimeout,
+    StreamInterruptedError,
+    Timeout,
+    TransportError,
+    TurnCancelled,
+)
+
+pytestmark = pytest.mark.anyio
+
+PAGE = (
+    b'<div class="wpaicg-chat-shortcode" data-nonce="aaaaaaaaaa" data-bot-id="0"></div>'
+    b'<script>var wpaicgParams = {"ajax_url":"\\/wp-admin\\/admin-ajax.php"}</script>'
+)
+DELTA = b'data: {"id":"c","choices":[{"delta":{"content":"word"},"finish_reason":null}]}\n\n'
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+class Silence(Exception):
+    """In a list of pieces: from here on the site says nothing."""
+
+
+class Response:
+    def __init__(self, url: str, kind: str, pieces: list[Any]) -> None:
+        self.url = url
+        self.status = 200
+        self.headers = Headers({"content-type": kind})
+        self.pieces = pieces
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            if piece is Silence:
+                await anyio.sleep_forever()
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Own:
+    """Gives the page to a GET, and `answer` to the message; None is silence before the head."""
+
+    def __init__(self, answer: list[Any] | None) -> None:
+        self.answer = answer
+        self.responses: list[Response] = []
+
+    async def send(self, request: Request, deadline: Deadline) -> Response:
+        if request.method == "GET":
+            response = Response(request.url, "text/html", [PAGE])
+        elif self.answer is None:
+            await anyio.sleep_forever()
+            raise AssertionError
+        else:
+            response = Response(request.url, "text/event-stream", self.answer)
+        self.responses.append(response)
+        return response
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_turn() -> None:
+    own = Own([b"", DELTA, b"", DELTA, b"data: [DONE]\n\n"])
+    async with AsyncClient("http://site.test/", transport=own) as client:
+        assert (await client.chat("Hi")).text == "wordword"
+        assert [bot.id for bot in await client.bots()] == ["0"]
+    assert all(response.closed for response in own.responses)
+
+
+@pytest.mark.parametrize("answer", [None, [DELTA, Silence]], ids=["head", "body"])
+async def test_silence_ends(answer: list[Any] | None) -> None:
+    own = Own(answer)
+    limits = Timeout(connect=5, read=0.1, total=30)
+    async with AsyncClient("http://site.test/", transport=own, timeout=limits) as client:
+        with pytest.raises((RequestTimeout, StreamInterruptedError)) as caught:
+            await client.chat("Hi")
+    cause = caught.value.__cause__ if answer else caught.value
+    assert isinstance(cause, RequestTimeout)
+    assert cause.phase == "read"
+
+
+async def test_the_total_ends() -> None:
+    async with AsyncClient("http://site.test/", transport=Own(None), timeout=0.1) as client:
+        with pytest.raises(RequestTimeout) as caught:
+            await client.chat("Hi")
+    assert caught.value.phase == "total"
+
+
+async def test_closing_the_client_ends_it() -> None:
+    own = Own([DELTA, Silence])
+    client = AsyncClient("http://site.test/", transport=own)
+    stream = client.stream("Hi")
+    assert await anext(stream) == "word"
+    async with anyio.create_task_group() as group:
+
+        async def read() -> None:
+            with pytest.raises(StreamInterruptedError) as caught:
+                await anext(stream)
+            assert isinstance(caught.value.__cause__, TurnCancelled)
+
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(5):
+            await client.aclose()
+    assert own.responses[-1].closed
+
+
+async def test_its_errors_are_put_into_ours() -> None:
+    own = Own([DELTA, OSError("boom")])
+    async with AsyncClient("http://site.test/", transport=own) as client:
+        with pytest.raises(StreamInterruptedError) as caught:
+            await client.chat("Hi")
+    assert caught.value.partial == "word"
+    assert isinstance(caught.value.__cause__, TransportError)
+    assert "OSError: boom" in str(caught.value)
+
+
+async def test_a_blocking_client_refuses_it() -> None:
+    with pytest.raises(InvalidConfigError, match="AsyncClient"):
+        Client("http://site.test/", transport=Own([]))
