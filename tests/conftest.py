@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import ssl
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from chatgptes.sandbox import Site
 # In the background of a script SIGINT is inherited as ignored, here and by the programs that tests
 # start; tests of Ctrl-C need it as it is elsewhere.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The command line keeps no conversation of a test in the user's folder.
+os.environ["CHATGPTES_DATA"] = ""
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 
@@ -10,6 +9,7 @@ import click
 
 from ..sites.dialect import Bot
 from ..values.text import sanitize_line
+from .json_output import print_json
 from .tables import draw, table
 
 __all__ = ["show_bots"]
@@ -18,7 +18,7 @@ __all__ = ["show_bots"]
 def show_bots(bots: list[Bot], *, as_json: bool) -> None:
     """Print a table on a terminal, columns in a pipe, a list as JSON."""
     if as_json:
-        click.echo(json.dumps([asdict(bot) for bot in bots]))
+        print_json([asdict(bot) for bot in bots])
         return
     rows = [("ID", "NAME", "DIALECT", "KIND", "CAN")]
     for bot in bots:

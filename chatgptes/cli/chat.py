@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..client import Client
-from ..conversation import Conversation
 from ..errors import ChatGptEsError
+from ..sites.dialect import Bot
 from ..values.text import sanitize_line, sanitize_text
 from .ask import show
 from .errors import print_error
+from .lines import Lines, lines_of
+from .talk import Talk
 
 __all__ = ["Chat"]
 
 HELP = """\
-/save FILE   save the conversation to a file
-/load FILE   continue a saved one
-/new         begin a new conversation
-/help        show this list
-/exit        leave (so does Ctrl-D)
-Ctrl-C stops an answer.
+/new           begin a new conversation
+/retry         send the last message again
+/image FILE    send a picture with the next message
+/system TEXT   begin anew, with this text before the first message; alone: show it
+/bot ID        begin anew with another bot of the page; alone: list them
+/copy          copy the last answer to the clipboard
+/save FILE     save the conversation to a file
+/load FILE     continue a saved one
+/help          show this list
+/exit          leave (so does Ctrl-D)
+Ctrl-C stops an answer.  Tab completes a command; the arrow keys bring back what you wrote.
+Lines that are pasted together are one message; Alt-Enter begins a new line.
 A line that ends in \\ continues on the next one; several lines may stand between
 \"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""
 
@@ -33,21 +42,45 @@ LEAVE = object()
 
 
 class Chat:
-    """One session: reads what the user writes until they leave."""
+    """One session: reads what the user writes until they leave.
 
-    def __init__(self, client: Client, *, plain: bool) -> None:
-        self._client = client
+    Args:
+        client: the client to talk with.
+        plain: print answers as plain text.
+        saved: the last conversation, to continue it, or None.
+        kept: keep the conversation for `-c`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        plain: bool,
+        saved: Mapping[str, Any] | None = None,
+        kept: bool = False,
+    ) -> None:
         self._plain = plain
-        self._conversation: Conversation = client.conversation()
+        self._talk = Talk(client, saved, kept=kept)
+        self._continued = saved is not None
         self._own_files: set[Path] = set()
         self._interactive = sys.stdin.isatty()
         self._failed = False
         self._commands: dict[str, Callable[[str], None]] = {
+            "new": self._new,
+            "retry": self._retry,
+            "image": self._image,
+            "system": self._system,
+            "bot": self._bot,
+            "copy": self._copy,
             "save": self._save,
             "load": self._load,
-            "new": self._new,
             "help": lambda _: click.echo(HELP),
         }
+        self._lines: Lines = lines_of(
+            [f"/{name}" for name in sorted([*self._commands, "exit"])],
+            ("/image", "/save", "/load"),
+            interactive=self._interactive,
+        )
 
     def run(self, file: str | None) -> bool:
         """Talk until the user leaves, or the input ends.
@@ -68,17 +101,40 @@ class Chat:
         if self._interactive:
             self._greet()
         if path is not None:
-            self._show_loaded(path)
-        self._loop()
+            self._show_loaded(f" from {path}")
+        elif self._continued:
+            self._show_loaded("")
+        try:
+            self._loop()
+        finally:
+            self._talk.close()
         return self._interactive or not self._failed
 
     def _greet(self) -> None:
-        # Line editing and a history of this session; not on every system.
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401
-        click.echo(
-            f"Talking to {sanitize_line(self._client.site)}. /help for help, /exit to leave."
-        )
+        site = sanitize_line(self._talk.client.site)
+        bot = None
+        try:
+            with self._lines.quiet():
+                bots = self._talk.client.bots()
+        except KeyboardInterrupt:
+            pass
+        except ChatGptEsError as error:
+            self._fail(error)
+        else:
+            wanted = self._talk.client.core.config.bot
+            bot = next((each for each in bots if wanted in (None, each.id)), None)
+            if bot is not None and wanted is None and len(bots) > 1:
+                click.echo(f"The page shows {len(bots)} bots: /bot lists them.")
+        name = _name_of(bot) if bot is not None else ""
+        who = f"{name} on {site}" if name else site
+        click.echo(f"Talking to {who}. /help for help, /exit to leave.")
+        if bot is not None and not self._talk.conversation.messages:
+            self._show_greeting(bot)
+
+    def _show_greeting(self, bot: Bot) -> None:
+        greeting = sanitize_text(str(getattr(bot, "greeting", None) or "")).strip()
+        if greeting:
+            click.echo(f"\n{greeting}\n")
 
     def _loop(self) -> None:
         while True:
@@ -116,7 +172,7 @@ class Chat:
         return None
 
     def _read(self) -> str:
-        line = self._line("> ")
+        line = self._lines.line("> " if self._interactive else "")
         if line.lstrip().startswith(_QUOTES):
             return self._quoted(line.lstrip().removeprefix(_QUOTES))
         lines = [line]
@@ -141,18 +197,17 @@ class Chat:
     def _following(self) -> str | None:
         """The next line of a message, or None if the end of the input is the message's end too."""
         try:
-            return self._line("… ")
+            return self._lines.line("… ")
         except EOFError:
             if self._interactive:
                 click.echo()
             return None
 
-    def _line(self, prompt: str) -> str:
-        return input(prompt if self._interactive else "")
-
     def _send(self, text: str) -> None:
         try:
-            show(self._conversation.stream(text), self._plain)
+            with self._lines.quiet():
+                show(self._talk.stream(text), self._plain)
+                self._talk.answered()
         except KeyboardInterrupt:
             if not self._interactive:
                 raise
@@ -162,6 +217,63 @@ class Chat:
         if self._interactive:
             click.echo()
 
+    def _retry(self, _: str) -> None:
+        text = self._talk.take_back()
+        if text is None:
+            self._complain("There is no message to send again.")
+        else:
+            self._send(text)
+
+    def _image(self, name: str) -> None:
+        path = self._path(name, "/image FILE")
+        if path is None:
+            return
+        if not path.is_file():
+            self._complain(f"{path}: there is no such file.")
+            return
+        self._talk.images.append(path)
+        names = ", ".join(each.name for each in self._talk.images)
+        click.echo(f"{sanitize_line(names)}: sent with your next message.")
+
+    def _system(self, text: str) -> None:
+        if text:
+            self._talk.begin(text)
+            self._own_files = set()
+            click.echo("A new conversation, with this system text.")
+        elif system := self._talk.system:
+            click.echo(sanitize_text(system))
+        else:
+            click.echo("There is no system text. /system TEXT sets one.")
+
+    def _bot(self, bot_id: str) -> None:
+        try:
+            with self._lines.quiet():
+                if not bot_id:
+                    for bot in self._talk.client.bots():
+                        click.echo(f"/bot {sanitize_line(bot.id)}   {sanitize_line(bot.name)}")
+                    return
+                bot = self._talk.use(bot_id)
+        except ChatGptEsError as error:
+            self._fail(error)
+            return
+        self._own_files = set()
+        click.echo(f"A new conversation, with {_name_of(bot) or sanitize_line(bot.id)}.")
+        if self._interactive:
+            self._show_greeting(bot)
+
+    def _copy(self, _: str) -> None:
+        answer = self._talk.answer
+        if answer is None:
+            self._complain("There is no answer to copy yet.")
+        elif not sys.stdout.isatty():
+            self._complain("/copy needs a terminal.")
+        else:
+            # OSC 52: the terminal itself puts it there, also through ssh.
+            data = base64.b64encode(answer.encode("utf-8", "replace")).decode("ascii")
+            sys.stdout.write(f"\x1b]52;c;{data}\x07")
+            sys.stdout.flush()
+            click.echo("Copied, if your terminal lets programs do that (OSC 52).")
+
     def _save(self, name: str) -> None:
         path = self._path(name, "/save FILE")
         if path is None:
@@ -170,12 +282,12 @@ class Chat:
             self._complain(f"{path} exists already: give another name, or remove it first.")
             return
         try:
-            self._conversation.save(path)
+            self._talk.conversation.save(path)
         except OSError as error:
             self._complain(f"{path}: {error.strerror or error}")
             return
         self._own_files.add(path)
-        count = len(self._conversation.messages)
+        count = len(self._talk.conversation.messages)
         click.echo(f"Saved {count} messages to {sanitize_line(str(path))}.")
 
     def _load(self, name: str) -> None:
@@ -189,22 +301,25 @@ class Chat:
         except OSError as error:
             self._complain(f"{path}: {error.strerror or error}")
         else:
-            self._show_loaded(path)
+            self._show_loaded(f" from {path}")
 
     def _load_from(self, path: Path) -> None:
-        self._conversation = self._client.conversation(path)
+        self._talk.load(path)
         self._own_files = {path}  # Only this conversation's own file may be overwritten.
 
-    def _show_loaded(self, path: Path) -> None:
-        messages = self._conversation.messages
-        click.echo(f"Loaded {len(messages)} messages from {sanitize_line(str(path))}.")
+    def _show_loaded(self, source: str) -> None:
+        messages = self._talk.conversation.messages
+        click.echo(f"Loaded {len(messages)} messages{sanitize_line(source)}.")
         for message in messages[-2:]:
             who = "You" if message["role"] == "user" else "Bot"
-            text = sanitize_line(message["content"])
+            content = message["content"]
+            if not isinstance(content, str):  # A list of parts: there are images.
+                content = " ".join(part.get("text", "(image)") for part in content)
+            text = sanitize_line(content)
             click.echo(sanitize_text(f"  {who}: {text[:70]}{'…' if len(text) > 70 else ''}"))
 
     def _new(self, _: str) -> None:
-        self._conversation = self._client.conversation()
+        self._talk.begin(self._talk.system)
         self._own_files = set()
         click.echo("A new conversation.")
 
@@ -227,3 +342,7 @@ class Chat:
     def _complain(self, text: str) -> None:
         self._failed = True
         click.echo(f"chatgptes: {sanitize_line(text)}", err=True)
+
+
+def _name_of(bot: Bot) -> str:
+    return sanitize_line(bot.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
 from typing import Any
 
@@ -9,12 +11,14 @@ import click
 
 from .. import __version__
 from .errors import one_line_errors
-from .options import arguments_of, client_options, site_of, talk_options
+from .options import arguments_of, client_options, last_of, site_of, talk_options
 
 __all__ = ["command"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _DEFAULT = "ask"
+_DASHED_PROMPT = re.compile(r"-\d|-[^=]*\s")
+"""A prompt such as "-5 + 3 = ?" or "- a list"; no option has a digit or a blank in its name."""
 
 
 class _Prompts(click.Group):
@@ -24,8 +28,13 @@ class _Prompts(click.Group):
     """
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        at = self._first_word(context, args)
+        if not args and sys.stdin.isatty():
+            args = ["--help"]
+        args = self._prompt_last(args)
+        at = self._first_word(args)
         word = args[at] if at < len(args) else ""
+        if "--" not in args[:at]:
+            self._check_spelling(context, word)
         if word in self.commands and "--" not in args[:at]:
             args = [word, *args[:at], *args[at + 1 :]]
         elif args[:1] not in (["-h"], ["--help"], ["--version"]):
@@ -38,14 +47,34 @@ class _Prompts(click.Group):
         except KeyboardInterrupt:
             sys.exit(130)  # click would say "Aborted!", and 1.
 
-    def _first_word(self, context: click.Context, args: list[str]) -> int:
-        takes_value = {
+    def _check_spelling(self, context: click.Context, word: str) -> None:
+        """Refuse a first word that is close to a command's name: one of the two is meant."""
+        if word in self.commands or not re.fullmatch(r"[a-z-]+", word):
+            return
+        if close := difflib.get_close_matches(word, self.commands, 1, 0.8):
+            context.fail(f"Did you mean `{close[0]}`? To ask it: `chatgptes ask {word}`")
+
+    def _prompt_last(self, args: list[str]) -> list[str]:
+        """Return `args` with a prompt that begins with "-" moved behind "--"."""
+        takes_value = self._options_with_value()
+        at = 0
+        while at < len(args) and args[at] != "--":
+            if _DASHED_PROMPT.match(args[at]):
+                return [*args[:at], *args[at + 1 :], "--", args[at]]
+            at += 2 if args[at] in takes_value else 1
+        return args
+
+    def _options_with_value(self) -> set[str]:
+        return {
             name
             for command in self.commands.values()
             for option in command.params
             if isinstance(option, click.Option) and not (option.is_flag or option.count)
             for name in option.opts
         }
+
+    def _first_word(self, args: list[str]) -> int:
+        takes_value = self._options_with_value()
         at = 0
         while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
             at += 2 if args[at] in takes_value else 1
@@ -61,6 +90,8 @@ def command() -> None:
     chatgptes "PROMPT"       ask one thing; `chatgptes ask --help` has the options
     chatgptes chat           a conversation
     chatgptes doctor URL     why does this site not answer?
+    git diff | chatgptes "Summarize"       sends both
+    chatgptes --sandbox "Hello"            without a network
 
     To ask a prompt that is a command's name: `chatgptes ask "chat"`.  Options have defaults in the
     environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY, _SYSTEM, _TIMEOUT.
@@ -69,6 +100,9 @@ def command() -> None:
 
 _plain = click.option(
     "--plain", is_flag=True, help="Print plain text on a terminal too, instead of drawn Markdown."
+)
+_continue = click.option(
+    "-c", "--continue", "goes_on", is_flag=True, help="Continue the last conversation."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -88,6 +122,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
 @_plain
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, when complete.")
+@_continue
 @click.pass_context
 def _ask(
     context: click.Context,
@@ -100,11 +135,13 @@ def _ask(
     as_json: bool,
     no_stream: bool,
     plain: bool,
+    goes_on: bool,
     **options: Any,
 ) -> None:
     """Ask a bot one thing and print its answer.
 
-    Without PROMPT, or with "-", it is read from standard input.
+    Without PROMPT, or with "-", it is read from standard input.  With both, what a pipe or a file
+    on standard input holds is sent first, then PROMPT.
     """
     from .ask import ask
 
@@ -123,6 +160,7 @@ def _ask(
         as_json=as_json,
         no_stream=no_stream,
         plain=plain,
+        goes_on=goes_on,
         options=options,
     )
 
@@ -133,6 +171,7 @@ def _ask(
 @click.option(
     "--load", "file", metavar="FILE", type=click.Path(), help="Continue a saved conversation."
 )
+@_continue
 @click.pass_context
 def _chat(
     context: click.Context,
@@ -141,6 +180,7 @@ def _chat(
     sandbox: bool,
     plain: bool,
     file: str | None,
+    goes_on: bool,
     **options: Any,
 ) -> None:
     """Have a conversation; /help lists its commands.
@@ -149,12 +189,15 @@ def _chat(
     """
     from .chat import Chat
 
-    with (
-        one_line_errors(),
-        site_of(context, site, sandbox, options) as client,
-    ):
-        if not Chat(client, plain=plain).run(file):
-            sys.exit(1)
+    if goes_on and file is not None:
+        raise click.UsageError("-c and --load don't go together.")
+    saved = None
+    with one_line_errors():
+        if goes_on:
+            saved, site = last_of(context, site, sandbox, options)
+        with site_of(context, site, sandbox, options) as client:
+            if not Chat(client, plain=plain, saved=saved, kept=not sandbox).run(file):
+                sys.exit(1)
 
 
 _url = click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 
 from ..diagnosis import Diagnosis
 from ..values.text import sanitize_line, sanitize_text
+from .json_output import print_json
 from .tables import draw, table
 
 __all__ = ["show_diagnosis"]
@@ -17,7 +17,7 @@ __all__ = ["show_diagnosis"]
 def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     """Print a table on a terminal, text in a pipe, an object as JSON."""
     if as_json:
-        click.echo(json.dumps(diagnosis.to_dict()))
+        print_json(diagnosis.to_dict())
         return
     if not sys.stdout.isatty():
         click.echo(sanitize_text(str(diagnosis)))

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
+from ..errors import (
+    ChatGptEsError,
+    InvalidConfigError,
+    InvalidMessageError,
+    QuotaError,
+    RateLimitError,
+    ResponseError,
+    TransportError,
+)
 from ..values.text import sanitize_line
+from .json_output import print_json
 from .streams import fail
 
 __all__ = ["one_line_errors", "print_error"]
@@ -30,8 +39,13 @@ _OPTIONS = {
 
 
 @contextlib.contextmanager
-def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
-    """End the program with status 1, 2 (the request can't be carried out) or 130 (Ctrl-C)."""
+def one_line_errors(*, as_json: bool = False, doctor: bool = False) -> Iterator[None]:
+    """End the program with status 1, 2 (the request can't be carried out) or 130 (Ctrl-C).
+
+    Args:
+        as_json: print the error as JSON too.
+        doctor: name `chatgptes doctor` where it can tell more about a failed turn.
+    """
     try:
         yield
     except KeyboardInterrupt:
@@ -40,26 +54,29 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
         sys.exit(130)
     except ChatGptEsError as error:
         if as_json:
-            click.echo(_json_error(error))
-        print_error(error)
+            print_json(_fields(error))
+        print_error(error, doctor=doctor)
         usage = isinstance(error, (InvalidConfigError, InvalidMessageError))
         sys.exit(2 if usage else 1)
     except OSError as error:
         fail(error)
 
 
-def print_error(error: ChatGptEsError) -> None:
+def print_error(error: ChatGptEsError, *, doctor: bool = False) -> None:
     """Print one line on standard error, in which arguments are options."""
     text = sanitize_line(error.in_words(_OPTIONS))
+    # A limit needs no diagnosis: the message says all.
+    limit = isinstance(error, (QuotaError, RateLimitError))
+    if doctor and not limit and isinstance(error, (ResponseError, TransportError)):
+        text += " `chatgptes doctor URL` tells more."
     click.echo(f"chatgptes: {type(error).__name__}: {text}", err=True)
 
 
-def _json_error(error: ChatGptEsError) -> str:
-    fields = {
+def _fields(error: ChatGptEsError) -> dict[str, Any]:
+    return {
         "error": type(error).__name__,
         "message": str(error),
         "url": error.url,
         "status": error.status,
         "partial": getattr(error, "partial", None),
     }
-    return json.dumps(fields)

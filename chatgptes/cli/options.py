@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,16 +16,19 @@ from click.core import ParameterSource
 
 from ..client import Client
 from ..errors import InvalidConfigError
-from ..turn.config import DEFAULT_SITE, ClientArguments
+from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
+from .kept import last_conversation
 
-__all__ = ["arguments_of", "client_options", "site_of", "talk_options"]
+__all__ = ["arguments_of", "client_options", "last_of", "site_of", "talk_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 KEY_VARIABLE = "CHATGPTES_API_KEY"
 SITE_VARIABLE = "CHATGPTES_SITE"
+_HOST = re.compile(r"((?:[\w-]+\.)+[\w-]+|localhost)(?::\d+)?(?:[/?#]|$)")
+"""A host's name at the beginning of an address that has no scheme."""
 _TYPING = 0.02
 """Seconds between two words of the sandbox: as a bot types."""
 
@@ -106,6 +110,37 @@ def talk_options(command: Command) -> Command:
     return _SITE(client_options(_SYSTEM(command)))
 
 
+def last_of(
+    context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """Return the last conversation, and its site; its bot goes into `options`.
+
+    Raises:
+        click.UsageError: options that don't go together.
+        InvalidConfigError: there is no last conversation.
+    """
+    if sandbox:
+        raise click.UsageError("-c needs a site: conversations with the sandbox are not kept.")
+    saved = last_conversation()
+    home: str = saved["site"]
+    site = _with_scheme(site)
+    if site is not None and not _from_environment(context, "site"):
+        if Config.of({"site": site}).site != home:
+            raise click.UsageError(f"The last conversation is one with {home}, not with {site}.")
+        home = site  # It may have a user name and a password, which are not kept.
+    if options.get("bot") is None or _from_environment(context, "bot"):
+        options["bot"] = saved.get("bot")
+    return saved, home
+
+
+def _with_scheme(site: str | None) -> str | None:
+    """Return `site`, with https (http for this machine) if it names a host without a scheme."""
+    if site is None or not (found := _HOST.match(site.strip())):
+        return site
+    local = found[1] == "localhost" or found[1].startswith("127.")
+    return f"{'http' if local else 'https'}://{site.strip()}"
+
+
 @contextlib.contextmanager
 def arguments_of(
     context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
@@ -116,6 +151,7 @@ def arguments_of(
         click.UsageError: options that don't go together.
         InvalidConfigError: there is a key, and no site that it belongs to.
     """
+    site = _with_scheme(site)
     key = _key(options.pop("api_key_file", None), site, sandbox=sandbox)
     arguments: Any = {name: value for name, value in options.items() if value is not None}
     if not sandbox:
@@ -162,7 +198,7 @@ def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key or sandbox:
         return None
-    home = os.environ.get(SITE_VARIABLE, "").strip()
+    home = _with_scheme(os.environ.get(SITE_VARIABLE, "").strip()) or ""
     if not home:
         raise InvalidConfigError(
             f"{KEY_VARIABLE} is set without {SITE_VARIABLE}, the site that the key belongs to: set"

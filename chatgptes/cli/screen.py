@@ -19,9 +19,10 @@ from ..values.text import sanitize_text
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
     from rich.segment import Segment
+    from rich.spinner import Spinner
 
     from ..values.reply import Citation
 
@@ -56,10 +57,14 @@ class Screen:
         self.printed = False
         self._next_look = 0.0
         self._live: Live | None = None
+        self._spinner: Spinner | None = None
         # rich's own thread may draw in the middle of a print, and then what it erases is not
         # what is there: here one of the two waits for the other.
         self._lock = threading.RLock()
         self._changed = False
+        self._waiting = True  # Until the first word.
+        self._drawn: list[int] = []  # The widths of the lines that are drawn, in columns.
+        self._width = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._draw, name="chatgptes-screen", daemon=True)
 
@@ -68,7 +73,7 @@ class Screen:
 
         self._live = Live(
             console=self._console,
-            get_renderable=lambda: _Tail(self, self._text),
+            get_renderable=self._tail,
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
@@ -102,6 +107,7 @@ class Screen:
                 self._thread.join()
         finally:
             try:
+                self._clear_wrapped()
                 self._live.stop()
             finally:
                 # Once more, if Ctrl-C came in between; it changes nothing that is drawn.
@@ -112,6 +118,7 @@ class Screen:
         with self._lock:
             self._text += sanitize_text(chunk)
             self._changed = True
+            self._waiting = self._waiting and not self._text.strip()
             now = time.monotonic()
             if now >= self._next_look:
                 self._flush()
@@ -126,14 +133,49 @@ class Screen:
             line = f"[{number}] {citation.title} {citation.url}"
             self._console.print(Text(" ".join(sanitize_text(line).split()), style="dim"))
 
+    def _tail(self) -> RenderableType:
+        """What is drawn below the finished blocks: a spinner until the first word."""
+        if not self._waiting:
+            return _Tail(self, self._text)
+        if self._spinner is None:
+            from rich.spinner import Spinner
+
+            whole = self._console.encoding.startswith("utf")
+            self._spinner = Spinner("dots" if whole else "line", style="dim")
+        return self._spinner
+
     def _draw(self) -> None:
         """Draw the unfinished block ten times a second; runs in its own thread."""
         assert self._live is not None
         while not self._ended.wait(_LOOK):
             with self._lock:
-                if self._changed:
+                if self._changed or self._waiting:
                     self._changed = False
+                    self._clear_wrapped()
                     self._live.refresh()
+
+    def drew(self, widths: list[int], columns: int) -> None:
+        """Note the widths of the lines that are drawn now, on so many columns."""
+        self._drawn, self._width = widths, columns
+
+    def _clear_wrapped(self) -> None:
+        """Erase the rows that a narrower window has made of the lines that are drawn.
+
+        rich erases as many rows as it drew lines.  A terminal that was made narrower wraps them
+        anew (but xterm, which cuts them off), and the rows above those would stay.
+        """
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        columns = self._console.width
+        if columns >= self._width or "XTERM_VERSION" in os.environ:
+            return
+        rows = sum(max(0, -(-width // columns) - 1) for width in self._drawn)
+        self._drawn, self._width = [], columns
+        rows = min(rows, self._console.height - 1)
+        erase = (ControlType.ERASE_IN_LINE, 2)
+        up = (ControlType.CURSOR_UP, 1)
+        self._console.control(Control(ControlType.CARRIAGE_RETURN, *((erase, up) * rows)))
 
     def _flush(self) -> None:
         """Print the finished blocks: all but the last, judged by complete lines."""
@@ -152,7 +194,10 @@ class Screen:
 
     def _print(self, text: str) -> None:
         if text.strip():
-            self._console.print(_Block(self, text))
+            if not self._ended.is_set():
+                self._clear_wrapped()
+            # Not cropped: a line of code may be longer than the terminal is wide.
+            self._console.print(_Block(self, text), crop=False)
             self.printed = True
 
     def lines(self, text: str, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
@@ -168,8 +213,11 @@ class Screen:
             # No hyperlinks: a terminal would hide where they lead.
             block = Markdown("", hyperlinks=False)
             block.parsed = tokens
+            code = tokens[0].type in ("fence", "code_block")
+            wide = options.update_width(_width_of(tokens[0].content, options)) if code else options
             lines = [
-                _without_padding(line) for line in console.render_lines(block, options, pad=False)
+                _without_padding(line, options.max_width if code else 0)
+                for line in console.render_lines(block, wide, pad=False)
             ]
             for end in (0, -1):
                 while lines and not any(part.text.strip() for part in lines[end]):
@@ -188,16 +236,35 @@ def _blocks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
             block = []
 
 
-def _without_padding(line: list[Segment]) -> list[Segment]:
-    """`line` without the blanks at its end, which would be copied with it; colour stays."""
+def _width_of(code: str, options: ConsoleOptions) -> int:
+    """Return the columns that keep every line of code whole, its padding included."""
+    from rich.cells import cell_len
+
+    longest = max((cell_len(line.expandtabs(4)) for line in code.split("\n")), default=0)
+    return max(options.max_width, longest + 2)
+
+
+def _without_padding(line: list[Segment], filled: int = 0) -> list[Segment]:
+    """Return `line` without the blanks at its end, which would be copied with it.
+
+    Blanks that have a colour stay, up to the column `filled` if that is given.
+    """
     from rich.segment import Segment
 
     # What entities (`&#12;`) stand for comes out of the drawing only.
     line = [Segment(sanitize_text(part.text), part.style) for part in line if not part.control]
-    while line and not (line[-1].style and line[-1].style.bgcolor):
-        text, style, _ = line.pop()
+    coloured = False
+    while line:
+        text, style, _ = line[-1]
+        coloured = bool(style and style.bgcolor)
+        if coloured and not filled:
+            return line
+        line.pop()
         if text.rstrip():
-            return [*line, Segment(text.rstrip(), style)]
+            line.append(Segment(text.rstrip(), style))
+            break
+    if coloured and (missing := filled - Segment.get_line_length(line)) > 0:
+        line.append(Segment(" " * missing, style))
     return line
 
 
@@ -226,6 +293,8 @@ class _Tail(_Block):
     """The end of a block that is being written, as far as it fits the terminal."""
 
     def _lines(self, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
+        from rich.segment import Segment
+
         text = self._text
         if not text.strip():
             return []
@@ -233,4 +302,9 @@ class _Tail(_Block):
         if len(lines) > _TAIL_LINES:
             # Its first line says what it is (a fence, a list).
             text = "\n".join([lines[0], *lines[-_TAIL_LINES:]])
-        return self._screen.lines(text, console, options)[-max(1, console.height - 2) :]
+        drawn = self._screen.lines(text, console, options)[-max(1, console.height - 2) :]
+        widths = [min(Segment.get_line_length(line), options.max_width) for line in drawn]
+        if drawn and self._screen.printed:
+            widths.insert(0, 0)
+        self._screen.drew(widths, options.max_width)
+        return drawn

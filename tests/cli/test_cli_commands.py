@@ -19,6 +19,7 @@ ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("CHATGPTES_")},
     "PYTHONPATH": str(ROOT),
     "PYTHONIOENCODING": "utf-8",
+    "CHATGPTES_DATA": "",
 }
 
 
@@ -38,7 +39,7 @@ def chatgptes(
 def test_first_words(site: Site) -> None:
     """What is no command is a prompt; options may stand on either side of both."""
     for words in (
-        ["doctors"],
+        ["diagnosis"],
         ["ask", "doctor"],
         ["--", "bots"],
         ["--bot", "5", "word"],
@@ -49,14 +50,110 @@ def test_first_words(site: Site) -> None:
     result = chatgptes("--site", site.url, "--timeout", "20", "chat", stdin="Hello\n")
     assert "> Hello" in result.stdout
     assert "chat" not in [messages[-1]["content"] for messages in site.messages]
-    for several in (["docter", site.url], ["What", "is", "a", "nonce?"]):
-        result = chatgptes(*several)
-        assert result.returncode == 2
-        assert "goes in quotes" in result.stderr
-        assert f"there is no command {several[0]!r}" in " ".join(result.stderr.split())
+    several = chatgptes("What", "is", "a", "nonce?")
+    assert several.returncode == 2
+    assert "goes in quotes" in several.stderr
+    assert "there is no command 'What'" in " ".join(several.stderr.split())
     assert "Commands:" in chatgptes("-h").stdout
     assert "--no-stream" in chatgptes("ask", "--help").stdout
     assert re.fullmatch(r"chatgptes, version \S+\n", chatgptes("--version").stdout)
+
+
+def test_a_word_close_to_a_command(site: Site) -> None:
+    """It is not sent: the user is asked which of the two is meant."""
+    for words in (["docter", site.url], ["doctr"], ["--site", site.url, "doctors"]):
+        refused = chatgptes(*words)
+        assert refused.returncode == 2
+        assert "Did you mean `doctor`? To ask it: `chatgptes ask doct" in refused.stderr
+    assert site.messages == []
+    for words in (["ask", "doctr"], ["--", "doctr"], ["Doctr"], ["doctr?"]):
+        asked = chatgptes(*words, CHATGPTES_SITE=site.url)
+        assert f"> {words[-1]}" in asked.stdout, asked.stderr
+
+
+def test_a_prompt_that_begins_with_a_dash(site: Site) -> None:
+    for words in (["-5 + 3 = ?"], ["-5"], ["- one\n- two"], ["ask", "-5 + 3"]):
+        asked = chatgptes(*words, "--timeout", "20", CHATGPTES_SITE=site.url)
+        assert asked.returncode == 0, asked.stderr
+        assert site.messages[-1][-1]["content"] == words[-1]
+    chatgptes("Hi", "--system", "- Be brief.", CHATGPTES_SITE=site.url)
+    assert site.messages[-1][-1]["content"] == "- Be brief.\n\nHi"
+    typo = chatgptes("--sytem=be brief", "Hi", CHATGPTES_SITE=site.url)
+    assert typo.returncode == 2
+    assert "--system" in typo.stderr
+
+
+def test_a_pipe_and_a_prompt(site: Site, tmp_path: Path) -> None:
+    """Both are sent, the pipe first."""
+    chatgptes("--site", site.url, "Summarize", stdin="one\ntwo\n")
+    chatgptes("--site", site.url, "Summarize", stdin="")
+    file = tmp_path / "file"
+    file.write_text("three\n")
+    command = [sys.executable, "-m", "chatgptes", "--site", site.url, "Summarize"]
+    with file.open() as stdin:
+        subprocess.run(command, stdin=stdin, env=ENVIRONMENT, capture_output=True, timeout=60)
+    subprocess.run(
+        command, stdin=subprocess.DEVNULL, env=ENVIRONMENT, capture_output=True, timeout=60
+    )
+    asked = [messages[-1]["content"] for messages in site.messages]
+    assert asked == ["one\ntwo\n\nSummarize", "Summarize", "three\n\nSummarize", "Summarize"]
+
+
+def test_a_site_without_a_scheme(site: Site) -> None:
+    local = chatgptes("--site", site.url.removeprefix("http://"), "--json", "Hi")
+    assert json.loads(local.stdout)["site"] == site.url
+    # Another site's port 443 is asked: nothing listens there.
+    secure = chatgptes("--site", "www.example.invalid/chat", "--json", "Hi")
+    assert json.loads(secure.stdout)["url"].startswith("https://www.example.invalid/chat")
+
+
+def test_a_failed_turn_names_the_doctor(site: Site) -> None:
+    site.next("model-500")
+    failed = chatgptes("--site", site.url, "Hi").stderr
+    assert failed.endswith("`chatgptes doctor URL` tells more.\n")
+    site.next("quota")
+    assert "doctor" not in chatgptes("--site", site.url, "Hi").stderr
+
+
+def test_several_bots(site: Site) -> None:
+    page = site.page("aipkit-two")
+    first = chatgptes("--site", page, "Hi")
+    assert first.returncode == 0
+    assert first.stderr == (
+        "chatgptes: The page shows 2 bots; 6 (Second) answered. Also: --bot 5 (Stand-in)\n"
+    )
+    assert chatgptes("--site", page, "--bot", "5", "Hi").stderr == ""
+    assert chatgptes("--site", page, "--json", "Hi").stderr == ""
+
+
+def test_the_last_conversation(site: Site, tmp_path: Path) -> None:
+    kept = {"CHATGPTES_DATA": str(tmp_path / "data")}
+    none = chatgptes("-c", "Hi", **kept)
+    assert none.returncode == 2
+    assert "no last conversation" in none.stderr
+    page = site.page("aipkit-two")
+    assert "message 1 of" in chatgptes("--site", page, "--bot", "5", "One", **kept).stdout
+    assert "message 2 of" in chatgptes("-c", "Two", **kept).stdout
+    went_on = json.loads(chatgptes("-c", "--json", "Three", **kept).stdout)
+    assert "message 3 of" in went_on["text"]
+    assert (went_on["site"], went_on["bot"]) == (page, "5")
+    talked = chatgptes("chat", "-c", stdin="Four\n", **kept)
+    assert "Loaded 6 messages." in talked.stdout
+    assert "message 4 of" in talked.stdout
+    assert "message 5 of" in chatgptes("--continue", "Five", **kept).stdout
+    elsewhere = chatgptes("-c", "--site", site.url, "Hi", **kept)
+    assert elsewhere.returncode == 2
+    assert page in elsewhere.stderr.replace("\n", "")
+    assert chatgptes("-c", "--sandbox", "Hi", **kept).returncode == 2
+    # One that failed, and one with the sandbox, change nothing.
+    site.next("quota")
+    chatgptes("-c", "Six", **kept)
+    chatgptes("--sandbox", "Hi", **kept)
+    assert "message 6 of" in chatgptes("-c", "Six", **kept).stdout
+    if sys.platform != "win32":
+        assert [path.stat().st_mode & 0o77 for path in (tmp_path / "data").iterdir()] == [0]
+    nothing = chatgptes("-c", "Hi", CHATGPTES_DATA="")
+    assert nothing.returncode == 2
 
 
 def test_variables(site: Site) -> None:

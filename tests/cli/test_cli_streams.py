@@ -16,7 +16,7 @@ ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
     if not name.startswith(("CHATGPTES_", "PYTHON", "LC_", "LANG"))
-} | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "0"}
+} | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "0", "CHATGPTES_DATA": ""}
 COMMAND = f"{sys.executable} -m chatgptes"
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell's redirections")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import contextlib
+import json
 import os
 import re
 import select
@@ -98,6 +100,9 @@ class Terminal:
                 self.see(text, 1)
                 return
         raise AssertionError(self.text)
+
+    def fileno(self) -> int:
+        return self._end
 
     def type(self, text: str) -> None:
         os.write(self._end, text.encode())
@@ -282,6 +287,21 @@ def test_a_question_is_needed(site: Site) -> None:
         assert "Nothing to ask" in terminal.text
 
 
+def test_alone_it_shows_what_there_is() -> None:
+    with Terminal() as terminal:
+        assert terminal.done() == 0
+        assert "Commands:" in terminal.text
+
+
+def test_json_is_indented_and_coloured(site: Site) -> None:
+    for arguments in (("--site", site.url, "--json", "Hello"), ("bots", "--json", site.url)):
+        with Terminal(*arguments) as terminal:
+            assert terminal.done() == 0
+            assert re.search(r'\n +"dialect": "aipkit"', terminal.text)
+            assert re.search(r"\x1b\[[0-9;]*3[0-9]m", terminal.raw)
+            json.loads(terminal.text)
+
+
 def test_tables(site: Site) -> None:
     with Terminal("bots", site.page("aipkit-two")) as terminal:
         assert terminal.done() == 0
@@ -295,33 +315,40 @@ def test_tables(site: Site) -> None:
         assert "Nothing stands in the way." in terminal.text
 
 
-def test_a_conversation(tmp_path: Path) -> None:
-    with Site() as site, Terminal("chat", "--site", site.url) as terminal:
-        terminal.see("/help for help, /exit to leave.\n> ")
+WITHOUT_EDITOR = (
+    "-c",
+    "import sys; sys.modules['prompt_toolkit'] = None; import chatgptes.__main__ as m; m.main()",
+)
+
+
+@pytest.mark.parametrize("program", [("-m", "chatgptes"), WITHOUT_EDITOR], ids=["edited", "plain"])
+def test_a_conversation(tmp_path: Path, program: tuple[str, ...]) -> None:
+    with Site() as site, Terminal("chat", "--site", site.url, program=program) as terminal:
+        terminal.see("/help for help, /exit to leave.\n>")
         terminal.type("My name is Ada\n")
         terminal.see("This is message 1")
-        terminal.see("\n> ")
+        terminal.see("\n>")
         site.next("stall")
         terminal.type("What is my name?\n")
         wait_for(lambda: site.stalled == 1)
         terminal.type("\x03")  # Ctrl-C stops the answer …
         terminal.see("Stopped")
-        terminal.see("\n> ")
+        terminal.see("\n>")
         terminal.type("half a line")
         terminal.see("half a line")
-        terminal.interrupt("(Ctrl-D or /exit leaves.)\n> ")  # … and at the prompt drops the line.
+        terminal.interrupt("(Ctrl-D or /exit leaves.)\n>")  # … and at the prompt drops the line.
         terminal.type("\x1b[A\n")  # Up: what was said last comes back.
         terminal.see("you said:")
-        terminal.see("\n> ")
+        terminal.see("\n>")
         site.next("quota")
         terminal.type("More\n")
         terminal.see("chatgptes: QuotaError")
-        terminal.see("\n> ")
+        terminal.see("\n>")
         terminal.type("/new\n")
-        terminal.see("A new conversation.\n> ")
+        terminal.see("A new conversation.\n>")
         terminal.type(f"/save {tmp_path / 'talk.json'}\n")
         terminal.see("Saved 0 messages")
-        terminal.see("\n> ")
+        terminal.see("\n>")
         terminal.type("\x04")  # Ctrl-D
         assert terminal.done() == 0
         assert "Traceback" not in terminal.text
@@ -332,17 +359,163 @@ def test_a_conversation(tmp_path: Path) -> None:
 
 def test_ctrl_d_ends_a_message_of_several_lines(site: Site) -> None:
     with Terminal("chat", "--site", site.url) as terminal:
-        terminal.see("> ")
+        terminal.see(">")
         terminal.type('"""one\n')
-        terminal.see("… ")
+        terminal.see("…")
         terminal.type("two\n")
-        terminal.see("… ")
+        terminal.see("…")
         terminal.type("\x04")
         terminal.see("This is message 1")
-        terminal.see("\n> ")
+        terminal.see("\n>")
         terminal.type("/exit\n")
         assert terminal.done() == 0
     assert [messages[-1]["content"] for messages in site.messages] == ["one\ntwo"]
+
+
+def test_pasted_lines_are_one_message(site: Site, tmp_path: Path) -> None:
+    with Terminal("chat", "--site", site.url, CHATGPTES_DATA=str(tmp_path)) as terminal:
+        terminal.see("\n>")
+        assert "\x1b[?2004h" in terminal.raw
+        terminal.type("\x1b[200~one\ntwo\nthree\x1b[201~\n")
+        terminal.see("This is message 1")
+        terminal.see("\n>")
+        terminal.type("\x04")
+        assert terminal.done() == 0
+    assert [messages[-1]["content"] for messages in site.messages] == ["one\ntwo\nthree"]
+    with Terminal("chat", "--site", site.url, CHATGPTES_DATA=str(tmp_path)) as terminal:
+        terminal.see("\n>")
+        terminal.type("\x1b[A\n")  # Up: what was sent in the session before.
+        terminal.see("This is message")
+        terminal.see("\n>")
+        terminal.type("\x04")
+        assert terminal.done() == 0
+    assert site.messages[-1][-1]["content"] == "one\ntwo\nthree"
+    assert (tmp_path / "history").stat().st_mode & 0o77 == 0
+
+
+def test_typing_ahead(site: Site) -> None:
+    """It does not show within the answer, and is there at the next prompt."""
+    rest = threading.Event()
+
+    def answer(_: object) -> Iterator[str]:
+        yield "begin "
+        rest.wait(30)
+        yield "end"
+
+    with Site(answer=answer) as site, Terminal("chat", "--site", site.url) as terminal:
+        terminal.see("\n>")
+        terminal.type("Hello\n")
+        terminal.see("begin")
+        terminal.type("typed ahexad\x1b[D\x1b[D\x7f")
+        rest.set()
+        terminal.see("end")
+        assert "typed" not in terminal.text
+        terminal.see("typed ahead")
+        terminal.type("\n")
+        terminal.see("end")
+        terminal.see("\n>")
+        terminal.type("/exit\n")
+        assert terminal.done() == 0
+        assert site.messages[-1][-1]["content"] == "typed ahead"
+
+
+def test_a_spinner_until_the_first_word() -> None:
+    first = threading.Event()
+
+    def answer(_: object) -> Iterator[str]:
+        first.wait(30)
+        yield "The answer."
+
+    with Site(answer=answer) as site, Terminal("--site", site.url, "Hello") as terminal:
+        terminal.see("⠙")
+        terminal.see("⠹")
+        first.set()
+        assert terminal.done() == 0
+    assert Screen(80, 24, terminal.raw).text.strip() == "The answer."
+
+
+def test_commands_of_a_conversation(site: Site, tmp_path: Path) -> None:
+    picture = tmp_path / "dot.gif"
+    picture.write_bytes(b"GIF89a\x01\x00\x01\x00\x00\x00\x00;")
+    with Terminal("chat", "--site", site.page("classic")) as terminal:
+        terminal.see("\n>")
+        for line, shown in {
+            "/retry": "There is no message",
+            "/copy": "There is no answer",
+            f"/image {tmp_path}/no": "there is no such file",
+            f"/image {picture}": "dot.gif: sent with your next message.",
+            "What is it?": "1 image: image/gif, 14 bytes",
+            "/retry ": "1 image: image/gif, 14 bytes",
+            "/copy ": "Copied",
+            "Again": "message 2 of",
+            "/system": "There is no system text",
+            "/system Be brief.": "A new conversation",
+            "Hello": "message 1 of",
+            "/he\t": "/retry ",
+        }.items():
+            terminal.type(f"{line}\n")
+            terminal.see(shown)
+            terminal.see("\n>")
+        terminal.type("/exit\n")
+        assert terminal.done() == 0
+        copied = re.search(r"\x1b\]52;c;([\w+/=]+)\x07", terminal.raw)
+        assert copied is not None
+        assert b"14 bytes" in base64.b64decode(copied[1])
+    prompts = [messages[-1]["content"] for messages in site.messages]
+    assert "Be brief." in prompts[-1]
+
+
+def test_another_bot(site: Site) -> None:
+    with Terminal("chat", "--site", site.page("aipkit-two")) as terminal:
+        terminal.see("The page shows 2 bots")
+        terminal.see("Talking to Second on ")
+        for line, shown in {
+            "/bot": "/bot 5   Stand-in",
+            "/bot 77": "shows no bot '77'",
+            "/bot 5": "A new conversation, with Stand-in.",
+            "Hello": "message 1 of",
+        }.items():
+            terminal.type(f"{line}\n")
+            terminal.see(shown)
+            terminal.see("\n>")
+        terminal.type("/exit\n")
+        assert terminal.done() == 0
+    assert "5" in site.requests[-1].form.values()
+
+
+def test_code_is_never_wrapped() -> None:
+    line = "value = " + " + ".join(f"number_{n}" for n in range(20))
+    answer = f"Text.\n\n```python\nshort = 1\n{line}\n```\n\nThe end."
+    with Site(answer=lambda _: answer) as site, Terminal("--site", site.url, "Hi") as terminal:
+        assert terminal.done() == 0
+    lines = [shown.strip() for shown in terminal.text.splitlines()]
+    assert line in lines  # In one piece: the terminal wraps it, and a copy has no line break.
+    assert "short = 1" in lines
+
+
+def test_a_narrower_window_leaves_nothing_behind() -> None:
+    import fcntl
+    import struct
+    import termios
+
+    rest = threading.Event()
+
+    def answer(_: object) -> Iterator[str]:
+        yield " ".join(f"word{n:02}" for n in range(30))  # 210 columns: three lines of 78.
+        rest.wait(30)
+        yield " last"
+
+    with Site(answer=answer) as site, Terminal("--site", site.url, "Hi") as terminal:
+        terminal.see("word29")
+        fcntl.ioctl(terminal.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+        before = len(terminal.raw)
+        rest.set()
+        assert terminal.done() == 0
+    # Three lines that a terminal has wrapped into six, or five: two or three more than were drawn.
+    erased = re.search(r"(?:\x1b\[2K\x1b\[1?A)+", terminal.raw[before:])
+    assert erased is not None
+    drawn = [len(line) for line in ("x" * 76, "x" * 76, "x" * 55)]
+    assert erased[0].count("\x1b[2K") == sum(-(-width // 40) - 1 for width in drawn)
 
 
 def wait_for(condition: object) -> None:
