@@ -172,7 +172,8 @@ def _not_asked(progress: BatchProgress) -> int:
 
 
 def _bar() -> Progress:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.constrain import Constrain
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -194,4 +195,11 @@ def _bar() -> Progress:
     if console.width >= _ROOM_FOR_A_BAR:
         columns.insert(0, BarColumn())
         columns.insert(-2, TimeElapsedColumn())
-    return Progress(*columns, console=console, redirect_stdout=False)
+
+    class Bar(Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            # Two columns stay free, for the ^C that a terminal writes: behind a full line it would
+            # begin another one, and the bar be there twice.
+            yield Constrain(self.make_tasks_table(self.tasks), console.width - 2)
+
+    return Bar(*columns, console=console, redirect_stdout=False)

@@ -480,7 +480,7 @@ def test_another_bot(site: Site) -> None:
             terminal.see("\n>")
         terminal.type("/exit\n")
         assert terminal.done() == 0
-    assert "5" in site.requests[-1].form.values()
+    assert [request.form["bot_id"] for request in site.requests if "bot_id" in request.form] == ["5"]
 
 
 def test_code_is_never_wrapped() -> None:
@@ -634,6 +634,23 @@ def test_a_batch_has_a_bar(site: Site, tmp_path: Path) -> None:
     assert "chatgptes: 11 answered, 1 failed (1 UpstreamError)." in shown
     assert shown[-1] == "chatgptes: --retry-failed asks those again that failed."
     assert len([line for line in shown if "12/12" in line]) == 1
+
+
+@pytest.mark.parametrize("columns", range(66, 80, 3))
+def test_ctrl_c_leaves_one_bar(tmp_path: Path, columns: int) -> None:
+    """The terminal writes ^C behind it, which must not begin a new line."""
+    source = tmp_path / "in.txt"
+    source.write_text("".join(f"say {number}\n" for number in range(2000)))
+    command = ("batch", str(source), "-o", str(tmp_path / "out"))
+    with Site() as site:
+        site.next("stall", 4)
+        with Terminal(*command, "--site", site.url, columns=columns) as terminal:
+            wait_for(lambda: site.stalled == 4)
+            terminal.see("0/2000")
+            terminal.type("\x03")
+            assert terminal.done() == 130
+    assert "^C" in terminal.text
+    assert Screen(columns, 24, terminal.raw).text.count("0/2000") == 1
 
 
 def test_the_bar_of_a_batch_that_goes_on_has_what_is_left(site: Site, tmp_path: Path) -> None:
