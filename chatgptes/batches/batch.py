@@ -45,7 +45,8 @@ def batch(
 
     Args:
         prompts: strings, or dicts `{"prompt": str}` or `{"messages": [...]}`.  A dict may have an
-            "id" (str or int); else the place is the id.  Anything but a sequence is read one by
+            "id" (str or int); else the place is the id.  It may have "columns", a dict that is kept
+            for its result.  Anything but a sequence is read one by
             one in a separate thread, so that a slow iterable, or one that waits for a reply, holds
             no reply back.
         out: path of the file of results (JSON lines), or None for none.

@@ -11,16 +11,18 @@ import os
 import re
 import stat
 import threading
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from ..errors import ChatGptEsError, InvalidConfigError
+from ..values.messages import Messages
 from ..values.reply import Reply
 from .prompts import Item
 
-__all__ = ["BatchResult", "Journal"]
+__all__ = ["BatchResult", "Journal", "results_of"]
 
 _BEGINNING = b'{"id": '
 # A line of ours, also one that another program has written anew with other blanks.
@@ -39,6 +41,8 @@ class BatchResult:
         digest: the beginning of the prompt's SHA-256 (str).
         reply: the answer (`Reply`), or None.
         error: why there is none (`ChatGptEsError`), or None.
+        prompt: what was asked: a str, or a list of messages.
+        columns: the prompt's "columns" (a dict).
     """
 
     id: str | int
@@ -46,6 +50,8 @@ class BatchResult:
     digest: str
     reply: Reply | None = None
     error: ChatGptEsError | None = None
+    prompt: Messages = ""
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -59,7 +65,10 @@ class BatchResult:
             "index": self.index,
             "digest": self.digest,
             "ok": self.ok,
+            ("prompt" if isinstance(self.prompt, str) else "messages"): self.prompt,
         }
+        if self.columns:
+            fields["columns"] = dict(self.columns)
         if self.reply is not None:
             return fields | asdict(self.reply)
         error = self.error
@@ -85,6 +94,20 @@ def _host_and_path(site: str) -> tuple[str | None, str]:
     """Return both, without the port, which is another one each time the sandbox starts."""
     parts = urlsplit(site)
     return parts.hostname, parts.path
+
+
+def results_of(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return the results in a file, in the prompts' order; of two with one id the later.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    found: dict[str | int, dict[str, Any]] = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            fields = json.loads(line)
+            found[fields["id"]] = fields
+    return sorted(found.values(), key=lambda fields: int(fields["index"]))
 
 
 class Journal:

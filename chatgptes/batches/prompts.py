@@ -6,12 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidMessageError
 from ..values.messages import Messages
+from .table import SEPARATORS, table_prompts
 
 __all__ = ["Item", "items_of", "prompts_of"]
 
@@ -35,12 +36,14 @@ class Item:
         id: the given id (str or int), or its index.
         messages: what `Client.chat` takes.
         digest: a hash of the messages, by which a changed prompt is noticed.
+        columns: further values, kept for the result (of a table of prompts: its other columns).
     """
 
     index: int
     id: str | int
     messages: Messages
     digest: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
@@ -67,7 +70,7 @@ def _item(index: int, prompt: Any, where: str) -> Item:
     fields = {"prompt": prompt} if isinstance(prompt, str) else prompt
     if not isinstance(fields, Mapping):
         raise InvalidMessageError(f"{where}: it is neither a string nor a dict.")
-    asked = set(fields) - {"id"}
+    asked = set(fields) - {"id", "columns"}
     if asked not in ({"prompt"}, {"messages"}):
         raise InvalidMessageError(
             f'{where}: it must have either "prompt" or "messages", and may have "id"; it has '
@@ -76,6 +79,9 @@ def _item(index: int, prompt: Any, where: str) -> Item:
     name = fields.get("id", index)
     if isinstance(name, bool) or not isinstance(name, (str, int)):
         raise InvalidMessageError(f"{where}: its id is neither a string nor a whole number.")
+    columns = fields.get("columns", {})
+    if not isinstance(columns, Mapping):
+        raise InvalidMessageError(f'{where}: "columns" must be an object (a dict).')
     messages = fields["prompt"] if "prompt" in asked else fields["messages"]
     if not isinstance(messages, str if "prompt" in asked else list):
         kind = "a string" if "prompt" in asked else "a list"
@@ -83,14 +89,18 @@ def _item(index: int, prompt: Any, where: str) -> Item:
     try:
         # ASCII, so that even what can't be sent (half a character) has a digest.
         text = json.dumps(messages, sort_keys=True)
+        json.dumps(columns)
     except (TypeError, ValueError, RecursionError):
-        raise InvalidMessageError(f"{where}: its messages must be plain JSON values.") from None
-    return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16])
+        raise InvalidMessageError(
+            f"{where}: its messages and columns must be plain JSON values."
+        ) from None
+    return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16], columns)
 
 
 def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
-    """Return the prompts of a file: JSON lines, or one on each line; blank lines are skipped.
+    """Return the prompts of a file: JSON lines, a table, or one on each line.
 
+    Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: see `table_prompts`.
     It is JSON lines if its name ends in .jsonl or .ndjson, or if its first line is a JSON object.
     JSON of any other form (an array, an object over several lines, objects below plain lines) is
     refused: its lines would be asked as if they were prompts.
@@ -102,6 +112,12 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     Raises:
         InvalidMessageError: a line is no prompt; the message names it.
     """
+    suffix = Path(name).suffix.lower()
+    if suffix in SEPARATORS:
+        rows = table_prompts(text.removeprefix("\ufeff"), name, SEPARATORS[suffix])
+        for _ in _checked(rows):  # Here, where the lines' numbers are known.
+            pass
+        return [row for _, row in rows]
     # Not splitlines(): a prompt may hold U+2028 and other separators.
     lines = [
         (f"{name}, line {number}", line.removesuffix("\r"))
@@ -121,7 +137,7 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
             f"{where}: a JSON object begins here that continues on the next line. {_ONE_A_LINE} "
             f"(jq -c . makes them of such objects.) {_TEXT_TOO}"
         )
-    if Path(name).suffix.lower() in (".jsonl", ".ndjson") or _is_object(first):
+    if suffix in (".jsonl", ".ndjson") or _is_object(first):
         return _json_lines(lines)
     for where, line in lines:
         if _is_object(line.rstrip().removesuffix(",")):

@@ -28,6 +28,7 @@ from ..errors import (
     RefusedError,
     TLSError,
 )
+from ..values.reply import Reply
 from .file import BatchResult, Journal
 from .progress import BatchProgress
 from .prompts import Item
@@ -223,7 +224,7 @@ class Run:
         try:
             reply = self._client.chat(item.messages)
             self._last_answer = time.monotonic()
-            result = BatchResult(item.id, item.index, item.digest, reply=reply)
+            result = _result(item, reply=reply)
         except _STOP as error:
             return _Ended(error=error)
         except ChatGptEsError as error:
@@ -234,7 +235,7 @@ class Run:
                     return _Ended(error=error)
                 if self._is_rate_limit(item, error):
                     return _Ended(again=item)
-            result = BatchResult(item.id, item.index, item.digest, error=error)
+            result = _result(item, error=error)
         try:
             if self._journal is not None:
                 self._journal.write(result)
@@ -298,6 +299,12 @@ class Run:
     def _report(self) -> None:
         if self._progress is not None:
             self._progress(self._state())
+
+
+def _result(
+    item: Item, *, reply: Reply | None = None, error: ChatGptEsError | None = None
+) -> BatchResult:
+    return BatchResult(item.id, item.index, item.digest, reply, error, item.messages, item.columns)
 
 
 def _call_all(*steps: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..batches.batch import batch
+from ..batches.file import results_of
 from ..batches.progress import BatchProgress
 from ..batches.prompts import prompts_of
+from ..batches.table import TableWriter
 from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
 
@@ -34,6 +36,7 @@ def run_batch(
     *,
     jobs: int,
     retry_failed: bool,
+    to: str,
     arguments: ClientArguments,
 ) -> bool:
     """Ask the prompts of a file.
@@ -41,6 +44,8 @@ def run_batch(
     Args:
         source: path of the prompts, or "-" for standard input.
         out: path of the replies, or None to print them as they come.
+        to: "jsonl" or "csv": how replies are printed.  As a table they are printed with `out` too,
+            once the run is over: all that the file has.
 
     Returns:
         False if a prompt has failed, in this run or in an earlier one.
@@ -48,11 +53,12 @@ def run_batch(
     if out is not None and _same(source, out):
         raise InvalidConfigError(f"{out} is the file of prompts: the replies need another file.")
     prompts = _read(source)
+    write = _writer(to, prompts) if out is None else None
     last: BatchProgress | None = None
     failures: Counter[str] = Counter()
     try:
         # The lines below are printed when the bar has gone.
-        with _progress(len(prompts), printing=out is None) as show:
+        with _progress(len(prompts), printing=write is not None) as show:
 
             def tell(progress: BatchProgress) -> None:
                 nonlocal last
@@ -69,8 +75,8 @@ def run_batch(
             ):
                 if result.error is not None:
                     failures[type(result.error).__name__] += 1
-                if out is None:
-                    click.echo(json.dumps(result.to_dict()))
+                if write is not None:
+                    write(result.to_dict())
                     sys.stdout.flush()
     except KeyboardInterrupt:
         click.echo(f"chatgptes: Interrupted.{_how_to_continue(out)}", err=True)
@@ -80,7 +86,24 @@ def run_batch(
             click.echo(f"chatgptes: {_summary(last, failures)}", err=True)
             if out is not None and (hint := _hint(last)):
                 click.echo(f"chatgptes: {hint}", err=True)
+    _print_table(out, to, prompts)
     return last is None or not (last.failed or last.failed_before)
+
+
+def _writer(to: str, prompts: list[str | dict[str, Any]]) -> Callable[[Mapping[str, Any]], object]:
+    """Return a function that prints a result."""
+    if to != "csv":
+        return lambda fields: click.echo(json.dumps(fields))
+    kept = (name for each in prompts if isinstance(each, dict) for name in each.get("columns", {}))
+    return TableWriter(sys.stdout, kept).write
+
+
+def _print_table(out: str | None, to: str, prompts: list[str | dict[str, Any]]) -> None:
+    """Print the replies of a file as a table, if that is wanted."""
+    if out is not None and to == "csv":
+        write = _writer(to, prompts)
+        for fields in results_of(out):
+            write(fields)
 
 
 def _how_to_continue(out: str | None) -> str:

@@ -292,6 +292,14 @@ def _doctor(
     is_flag=True,
     help="Ask only those that failed before.",
 )
+@click.option("--resume-failed", is_flag=True, hidden=True)  # Its name in version 1.0.
+@click.option(
+    "--to",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="How replies are printed; csv prints all those of OUT too, at the end.",
+)
 @talk_options
 @click.pass_context
 def _batch(
@@ -302,15 +310,20 @@ def _batch(
     jobs: int,
     min_interval: float,
     retry_failed: bool,
+    resume_failed: bool,
+    to: str,
     site: str | None,
     sandbox: bool,
     **options: Any,
 ) -> None:
-    """Ask every prompt of a file: one on each line, or JSON lines.
+    """Ask every prompt of a file: one on each line, JSON lines, or a table.
 
     \b
     {"id": "a1", "prompt": "…"}          (the id is optional)
     {"messages": [{"role": "user", "content": "…"}]}
+
+    A table (.csv, .tsv) has a header with a column "prompt"; its other columns are kept for the
+    replies.
 
     After a crash, a kill or Ctrl-C, the same command continues where it stopped.  IN may be "-".
     The exit status is 1 if a prompt has failed, in this run or in an earlier one.
@@ -325,7 +338,8 @@ def _batch(
             source,
             out,
             jobs=jobs,
-            retry_failed=retry_failed,
+            retry_failed=retry_failed or resume_failed,
+            to=to,
             arguments={**arguments, "min_interval": min_interval},
         )
         if not good:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -339,6 +341,57 @@ def test_batch(site: Site, tmp_path: Path) -> None:
     assert (whole.returncode, whole.stderr) == (0, "chatgptes: 0 answered, 2 answered before.\n")
     printed = chatgptes("batch", "-", "--site", site.url, stdin="x\ny\n")
     assert {json.loads(line)["id"] for line in printed.stdout.splitlines()} == {0, 1}
+
+
+def test_tables_of_prompts(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text(
+        '\ufefflang,prompt,id\nde,"Hallo,\nWelt",a\n\nfr,"Say ""oui""",b\n', encoding="utf-8"
+    )
+    command = ["batch", str(source), "--site", site.url, "--jobs", "1"]
+    site.next("model-500")
+    failed = chatgptes(*command, "-o", str(out), "--to", "csv")
+    assert failed.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(failed.stdout)))
+    assert list(rows[0]) == ["id", "prompt", "lang", "text", "error", "message"]
+    assert [(row["id"], row["lang"], row["error"]) for row in rows] == [
+        ("a", "de", "UpstreamError"),
+        ("b", "fr", ""),
+    ]
+    # The option of version 1.0 stays.
+    whole = chatgptes(*command, "-o", str(out), "--to", "csv", "--resume-failed")
+    rows = list(csv.DictReader(io.StringIO(whole.stdout)))
+    assert [row["error"] for row in rows] == ["", ""]
+    assert (rows[0]["prompt"], rows[1]["prompt"]) == ("Hallo,\nWelt", 'Say "oui"')
+    assert "> Say" in rows[1]["text"]
+    assert "--resume-failed" not in chatgptes("batch", "--help").stdout
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert lines[1]["prompt"] == 'Say "oui"'
+    assert lines[1]["columns"] == {"lang": "fr"}
+    tsv = tmp_path / "in.tsv"
+    tsv.write_text("prompt\tlang\none\tde\n")
+    printed = chatgptes("batch", str(tsv), "--site", site.url, "--to", "csv")
+    assert [row["lang"] for row in csv.DictReader(io.StringIO(printed.stdout))] == ["de"]
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("question,lang\none,de\n", 'no column "prompt"'),
+        ("prompt,lang\none\n", "line 2: this row has 1 columns"),
+        ("prompt,a,a\none,1,2\n", "'a' twice"),
+        ('prompt,a\n"one,1\n', "unexpected end of data"),
+        ("id,prompt\na,one\na,two\n", "line 3: an earlier prompt has the id"),
+    ],
+)
+def test_tables_that_can_not_be(site: Site, tmp_path: Path, table: str, complaint: str) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(table)
+    refused = chatgptes("batch", str(source), "--site", site.url)
+    assert refused.returncode == 2
+    assert complaint in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert site.messages == []
 
 
 def test_batch_with_failures_and_more_to_ask(site: Site, tmp_path: Path) -> None:

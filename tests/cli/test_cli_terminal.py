@@ -480,7 +480,9 @@ def test_another_bot(site: Site) -> None:
             terminal.see("\n>")
         terminal.type("/exit\n")
         assert terminal.done() == 0
-    assert [request.form["bot_id"] for request in site.requests if "bot_id" in request.form] == ["5"]
+    assert [request.form["bot_id"] for request in site.requests if "bot_id" in request.form] == [
+        "5"
+    ]
 
 
 def test_code_is_never_wrapped() -> None:

@@ -115,6 +115,38 @@ def test_one_conversation_goes_on_over_cells(kernel: Kernel, site: Site) -> None
     assert "message 2 of" in markdown(kernel.run(f"%%chat --site={other}\nStill there"))
 
 
+def test_variables_in_a_cell(kernel: Kernel, site: Site) -> None:
+    kernel.run("name = 'Ada'\nnumber = 3")
+    kernel.run(f"%%chat --new --site {site.url}\n{{name}} has {{number}} {{{{name}}}}")
+    assert site.messages[-1][-1]["content"] == "Ada has 3 {name}"
+    code = '{"a": {"b": 1}} {unknown} {{}} {0} {{ x }} f"{number!r}"'
+    kernel.run(f"%%chat\n{code}")
+    assert site.messages[-1][-1]["content"] == code
+
+
+def test_an_uncaught_error_is_short(kernel: Kernel, site: Site) -> None:
+    kernel.run("import chatgptes\ndef ask(url):\n    return chatgptes.chat('Hi', site=url)")
+    for cell in (f"ask({site.url!r})", f"await chatgptes.AsyncClient({site.url!r}).chat('Hi')"):
+        site.next("model-500")
+        (failed,) = [each for each in kernel.run(cell) if each.output_type == "error"]
+        text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(failed.traceback))
+        assert failed.ename == "UpstreamError"
+        assert cell in text
+        assert ("chatgptes.chat('Hi', site=url)" in text) == cell.startswith("ask")
+        assert "UpstreamError: " in text.splitlines()[-1]
+        assert str(ROOT / "chatgptes") not in text
+        assert "The above exception" not in text
+        assert len(text.splitlines()) < 25
+    # All of it is still there for a debugger.
+    site.next("model-500")
+    kernel.run(f"ask({site.url!r})")
+    frames = "import sys, traceback\nprint(len(traceback.extract_tb(sys.last_traceback)))"
+    assert int(printed(kernel.run(frames))) > 4
+    # Other errors are as they were.
+    (failed,) = [each for each in kernel.run("1/0") if each.output_type == "error"]
+    assert failed.ename == "ZeroDivisionError"
+
+
 def test_clients_and_conversations_of_ones_own(kernel: Kernel, site: Site) -> None:
     kernel.run(
         f"import chatgptes\nmine = chatgptes.Client({site.url!r}, api_key={site.api_key!r}, bot=5)"

@@ -14,6 +14,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from IPython import display as ipython_display
@@ -23,6 +24,7 @@ from ...client import Client
 from ...conversation import Conversation
 from ...errors import ChatGptEsError
 from ...values.markdown import harmless_markdown
+from .tracebacks import leave_tracebacks, shorten_tracebacks
 
 if TYPE_CHECKING:
     from ...sandbox import Site
@@ -50,12 +52,14 @@ HELP = """\
   --help              show this help
 
 Options stay for the cells that follow; --site, --sandbox and --with replace them.
-IPython replaces {name} and $name in the line of the options."""
+IPython replaces {name} and $name in the line of the options.  In the text, {name} is
+replaced if there is a variable of that name; {{name}} stands for {name} itself."""
 
 _FLAGS = ("sandbox", "new", "help")
 _CHOICES = ("bot", "system", "transport", "proxy")  # Arguments of a client, beside its site.
 _VALUES = ("site", *_CHOICES, "with", "timeout", "to")
 _OPTION = re.compile(r"\s*--([a-z]+)(?:(=|\s+|$)((?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)?)?(?=\s|$)")
+_BRACES = re.compile(r"\{\{(?P<doubled>[^\W\d]\w*)\}\}|\{(?P<name>[^\W\d]\w*)\}")
 _PACE = 0.1
 """Seconds between two updates of a growing answer: each sends the whole answer once more."""
 _OPTIONS = {
@@ -112,7 +116,8 @@ class ChatMagics(Magics):
                 raise ChatError("Write the text below, in the cell: %%chat, then the text.")
             talk = self._conversation(options)
             if cell is not None and cell.strip():
-                reply = self._turn(talk.stream(cell.strip(), timeout=_seconds(options)))
+                text = filled(cell.strip(), self._names)
+                reply = self._turn(talk.stream(text, timeout=_seconds(options)))
                 if "to" in options:
                     self._names[options["to"]] = reply
             elif not options:
@@ -236,6 +241,21 @@ def _plain(text: str) -> str:
     return "".join(sign for sign in text if sign.isprintable() or sign in "\n\t\u200c\u200d")
 
 
+def filled(text: str, names: Mapping[str, Any]) -> str:
+    """Return `text` with each `{name}` of a variable replaced by its value.
+
+    `{{name}}` becomes `{name}`.  Other braces stay as they are: a cell may hold code or JSON.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        if found["doubled"]:
+            return f"{{{found['doubled']}}}"
+        name = found["name"]
+        return str(names[name]) if name in names else found[0]
+
+    return _BRACES.sub(value, text)
+
+
 def _parsed(line: str) -> tuple[dict[str, str], str]:
     """Return the options at the beginning of `line`, and the rest as it is."""
     options: dict[str, str] = {}
@@ -279,6 +299,7 @@ def load_ipython_extension(shell: Any) -> None:
     """Register the magic; `%load_ext chatgptes` calls this."""
     magics = _loaded[id(shell)] = ChatMagics(shell)
     shell.register_magics(magics)
+    shorten_tracebacks(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
@@ -286,5 +307,6 @@ def unload_ipython_extension(shell: Any) -> None:
     magics = _loaded.pop(id(shell), None)
     if magics is not None:
         magics.close()
+        leave_tracebacks(shell)
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("chat", None)
