@@ -16,7 +16,7 @@ from .turn.blocking import BlockingTurn, run_steps
 from .turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from .turn.core import Core
 from .turn.options import TurnOptions
-from .turn.stream import Stream, drained
+from .turn.stream import Stream, read_to_end
 from .turn.take import new_turn
 from .values.deadline import Deadline, Timeout
 from .values.http import Limits
@@ -108,7 +108,7 @@ class Client:
             TransportError: there was no response.
             ResponseError: the response was no answer.
         """
-        return drained(self._turn(prompt, options))
+        return read_to_end(self._turn(prompt, options))
 
     def stream(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.

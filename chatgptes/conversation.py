@@ -19,7 +19,7 @@ from .turn.blocking import BlockingTurn
 from .turn.core import Core
 from .turn.options import TurnOptions, check_options
 from .turn.queueing import ConversationQueue, Limiter
-from .turn.stream import Stream, drained
+from .turn.stream import Stream, read_to_end
 from .turn.take import Turn
 from .values.http import Limits
 from .values.images import Unread
@@ -36,7 +36,7 @@ _NO_LIMITS = Limits(prompt=1 << 40, image=1 << 40)  # Whatever was sent once is 
 class ConversationState:
     """The messages of a conversation so far, and all that the next turn needs.
 
-    Its file, if it goes on from one, is read by `load`, which may block.
+    Its file, if it continues from one, is read by `load`, which may block.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ConversationState:
     ) -> None:
         if not (saved is None or isinstance(saved, (Mapping, str, os.PathLike))):
             raise InvalidConfigError(
-                "A conversation goes on from a dict or the path of a file, not from"
+                "A conversation continues from a dict or the path of a file, not from"
                 f" {type(saved).__name__}."
             )
         self.core = core
@@ -62,7 +62,7 @@ class ConversationState:
 
     @property
     def queue(self) -> ConversationQueue:
-        """Where its turns wait for one another; after a fork a turn under way is the parent's."""
+        """The queue of its turns; after a fork a turn under way is the parent's."""
         return self._queue.get()
 
     @property
@@ -208,7 +208,7 @@ class _NextTurn(Turn):
         conversation.place = answer.place
 
     def failed(self) -> None:
-        # A site without a memory of its own may still have noted what was asked: what the turn
+        # A site that keeps no conversation may still have noted what was asked: what the turn
         # before left goes with a history that it no longer has.
         endpoint = self.answer.endpoint
         if endpoint is not None and not dialect(endpoint.bot.dialect).remembers:
@@ -274,7 +274,7 @@ class Conversation:
         Raises:
             ChatGptEsError: as `Client.chat`.
         """
-        return drained(self._turn(prompt, options))
+        return read_to_end(self._turn(prompt, options))
 
     def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.  Arguments and errors as `chat`."""

@@ -19,7 +19,7 @@ from ..values.messages import Messages
 from ..values.reply import Reply
 from .conversation import AsyncConversation
 from .driver import AsyncTurn, run_steps
-from .stream import AsyncStream, drained
+from .stream import AsyncStream, read_to_end
 from .threads import MadeOnce, TaskTurn, ThreadedTurn, current_owner, in_thread
 from .timed import Timed
 
@@ -80,7 +80,7 @@ class AsyncClient:
 
     async def chat(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Client.chat`."""
-        return await drained(self.run(new_turn(self.core, prompt, options)))
+        return await read_to_end(self.run(new_turn(self.core, prompt, options)))
 
     def stream(self, prompt: Messages, **options: Unpack[TurnOptions]) -> AsyncStream:
         """Say `prompt` and read the answer as it comes: `Client.stream`.

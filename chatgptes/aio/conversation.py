@@ -12,7 +12,7 @@ from ..turn.options import TurnOptions
 from ..turn.take import Turn
 from ..values.messages import Prompt
 from ..values.reply import Reply
-from .stream import AsyncStream, drained
+from .stream import AsyncStream, read_to_end
 from .threads import TaskTurn, in_thread
 
 __all__ = ["AsyncConversation"]
@@ -30,7 +30,7 @@ class Runs(Protocol):
 class AsyncConversation:
     """Turns that follow one another.  Made by `AsyncClient.conversation()`.
 
-    The counterpart of `Conversation`.  One that goes on from a file reads it with its first turn;
+    The counterpart of `Conversation`.  One that continues from a file reads it with its first turn;
     `await` it to have that done before: `talk = await client.conversation("talk.json")`.
     """
 
@@ -70,7 +70,7 @@ class AsyncConversation:
 
     async def chat(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Conversation.chat`."""
-        return await drained(self._client.run(self._state.turn(prompt, options)))
+        return await read_to_end(self._client.run(self._state.turn(prompt, options)))
 
     def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> AsyncStream:
         """Say `prompt` and read the answer as it comes: `Conversation.stream`.

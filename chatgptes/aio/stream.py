@@ -12,7 +12,7 @@ from ..turn.stream import reply_of
 from ..values.reply import Reply
 from .threads import TaskTurn
 
-__all__ = ["AsyncStream", "drained"]
+__all__ = ["AsyncStream", "read_to_end"]
 
 FAIR = 32
 """Chunks given in a row before other tasks are let in."""
@@ -97,7 +97,7 @@ class AsyncStream:
         self.running.close()
 
 
-async def drained(turn: TaskTurn) -> Reply:
+async def read_to_end(turn: TaskTurn) -> Reply:
     """The reply of a turn whose text nobody wants to watch.
 
     Raises:

@@ -54,7 +54,7 @@ def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
         try:
             post(callback)
         except RuntimeError:
-            pass  # The loop has ended, and with it whoever waited.
+            pass  # The loop has ended, and with it the task that waited.
 
     return call
 
@@ -65,7 +65,7 @@ def current_owner() -> object:
 
 
 async def load(turn: Turn) -> None:
-    """Read the files that a turn sends or goes on from, off the loop.
+    """Read the files that a turn sends or continues from, off the loop.
 
     Raises:
         ChatGptEsError, OSError: one can't be used.

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..turn.stream import Stream, drained
+from ..turn.stream import Stream, read_to_end
 from ..values.reply import Reply
 from ..values.text import sanitize_text
 from .errors import one_line_errors
@@ -41,9 +41,9 @@ def ask(
     ):
         stream = client.stream(text, images=images, web_search=web_search)
         if as_json:
-            click.echo(_json(drained(stream.running)))
+            click.echo(_json(read_to_end(stream.running)))
         elif no_stream:
-            _show_whole(drained(stream.running), plain)
+            _show_whole(read_to_end(stream.running), plain)
         else:
             show(stream, plain)
 

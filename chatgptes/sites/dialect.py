@@ -58,7 +58,7 @@ class Endpoint:
         nonce: the page's nonce for it; "" where the dialect has none.
         post_id: the page's post id as the page gives it; "" where it gives none.
         page_url: the page's address as the page itself gives it, or that it was read from.
-        keeps_response_id: the bot goes on from the model's own response ids (`aipkit`).
+        keeps_response_id: the bot continues from the model's own response ids (`aipkit`).
         headers: sent with every request (the REST key).
         nonce_first: the nonce is not in the page: get it by `Dialect.nonce_request` before the
             first turn.

@@ -1,4 +1,4 @@
-"""What both transports are told: proxies, certificates, headers; checked once, at construction."""
+"""The settings of all transports: proxies, certificates, headers; checked once, at construction."""
 
 from __future__ import annotations
 

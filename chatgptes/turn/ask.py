@@ -15,7 +15,7 @@ __all__ = ["Answer", "Ask", "question_for"]
 
 @dataclass(frozen=True)
 class Ask:
-    """What a turn asks, whatever the dialect turns out to be.
+    """A turn's question, whatever the dialect turns out to be.
 
     Attributes:
         messages: the whole conversation, the new user message last.

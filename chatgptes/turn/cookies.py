@@ -49,7 +49,7 @@ class Cookies:
         self.store(self._site, Headers(pairs))
 
     def header(self, url: str) -> str | None:
-        """What to send as `Cookie` to `url`, or None."""
+        """The `Cookie` header of a request to `url`, or None."""
         if self._jar is None:
             return None
         from urllib.request import Request

@@ -39,7 +39,7 @@ class Running(Protocol):
     """A turn under way, as `Core.close` sees it."""
 
     def cancel(self) -> None:
-        """End it as an error to whoever waits for it.  Any thread; never blocks."""
+        """End it as an error to its reader.  Any thread; never blocks."""
 
 
 class _State:

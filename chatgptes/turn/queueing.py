@@ -152,7 +152,7 @@ def _for(seconds: float | None) -> str:
 
 
 class ConversationQueue(Limiter):
-    """One turn of a conversation at a time.  Whoever runs it can't wait for the next as well."""
+    """One turn of a conversation at a time.  Its reader can't wait for the next as well."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -206,7 +206,7 @@ class SingleFlight(Generic[T]):
     def run(self, work: Callable[[], Steps[T]], deadline: Deadline) -> Steps[T]:
         """Do `work`, or wait for the turn that is at it already; its result.
 
-        A leader that was cancelled, or ran out of its own time, leaves the work to the next, and
+        A leader that was cancelled, or ran out of time, leaves the work to the next, and
         so does one with other limits that timed out; any other failure is everybody's, since the
         site would only be asked the same again.
         """

@@ -14,7 +14,7 @@ __all__ = ["RunningTurn"]
 
 
 class RunningTurn:
-    """How far a turn has come, and the ways in which it ends from outside.
+    """The state of a turn, and the ways in which it ends from outside.
 
     Attributes:
         reply: the whole answer, once the turn has ended well.
@@ -29,7 +29,7 @@ class RunningTurn:
         self.error: ChatGptEsError | None = None
         self.closed = False
         self.over = False
-        # Held by whoever is inside of a step; only ever tried, never waited for.
+        # Held by the reader inside of a step; only ever tried, never waited for.
         self.advancing = threading.Lock()
         self._raised = False
         self._steps: Steps[Reply] | None = None
@@ -51,7 +51,7 @@ class RunningTurn:
         return "running" if self.started else "new"
 
     def ended(self) -> bool:
-        """Whether it gives no more text.
+        """Tell whether it gives no more text.
 
         Raises:
             ChatGptEsError: it was ended from outside, and this is the first that its reader hears
@@ -118,7 +118,7 @@ class RunningTurn:
             self.over = True
 
     def cancel(self) -> None:
-        """End the turn as an error to whoever waits for it.  Any thread; never blocks."""
+        """End the turn as an error to its reader.  Any thread; never blocks."""
         self.turn.deadline.cancel()
         # A reader inside of a step is ended there by the cancel.
         if self._steps is not None and self.advancing.acquire(blocking=False):

@@ -209,7 +209,7 @@ class Sender:
 
 
 def may_retry(error: ChatGptEsError, request: Request) -> bool:
-    """Whether `request` may be sent again after `error`.
+    """Tell whether `request` may be sent again after `error`.
 
     Where nothing was sent, or the site said "later", any may.  Else only those that make no model
     speak: a message must not arrive twice.

@@ -11,7 +11,7 @@ from ..values.reply import Reply
 from .blocking import BlockingTurn
 from .running import RunningTurn
 
-__all__ = ["Stream", "drained", "reply_of"]
+__all__ = ["Stream", "read_to_end", "reply_of"]
 
 
 class Stream:
@@ -106,7 +106,7 @@ def reply_of(turn: RunningTurn) -> Reply:
     )
 
 
-def drained(turn: BlockingTurn) -> Reply:
+def read_to_end(turn: BlockingTurn) -> Reply:
     """The reply of a turn whose text nobody wants to watch.
 
     Raises:

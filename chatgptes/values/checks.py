@@ -89,7 +89,7 @@ def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any
     if not isinstance(transport, str):
         for end in ("close", "aclose"):
             if all(callable(getattr(transport, name, None)) for name in ("send", end)):
-                return  # The others are its own affair.
+                return  # The other arguments are not for it.
     elif transport in ("auto", "requests", "curl_cffi"):
         if impersonate is not None and not (isinstance(impersonate, str) and impersonate):
             raise InvalidConfigError("impersonate must be the name of a browser (str), or None.")
@@ -175,7 +175,7 @@ def proxy_secrets(proxy: Any) -> tuple[str, ...]:
     try:
         return _basic(urlsplit(proxy))[1] if isinstance(proxy, str) else ()
     except ValueError:
-        return ()  # Whoever uses it says what is wrong with it.
+        return ()  # Its check says what is wrong with it.
 
 
 def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str | None, str | None]:

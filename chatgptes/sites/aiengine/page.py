@@ -128,7 +128,7 @@ def _endpoint(
 
 
 def _takes_images(params: Mapping[Any, Any]) -> bool | None:
-    """Whether the bot takes images; None where the page does not say (before 3.6.2)."""
+    """Tell whether the bot takes images; None where the page does not say (before 3.6.2)."""
     said = (params.get("imageUpload"), params.get("fileUpload"))
     if True in said:
         return True

@@ -200,7 +200,7 @@ class AipkitDecoder(BodyDecoder):
             return self._make_error(
                 UpstreamError, f"The site's model failed.{site_said(said)}", said
             )
-        # A dead nonce has no mark of its own here.
+        # A dead nonce has no mark here.
         return self._make_error(
             NonceRefused, f"The site refused the message{quote_suffix(said)}", said
         )

@@ -85,7 +85,7 @@ class Wpaicg:
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
 
-        An element without a nonce of its own gets the page's `search_nonce`, which is the same
+        An element without a nonce gets the page's `search_nonce`, which is the same
         one; without either it is no bot: nothing is made up.
 
         Raises:

@@ -27,7 +27,7 @@ class CurlHub:
 
     Usable from any number of tasks, loops and threads at once (each response by the loop that sent
     its request), picklable (as its settings), and usable after a fork (the child has a thread and
-    connections of its own).
+    its own connections).
     """
 
     def __init__(self, **options: Any) -> None:

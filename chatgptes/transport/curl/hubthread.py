@@ -69,7 +69,7 @@ class HubThread:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread has not yet returned."""
+        """Tell whether the thread has not yet returned."""
         return self._pid == os.getpid() and self._thread.is_alive()
 
     def start(self, transfer: Transfer) -> bool:
@@ -217,7 +217,7 @@ class HubThread:
             return
         error: ChatGptEsError | None = None
         if code != 0 or not transfer.head_done:
-            error = _faults.bare(
+            error = _faults.without_context(
                 fault(
                     code,
                     transfer.request.url,
@@ -328,7 +328,7 @@ def _error_of_check(transfer: Transfer) -> ChatGptEsError:
     try:
         transfer.deadline.check()
     except ChatGptEsError as error:
-        return _faults.bare(error)
+        return _faults.without_context(error)
     return _faults.response_closed(transfer.request.url)
 
 

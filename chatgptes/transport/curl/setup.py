@@ -1,4 +1,4 @@
-"""How a request is put into the options of a handle: looks, headers, body, proxy, TLS."""
+"""A request put into the options of a handle: looks, headers, body, proxy, TLS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HONEST = {"user-agent": f"chatgptes/{__version__}", "accept": "*/*"}
 
 
 class _Shape(NamedTuple):
-    """What the options of a handle depend on, but for those that every request sets."""
+    """The facts that the options of a handle depend on, but for those that every request sets."""
 
     method: str
     with_body: bool
@@ -32,7 +32,7 @@ class _Shape(NamedTuple):
 
 
 class Settings:
-    """What a transport over libcurl was told when it was made.
+    """The arguments of a transport over libcurl.
 
     Attributes:
         target: the browser that it looks like, as libcurl names it; None to look like none.

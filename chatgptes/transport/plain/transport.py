@@ -116,7 +116,7 @@ class RequestsTransport:
         finally:
             if operation.status is None:
                 operation.end()
-        raise _faults.bare(error)
+        raise _faults.without_context(error)
 
     def _spoiled(self) -> None:
         """Ctrl-C can have landed inside the pools' own locks, which then stay taken for ever."""
@@ -201,7 +201,7 @@ class _Response(StreamedResponse):
             error = fault(self._operation, e)
         if self._closing:
             error = TransportError("The response was closed.", url=redact(self.url))
-        raise _faults.bare(error)
+        raise _faults.without_context(error)
 
     def _end(self, *, complete: bool) -> None:
         try:
