@@ -63,6 +63,8 @@ class Client:
         self._connecting = PerProcess(threading.RLock)
 
     def __repr__(self) -> str:
+        if "core" not in self.__dict__:
+            return "<Client, not made>"
         core = self.core
         bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
         return f"<Client {self.site}{bot}{', closed' if core.closed else ''}>"

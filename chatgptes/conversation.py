@@ -245,6 +245,8 @@ class Conversation:
         return Conversation, (self.client, self.to_dict())
 
     def __repr__(self) -> str:
+        if "_state" not in self.__dict__:
+            return "<Conversation, not made>"
         state = self._state
         return f"<Conversation of {len(state.messages)} messages with {state.core.config.site}>"
 

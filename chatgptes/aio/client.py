@@ -61,6 +61,8 @@ class AsyncClient:
         )
 
     def __repr__(self) -> str:
+        if "core" not in self.__dict__:
+            return "<AsyncClient, not made>"
         core = self.core
         bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
         return f"<AsyncClient {self.site}{bot}{', closed' if core.closed else ''}>"

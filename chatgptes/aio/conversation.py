@@ -41,6 +41,8 @@ class AsyncConversation:
         self._state = ConversationState(client.core, saved)
 
     def __repr__(self) -> str:
+        if "_state" not in self.__dict__:
+            return "<AsyncConversation, not made>"
         state = self._state
         site = state.core.config.site
         return f"<AsyncConversation of {len(state.messages)} messages with {site}>"

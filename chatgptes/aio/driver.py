@@ -100,7 +100,7 @@ class AsyncTurn(TaskTurn):
         """Have `turn` ready; nothing is sent before the first `advance`.
 
         Args:
-            connect: gives the transport.
+            connect: gives the transport, within a deadline.
         """
         super().__init__(turn)
         self._connect = connect

@@ -32,6 +32,8 @@ class AsyncStream:
         self._given: list[str] = []
 
     def __repr__(self) -> str:
+        if "_given" not in self.__dict__:
+            return "<AsyncStream, not made>"
         return f"<AsyncStream {self.running.state}, {len(self.text)} characters>"
 
     @property

@@ -17,6 +17,7 @@ import anyio.lowlevel
 
 from ..errors import ChatGptEsError, TurnCancelled
 from ..transport.base import Transport
+from ..transport.errors import no_thread
 from ..turn.blocking import BlockingDriver
 from ..turn.running import RunningTurn
 from ..turn.steps import Step, Steps, Wait
@@ -68,7 +69,7 @@ async def load(turn: Turn) -> None:
     """Read the files that a turn sends or continues from, off the loop.
 
     Raises:
-        ChatGptEsError, OSError: one can't be used.
+        ChatGptEsError, OSError: one can't be used, or the turn's time is over.
     """
     if turn.needs_loading:
         await in_thread(turn.load, turn.deadline)
@@ -125,9 +126,7 @@ def start_thread(work: Callable[[], object]) -> None:
     try:
         _thread.start_new_thread(contextvars.copy_context().run, (work,))
     except RuntimeError as error:
-        raise ChatGptEsError(
-            f"The turn needs a thread, and the system gives none: {error}."
-        ) from None
+        raise no_thread(str(error)) from None
 
 
 async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> T:
@@ -170,7 +169,7 @@ class MadeOnce(Generic[T]):
         """The value.  What its making raised is raised again, and the next call tries again.
 
         Raises:
-            RequestTimeout, TurnCancelled: the deadline ended first.
+            RequestTimeout, TurnCancelled: the deadline ended first; the thread may never have run.
         """
         if self.made is not None:
             return self.made
@@ -182,14 +181,19 @@ class MadeOnce(Generic[T]):
                 calls.append(call)
             call = calls[0]
         if not await wait_for_signal(call.done, deadline, deadline.remaining()):
+            self._forget(call)
             raise deadline.overrun()
         if call.error is not None:
-            with self._lock.get():
-                if call in calls:
-                    calls.remove(call)
+            self._forget(call)
             raise call.error
         self.made = call.result
         return call.result
+
+    def _forget(self, call: _Call[T]) -> None:
+        with self._lock.get():
+            calls = self._calls.get()
+            if call in calls:
+                calls.remove(call)
 
 
 class TaskTurn(RunningTurn):
@@ -219,7 +223,7 @@ class ThreadedTurn(TaskTurn):
         """Have `turn` ready; nothing is sent before the first `advance`.
 
         Args:
-            connect: gives the transport.
+            connect: gives the transport, within a deadline.
         """
         super().__init__(turn)
         self._connect = connect

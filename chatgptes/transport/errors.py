@@ -31,6 +31,7 @@ __all__ = [
     "connect_timeout",
     "headers_too_large",
     "name_not_found",
+    "no_thread",
     "not_http",
     "not_resent",
     "proxy_failed",
@@ -59,6 +60,10 @@ def host_of(url: str) -> str:
 
 def closed() -> TransportError:
     return TransportError("This transport is closed; a new client opens a new one.")
+
+
+def no_thread(reason: str) -> ChatGptEsError:
+    return ChatGptEsError(f"The turn needs a thread, and the system gives none: {reason}.")
 
 
 def response_closed(url: str) -> TransportError:

@@ -30,6 +30,8 @@ class Stream:
         self._given: list[str] = []
 
     def __repr__(self) -> str:
+        if "_given" not in self.__dict__:
+            return "<Stream, not made>"
         return f"<Stream {self.running.state}, {len(self.text)} characters>"
 
     @property

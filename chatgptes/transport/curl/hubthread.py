@@ -46,7 +46,11 @@ class HubThread:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Start the thread."""
+        """Start the thread.
+
+        Raises:
+            ChatGptEsError: the system gives none.
+        """
         self.ended = False
         self._settings = settings
         self._multi = Multi(_CONNECTIONS)
@@ -64,8 +68,12 @@ class HubThread:
         self._first = FirstConnections()
         self._end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._multi.close()
+            raise _faults.no_thread(str(error)) from None
         _threads.add(self)
-        self._thread.start()
 
     @property
     def alive(self) -> bool:

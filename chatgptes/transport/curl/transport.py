@@ -56,6 +56,8 @@ class CurlTransport:
         return self._settings.target is not None
 
     def __repr__(self) -> str:
+        if "_closed" not in self.__dict__:
+            return "<CurlTransport, not made>"
         return f"<CurlTransport {self._settings!r}{' closed' if self._closed else ''}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -71,8 +73,9 @@ class CurlTransport:
         response = _Response(self, self._settings, request, deadline, engine)
         try:
             response.begin(lines)
-        except ChatGptEsError:
+        except ChatGptEsError as error:
             response.close()
+            self._settings.explain(error)
             raise
         except BaseException:
             # Ctrl-C can have landed anywhere: nobody else gets this engine.
