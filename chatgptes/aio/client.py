@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 from ..sites.dialect import Bot
 from ..transport import AsyncTransport, Transport, is_async, select_async
 from ..turn.blocking import run_steps as run_blocking_steps
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from ..turn.core import Core
+from ..turn.extras import feedback, feedback_dialect, list_conversations, with_permits
 from ..turn.options import TurnOptions
+from ..turn.queueing import ConversationQueue
+from ..turn.steps import Steps
 from ..turn.take import Turn, new_turn
 from ..values.deadline import Deadline, Timeout
 from ..values.messages import Messages
+from ..values.remembered import SiteConversation
 from ..values.reply import Reply
 from .conversation import AsyncConversation
 from .driver import AsyncTurn, run_steps
@@ -24,6 +28,8 @@ from .threads import MadeOnce, TaskTurn, ThreadedTurn, current_owner, in_thread
 from .timed import Timed
 
 __all__ = ["AsyncClient"]
+
+T = TypeVar("T")
 
 
 class AsyncClient:
@@ -92,23 +98,71 @@ class AsyncClient:
         return AsyncStream(self.run(new_turn(self.core, prompt, options)))
 
     def conversation(
-        self, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+        self,
+        saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        site_id: str | None = None,
     ) -> AsyncConversation:
         """A new conversation, or one that goes on: `Client.conversation`.
 
-        With a path, the file is read with the first turn; or await what this returns.
+        With a path, the file is read with the first turn, and with `site_id` the messages are
+        fetched then; or await what this returns.
         """
-        return AsyncConversation(self, saved)
+        return AsyncConversation(self, saved, site_id=site_id)
+
+    async def conversations(
+        self, *, timeout: Timeout | float | None = None
+    ) -> list[SiteConversation]:
+        """The conversations that the site remembers of this visitor: `Client.conversations`."""
+        core = self.core
+        return await self.perform(lambda deadline: list_conversations(core, deadline), timeout)
+
+    async def feedback(
+        self,
+        reply: Reply,
+        verdict: Literal["up", "down"],
+        comment: str | None = None,
+        *,
+        timeout: Timeout | float | None = None,
+    ) -> None:
+        """Give an answer a thumb: `Client.feedback`."""
+        await self.feedback_as(self.visitor, reply, verdict, comment, timeout)
+
+    async def feedback_as(
+        self,
+        visitor: str,
+        reply: Reply,
+        verdict: str,
+        comment: str | None,
+        timeout: Timeout | float | None,
+    ) -> None:
+        """Give feedback as another visitor.  No part of the public interface."""
+        core = self.core
+        feedback_dialect(core, reply, verdict, comment)
+        await self.perform(
+            lambda deadline: feedback(core, reply, verdict, comment, visitor, deadline), timeout
+        )
 
     async def bots(self, *, timeout: Timeout | float | None = None) -> list[Bot]:
         """The bots that the page shows: `Client.bots`."""
+        return await self.perform(self.core.bots, timeout)
+
+    async def perform(
+        self,
+        steps: Callable[[Deadline], Steps[T]],
+        timeout: Timeout | float | None = None,
+        queue: ConversationQueue | None = None,
+    ) -> T:
+        """Perform steps that are no turn.  No part of the public interface."""
         deadline = Deadline(self.core.config.timeout.override(timeout))
         self.core.started(deadline)
         transport: Any = await self._transport.get(deadline)
-        steps = self.core.bots(deadline, current_owner())
+        counted = with_permits(self.core, deadline, current_owner(), steps(deadline), queue)
         if self._blocking:
-            return await in_thread(lambda: run_blocking_steps(steps, transport, deadline), deadline)
-        return await run_steps(steps, transport, deadline)
+            return await in_thread(
+                lambda: run_blocking_steps(counted, transport, deadline), deadline
+            )
+        return await run_steps(counted, transport, deadline)
 
     async def aclose(self) -> None:
         """End what is running and close the connections.  Any number of times."""

@@ -17,7 +17,8 @@ from .dialect import BufferedResponse
 from .text import excerpt, site_said
 
 __all__ = [
-    "error_for_page", "error_for_status", "make_error", "retry_after", "unknown_action_error",
+    "AnyError", "error_for_page", "error_for_status", "make_error", "retry_after",
+    "unknown_action_error",
 ]  # fmt: skip
 
 _PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")

@@ -45,6 +45,7 @@ class Session:
         bot: the id of the bot to ask, or None for the page's first.
         sender: sends its requests.
         limits: bounds what it reads.
+        namespaces: those of the site's REST API, once they were asked for (with a key).
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Session:
         self.bot = bot
         self.sender = sender
         self.limits = limits
+        self.namespaces: list[str] = []
         self._api_key = api_key
         self._endpoints: Endpoints = ()
         self._reading: SingleFlight[Endpoints] = SingleFlight()
@@ -214,7 +216,8 @@ class Session:
             root = rest_root(page) or _default_root(page.url)
         request = namespaces_request(self.site, root)
         response = yield from self.sender.fetch(request, deadline, _index_error, "answer")
-        its_dialect = key_dialect_for(namespaces_from(response), self.bot)
+        self.namespaces = namespaces_from(response)
+        its_dialect = key_dialect_for(self.namespaces, self.bot)
         return (its_dialect.endpoint(self.site, root, self.bot, api_key),)
 
     def _fetch_nonce(self, stale: Endpoint, deadline: Deadline) -> Steps[str | None]:

@@ -21,6 +21,7 @@ __all__ = [
     "check_system",
     "check_transport",
     "check_verify",
+    "check_visitor",
     "headers_of",
     "number",
     "proxy_secrets",
@@ -234,3 +235,26 @@ def number(name: str, value: Any, least: float, *, whole: bool = False, most: fl
         kind = "a whole number" if whole else "a number"
         raise InvalidConfigError(f"{name} must be {kind} from {least:g} to {most:,.0f}.")
     return value
+
+
+_VISITOR = re.compile(r"[A-Za-z0-9-]{10,64}")
+_SHORTEST_VISITOR = 10  # Letters and digits: as many as a `wpaicg` site is shown.
+
+
+def check_visitor(visitor: object) -> str | None:
+    """Check a visitor's id.
+
+    Raises:
+        InvalidConfigError: it can't be one.
+    """
+    if visitor is None:
+        return None
+    if (
+        not isinstance(visitor, str)
+        or not _VISITOR.fullmatch(visitor)
+        or len(visitor.replace("-", "")) < _SHORTEST_VISITOR
+    ):
+        raise InvalidConfigError(
+            "visitor must be 10 to 64 letters, digits and hyphens, such as str(uuid.uuid4())."
+        )
+    return visitor
