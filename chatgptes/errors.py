@@ -204,19 +204,7 @@ class ConsentRequiredError(InvalidConfigError):
         asked: what the page asks, in its own words (str); "" where it does not say it in text.
     """
 
-    asked: str
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        asked: str = "",
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-    ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt)
-        self.asked = asked
+    asked: str = ""
 
 
 class TransportError(ChatGptEsError, OSError):

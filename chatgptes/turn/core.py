@@ -111,11 +111,12 @@ class Core:
             return
         asked = bot.consent if isinstance(bot.consent, str) else ""
         quoted = f": “{asked}”" if asked else " (read it there)."
-        raise ConsentRequiredError(
+        error = ConsentRequiredError(
             f"The page of the bot {bot.id} asks its visitors to agree first{quoted} If you do, give"
-            " consent=True.",
-            asked=asked,
+            " consent=True."
         )
+        error.asked = asked
+        raise error
 
     def check_offered(self, messages: Sequence[Message], web_search: bool) -> None:
         """Refuse at once what no bot behind a key does.
