@@ -155,10 +155,13 @@ class TestFeedback:
         assert actions(site)[-3:] == [
             "aipkit_store_feedback", "aipkit_get_frontend_chat_nonce", "aipkit_store_feedback",
         ]  # fmt: skip
+        before = actions(site).count("aipkit_store_feedback")
         site.next("memory-nonce", times=3)
         with pytest.raises(RefusedError) as caught:
             client.wait(client.feedback(reply, "up"))
         assert type(caught.value) is RefusedError
+        # The fresh nonce is the refused one: it is not sent again.
+        assert actions(site).count("aipkit_store_feedback") == before + 1
 
     def test_of_a_conversation_of_another_visitor(self, site: Site, tmp_path: Path) -> None:
         with Client(site.url) as first:
@@ -332,10 +335,12 @@ class TestTheSitesMemory:
                 talk.delete()
             assert talk.to_dict() == before
 
-    def test_a_deletion_waits_for_the_turn_before_it(self, site: Site) -> None:
-        site.next("stall")
-        with Client(site.url, max_concurrency=1) as client:
+    @pytest.mark.parametrize("places", [1, 4])
+    def test_a_deletion_waits_for_the_turn_before_it(self, site: Site, places: int) -> None:
+        with Client(site.url, max_concurrency=places) as client:
             talk = client.conversation()
+            talk.chat("Hello")
+            site.next("stall")
             stream = talk.stream("Hello")
             assert next(stream)
             deleting = threading.Thread(target=talk.delete)

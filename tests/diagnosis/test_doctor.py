@@ -481,6 +481,25 @@ def test_only_classic_sites_get_a_wrong_nonce(site: Site) -> None:
     assert wrong()
 
 
+def test_a_refusal_with_a_good_status_gets_no_wrong_nonce_either() -> None:
+    said: list[bytes] = []
+
+    def handler(connection: Connection) -> None:
+        while (heard := connection.hear()) is not None:
+            if heard.method == "GET":
+                connection.send(body(AIPKIT_PAGE, "Content-Type: text/html"))
+            else:
+                said.append(heard.body)
+                answer = b'{"success":false,"data":{"code":"nonce_failure_x"}}'
+                connection.send(body(answer, "Content-Type: application/json"))
+
+    with Server(handler) as server:
+        found = chatgptes.doctor(server.url, trust_env=False)
+    assert "refuses the nonce" in failed(found, "nonce")
+    assert said
+    assert not any(b"0000000000" in each for each in said)
+
+
 SCRIPTS = {
     "/wp-content/plugins/gpt3-ai-content-generator/js/main.js?ver=2.4.71": "2.4.71, by its sc",
     "/wp-content/plugins/gpt3-ai-content-generator/js/main.js?ver=1732312345": "2.4.1 or later",
