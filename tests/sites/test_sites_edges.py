@@ -7,13 +7,15 @@ import json
 from urllib.parse import parse_qs
 
 import pytest
+from engine import endpoint as engine_endpoint
+from engine import final_request, question
 from hearing import decode, page_of, question_for
 
 from chatgptes.errors import ChallengeError, RefusedError, UnexpectedStatusError
 from chatgptes.sites import find_bots
 from chatgptes.sites.aiengine.refusals import error_for_object
 from chatgptes.sites.aiengine.refusals import is_known as engine_knows
-from chatgptes.sites.aipower import AIPKIT, WPAICG
+from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
 from chatgptes.sites.aipower.wpaicg_objects import is_known as wpaicg_knows
 from chatgptes.sites.challenge import is_gate
@@ -220,3 +222,22 @@ def test_an_event_of_just_the_most_bytes(size: int) -> None:
 )  # fmt: skip
 def test_the_end_of_a_sentence_that_quotes(said: str, end: str) -> None:
     assert quote_suffix(said) == end
+
+
+@pytest.mark.parametrize("root", ["https://a.test/wp-json", "https://a.test/wp-json/"])
+def test_a_slash_at_the_end_of_the_root_of_ai_engine(root: str) -> None:
+    request = final_request(question(endpoint=engine_endpoint(restUrl=root)))
+    assert request.url == "https://a.test/wp-json/mwai-ui/v1/chats/submit"
+
+
+def test_the_keys_of_an_object_that_is_no_reply() -> None:
+    data = {"b" * 40: 1, "a": 2, **{f"k{number}": 0 for number in range(20)}}
+    said = decode(REST, json.dumps(data), kind="application/json").said
+    names = sorted(["a", f"{'b' * 29}…", *(f"k{number}" for number in range(20))])
+    assert f"(keys: {', '.join(names[:10])})" in said
+
+
+@pytest.mark.parametrize("key", ["reply", "data"])
+def test_an_answer_about_a_bot_check_is_no_gate(key: str) -> None:
+    assert not is_gate({key: "Hello", "message": "Imunify360"})
+    assert is_gate({"other": "Hello", "message": "IMUNIFY360"})
