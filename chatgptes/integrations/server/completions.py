@@ -1,0 +1,173 @@
+"""`POST /v1/chat/completions`: one turn, which ends when its client goes away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from starlette.types import Message, Receive, Scope, Send
+
+from ...aio.threads import TaskTurn
+from ...errors import ChatGptEsError, InvalidConfigError
+from .failures import ApiError, api_error_for, invalid_request
+from .gate import Record, read_body, send_error, send_json
+from .metrics import Metrics
+from .models import Model, Models, visitor_id
+from .replies import Completion, event_of
+from .requests import ChatRequest, parse_chat
+from .settings import Settings
+
+__all__ = ["Completions"]
+
+_LARGE = 256 << 10
+"""Bytes from which on a body's JSON is read in a thread: about a millisecond's work."""
+
+
+class Completions:
+    """Answers requests for completions.  An ASGI application."""
+
+    def __init__(self, models: Models, settings: Settings, metrics: Metrics) -> None:
+        self._models = models
+        self._settings = settings
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        settings = self._settings
+        record: Record = scope["state"]["record"]
+        try:
+            body = await read_body(scope, receive, settings.max_body, settings.body_timeout)
+            if len(body) > _LARGE:
+                request = await anyio.to_thread.run_sync(partial(parse_chat, body))
+            else:
+                request = parse_chat(body)
+            del body
+        except ApiError as error:
+            record.fields["error"] = error.code
+            await send_error(error, send)
+            return
+        name, token = scope["state"]["user"]
+        record.fields |= {"token": name, "stream": request.stream}
+        answer = _Answer(send, record, self._metrics, settings.stuck_timeout)
+        visitor = visitor_id(token, request.user)
+        await answer.while_connected(receive, partial(answer.give, self._models, request, visitor))
+
+
+class _Answer:
+    """One answer, from finding the model to the last byte."""
+
+    def __init__(self, send: Send, record: Record, metrics: Metrics, stuck_timeout: float) -> None:
+        self._send = send
+        self._record = record
+        self._metrics = metrics
+        self._stuck_timeout = stuck_timeout
+        self._sending_since: float | None = None
+        self._started = False
+
+    async def while_connected(self, receive: Receive, work: Any) -> None:
+        """Run `work`, and cancel it when the client goes away, or reads nothing any more."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch, receive, group.cancel_scope)
+            await work()
+            group.cancel_scope.cancel()
+
+    async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
+        """Wait until the client is gone: not only when there is something to send to it."""
+        seconds = self._stuck_timeout
+        while True:
+            with anyio.move_on_after(seconds / 2):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                break
+            # A client that never reads would hold its turn and the site's place for ever: a turn's
+            # clock stands still while its consumer is busy.
+            since = self._sending_since
+            if since is not None and time.monotonic() - since > seconds:
+                break
+        scope.cancel()
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the response."""
+        self._sending_since = time.monotonic()
+        await self._send(message)
+        self._sending_since = None
+
+    async def give(self, models: Models, request: ChatRequest, visitor: str) -> None:
+        """Take the turn and send its answer, or the error."""
+        fields, metrics = self._record.fields, self._metrics
+        label, outcome, failure = "", "client_gone", ""
+        metrics.begin()
+        try:
+            model = await models.get(request.model)
+            label = fields["model"] = model.id
+            await self._take(model, request, visitor)
+            outcome = "ok"
+        except (ChatGptEsError, ApiError) as caught:
+            error = caught if isinstance(caught, ApiError) else api_error_for(caught)
+            outcome, failure = "failed", error.failure
+            fields |= {"error": error.code, "failure": failure}
+            await self._fail(error)
+        finally:
+            fields["outcome"] = outcome
+            metrics.end(label, outcome, failure)
+
+    async def _take(self, model: Model, request: ChatRequest, visitor: str) -> None:
+        try:
+            turn = model.turn(request.messages, visitor, web_search=request.web_search)
+            running = model.client.run(turn)
+            try:
+                await self._respond(running, model, request)
+            finally:
+                running.close()
+        except InvalidConfigError as error:
+            if not request.web_search:
+                raise
+            # The only argument of a client's that is one.
+            raise invalid_request(str(error), "web_search_options", "unsupported_value") from error
+
+    async def _respond(self, running: TaskTurn, model: Model, request: ChatRequest) -> None:
+        fields = self._record.fields
+        # Up to the first text, so that an error before it has a status of its own.
+        chunks: Sequence[str] | None = ()
+        while chunks is not None and not chunks:
+            chunks = await running.advance()
+        seconds = time.monotonic() - self._record.began
+        self._metrics.first_chunk(model.id, seconds)
+        fields["first_chunk"] = round(seconds, 3)
+        completion = Completion(model.id, include_usage=request.include_usage)
+        if request.stream:
+            await self._begin_stream()
+            events = completion.first()
+            while chunks is not None:
+                await self._event(events + completion.texts(chunks))
+                events = b""
+                # A site that is faster than its client must not keep the loop from the others.
+                await anyio.lowlevel.checkpoint()
+                chunks = await running.advance()
+            assert running.reply is not None
+            await self._event(events + completion.last(running.reply), more=False)
+        else:
+            while chunks is not None:
+                chunks = await running.advance()
+            assert running.reply is not None
+            await send_json(200, completion.whole(running.reply), self.send)
+        fields["characters"] = len(running.reply.text)
+
+    async def _begin_stream(self) -> None:
+        self._started = True
+        headers = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _event(self, data: bytes, *, more: bool = True) -> None:
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def _fail(self, error: ApiError) -> None:
+        if not self._started:
+            await send_error(error, self.send)
+            return
+        # The text that came is with the client already.
+        error.extra.pop("partial", None)
+        await self._event(event_of(error.body()), more=False)
