@@ -14,9 +14,9 @@ import pytest
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
-from serving import TOKEN, Served, page, serving  # noqa: E402
+from serving import TOKEN, Served, page, serving
 
-from chatgptes.sandbox import Site  # noqa: E402
+from chatgptes.sandbox import Site
 
 QUESTION = {"model": "5", "messages": [{"role": "user", "content": "My secret question"}]}
 PATHS = [

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,12 +192,20 @@ def test_bad_requests(client: Any, site: Site, options: dict[str, Any], param: s
     assert not site.messages
 
 
-@pytest.mark.parametrize("url", ["https://example.org/a.png", "file:///etc/passwd", "/etc/passwd"])
 @pytest.mark.parametrize("kind", ["image_url", "image"])
-def test_images_are_never_fetched_or_read(client: Any, site: Site, kind: str, url: str) -> None:
+@pytest.mark.parametrize("scheme", ["", "file://", "http://127.0.0.1:1"])
+def test_images_are_never_fetched_or_read(
+    site: Site, tmp_path: Path, kind: str, scheme: str
+) -> None:
+    """The library takes the path of a picture; a client of the server must not name one."""
+    picture = tmp_path / "a.png"
+    picture.write_bytes(PNG)
+    url = f"{scheme}{picture}"
     part = {"type": kind, kind: url if kind == "image" else {"url": url}}
-    with pytest.raises(openai.BadRequestError):
-        client.chat.completions.create(model="5", messages=[{"role": "user", "content": [part]}])
+    with serving(one(site, "aipkit-images")) as served:
+        question = {"model": "8", "messages": [{"role": "user", "content": [part]}]}
+        status, _, value = served.ask(body=question)
+    assert (status, value["error"]["param"]) == (400, "messages[0]")
     assert not site.messages
 
 
@@ -361,8 +370,7 @@ def test_users_are_visitors(site: Site) -> None:
             with openai.OpenAI(base_url=served.url, api_key=token) as client:
                 try:
                     client.chat.completions.create(model="5", messages=HELLO, user=user)
-                except openai.RateLimitError as error:
-                    assert error.code == "insufficient_quota"
+                except openai.RateLimitError:
                     return 429
             return 200
 
