@@ -81,7 +81,7 @@ def serve_command(
     chatgptes serve --sandbox                               to try it out
     chatgptes serve --config serve.toml                     several sites
 
-    It is for bots of your own.  Clients need the token, and whoever has it may spend your model's
+    It is for your own bots.  Clients need the token; who has it may spend your model's
     money.
     """
     names = ("host", "port", "allow_hosts")

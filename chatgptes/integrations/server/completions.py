@@ -130,7 +130,7 @@ class _Answer:
 
     async def _respond(self, running: TaskTurn, model: Model, request: ChatRequest) -> None:
         fields = self._record.fields
-        # Up to the first text, so that an error before it has a status of its own.
+        # Up to the first text, so that an error before it has its own status.
         chunks: Sequence[str] | None = ()
         while chunks is not None and not chunks:
             chunks = await running.advance()

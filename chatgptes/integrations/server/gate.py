@@ -1,4 +1,4 @@
-"""What every request passes before it is answered: host, token, size; and the access log."""
+"""The checks before every request is answered: host, token, size; and the access log."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Gate:
         if _host(headers.get(b"host", b"")) not in self._hosts:
             raise ApiError(
                 421,
-                "This server is not asked under that host name; whoever runs it can allow it.",
+                "This server is not asked under that host name; who runs it can allow it.",
                 code="host_not_allowed",
             )
         if scope["method"] == "OPTIONS":

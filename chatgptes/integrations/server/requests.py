@@ -13,7 +13,7 @@ __all__ = ["ChatRequest", "parse_chat"]
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """What a client asks for.
+    """The request of a client, in plain values.
 
     Attributes:
         model: the name of a model.

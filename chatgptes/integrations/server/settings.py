@@ -37,7 +37,7 @@ class SiteSettings:
         name: the first part of its models, `name/bot` (str); "" for the only site of a server,
             whose models are the bots' ids.
         bots: ids of the bots to serve; empty for all that the page shows.  Needed with a key.
-        my_site: whoever starts the server says that the site is theirs, or that they may.
+        my_site: the person who starts the server says that the site is theirs, or that they may.
     """
 
     arguments: ClientArguments = field(repr=False)
