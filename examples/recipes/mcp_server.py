@@ -1,6 +1,6 @@
 """A server of the Model Context Protocol with one tool: ask the site's bot.
 
-    pip install mcp
+    pip install "mcp>=2"
     python examples/recipes/mcp_server.py [URL of a page that shows your bot]
 
 It speaks over standard input and output, as desktop clients start it; without a URL it asks the
@@ -9,13 +9,13 @@ sandbox.  For Claude Desktop and others: command `python`, arguments the two wor
 
 import sys
 
-from mcp.server.fastmcp import FastMCP
+from mcp.server.mcpserver import MCPServer
 
 import chatgptes
 
 
-def make_server(site: str) -> FastMCP:
-    server = FastMCP("site-bot")
+def make_server(site: str) -> MCPServer:
+    server = MCPServer("site-bot")
     client = chatgptes.AsyncClient(site)
 
     @server.tool()

@@ -119,7 +119,7 @@ def test_mcp(site: Site) -> None:
             (tool,) = (await session.list_tools()).tools
             assert tool.name == "ask"
             result = await session.call_tool("ask", {"question": "What is a nonce?"})
-            assert not result.isError
+            assert not result.is_error
             assert "> What is a nonce?" in result.content[0].text
 
     asyncio.run(main())
