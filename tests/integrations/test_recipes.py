@@ -25,6 +25,7 @@ pytest.importorskip("starlette")
 
 from serving import TOKEN, page, serving
 
+from chatgptes.integrations.server import SiteSettings
 from chatgptes.sandbox import Site
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,7 @@ ENVIRONMENT = {
 TESTED = {
     "openai_sdk.py", "llamaindex_chat.py", "pydantic_ai_agent.py", "litellm_provider.py",
     "mcp_server.py", "gradio_chat.py", "flask_app.py", "fastapi_app.py", "django_app.py",
+    "streamlit_chat.py", "smolagents_tool.py",
 }  # fmt: skip
 
 
@@ -198,3 +200,38 @@ def test_gradio(site: Site) -> None:
         answer = job.result(timeout=60)
         assert "> What is a nonce?" in str(answer)
         assert len(job.outputs()) > 3  # It came bit by bit.
+
+
+AGENT = """Thoughts: the site's bot knows that.
+<code>
+final_answer(ask_site("What is a nonce?"))
+</code>"""
+
+
+def test_smolagents(site: Site) -> None:
+    """The agent's model is a scripted bot, through the server, with the token counts it needs."""
+    pytest.importorskip("smolagents")
+    with Site(answer=lambda messages: AGENT) as model:
+        settings = SiteSettings({"site": model.url, "api_key": model.api_key}, bots=("5",))
+        with serving(settings) as served:
+            shown = run("smolagents_tool.py", site.url, served.url, TOKEN, "5")
+    assert "> What is a nonce?" in shown.split("ANSWER:")[1]
+    assert len(site.messages) == 1
+
+
+def test_streamlit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Streamlit's own driver of an app, without a browser."""
+    pytest.importorskip("streamlit")
+    from streamlit.testing.v1 import AppTest
+
+    monkeypatch.setattr(sys, "argv", ["streamlit_chat.py", site.url])
+    app = AppTest.from_file(str(RECIPES / "streamlit_chat.py"), default_timeout=60).run()
+    app.chat_input[0].set_value("My name is Ada.").run()
+    app.chat_input[0].set_value("What is my name?").run()
+    assert not app.exception
+    shown = [element.value for message in app.chat_message for element in message.markdown]
+    assert len(app.chat_message) == 4
+    assert "My name is Ada." in shown[-1]
+    site.next("quota")
+    app.chat_input[0].set_value("Once more").run()
+    assert app.error
