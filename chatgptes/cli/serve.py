@@ -98,10 +98,12 @@ def serve_command(
             given.setdefault("tokens", {"token": new_token()})
             with _one_site(context, site, my_site, sandbox, options) as only:
                 settings = Settings((only,), **given)
-                run(settings, lambda url: _say(url, settings.tokens["token"] if made else None))
+                shown = settings.tokens["token"] if made else None
+                run(settings, lambda url: _say(settings, url, shown))
         else:
             _check_alone(context, ["site", "sandbox", "my_site", *options])
-            run(load_settings(file, **given), lambda url: _say(url, None))
+            settings = load_settings(file, **given)
+            run(settings, lambda url: _say(settings, url, None))
 
 
 @contextlib.contextmanager
@@ -137,8 +139,10 @@ def _read_token(path: str) -> str:
     return token
 
 
-def _say(url: str, token: str | None) -> None:
+def _say(settings: Settings, url: str, token: str | None) -> None:
     click.echo(f"base URL   {url}")
     if token is not None:
         click.echo(f"API key    {token}")
+    if settings.host not in ("127.0.0.1", "::1", "localhost"):
+        click.echo("Others can reach it, and it has no TLS: put a proxy in front.", err=True)
     click.echo("Ctrl-C ends it.")

@@ -71,6 +71,12 @@ def test_tokens_that_are_not_taken(token: str) -> None:
         Settings((page("https://example.org/"),), {"a": token})
 
 
+@pytest.mark.parametrize("name", ["grace", "max_body", "head_timeout", "max_connections"])
+def test_limits_that_are_none(name: str) -> None:
+    with pytest.raises(InvalidConfigError, match=name):
+        Settings((page("https://example.org/"),), {"a": TOKEN}, **{name: 0})
+
+
 def test_settings_show_no_secret() -> None:
     site = SiteSettings({"site": "https://example.org/", "api_key": "the-key"}, bots=("5",))
     shown = repr(Settings((site,), {"a": TOKEN}))
@@ -250,7 +256,7 @@ def test_stopping_ends_what_takes_too_long(site: Site) -> None:
         until(lambda: site.stalled == 0)
     *_, last = [line for line in answer.split(b"\r\n") if line.startswith(b"data: ")]
     error = json.loads(last.removeprefix(b"data: "))["error"]
-    assert error["type"] == "upstream_error"
+    assert (error["type"], error["code"]) == ("server_error", "stopping")
     assert b"[DONE]" not in answer
 
 

@@ -281,7 +281,7 @@ def test_an_error_in_mid_answer(site: Site, stream: bool) -> None:
             answer = client.chat.completions.create(model=model, messages=HELLO, stream=stream)
             texts += [chunk.choices[0].delta.content for chunk in answer]
     error = caught.value
-    assert (error.code, error.type) == ("stream_interrupted", "upstream_error")
+    assert (error.code, error.type) == ("model_failed", "upstream_error")
     if not stream:
         assert error.status_code == 502
         assert error.body["partial"]

@@ -90,24 +90,29 @@ _LONGEST_RETRY = 60.0
 
 
 def api_error_for(error: ChatGptEsError) -> ApiError:
-    """The error of a turn in OpenAI's shape."""
+    """The error of a turn in OpenAI's shape.
+
+    Of an answer that broke off it is that of what broke it, with the text so far as `partial`.
+    """
+    partial = getattr(error, "partial", "")
+    cause = error
+    if partial and isinstance(error.__cause__, ChatGptEsError):
+        cause = error.__cause__
     status, kind, code = next(
-        (status, kind, code) for cls, status, kind, code in _SHAPES if isinstance(error, cls)
+        (status, kind, code) for cls, status, kind, code in _SHAPES if isinstance(cause, cls)
     )
     param = {"invalid_message": "messages", "model_not_found": "model"}.get(code)
-    wait: float | None = getattr(error, "retry_after", None)
-    again = isinstance(error, errors.ConnectError)
-    if isinstance(error, errors.RequestTimeout) and error.phase == "slot":
+    wait: float | None = getattr(cause, "retry_after", None)
+    again = isinstance(cause, errors.ConnectError)
+    if isinstance(cause, errors.RequestTimeout) and cause.phase == "slot":
         status, kind, code, again = 503, "server_error", "busy", True
-    elif isinstance(error, errors.UnexpectedStatusError) and wait is not None:
+    elif isinstance(cause, errors.UnexpectedStatusError) and wait is not None:
         status, code = 503, "maintenance"
-    elif isinstance(error, errors.RateLimitError):
+    elif isinstance(cause, errors.RateLimitError):
         again = wait is not None and wait <= _LONGEST_RETRY
-    headers = {"x-should-retry": "true" if again else "false"}
+    headers = {"x-should-retry": "true" if again and not partial else "false"}
     if wait is not None:
         headers["retry-after"] = str(math.ceil(wait))
-    partial = getattr(error, "partial", "")
-    cause = error.__cause__ if partial else None
     return ApiError(
         status,
         str(error),
@@ -115,6 +120,6 @@ def api_error_for(error: ChatGptEsError) -> ApiError:
         code,
         param,
         headers=headers,
-        failure=type(cause if isinstance(cause, ChatGptEsError) else error).__name__,
+        failure=type(cause).__name__,
         extra={"partial": partial} if partial else {},
     )

@@ -112,13 +112,14 @@ def _access_log() -> Any:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log.addHandler(handler)
-    level = log.level
+    level, log.propagate = log.level, False  # With the option for more, each line would come twice.
     log.setLevel(logging.INFO)
     try:
         yield
     finally:
         log.removeHandler(handler)
         log.setLevel(level)
+        log.propagate = True
 
 
 def _raise_descriptor_limit() -> None:

@@ -19,6 +19,9 @@ __all__ = ["Settings", "SiteSettings", "load_settings", "new_token"]
 SHORTEST_TOKEN: Final = 16
 """Characters; a made one has 43."""
 
+_POSITIVE = (
+    "max_body", "max_connections", "head_timeout", "body_timeout", "stuck_timeout", "grace"
+)  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -113,6 +116,9 @@ class Settings:
                 )
         if len(set(self.tokens.values())) < len(self.tokens):
             raise InvalidConfigError("Two users have the same token.")
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise InvalidConfigError(f"{name} must be above 0, not {getattr(self, name)!r}.")
         if not 0 <= self.port < 65536:
             raise InvalidConfigError(f"port must be between 0 and 65535, not {self.port}.")
 
