@@ -20,13 +20,16 @@ from .failures import ApiError, api_error_for
 from .gate import Gate
 from .metrics import Metrics
 from .models import Models
+from .replies import Completion
+from .requests import parse_chat
+from .responses import ResponseForm, parse_response
 from .settings import Settings
 
 __all__ = ["create_app"]
 
 
 def create_app(settings: Settings, models: Models | None = None) -> Starlette:
-    """The application: `/v1/models`, `/v1/chat/completions`, `/healthz` and `/metrics`.
+    """The application: models, completions, responses, `/healthz` and `/metrics`.
 
     Args:
         settings: which sites, whose tokens, which limits.
@@ -64,10 +67,12 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
         finally:
             await found.aclose()
 
-    completions: Any = Completions(found, settings, metrics)
+    completions: Any = Completions(found, settings, metrics, parse_chat, Completion)
+    responses: Any = Completions(found, settings, metrics, parse_response, ResponseForm)
     return Starlette(
         routes=[
             Route("/v1/chat/completions", completions, methods=["POST"]),
+            Route("/v1/responses", responses, methods=["POST"]),
             Route("/v1/models", list_models),
             Route("/v1/models/{name:path}", one_model),
             Route("/healthz", healthz),

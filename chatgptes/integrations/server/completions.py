@@ -1,11 +1,11 @@
-"""`POST /v1/chat/completions`: one turn, which ends when its client goes away."""
+"""One turn for one request for an answer; it ends when its client goes away."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -13,12 +13,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ...aio.threads import TaskTurn
 from ...errors import ChatGptEsError, InvalidConfigError
+from ...values.reply import Reply
 from .failures import ApiError, api_error_for, invalid_request
 from .gate import Record, read_body, send_error, send_json
 from .metrics import Metrics
 from .models import Model, Models, visitor_id
-from .replies import Completion, event_of
-from .requests import ChatRequest, parse_chat
+from .requests import ChatRequest
 from .settings import Settings
 
 __all__ = ["Completions"]
@@ -27,10 +27,43 @@ _LARGE = 256 << 10
 """Bytes from which on a body's JSON is read in a thread: about a millisecond's work."""
 
 
-class Completions:
-    """Answers requests for completions.  An ASGI application."""
+class Form(Protocol):
+    """The shapes of an answer."""
 
-    def __init__(self, models: Models, settings: Settings, metrics: Metrics) -> None:
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        """The answer in one piece."""
+        ...
+
+    def first(self) -> bytes:
+        """The events that begin a stream."""
+        ...
+
+    def texts(self, chunks: Sequence[str]) -> bytes:
+        """An event for each chunk of text."""
+        ...
+
+    def last(self, reply: Reply) -> bytes:
+        """The events that end a stream."""
+        ...
+
+    def error(self, error: ApiError) -> bytes:
+        """The event that ends a stream which failed."""
+        ...
+
+
+class Completions:
+    """Answers requests in one form of them.  An ASGI application."""
+
+    def __init__(
+        self,
+        models: Models,
+        settings: Settings,
+        metrics: Metrics,
+        parse: Callable[[bytes], ChatRequest],
+        form: Callable[[str, ChatRequest], Form],
+    ) -> None:
+        self._parse = parse
+        self._form = form
         self._models = models
         self._settings = settings
         self._metrics = metrics
@@ -41,9 +74,9 @@ class Completions:
         try:
             body = await read_body(scope, receive, settings.max_body, settings.body_timeout)
             if len(body) > _LARGE:
-                request = await anyio.to_thread.run_sync(partial(parse_chat, body))
+                request = await anyio.to_thread.run_sync(partial(self._parse, body))
             else:
-                request = parse_chat(body)
+                request = self._parse(body)
             del body
         except ApiError as error:
             record.fields["error"] = error.code
@@ -51,7 +84,7 @@ class Completions:
             return
         name, token = scope["state"]["user"]
         record.fields |= {"token": name, "stream": request.stream}
-        answer = _Answer(send, record, self._metrics, settings.stuck_timeout)
+        answer = _Answer(send, record, self._metrics, settings.stuck_timeout, self._form)
         visitor = visitor_id(token, request.user)
         await answer.while_connected(receive, partial(answer.give, self._models, request, visitor))
 
@@ -59,13 +92,21 @@ class Completions:
 class _Answer:
     """One answer, from finding the model to the last byte."""
 
-    def __init__(self, send: Send, record: Record, metrics: Metrics, stuck_timeout: float) -> None:
+    def __init__(
+        self,
+        send: Send,
+        record: Record,
+        metrics: Metrics,
+        stuck_timeout: float,
+        form: Callable[[str, ChatRequest], Form],
+    ) -> None:
         self._send = send
         self._record = record
         self._metrics = metrics
         self._stuck_timeout = stuck_timeout
         self._sending_since: float | None = None
-        self._started = False
+        self._make_form = form
+        self._form: Form | None = None
 
     async def while_connected(self, receive: Receive, work: Any) -> None:
         """Run `work`, and cancel it when the client goes away, or reads nothing any more."""
@@ -107,6 +148,7 @@ class _Answer:
             outcome = "ok"
         except (ChatGptEsError, ApiError) as caught:
             error = caught if isinstance(caught, ApiError) else api_error_for(caught)
+            error.param = request.fields.get(error.param or "", error.param)
             outcome, failure = "failed", error.failure
             fields |= {"error": error.code, "failure": failure}
             await self._fail(error)
@@ -125,7 +167,7 @@ class _Answer:
         except InvalidConfigError as error:
             if not request.web_search:
                 raise
-            # The only argument of a client's that is one.
+            # The only argument that a client gives.
             raise invalid_request(str(error), "web_search_options", "unsupported_value") from error
 
     async def _respond(self, running: TaskTurn, model: Model, request: ChatRequest) -> None:
@@ -137,27 +179,27 @@ class _Answer:
         seconds = time.monotonic() - self._record.began
         self._metrics.first_chunk(model.id, seconds)
         fields["first_chunk"] = round(seconds, 3)
-        completion = Completion(model.id, include_usage=request.include_usage)
+        form: Form = self._make_form(model.id, request)
         if request.stream:
-            await self._begin_stream()
-            events = completion.first()
+            await self._begin_stream(form)
+            events = form.first()
             while chunks is not None:
-                await self._event(events + completion.texts(chunks))
+                await self._event(events + form.texts(chunks))
                 events = b""
                 # A site that is faster than its client must not keep the loop from the others.
                 await anyio.lowlevel.checkpoint()
                 chunks = await running.advance()
             assert running.reply is not None
-            await self._event(events + completion.last(running.reply), more=False)
+            await self._event(events + form.last(running.reply), more=False)
         else:
             while chunks is not None:
                 chunks = await running.advance()
             assert running.reply is not None
-            await send_json(200, completion.whole(running.reply), self.send)
+            await send_json(200, form.whole(running.reply), self.send)
         fields["characters"] = len(running.reply.text)
 
-    async def _begin_stream(self) -> None:
-        self._started = True
+    async def _begin_stream(self, form: Form) -> None:
+        self._form = form  # From here on an error is an event.
         headers = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 
@@ -165,9 +207,9 @@ class _Answer:
         await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def _fail(self, error: ApiError) -> None:
-        if not self._started:
+        if self._form is None:
             await send_error(error, self.send)
             return
         # The text that came is with the client already.
         error.extra.pop("partial", None)
-        await self._event(event_of(error.body()), more=False)
+        await self._event(self._form.error(error), more=False)

@@ -9,8 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from ...values.reply import Citation, Reply, Usage
+from .failures import ApiError
+from .requests import ChatRequest
 
-__all__ = ["DONE", "Completion"]
+__all__ = ["DONE", "Completion", "annotations_of", "finish_reason_of", "usage_of"]
 
 DONE = b"data: [DONE]\n\n"
 
@@ -25,14 +27,14 @@ class Completion:
 
     Args:
         model: the model's name, as the client knows it.
-        include_usage: the stream's chunks have a member `usage`.
+        request: what was asked; with `include_usage` a stream's chunks have a member `usage`.
     """
 
-    def __init__(self, model: str, *, include_usage: bool = False) -> None:
+    def __init__(self, model: str, request: ChatRequest) -> None:
         self.id = f"chatcmpl-{uuid4().hex}"
         self.created = int(time.time())
         self._model = model
-        self._include_usage = include_usage
+        self._include_usage = request.include_usage
         # A stream's chunks differ in their text alone: the rest is put into JSON once.
         before, after = self._event({"content": "\0"}).split(b'"\\u0000"')
         self._before, self._after = before, after
@@ -79,6 +81,10 @@ class Completion:
         if self._include_usage:
             events += event_of({**self._head(), "choices": [], "usage": usage_of(reply.usage)})
         return events + DONE
+
+    def error(self, error: ApiError) -> bytes:
+        """The event that ends a stream which failed."""
+        return event_of(error.body())
 
     def _head(self) -> dict[str, Any]:
         return {

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .failures import ApiError, invalid_request
 
-__all__ = ["ChatRequest", "parse_chat"]
+__all__ = [
+    "ChatRequest", "flag_of", "json_object", "message_of", "model_of", "object_of", "parse_chat",
+    "refuse_fields", "user_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class ChatRequest:
         include_usage: the stream is to end in a chunk with the token counts.
         web_search: the bot is to search the web.
         user: the client's name for its user, or "".
+        fields: what a request of this kind calls fields that a completion's has.
     """
 
     model: str
@@ -30,6 +35,7 @@ class ChatRequest:
     include_usage: bool = False
     web_search: bool = False
     user: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 # Fields that change what an answer means, so that to ignore them would answer another request.
@@ -48,40 +54,69 @@ def parse_chat(body: bytes) -> ChatRequest:
     Raises:
         ApiError: it is no such body, or asks for what no site can do (400).
     """
+    value = json_object(body)
+    _refuse(value)
+    model = model_of(value)
+    messages = value.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise invalid_request("`messages` must be a list with a message.", "messages")
+    options = object_of(value, "stream_options")
+    return ChatRequest(
+        model,
+        [message_of(item, f"messages[{index}]") for index, item in enumerate(messages)],
+        flag_of(value, "stream"),
+        flag_of(options, "include_usage"),
+        value.get("web_search_options") is not None,
+        user_of(value),
+    )
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is.
+
+    Raises:
+        ApiError: it is none (400).
+    """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         raise invalid_request("The body is no JSON.", None, "invalid_json") from None
     if not isinstance(value, dict):
         raise invalid_request("The body must be a JSON object.", None, "invalid_type")
-    _refuse(value)
+    return value
+
+
+def model_of(value: dict[str, Any]) -> str:
+    """The name of the model that a request names.
+
+    Raises:
+        ApiError: it names none (400).
+    """
     model = value.get("model")
     if not isinstance(model, str) or not model:
         raise invalid_request("`model` is missing: /v1/models lists the names.", "model")
-    messages = value.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid_request("`messages` must be a list with a message.", "messages")
-    options = _object(value, "stream_options")
-    return ChatRequest(
-        model,
-        [_message(item, f"messages[{index}]") for index, item in enumerate(messages)],
-        _flag(value, "stream"),
-        _flag(options, "include_usage"),
-        value.get("web_search_options") is not None,
-        _user(value),
-    )
+    return model
+
+
+def refuse_fields(value: dict[str, Any], reasons: dict[str, str]) -> None:
+    """Refuse a request that has one of these fields, and not empty.
+
+    Raises:
+        ApiError: it has (400).
+    """
+    for name, why in reasons.items():
+        if value.get(name):
+            raise invalid_request(why, name, "unsupported_value")
 
 
 def _refuse(value: dict[str, Any]) -> None:
-    for name, why in _REFUSED.items():
-        if value.get(name):
-            raise invalid_request(why, name, "unsupported_value")
+    refuse_fields(value, _REFUSED)
     if value.get("n", 1) not in (1, None):
         raise invalid_request("A site's bot gives one answer: `n` must be 1.", "n")
     modalities = value.get("modalities")
     if modalities is not None and modalities != ["text"]:
         raise invalid_request("A site's bot answers in text.", "modalities", "unsupported_value")
-    form = _object(value, "response_format")
+    form = object_of(value, "response_format")
     if form.get("type", "text") != "text":
         raise invalid_request(
             "A site's bot can't be held to a format: ask for it in the message.",
@@ -90,21 +125,24 @@ def _refuse(value: dict[str, Any]) -> None:
         )
 
 
-def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
+def object_of(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object in a field; an empty one where there is none."""
     found = value.get(name)
     if found is not None and not isinstance(found, dict):
         raise invalid_request(f"`{name}` must be an object.", name, "invalid_type")
     return found or {}
 
 
-def _flag(value: dict[str, Any], name: str) -> bool:
+def flag_of(value: dict[str, Any], name: str) -> bool:
+    """The truth value in a field; False where there is none."""
     found = value.get(name)
     if found is not None and not isinstance(found, bool):
         raise invalid_request(f"`{name}` must be true or false.", name, "invalid_type")
     return bool(found)
 
 
-def _user(value: dict[str, Any]) -> str:
+def user_of(value: dict[str, Any]) -> str:
+    """The client's name for its user, or ""."""
     for name in ("safety_identifier", "user"):
         found = value.get(name)
         if found is not None and not isinstance(found, str):
@@ -114,7 +152,8 @@ def _user(value: dict[str, Any]) -> str:
     return ""
 
 
-def _message(item: Any, where: str) -> dict[str, Any]:
+def message_of(item: Any, where: str) -> dict[str, Any]:
+    """A message in the library's form."""
     if not isinstance(item, dict):
         raise invalid_request(f"{where} must be an object.", where, "invalid_type")
     role = item.get("role")
