@@ -254,12 +254,27 @@ def test_too_many_connections(site: Site) -> None:
 def test_a_client_that_reads_nothing(site: Site) -> None:
     """It loses its turn, which would keep its place among the site's turns for ever."""
     site.next("endless")
-    with serving(page(site.url, max_concurrency=1), stuck_timeout=1.0) as served:
+    with serving(page(site.url, max_concurrency=1), stuck_timeout=0.5) as served:
         with served.connect() as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.sendall(served.request({**QUESTION, "stream": True}))
             status, _, _ = served.ask(body=QUESTION)  # Waits for the place.
-        assert status == 200
+            assert status == 200
+            until(lambda: not served.server.server_state.connections)
+
+
+def test_a_client_that_reads_nothing_of_a_whole_answer() -> None:
+    """Its connection would stay: closing it waits for what is to be written."""
+    with (
+        Site(answer=lambda messages: ["x" * 16_000_000]) as site,
+        serving(page(site.page("classic-plain")), stuck_timeout=0.5) as served,
+        served.connect() as sock,
+    ):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.sendall(served.request({**QUESTION, "model": "31"}, "Connection: close"))
+        until(lambda: bool(served.server.server_state.connections))
+        until(lambda: not served.server.server_state.connections)
+        assert received(sock).startswith(b"HTTP/1.1 200 ")  # As much as had been written.
 
 
 def test_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ...aio.threads import TaskTurn
 from ...errors import ChatGptEsError, InvalidConfigError
@@ -84,7 +84,7 @@ class Completions:
             return
         name, token = scope["state"]["user"]
         record.fields |= {"token": name, "stream": request.stream}
-        answer = _Answer(send, record, self._metrics, settings.stuck_timeout, self._form)
+        answer = _Answer(send, record, self._metrics, self._form)
         visitor = visitor_id(token, request.user)
         await answer.while_connected(receive, partial(answer.give, self._models, request, visitor))
 
@@ -97,19 +97,16 @@ class _Answer:
         send: Send,
         record: Record,
         metrics: Metrics,
-        stuck_timeout: float,
         form: Callable[[str, ChatRequest], Form],
     ) -> None:
         self._send = send
         self._record = record
         self._metrics = metrics
-        self._stuck_timeout = stuck_timeout
-        self._sending_since: float | None = None
         self._make_form = form
         self._form: Form | None = None
 
     async def while_connected(self, receive: Receive, work: Any) -> None:
-        """Run `work`, and cancel it when the client goes away, or reads nothing any more."""
+        """Run `work`, and cancel it when the client goes away."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, receive, group.cancel_scope)
             await work()
@@ -117,24 +114,9 @@ class _Answer:
 
     async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
         """Wait until the client is gone: not only when there is something to send to it."""
-        seconds = self._stuck_timeout
-        while True:
-            with anyio.move_on_after(seconds / 2):
-                while (await receive())["type"] != "http.disconnect":
-                    pass
-                break
-            # A client that never reads would hold its turn and the site's place for ever: a turn's
-            # clock stands still while its consumer is busy.
-            since = self._sending_since
-            if since is not None and time.monotonic() - since > seconds:
-                break
+        while (await receive())["type"] != "http.disconnect":
+            pass
         scope.cancel()
-
-    async def send(self, message: Message) -> None:
-        """Send a part of the response."""
-        self._sending_since = time.monotonic()
-        await self._send(message)
-        self._sending_since = None
 
     async def give(self, models: Models, request: ChatRequest, visitor: str) -> None:
         """Take the turn and send its answer, or the error."""
@@ -195,20 +177,20 @@ class _Answer:
             while chunks is not None:
                 chunks = await running.advance()
             assert running.reply is not None
-            await send_json(200, form.whole(running.reply), self.send)
+            await send_json(200, form.whole(running.reply), self._send)
         fields["characters"] = len(running.reply.text)
 
     async def _begin_stream(self, form: Form) -> None:
         self._form = form  # From here on an error is an event.
         headers = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _event(self, data: bytes, *, more: bool = True) -> None:
-        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     async def _fail(self, error: ApiError) -> None:
         if self._form is None:
-            await send_error(error, self.send)
+            await send_error(error, self._send)
             return
         # The text that came is with the client already.
         error.extra.pop("partial", None)

@@ -53,7 +53,7 @@ def make_server(settings: Settings) -> Server:
         create_app(settings, models),
         host=settings.host,
         port=settings.port,
-        http=type("Protocol", (_Protocol,), {"head_timeout": settings.head_timeout}),
+        http=_protocol_of(settings),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -135,38 +135,71 @@ def _raise_descriptor_limit() -> None:
 
 
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of two classes.
-    """uvicorn's HTTP protocol, closing connections whose next request does not come in time.
+    """uvicorn's HTTP protocol, ending connections of clients that send or read too slowly.
 
     uvicorn itself bounds the time between requests, but none for the first, and none for one that
-    has begun: so a client could hold connections by sending a byte now and then.
+    has begun: so a client could hold connections by sending a byte now and then.  One that never
+    reads would hold its turn, and the site's place for it, for ever: a turn's clock stands still
+    while its consumer is busy.
     """
 
     head_timeout: float
-    timer: asyncio.TimerHandle | None = None
+    stuck_timeout: float
+    head_timer: asyncio.TimerHandle | None = None
+    write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._arm()
+        self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        self._head_came()
+        self._was_written()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
-            self._disarm()
-        elif self.timer is None:
-            self._arm()
+            self._head_came()
+        elif self.head_timer is None:
+            self._await_head()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._disarm()  # From here on it is uvicorn's timer, until the next request begins.
+        self._head_came()  # From here on it is uvicorn's timer, until the next request begins.
+        if self.transport.get_write_buffer_size():
+            self._await_write()  # Closing waits for it, however long.
 
-    def _arm(self) -> None:
-        self.timer = self.loop.call_later(self.head_timeout, self.transport.abort)
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_write()
 
-    def _disarm(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._was_written()
+
+    def _await_head(self) -> None:
+        self.head_timer = self.loop.call_later(self.head_timeout, self.transport.abort)
+
+    def _head_came(self) -> None:
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
+
+    def _await_write(self) -> None:
+        self._was_written()
+        self.write_timer = self.loop.call_later(self.stuck_timeout, self._abort_if_unwritten)
+
+    def _was_written(self) -> None:
+        if self.write_timer is not None:
+            self.write_timer.cancel()
+            self.write_timer = None
+
+    def _abort_if_unwritten(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+def _protocol_of(settings: Settings) -> type[asyncio.Protocol]:
+    limits = {"head_timeout": settings.head_timeout, "stuck_timeout": settings.stuck_timeout}
+    return type("Protocol", (_Protocol,), limits)
