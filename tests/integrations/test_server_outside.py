@@ -274,7 +274,6 @@ def test_a_client_that_reads_nothing_of_a_whole_answer() -> None:
         sock.sendall(served.request({**QUESTION, "model": "31"}, "Connection: close"))
         until(lambda: bool(served.server.server_state.connections))
         until(lambda: not served.server.server_state.connections)
-        assert received(sock).startswith(b"HTTP/1.1 200 ")  # As much as had been written.
 
 
 def test_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
