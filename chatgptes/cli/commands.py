@@ -10,6 +10,7 @@ import click
 from .. import __version__
 from .errors import one_line_errors
 from .options import arguments_of, client_options, site_of, talk_options
+from .serve import serve_command
 
 __all__ = ["command"]
 
@@ -300,3 +301,6 @@ def _sandbox(arguments: tuple[str, ...]) -> None:
     from ..sandbox.__main__ import main
 
     sys.exit(main(arguments, "chatgptes sandbox"))
+
+
+command.add_command(serve_command)
