@@ -9,12 +9,11 @@ from typing import Any, Literal, TypeVar, Unpack
 
 from ..sites.dialect import Bot
 from ..transport import AsyncTransport, Transport, is_async, select_async
-from ..turn.blocking import run_steps as run_blocking_steps
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from ..turn.core import Core
 from ..turn.extras import feedback, feedback_dialect, list_conversations, with_permits
 from ..turn.options import TurnOptions
-from ..turn.queueing import ConversationQueue
+from ..turn.queueing import ConversationQueue, Permit
 from ..turn.steps import Steps
 from ..turn.take import Turn, new_turn
 from ..values.deadline import Deadline, Timeout
@@ -24,7 +23,14 @@ from ..values.reply import Reply
 from .conversation import AsyncConversation
 from .driver import AsyncTurn, run_steps
 from .stream import AsyncStream, read_to_end
-from .threads import MadeOnce, TaskTurn, ThreadedTurn, current_owner, in_thread
+from .threads import (
+    MadeOnce,
+    TaskTurn,
+    ThreadedTurn,
+    current_owner,
+    in_thread,
+    run_steps_in_thread,
+)
 from .timed import Timed
 
 __all__ = ["AsyncClient"]
@@ -157,11 +163,12 @@ class AsyncClient:
         deadline = Deadline(self.core.config.timeout.override(timeout))
         self.core.started(deadline)
         transport: Any = await self._transport.get(deadline)
-        counted = with_permits(self.core, deadline, current_owner(), steps(deadline), queue)
+        permits: list[Permit] = []
+        counted = with_permits(
+            self.core, deadline, current_owner(), steps(deadline), queue, permits
+        )
         if self._blocking:
-            return await in_thread(
-                lambda: run_blocking_steps(counted, transport, deadline), deadline
-            )
+            return await run_steps_in_thread(counted, transport, deadline, permits)
         return await run_steps(counted, transport, deadline)
 
     async def aclose(self) -> None:

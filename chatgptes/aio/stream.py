@@ -71,9 +71,9 @@ class AsyncStream:
     async def _checkpoint(self) -> None:
         try:
             await anyio.lowlevel.checkpoint()
-        except BaseException as error:
+        except BaseException:
             self._ready.clear()
-            self.running.fail(error)
+            self.running.cancel()
             raise
 
     async def __aenter__(self) -> AsyncStream:

@@ -19,6 +19,7 @@ from ..errors import ChatGptEsError, TurnCancelled
 from ..transport.base import Transport
 from ..transport.errors import no_thread
 from ..turn.blocking import BlockingDriver
+from ..turn.queueing import Permit
 from ..turn.running import RunningTurn
 from ..turn.steps import Step, Steps, Wait
 from ..turn.take import Turn
@@ -35,6 +36,7 @@ __all__ = [
     "in_thread",
     "load",
     "perform_wait",
+    "run_steps_in_thread",
 ]
 
 T = TypeVar("T")
@@ -236,6 +238,7 @@ class ThreadedTurn(TaskTurn):
             return None
         if not self.advancing.acquire(blocking=False):
             self.refuse()
+            return None
         try:
             self.turn.deadline.resume()
             if not self.started:
@@ -252,10 +255,11 @@ class ThreadedTurn(TaskTurn):
             self.advancing.release()
 
     def _start(self, steps: Steps[Reply], pending: Step, transport: Transport) -> None:
-        calls = self._calls = SimpleQueue()
+        calls: SimpleQueue[_Call[Sequence[str] | None] | None] = SimpleQueue()
         self._driver = BlockingDriver(steps, transport, self.turn.deadline, pending)
         # The thread knows nothing of this object, so that it can be dropped.
         start_thread(lambda: _work(calls, steps))
+        self._calls = calls
 
     async def _step(self) -> Sequence[str] | None:
         assert self._calls is not None
@@ -303,7 +307,7 @@ def _work(calls: SimpleQueue[_Call[Sequence[str] | None] | None], steps: Steps[R
     steps.close()
 
 
-async def _first_step(steps: Steps[Reply], deadline: Deadline) -> Step:
+async def _first_step(steps: Steps[Any], deadline: Deadline) -> Step:
     """The first step that is more than waiting for a permit."""
     step = next(steps)
     while type(step) is Wait:
@@ -314,3 +318,32 @@ async def _first_step(steps: Steps[Reply], deadline: Deadline) -> Step:
         else:
             step = steps.send(came)
     return step
+
+
+async def run_steps_in_thread(
+    steps: Steps[T], transport: Transport, deadline: Deadline, permits: Sequence[Permit]
+) -> T:
+    """Perform all of `steps` over a blocking transport; the value that they return.
+
+    As with a turn, there is no thread while they wait for `permits`, and a cancel frees those.
+    """
+    try:
+        step = await _first_step(steps, deadline)
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, StopIteration):
+            raise
+        result: T = error.__cause__.value  # They needed no transport.
+        return result
+    driver = BlockingDriver(steps, transport, deadline, step)
+
+    def rest() -> T:
+        while driver.advance() is not None:
+            pass
+        return driver.result
+
+    try:
+        return await in_thread(rest, deadline)
+    except BaseException:
+        for permit in permits:
+            permit.disown()
+        raise

@@ -60,13 +60,15 @@ class Received:
         return self.form.get(name, self.query.get(name, ""))
 
     def is_for(self, listens: str, port: int, *, secure: bool, origin: str) -> bool:
-        """Tell whether its `Host` is a name of the site that listens there, or has that origin.
+        """Tell whether its `Host` is a name of the site that listens there, or has that origin
+        (with `www.` or without).
 
         A browser that was led here under a foreign name (DNS rebinding) would otherwise let the
         pages of that name read what the sandbox answers.
         """
         host = self.headers.get("host", "")
-        if not host or (origin and host == urlsplit(origin).netloc):
+        own = urlsplit(origin).netloc.removeprefix("www.")
+        if not host or (own and host.removeprefix("www.") == own):
             return True
         try:
             parts = urlsplit(f"//{host}")

@@ -41,14 +41,16 @@ def with_permits(
     owner: object,
     steps: Steps[T],
     queue: ConversationQueue | None = None,
+    permits: list[Permit] | None = None,
 ) -> Steps[T]:
     """Perform `steps` as one of the client's turns, and finish their errors.
 
     Args:
         owner: the thread or task that waits for them.
         queue: that of the conversation that they concern; its place is taken first, as by a turn.
+        permits: where the permits are noted, for a caller that may have to disown them.
     """
-    permits: list[Permit] = []
+    permits = [] if permits is None else permits
     try:
         if queue is not None:
             permits.append((yield from queue.acquire(deadline, owner)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import NoReturn
 
 from ..errors import ChatGptEsError, TurnCancelled
 from ..values.reply import Reply
@@ -66,15 +65,18 @@ class RunningTurn:
             raise self.error
         return True
 
-    def refuse(self) -> NoReturn:
-        """Raise the error of a reader that comes while another is inside of a step.
+    def refuse(self) -> None:
+        """Answer a reader that comes while somebody else is inside of a step.
+
+        Returns where the turn has ended.
 
         Raises:
             ChatGptEsError: the turn is being cancelled, or there are two readers.
         """
         if self.turn.deadline.cancelled:
             self._end_cancelled()
-            self.ended()
+            if self.ended():
+                return
         raise self.busy_error()
 
     def busy_error(self) -> Exception:
