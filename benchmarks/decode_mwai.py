@@ -230,7 +230,8 @@ def compare(exchange: Exchange, want: str) -> str:
         good = nonce == "" if want == "none" else nonce and f'"restNonce":"{nonce}"' in body
         return "" if good else f"nonce {nonce!r}"
     if want == "plugin":
-        name = key_dialect_for(namespaces_from(response))
+        found_dialect = key_dialect_for(namespaces_from(response), "default")
+        name = found_dialect.name if found_dialect else None
         return "" if name == "mwai-rest" else f"dialect {name!r}"
     text, error = (
         upload(exchange) if "/files/" in exchange["request"]["target"] else decode(exchange)
@@ -278,6 +279,11 @@ def check_file(path: Path) -> Tally:
     return tally
 
 
+def check_folder(folder: str) -> list[Tally]:
+    """Check the mwai-* files of a folder."""
+    return [check_file(path) for path in sorted(Path(folder).glob("mwai-*.jsonl"))]
+
+
 def report(tallies: Iterable[Tally]) -> int:
     """Print what was found; 0 when all is right."""
     checked, wrong, skipped = Counter[str](), [], Counter[str]()
@@ -300,7 +306,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print(__doc__)
         return 2
-    return report(map(check_file, sorted(Path(arguments[0]).glob("mwai-*.jsonl"))))
+    return report(check_folder(arguments[0]))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python benchmarks/decode_recordings.py FOLDER
 
 FOLDER holds *.jsonl files, one exchange a line: {"version", "name", "request": {"method",
-"target", "headers", "body"}, "response": {"status", "headers", "body"}, "curl_exit"}.  Files named
-mwai-* are passed over.  What a name
-should give stands in `RULES`, written by hand; the text of an answer is read from the recording
-by `naive_text`, which shares no code with the library.  Exits with 1 when anything is wrong.
+"target", "headers", "body"}, "response": {"status", "headers", "body"}, "curl_exit"}.  Those of
+AI Engine sites, named mwai-*, are checked by `decode_mwai.py`.  What a name should give stands in
+`RULES`, written by hand; the text of an answer is read from the recording by `naive_text`, which
+shares no code with the library.  Exits with 1 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import decode_mwai
+from decode_mwai import Tally
 
 from chatgptes.errors import ChatGptEsError
 from chatgptes.sites import dialect, find_bots
@@ -260,36 +263,33 @@ def judge(want: str, text: str, error: ChatGptEsError | None, body: str) -> str:
     return "" if known & set(names) else f"{got}: {error}"
 
 
+def check_file(path: Path) -> Tally:
+    """Check every exchange of a file of recordings."""
+    tally = Tally(Counter(), [], Counter())
+    for line in path.read_text("utf-8").split("\n"):
+        if not line.strip():
+            continue
+        exchange = json.loads(line)
+        version, name = exchange["version"], exchange["name"]
+        generation = "wpaicg" if version < "2.3" else "aipkit"
+        want = rule_for(generation, name)
+        if want.startswith("skip: "):
+            tally.skipped[f"{version}: {want.removeprefix('skip: ')}"] += 1
+            continue
+        tally.checked[f"{version} {want}"] += 1
+        if problem := compare(exchange, generation, want):
+            tally.wrong.append(f"{version} {name}: want {want}, got {problem}")
+    return tally
+
+
 def main(arguments: list[str]) -> int:
     """Check every recording in the folder; 0 when all is right."""
     if len(arguments) != 1:
         print(__doc__)
         return 2
-    checked: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
-    wrong = 0
-    for path in sorted(Path(arguments[0]).glob("*.jsonl")):
-        if path.name.startswith("mwai-"):
-            continue
-        for line in path.read_text("utf-8").split("\n"):
-            if not line.strip():
-                continue
-            exchange = json.loads(line)
-            generation = "wpaicg" if exchange["version"] < "2.3" else "aipkit"
-            want = rule_for(generation, exchange["name"])
-            if want.startswith("skip: "):
-                skipped[f"{exchange['version']}: {want.removeprefix('skip: ')}"] += 1
-                continue
-            checked[f"{exchange['version']} {want}"] += 1
-            if problem := compare(exchange, generation, want):
-                wrong += 1
-                print(f"WRONG {exchange['version']} {exchange['name']}: want {want}, got {problem}")
-    for kind, count in sorted(checked.items()):
-        print(f"{count:4} {kind}")
-    for reason, count in sorted(skipped.items()):
-        print(f"{count:4} skipped, {reason}")
-    print(f"{checked.total()} checked, {skipped.total()} skipped, {wrong} wrong")
-    return 1 if wrong or not checked else 0
+    paths = sorted(Path(arguments[0]).glob("*.jsonl"))
+    tallies = [check_file(path) for path in paths if not path.name.startswith("mwai-")]
+    return decode_mwai.report(tallies + decode_mwai.check_folder(arguments[0]))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ChallengeError,
         ChatGptEsError,
         ConnectError,
+        ConsentRequiredError,
         EmptyReplyError,
         InvalidConfigError,
         InvalidMessageError,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .values.deadline import Deadline, Timeout
     from .values.http import Headers, Limits, Request
     from .values.images import ImageSource
+    from .values.remembered import SiteConversation
     from .values.reply import Citation, Reply, Usage
 
 __all__ = [
@@ -81,6 +83,7 @@ __all__ = [
     "Citation",
     "Client",
     "ConnectError",
+    "ConsentRequiredError",
     "Conversation",
     "Deadline",
     "Diagnosis",
@@ -102,6 +105,7 @@ __all__ = [
     "Response",
     "ResponseError",
     "ResponseTooLargeError",
+    "SiteConversation",
     "Step",
     "Stream",
     "StreamInterruptedError",
@@ -137,8 +141,9 @@ _MODULES = {
     "diagnosis": ("Diagnosis", "Step", "doctor"),
     "errors": (
         "AuthenticationError", "BotNotFoundError", "ChallengeError", "ChatGptEsError",
-        "ConnectError", "EmptyReplyError", "InvalidConfigError", "InvalidMessageError",
-        "MissingRequirementsError", "ProxyError", "QuotaError", "RateLimitError", "RefusedError",
+        "ConnectError", "ConsentRequiredError", "EmptyReplyError", "InvalidConfigError",
+        "InvalidMessageError", "MissingRequirementsError", "ProxyError", "QuotaError",
+        "RateLimitError", "RefusedError",
         "RequestTimeout", "ResponseError", "ResponseTooLargeError", "StreamInterruptedError",
         "TLSError", "TransportError", "TurnCancelled", "UnexpectedFormatError",
         "UnexpectedStatusError", "UpstreamError",
@@ -147,6 +152,7 @@ _MODULES = {
     "values.images": ("ImageSource",),
     "integrations.ipython": ("load_ipython_extension", "unload_ipython_extension"),
     "provider": ("AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"),
+    "values.remembered": ("SiteConversation",),
     "values.reply": ("Citation", "Reply", "Usage"),
     "shared": ("chat", "stream"),
     "sites.dialect": ("Bot",),

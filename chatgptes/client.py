@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 from .conversation import Conversation
 from .errors import InvalidConfigError
@@ -15,16 +15,22 @@ from .transport import Transport, is_async, select
 from .turn.blocking import BlockingTurn, run_steps
 from .turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from .turn.core import Core
+from .turn.extras import feedback, feedback_dialect, list_conversations, with_permits
 from .turn.options import TurnOptions
-from .turn.stream import Stream, drained
+from .turn.queueing import ConversationQueue
+from .turn.steps import Steps
+from .turn.stream import Stream, read_to_end
 from .turn.take import new_turn
 from .values.deadline import Deadline, Timeout
 from .values.http import Limits
 from .values.messages import Messages
 from .values.process import PerProcess
+from .values.remembered import SiteConversation
 from .values.reply import Reply
 
 __all__ = ["Client"]
+
+T = TypeVar("T")
 
 
 class Client:
@@ -63,6 +69,8 @@ class Client:
         self._connecting = PerProcess(threading.RLock)
 
     def __repr__(self) -> str:
+        if "core" not in self.__dict__:
+            return "<Client, not made>"
         core = self.core
         bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
         return f"<Client {self.site}{bot}{', closed' if core.closed else ''}>"
@@ -108,7 +116,7 @@ class Client:
             TransportError: there was no response.
             ResponseError: the response was no answer.
         """
-        return drained(self._turn(prompt, options))
+        return read_to_end(self._turn(prompt, options))
 
     def stream(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.
@@ -124,19 +132,88 @@ class Client:
         return BlockingTurn(turn, self.connect)
 
     def conversation(
-        self, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+        self,
+        saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        site_id: str | None = None,
     ) -> Conversation:
         """A new conversation, or one that goes on.
 
         Args:
             saved: what `Conversation.to_dict()` gave, or the path of a file that
                 `Conversation.save()` wrote.
+            site_id: instead, the id of one that the site remembers of this visitor
+                (`conversations`); its messages are fetched from the site.
 
         Raises:
-            InvalidConfigError: `saved` is neither.
+            InvalidConfigError: `saved` is neither, or the site has no such conversation.
             OSError: the file can't be read.
+            TransportError, ResponseError: the site did not give the messages.
         """
-        return Conversation(self, saved)
+        return Conversation(self, saved, site_id=site_id)
+
+    def conversations(self, *, timeout: Timeout | float | None = None) -> list[SiteConversation]:
+        """The conversations with the bot that the site remembers of this visitor, newest first.
+
+        For `aipkit` sites; give `visitor=` an id that you keep to find yesterday's.
+
+        Raises:
+            InvalidConfigError: the site gives visitors no such list, as those of AI Engine.
+            TransportError, ResponseError: it did not give the list.
+        """
+        core = self.core
+        return self.perform(lambda deadline: list_conversations(core, deadline), timeout)
+
+    def feedback(
+        self,
+        reply: Reply,
+        verdict: Literal["up", "down"],
+        comment: str | None = None,
+        *,
+        timeout: Timeout | float | None = None,
+    ) -> None:
+        """Give an answer a thumb, as the chat window does: for `aipkit` sites.
+
+        Args:
+            reply: the answer, from this client.  One from a conversation that another client
+                began: `Conversation.feedback`.
+            verdict: "up" or "down".
+            comment: what is to be said with it (str), where a site takes that; none does yet.
+
+        Raises:
+            InvalidMessageError, InvalidConfigError: it can't be sent; nothing was.
+            RefusedError: the site does not know the answer any more.
+            TransportError, ResponseError: the site did not take it.
+        """
+        self.feedback_as(self.visitor, reply, verdict, comment, timeout)
+
+    def feedback_as(
+        self,
+        visitor: str,
+        reply: Reply,
+        verdict: str,
+        comment: str | None,
+        timeout: Timeout | float | None,
+    ) -> None:
+        """Give feedback as another visitor.  No part of the public interface."""
+        core = self.core
+        feedback_dialect(core, reply, verdict, comment)
+        self.perform(
+            lambda deadline: feedback(core, reply, verdict, comment, visitor, deadline), timeout
+        )
+
+    def perform(
+        self,
+        steps: Callable[[Deadline], Steps[T]],
+        timeout: Timeout | float | None = None,
+        queue: ConversationQueue | None = None,
+    ) -> T:
+        """Perform steps that are no turn.  No part of the public interface."""
+        deadline = Deadline(self.timeout.override(timeout))
+        self.core.started(deadline)
+        owner = threading.get_ident()
+        counted = with_permits(self.core, deadline, owner, steps(deadline), queue)
+        return run_steps(counted, self.connect(), deadline)
 
     def bots(self, *, timeout: Timeout | float | None = None) -> list[Bot]:
         """The bots that the page shows (with a key: the one that was named).
@@ -147,10 +224,7 @@ class Client:
             BotNotFoundError: it shows none.
             TransportError, ResponseError: the page could not be read.
         """
-        deadline = Deadline(self.timeout.override(timeout))
-        self.core.started(deadline)
-        steps = self.core.bots(deadline, threading.get_ident())
-        return run_steps(steps, self.connect(), deadline)
+        return self.perform(self.core.bots, timeout)
 
     def close(self) -> None:
         """End what is running and close the connections.  Any thread, any number of times."""

@@ -6,21 +6,24 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Literal, Protocol, Unpack
 from uuid import uuid4
 
 from .errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
 from .sites import dialect
 from .transport import Transport
-from .turn.ask import Ask
+from .turn.ask import Ask, place_of
 from .turn.blocking import BlockingTurn
 from .turn.core import Core
+from .turn.extras import check_site_id, delete, history
 from .turn.options import TurnOptions, check_options
 from .turn.queueing import ConversationQueue, Limiter
-from .turn.stream import Stream, drained
+from .turn.steps import Steps
+from .turn.stream import Stream, read_to_end
 from .turn.take import Turn
+from .values.deadline import Deadline, Timeout
 from .values.http import Limits
 from .values.images import Unread
 from .values.messages import Message, Prompt, check, check_prompt, images_of
@@ -36,17 +39,23 @@ _NO_LIMITS = Limits(prompt=1 << 40, image=1 << 40)  # Whatever was sent once is 
 class ConversationState:
     """The messages of a conversation so far, and all that the next turn needs.
 
-    Its file, if it goes on from one, is read by `load`, which may block.
+    Its file, if it continues from one, is read by `load`, which may block.
     """
 
     def __init__(
-        self, core: Core, saved: Mapping[str, Any] | str | os.PathLike[str] | None
+        self,
+        core: Core,
+        saved: Mapping[str, Any] | str | os.PathLike[str] | None,
+        site_id: str | None = None,
     ) -> None:
         if not (saved is None or isinstance(saved, (Mapping, str, os.PathLike))):
             raise InvalidConfigError(
-                "A conversation goes on from a dict or the path of a file, not from"
+                "A conversation continues from a dict or the path of a file, not from"
                 f" {type(saved).__name__}."
             )
+        if saved is not None and site_id is not None:
+            raise InvalidConfigError("A conversation continues saved or site_id, not both.")
+        self._site_id = None if site_id is None else check_site_id(site_id)
         self.core = core
         self.messages: list[Message] = []
         self.id = str(uuid4())
@@ -62,7 +71,7 @@ class ConversationState:
 
     @property
     def queue(self) -> ConversationQueue:
-        """Where its turns wait for one another; after a fork a turn under way is the parent's."""
+        """The queue of its turns; after a fork a turn under way is the parent's."""
         return self._queue.get()
 
     @property
@@ -83,8 +92,46 @@ class ConversationState:
                 self._restore(saved if isinstance(saved, Mapping) else _read(saved))
                 self._saved = None
 
+    @property
+    def is_fetched(self) -> bool:
+        """Its messages were fetched from the site, if they come from there."""
+        return self._site_id is None
+
+    def fetch(self, deadline: Deadline) -> Steps[None]:
+        """Fetch its messages from the site, if they come from there and were not fetched yet.
+
+        Raises:
+            ChatGptEsError: as `extras.history`.
+        """
+        if self._site_id is None:
+            return
+        found, endpoint = yield from history(self.core, self._site_id, deadline)
+        for asked, answer in found.pairs():
+            self.messages += [Message("user", asked), Message("assistant", answer)]
+        self.id, self.state, self.place = self._site_id, dict(found.state), place_of(endpoint)
+        self._site_id = None
+
+    def delete(self, deadline: Deadline) -> Steps[None]:
+        """Delete it on the site, and begin anew.  Its place in the queue must be held.
+
+        Raises:
+            ChatGptEsError: as `extras.delete`; it stays as it was.
+        """
+        if self._site_id is None and not self.place:
+            raise InvalidConfigError(
+                "This conversation has no turn yet, so there is nothing to delete."
+            )
+        yield from delete(self.core, self._site_id or self.id, self.visitor, deadline)
+        self.messages, self.state, self.place = [], {}, ""
+        self.id, self._site_id = str(uuid4()), None
+
     def check_loaded(self) -> None:
-        """Raise if its file was not read yet."""
+        """Raise if its file was not read yet, or its messages not fetched."""
+        if self._site_id is not None:
+            raise ChatGptEsError(
+                "The conversation's messages have not been fetched yet: await the conversation"
+                " first (`talk = await client.conversation(site_id=…)`), or take a turn."
+            )
         if self._saved is not None:
             raise ChatGptEsError(
                 "The conversation's file has not been read yet: await the conversation first"
@@ -185,6 +232,9 @@ class _NextTurn(Turn):
         # The conversation's own first: a turn that waits for the one before takes no permit.
         return (self._conversation.queue, *super().limiters())
 
+    def prepare(self) -> Steps[None]:
+        yield from self._conversation.fetch(self.deadline)
+
     def ask(self) -> Ask:
         conversation = self._conversation
         return Ask(
@@ -208,7 +258,7 @@ class _NextTurn(Turn):
         conversation.place = answer.place
 
     def failed(self) -> None:
-        # A site without a memory of its own may still have noted what was asked: what the turn
+        # A site that keeps no conversation may still have noted what was asked: what the turn
         # before left goes with a history that it no longer has.
         endpoint = self.answer.endpoint
         if endpoint is not None and not dialect(endpoint.bot.dialect).remembers:
@@ -225,6 +275,24 @@ class Connected(Protocol):
     def connect(self) -> Transport:
         """Its transport."""
 
+    def perform(
+        self,
+        steps: Callable[[Deadline], Steps[None]],
+        timeout: Timeout | float | None = None,
+        queue: ConversationQueue | None = None,
+    ) -> None:
+        """Perform steps that are no turn."""
+
+    def feedback_as(
+        self,
+        visitor: str,
+        reply: Reply,
+        verdict: str,
+        comment: str | None,
+        timeout: Timeout | float | None,
+    ) -> None:
+        """Give feedback as another visitor."""
+
 
 class Conversation:
     """Turns that follow one another.  Made by `Client.conversation()`.
@@ -235,16 +303,24 @@ class Conversation:
     """
 
     def __init__(
-        self, client: Connected, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+        self,
+        client: Connected,
+        saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        site_id: str | None = None,
     ) -> None:
         self.client = client
-        self._state = ConversationState(client.core, saved)
+        self._state = ConversationState(client.core, saved, site_id)
         self._state.load()
+        if not self._state.is_fetched:
+            client.perform(self._state.fetch, queue=self._state.queue)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Conversation, (self.client, self.to_dict())
 
     def __repr__(self) -> str:
+        if "_state" not in self.__dict__:
+            return "<Conversation, not made>"
         state = self._state
         return f"<Conversation of {len(state.messages)} messages with {state.core.config.site}>"
 
@@ -274,7 +350,7 @@ class Conversation:
         Raises:
             ChatGptEsError: as `Client.chat`.
         """
-        return drained(self._turn(prompt, options))
+        return read_to_end(self._turn(prompt, options))
 
     def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.  Arguments and errors as `chat`."""
@@ -284,6 +360,26 @@ class Conversation:
         turn = self._state.turn(prompt, options)
         turn.load()
         return BlockingTurn(turn, self.client.connect)
+
+    def feedback(
+        self,
+        reply: Reply,
+        verdict: Literal["up", "down"],
+        comment: str | None = None,
+        *,
+        timeout: Timeout | float | None = None,
+    ) -> None:
+        """Give an answer of this conversation a thumb: see `Client.feedback`."""
+        self.client.feedback_as(self._state.visitor, reply, verdict, comment, timeout)
+
+    def delete(self, *, timeout: Timeout | float | None = None) -> None:
+        """Delete the conversation on the site, and begin anew: for `aipkit` sites.
+
+        Raises:
+            InvalidConfigError: the site deletes nothing for visitors, or there was no turn yet.
+            TransportError, ResponseError: the site did not delete it; it stays as it was.
+        """
+        self.client.perform(self._state.delete, timeout, self._state.queue)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that is needed to go on, as plain JSON values: see `Client.conversation`."""

@@ -4,6 +4,7 @@
     + MissingRequirementsError (also ImportError): a needed package is not installed
     + InvalidMessageError (also ValueError): empty, unknown role, wrong type, too long
     + InvalidConfigError (also ValueError): bad URL, proxy, timeout, transport
+        - ConsentRequiredError: the bot's page asks its visitors to agree to something first
     + TransportError (also OSError): there was no response, or it broke off
         - ConnectError: no connection; nothing was sent
         - ProxyError: the proxy could not be reached, or refused; nothing was sent
@@ -43,6 +44,7 @@ __all__ = [
     "ChallengeError",
     "ChatGptEsError",
     "ConnectError",
+    "ConsentRequiredError",
     "EmptyReplyError",
     "Hint",
     "InvalidConfigError",
@@ -195,6 +197,16 @@ class InvalidConfigError(ChatGptEsError, ValueError):
     """An argument (URL, proxy, timeout, transport, …) can't be used.  Nothing was sent."""
 
 
+class ConsentRequiredError(InvalidConfigError):
+    """The bot's page asks its visitors to agree to something, and nobody has.  Nothing was sent.
+
+    Attributes:
+        asked: what the page asks, in its own words (str); "" where it does not say it in text.
+    """
+
+    asked: str = ""
+
+
 class TransportError(ChatGptEsError, OSError):
     """There was no response, or it broke off before it held an answer."""
 
@@ -300,7 +312,14 @@ class RateLimitError(ResponseError):
 
 
 class QuotaError(ResponseError):
-    """The bot's own limit for its visitors is used up."""
+    """The bot's own limit for its visitors is used up.
+
+    Attributes:
+        actions: the buttons that the site's notice has, as (text, URL) pairs (tuple of tuples of
+            two str; `aipkit`, from plugin version 2.4.5).
+    """
+
+    actions: tuple[tuple[str, str], ...] = ()
 
 
 class RefusedError(ResponseError):
@@ -312,9 +331,12 @@ class RefusedError(ResponseError):
 
     Attributes:
         blocked: a firewall before the site refuses this address, whatever the message (bool).
+        form: a form that the site wants filled in first, as {"title": str, "fields": [{"name",
+            "label", "type"}, …]} with texts only, or None (`aipkit`, from plugin version 2.4).
     """
 
     blocked: bool = False
+    form: dict[str, Any] | None = None
 
 
 class AuthenticationError(ResponseError):

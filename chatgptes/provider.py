@@ -22,7 +22,7 @@ from .shared import cached_client
 from .turn.blocking import BlockingTurn
 from .turn.config import DEFAULT_SITE, LANGUAGE_PROMPT, ClientArguments
 from .turn.options import TurnOptions
-from .turn.stream import Stream, drained
+from .turn.stream import Stream, read_to_end
 from .turn.take import Turn, new_turn
 from .values.deadline import Timeout
 
@@ -48,7 +48,7 @@ def _visitor(site: str) -> str:
 
 
 class AsyncGeneratorProvider:
-    """What programs ask of a provider that answers in chunks.
+    """The interface of a provider that answers in chunks.
 
     Subclasses write `create_async_generator` and, for callers without a loop,
     `create_completion`.
@@ -190,7 +190,7 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
         turn.load()
         blocking = BlockingTurn(turn, client.connect)
         if not stream:
-            yield drained(blocking).text
+            yield read_to_end(blocking).text
             return
         with Stream(blocking) as chunks:
             yield from chunks

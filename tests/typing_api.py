@@ -20,6 +20,7 @@ from chatgptes import (
     Headers,
     Reply,
     Request,
+    SiteConversation,
     Timeout,
     Usage,
     sandbox,
@@ -58,6 +59,10 @@ def blocking() -> None:
         assert_type(reply.usage, Usage | None)
         talk.chat([{"type": "text", "text": "Hi"}], images=["a.png", b"", Path("b.png")])
         assert_type(client.bots()[0].images, bool | None)
+        assert_type(client.bots()[0].consent, str | bool)
+        assert_type(client.conversations(), list[SiteConversation])
+        client.feedback(reply, "up")
+        client.conversation(site_id="a").delete(timeout=3)
         with client.stream("Hi", web_search=True) as stream:
             assert_type(next(stream), str)
             assert_type(stream.reply, Reply)

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 from ..sites.dialect import Bot
 from ..transport import AsyncTransport, Transport, is_async, select_async
-from ..turn.blocking import run_steps as run_blocking_steps
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from ..turn.core import Core
+from ..turn.extras import feedback, feedback_dialect, list_conversations, with_permits
 from ..turn.options import TurnOptions
+from ..turn.queueing import ConversationQueue, Permit
+from ..turn.steps import Steps
 from ..turn.take import Turn, new_turn
 from ..values.deadline import Deadline, Timeout
 from ..values.messages import Messages
+from ..values.remembered import SiteConversation
 from ..values.reply import Reply
 from .conversation import AsyncConversation
 from .driver import AsyncTurn, run_steps
-from .stream import AsyncStream, drained
-from .threads import MadeOnce, TaskTurn, ThreadedTurn, current_owner, in_thread
+from .stream import AsyncStream, read_to_end
+from .threads import (
+    MadeOnce,
+    TaskTurn,
+    ThreadedTurn,
+    current_owner,
+    in_thread,
+    run_steps_in_thread,
+)
 from .timed import Timed
 
 __all__ = ["AsyncClient"]
+
+T = TypeVar("T")
 
 
 class AsyncClient:
@@ -61,6 +73,8 @@ class AsyncClient:
         )
 
     def __repr__(self) -> str:
+        if "core" not in self.__dict__:
+            return "<AsyncClient, not made>"
         core = self.core
         bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
         return f"<AsyncClient {self.site}{bot}{', closed' if core.closed else ''}>"
@@ -80,7 +94,7 @@ class AsyncClient:
 
     async def chat(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Client.chat`."""
-        return await drained(self.run(new_turn(self.core, prompt, options)))
+        return await read_to_end(self.run(new_turn(self.core, prompt, options)))
 
     def stream(self, prompt: Messages, **options: Unpack[TurnOptions]) -> AsyncStream:
         """Say `prompt` and read the answer as it comes: `Client.stream`.
@@ -90,23 +104,72 @@ class AsyncClient:
         return AsyncStream(self.run(new_turn(self.core, prompt, options)))
 
     def conversation(
-        self, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+        self,
+        saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        site_id: str | None = None,
     ) -> AsyncConversation:
         """A new conversation, or one that goes on: `Client.conversation`.
 
-        With a path, the file is read with the first turn; or await what this returns.
+        With a path, the file is read with the first turn, and with `site_id` the messages are
+        fetched then; or await what this returns.
         """
-        return AsyncConversation(self, saved)
+        return AsyncConversation(self, saved, site_id=site_id)
+
+    async def conversations(
+        self, *, timeout: Timeout | float | None = None
+    ) -> list[SiteConversation]:
+        """The conversations that the site remembers of this visitor: `Client.conversations`."""
+        core = self.core
+        return await self.perform(lambda deadline: list_conversations(core, deadline), timeout)
+
+    async def feedback(
+        self,
+        reply: Reply,
+        verdict: Literal["up", "down"],
+        comment: str | None = None,
+        *,
+        timeout: Timeout | float | None = None,
+    ) -> None:
+        """Give an answer a thumb: `Client.feedback`."""
+        await self.feedback_as(self.visitor, reply, verdict, comment, timeout)
+
+    async def feedback_as(
+        self,
+        visitor: str,
+        reply: Reply,
+        verdict: str,
+        comment: str | None,
+        timeout: Timeout | float | None,
+    ) -> None:
+        """Give feedback as another visitor.  No part of the public interface."""
+        core = self.core
+        feedback_dialect(core, reply, verdict, comment)
+        await self.perform(
+            lambda deadline: feedback(core, reply, verdict, comment, visitor, deadline), timeout
+        )
 
     async def bots(self, *, timeout: Timeout | float | None = None) -> list[Bot]:
         """The bots that the page shows: `Client.bots`."""
+        return await self.perform(self.core.bots, timeout)
+
+    async def perform(
+        self,
+        steps: Callable[[Deadline], Steps[T]],
+        timeout: Timeout | float | None = None,
+        queue: ConversationQueue | None = None,
+    ) -> T:
+        """Perform steps that are no turn.  No part of the public interface."""
         deadline = Deadline(self.core.config.timeout.override(timeout))
         self.core.started(deadline)
         transport: Any = await self._transport.get(deadline)
-        steps = self.core.bots(deadline, current_owner())
+        permits: list[Permit] = []
+        counted = with_permits(
+            self.core, deadline, current_owner(), steps(deadline), queue, permits
+        )
         if self._blocking:
-            return await in_thread(lambda: run_blocking_steps(steps, transport, deadline), deadline)
-        return await run_steps(steps, transport, deadline)
+            return await run_steps_in_thread(counted, transport, deadline, permits)
+        return await run_steps(counted, transport, deadline)
 
     async def aclose(self) -> None:
         """End what is running and close the connections.  Any number of times."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
-from typing import Any, Protocol, Unpack
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Literal, Protocol, Unpack
 
 from ..conversation import ConversationState
 from ..turn.core import Core
 from ..turn.options import TurnOptions
+from ..turn.queueing import ConversationQueue
+from ..turn.steps import Steps
 from ..turn.take import Turn
+from ..values.deadline import Deadline, Timeout
 from ..values.messages import Prompt
 from ..values.reply import Reply
-from .stream import AsyncStream, drained
+from .stream import AsyncStream, read_to_end
 from .threads import TaskTurn, in_thread
 
 __all__ = ["AsyncConversation"]
@@ -26,21 +29,45 @@ class Runs(Protocol):
     def run(self, turn: Turn) -> TaskTurn:
         """Have a driver ready for `turn`."""
 
+    async def perform(
+        self,
+        steps: Callable[[Deadline], Steps[None]],
+        timeout: Timeout | float | None = None,
+        queue: ConversationQueue | None = None,
+    ) -> None:
+        """Perform steps that are no turn."""
+
+    async def feedback_as(
+        self,
+        visitor: str,
+        reply: Reply,
+        verdict: str,
+        comment: str | None,
+        timeout: Timeout | float | None,
+    ) -> None:
+        """Give feedback as another visitor."""
+
 
 class AsyncConversation:
     """Turns that follow one another.  Made by `AsyncClient.conversation()`.
 
-    The counterpart of `Conversation`.  One that goes on from a file reads it with its first turn;
+    The counterpart of `Conversation`.  One that continues from a file reads it with its first turn;
     `await` it to have that done before: `talk = await client.conversation("talk.json")`.
     """
 
     def __init__(
-        self, client: Runs, saved: Mapping[str, Any] | str | os.PathLike[str] | None = None
+        self,
+        client: Runs,
+        saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        site_id: str | None = None,
     ) -> None:
         self._client = client
-        self._state = ConversationState(client.core, saved)
+        self._state = ConversationState(client.core, saved, site_id)
 
     def __repr__(self) -> str:
+        if "_state" not in self.__dict__:
+            return "<AsyncConversation, not made>"
         state = self._state
         site = state.core.config.site
         return f"<AsyncConversation of {len(state.messages)} messages with {site}>"
@@ -54,6 +81,8 @@ class AsyncConversation:
 
     async def _loaded(self) -> AsyncConversation:
         await in_thread(self._state.load)
+        if not self._state.is_fetched:
+            await self._client.perform(self._state.fetch, queue=self._state.queue)
         return self
 
     @property
@@ -70,7 +99,7 @@ class AsyncConversation:
 
     async def chat(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Conversation.chat`."""
-        return await drained(self._client.run(self._state.turn(prompt, options)))
+        return await read_to_end(self._client.run(self._state.turn(prompt, options)))
 
     def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> AsyncStream:
         """Say `prompt` and read the answer as it comes: `Conversation.stream`.
@@ -78,6 +107,23 @@ class AsyncConversation:
         Images that are files are read with the stream's first use, off the loop.
         """
         return AsyncStream(self._client.run(self._state.turn(prompt, options)))
+
+    async def feedback(
+        self,
+        reply: Reply,
+        verdict: Literal["up", "down"],
+        comment: str | None = None,
+        *,
+        timeout: Timeout | float | None = None,
+    ) -> None:
+        """Give an answer of this conversation a thumb: `Conversation.feedback`."""
+        await in_thread(self._state.load)
+        await self._client.feedback_as(self._state.visitor, reply, verdict, comment, timeout)
+
+    async def delete(self, *, timeout: Timeout | float | None = None) -> None:
+        """Delete the conversation on the site, and begin anew: `Conversation.delete`."""
+        await in_thread(self._state.load)
+        await self._client.perform(self._state.delete, timeout, self._state.queue)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that is needed to go on: `Conversation.to_dict`."""

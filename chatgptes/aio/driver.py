@@ -9,6 +9,7 @@ from ..transport.base import AsyncResponse, AsyncTransport
 from ..turn.steps import Read, Send, Steps, Text
 from ..turn.take import Turn
 from ..values.deadline import Deadline
+from ..values.http import Request
 from ..values.reply import Reply
 from .threads import TaskTurn, current_owner, load, perform_wait
 
@@ -59,11 +60,11 @@ class AsyncDriver(Generic[T]):
                             self._open(step.response)
                         try:
                             while not (result := await self._next()):
-                                pass  # An empty piece is not the end.
+                                self._deadline.check()  # An empty piece is not the end.
                         except StopAsyncIteration:
                             result = b""
                     elif kind is Send:
-                        result = await self._transport.send(step.request, self._deadline)
+                        result = await self._send(step.request)
                     else:
                         result = await perform_wait(step, self._deadline)
                 except Exception as caught:  # noqa: BLE001 - the steps get any of them.
@@ -77,6 +78,13 @@ class AsyncDriver(Generic[T]):
             raise
         finally:
             error = None  # Else its traceback and this frame would keep each other alive.
+
+    async def _send(self, request: Request) -> AsyncResponse:
+        try:
+            return await self._transport.send(request, self._deadline)
+        except StopAsyncIteration as error:
+            # Out of a step of the consumer's loop it would look like the answer's end.
+            raise RuntimeError("The transport raised StopAsyncIteration.") from error
 
     def _open(self, response: AsyncResponse) -> None:
         """Begin to read a body."""
@@ -100,7 +108,7 @@ class AsyncTurn(TaskTurn):
         """Have `turn` ready; nothing is sent before the first `advance`.
 
         Args:
-            connect: gives the transport.
+            connect: gives the transport, within a deadline.
         """
         super().__init__(turn)
         self._connect = connect
@@ -111,6 +119,7 @@ class AsyncTurn(TaskTurn):
             return None
         if not self.advancing.acquire(blocking=False):
             self.refuse()
+            return None
         deadline = self.turn.deadline
         try:
             deadline.resume()

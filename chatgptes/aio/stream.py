@@ -12,7 +12,7 @@ from ..turn.stream import reply_of
 from ..values.reply import Reply
 from .threads import TaskTurn
 
-__all__ = ["AsyncStream", "drained"]
+__all__ = ["AsyncStream", "read_to_end"]
 
 FAIR = 32
 """Chunks given in a row before other tasks are let in."""
@@ -32,6 +32,8 @@ class AsyncStream:
         self._given: list[str] = []
 
     def __repr__(self) -> str:
+        if "_given" not in self.__dict__:
+            return "<AsyncStream, not made>"
         return f"<AsyncStream {self.running.state}, {len(self.text)} characters>"
 
     @property
@@ -69,9 +71,9 @@ class AsyncStream:
     async def _checkpoint(self) -> None:
         try:
             await anyio.lowlevel.checkpoint()
-        except BaseException as error:
+        except BaseException:
             self._ready.clear()
-            self.running.fail(error)
+            self.running.cancel()
             raise
 
     async def __aenter__(self) -> AsyncStream:
@@ -97,7 +99,7 @@ class AsyncStream:
         self.running.close()
 
 
-async def drained(turn: TaskTurn) -> Reply:
+async def read_to_end(turn: TaskTurn) -> Reply:
     """The reply of a turn whose text nobody wants to watch.
 
     Raises:

@@ -17,7 +17,9 @@ import anyio.lowlevel
 
 from ..errors import ChatGptEsError, TurnCancelled
 from ..transport.base import Transport
+from ..transport.errors import no_thread
 from ..turn.blocking import BlockingDriver
+from ..turn.queueing import Permit
 from ..turn.running import RunningTurn
 from ..turn.steps import Step, Steps, Wait
 from ..turn.take import Turn
@@ -34,6 +36,7 @@ __all__ = [
     "in_thread",
     "load",
     "perform_wait",
+    "run_steps_in_thread",
 ]
 
 T = TypeVar("T")
@@ -54,7 +57,7 @@ def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
         try:
             post(callback)
         except RuntimeError:
-            pass  # The loop has ended, and with it whoever waited.
+            pass  # The loop has ended, and with it the task that waited.
 
     return call
 
@@ -65,10 +68,10 @@ def current_owner() -> object:
 
 
 async def load(turn: Turn) -> None:
-    """Read the files that a turn sends or goes on from, off the loop.
+    """Read the files that a turn sends or continues from, off the loop.
 
     Raises:
-        ChatGptEsError, OSError: one can't be used.
+        ChatGptEsError, OSError: one can't be used, or the turn's time is over.
     """
     if turn.needs_loading:
         await in_thread(turn.load, turn.deadline)
@@ -125,9 +128,7 @@ def start_thread(work: Callable[[], object]) -> None:
     try:
         _thread.start_new_thread(contextvars.copy_context().run, (work,))
     except RuntimeError as error:
-        raise ChatGptEsError(
-            f"The turn needs a thread, and the system gives none: {error}."
-        ) from None
+        raise no_thread(str(error)) from None
 
 
 async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> T:
@@ -170,7 +171,7 @@ class MadeOnce(Generic[T]):
         """The value.  What its making raised is raised again, and the next call tries again.
 
         Raises:
-            RequestTimeout, TurnCancelled: the deadline ended first.
+            RequestTimeout, TurnCancelled: the deadline ended first; the thread may never have run.
         """
         if self.made is not None:
             return self.made
@@ -182,14 +183,19 @@ class MadeOnce(Generic[T]):
                 calls.append(call)
             call = calls[0]
         if not await wait_for_signal(call.done, deadline, deadline.remaining()):
+            self._forget(call)
             raise deadline.overrun()
         if call.error is not None:
-            with self._lock.get():
-                if call in calls:
-                    calls.remove(call)
+            self._forget(call)
             raise call.error
         self.made = call.result
         return call.result
+
+    def _forget(self, call: _Call[T]) -> None:
+        with self._lock.get():
+            calls = self._calls.get()
+            if call in calls:
+                calls.remove(call)
 
 
 class TaskTurn(RunningTurn):
@@ -219,7 +225,7 @@ class ThreadedTurn(TaskTurn):
         """Have `turn` ready; nothing is sent before the first `advance`.
 
         Args:
-            connect: gives the transport.
+            connect: gives the transport, within a deadline.
         """
         super().__init__(turn)
         self._connect = connect
@@ -232,6 +238,7 @@ class ThreadedTurn(TaskTurn):
             return None
         if not self.advancing.acquire(blocking=False):
             self.refuse()
+            return None
         try:
             self.turn.deadline.resume()
             if not self.started:
@@ -248,10 +255,11 @@ class ThreadedTurn(TaskTurn):
             self.advancing.release()
 
     def _start(self, steps: Steps[Reply], pending: Step, transport: Transport) -> None:
-        calls = self._calls = SimpleQueue()
+        calls: SimpleQueue[_Call[Sequence[str] | None] | None] = SimpleQueue()
         self._driver = BlockingDriver(steps, transport, self.turn.deadline, pending)
         # The thread knows nothing of this object, so that it can be dropped.
         start_thread(lambda: _work(calls, steps))
+        self._calls = calls
 
     async def _step(self) -> Sequence[str] | None:
         assert self._calls is not None
@@ -299,7 +307,7 @@ def _work(calls: SimpleQueue[_Call[Sequence[str] | None] | None], steps: Steps[R
     steps.close()
 
 
-async def _first_step(steps: Steps[Reply], deadline: Deadline) -> Step:
+async def _first_step(steps: Steps[Any], deadline: Deadline) -> Step:
     """The first step that is more than waiting for a permit."""
     step = next(steps)
     while type(step) is Wait:
@@ -310,3 +318,32 @@ async def _first_step(steps: Steps[Reply], deadline: Deadline) -> Step:
         else:
             step = steps.send(came)
     return step
+
+
+async def run_steps_in_thread(
+    steps: Steps[T], transport: Transport, deadline: Deadline, permits: Sequence[Permit]
+) -> T:
+    """Perform all of `steps` over a blocking transport; the value that they return.
+
+    As with a turn, there is no thread while they wait for `permits`, and a cancel frees those.
+    """
+    try:
+        step = await _first_step(steps, deadline)
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, StopIteration):
+            raise
+        result: T = error.__cause__.value  # They needed no transport.
+        return result
+    driver = BlockingDriver(steps, transport, deadline, step)
+
+    def rest() -> T:
+        while driver.advance() is not None:
+            pass
+        return driver.result
+
+    try:
+        return await in_thread(rest, deadline)
+    except BaseException:
+        for permit in permits:
+            permit.disown()
+        raise

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from ..errors import Hint, RequestTimeout
 from ..transport.base import AsyncResponse, AsyncTransport
@@ -17,6 +18,9 @@ from .threads import call_on_loop
 __all__ = ["Timed"]
 
 T = TypeVar("T")
+
+_CHECKPOINT = 16
+"""Pieces in a row after which other tasks are let in."""
 
 
 class Timed:
@@ -41,6 +45,7 @@ class _TimedResponse:
         self._response = response
         self._deadline = deadline
         self._body = response.__aiter__()
+        self._read = 0
 
     @property
     def status(self) -> int:
@@ -58,7 +63,19 @@ class _TimedResponse:
         return self
 
     async def __anext__(self) -> bytes:
-        return await _within(self._deadline, self._body.__anext__(), redact(self.url))
+        self._read += 1
+        if self._read % _CHECKPOINT == 0:
+            # A transport that never waits would keep the loop to itself.
+            await anyio.lowlevel.checkpoint()
+        return await _within(self._deadline, self._next_piece(), redact(self.url))
+
+    async def _next_piece(self) -> bytes:
+        empty = 0
+        while not (piece := await self._body.__anext__()):
+            empty += 1  # It is no sign of life.
+            if empty % _CHECKPOINT == 0:
+                await anyio.lowlevel.checkpoint()
+        return piece
 
     def close(self) -> None:
         self._response.close()

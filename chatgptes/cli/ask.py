@@ -12,7 +12,7 @@ import click
 
 from ..client import Client
 from ..sites.dialect import Bot
-from ..turn.stream import Stream, drained
+from ..turn.stream import Stream, read_to_end
 from ..values.reply import Reply
 from ..values.text import sanitize_line, sanitize_text
 from .errors import one_line_errors
@@ -48,9 +48,9 @@ def ask(
             talk = client.conversation(saved)
             stream = talk.stream(text, images=images, web_search=web_search)
             if as_json:
-                print_json(drained(stream.running).to_dict())
+                print_json(read_to_end(stream.running).to_dict())
             elif no_stream:
-                _show_whole(drained(stream.running), plain)
+                _show_whole(read_to_end(stream.running), plain)
             else:
                 show(stream, plain)
             if not sandbox:

@@ -17,6 +17,7 @@ from ..values.text import sanitize_line, sanitize_text
 from .ask import show
 from .errors import print_error
 from .lines import Lines, lines_of
+from .messages import MessageReader
 from .talk import Talk
 
 __all__ = ["Chat"]
@@ -37,7 +38,6 @@ Lines that are pasted together are one message; Alt-Enter begins a new line.
 A line that ends in \\ continues on the next one; several lines may stand between
 \"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""
 
-_QUOTES = '"""'
 LEAVE = object()
 
 
@@ -81,6 +81,7 @@ class Chat:
             ("/image", "/save", "/load"),
             interactive=self._interactive,
         )
+        self._messages = MessageReader(self._lines, interactive=self._interactive)
 
     def run(self, file: str | None) -> bool:
         """Talk until the user leaves, or the input ends.
@@ -139,7 +140,7 @@ class Chat:
     def _loop(self) -> None:
         while True:
             try:
-                text = self._read()
+                text = self._messages.read()
                 if self._run_line(text) is LEAVE:
                     return
             except EOFError:
@@ -170,38 +171,6 @@ class Chat:
         else:
             self._complain(f"There is no command /{sanitize_line(name)}; /help lists them.")
         return None
-
-    def _read(self) -> str:
-        line = self._lines.line("> " if self._interactive else "")
-        if line.lstrip().startswith(_QUOTES):
-            return self._quoted(line.lstrip().removeprefix(_QUOTES))
-        lines = [line]
-        while lines[-1].endswith("\\"):
-            lines[-1] = lines[-1][:-1]
-            if (following := self._following()) is None:
-                break
-            lines.append(following)
-        return "\n".join(lines)
-
-    def _quoted(self, line: str) -> str:
-        lines = [line]
-        while not lines[-1].rstrip().endswith(_QUOTES):
-            if (following := self._following()) is None:
-                break
-            lines.append(following)
-        lines[-1] = lines[-1].rstrip().removesuffix(_QUOTES)
-        text = "\n".join(lines).strip("\n")
-        # Within quotes a slash is a slash.
-        return f"/{text}" if text.startswith("/") else text
-
-    def _following(self) -> str | None:
-        """The next line of a message, or None if the end of the input is the message's end too."""
-        try:
-            return self._lines.line("… ")
-        except EOFError:
-            if self._interactive:
-                click.echo()
-            return None
 
     def _send(self, text: str) -> None:
         try:

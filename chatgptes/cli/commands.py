@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import sys
 from typing import Any
 
@@ -11,77 +9,16 @@ import click
 
 from .. import __version__
 from .errors import one_line_errors
+from .group import PromptGroup
 from .options import arguments_of, client_options, last_of, site_of, talk_options
+from .serve import serve_command
 
 __all__ = ["command"]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_DEFAULT = "ask"
-_DASHED_PROMPT = re.compile(r"-\d|-[^=]*\s")
-"""A prompt such as "-5 + 3 = ?" or "- a list"; no option has a digit or a blank in its name."""
 
 
-class _Prompts(click.Group):
-    """A group that takes a first word which is no command's name for a prompt.
-
-    Options may stand before the command: `chatgptes --sandbox chat`.
-    """
-
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        if not args and sys.stdin.isatty():
-            args = ["--help"]
-        args = self._prompt_last(args)
-        at = self._first_word(args)
-        word = args[at] if at < len(args) else ""
-        if "--" not in args[:at]:
-            self._check_spelling(context, word)
-        if word in self.commands and "--" not in args[:at]:
-            args = [word, *args[:at], *args[at + 1 :]]
-        elif args[:1] not in (["-h"], ["--help"], ["--version"]):
-            args = [_DEFAULT, *args]
-        return super().parse_args(context, args)
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except KeyboardInterrupt:
-            sys.exit(130)  # click would say "Aborted!", and 1.
-
-    def _check_spelling(self, context: click.Context, word: str) -> None:
-        """Refuse a first word that is close to a command's name: one of the two is meant."""
-        if word in self.commands or not re.fullmatch(r"[a-z-]+", word):
-            return
-        if close := difflib.get_close_matches(word, self.commands, 1, 0.8):
-            context.fail(f"Did you mean `{close[0]}`? To ask it: `chatgptes ask {word}`")
-
-    def _prompt_last(self, args: list[str]) -> list[str]:
-        """Return `args` with a prompt that begins with "-" moved behind "--"."""
-        takes_value = self._options_with_value()
-        at = 0
-        while at < len(args) and args[at] != "--":
-            if _DASHED_PROMPT.match(args[at]):
-                return [*args[:at], *args[at + 1 :], "--", args[at]]
-            at += 2 if args[at] in takes_value else 1
-        return args
-
-    def _options_with_value(self) -> set[str]:
-        return {
-            name
-            for command in self.commands.values()
-            for option in command.params
-            if isinstance(option, click.Option) and not (option.is_flag or option.count)
-            for name in option.opts
-        }
-
-    def _first_word(self, args: list[str]) -> int:
-        takes_value = self._options_with_value()
-        at = 0
-        while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
-            at += 2 if args[at] in takes_value else 1
-        return min(at, len(args))
-
-
-@click.group(cls=_Prompts, context_settings=_SETTINGS)
+@click.group(cls=PromptGroup, context_settings=_SETTINGS)
 @click.version_option(__version__)
 def command() -> None:
     """Talk to the chat bot of a WordPress site with the AI Power plugin.
@@ -95,6 +32,7 @@ def command() -> None:
 
     To ask a prompt that is a command's name: `chatgptes ask "chat"`.  Options have defaults in the
     environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY, _SYSTEM, _TIMEOUT.
+    CHATGPTES_DATA is the folder of the last conversation and the history; '' for none.
     """
 
 
@@ -346,6 +284,23 @@ def _batch(
             sys.exit(1)
 
 
+@command.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def _completion(shell: str) -> None:
+    """Print a script that completes commands and options in a shell.
+
+    \b
+    bash   echo 'eval "$(chatgptes completion bash)"' >> ~/.bashrc
+    zsh    echo 'eval "$(chatgptes completion zsh)"' >> ~/.zshrc
+    fish   chatgptes completion fish > ~/.config/fish/completions/chatgptes.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(command, {}, "chatgptes", "_CHATGPTES_COMPLETE").source())
+
+
 @command.command(
     "sandbox",
     add_help_option=False,
@@ -357,3 +312,6 @@ def _sandbox(arguments: tuple[str, ...]) -> None:
     from ..sandbox.__main__ import main
 
     sys.exit(main(arguments, "chatgptes sandbox"))
+
+
+command.add_command(serve_command)

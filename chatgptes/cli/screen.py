@@ -134,7 +134,7 @@ class Screen:
             self._console.print(Text(" ".join(sanitize_text(line).split()), style="dim"))
 
     def _tail(self) -> RenderableType:
-        """What is drawn below the finished blocks: a spinner until the first word."""
+        """Return the part below the finished blocks: a spinner until the first word."""
         if not self._waiting:
             return _Tail(self, self._text)
         if self._spinner is None:

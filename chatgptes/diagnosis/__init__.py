@@ -1,4 +1,4 @@
-"""What keeps a site from answering?  `doctor()` walks what a turn needs, step by step.
+"""Find what keeps a site from answering: `doctor()` walks what a turn needs, step by step.
 
 Not `doctor`: the package has a function of that name, which a submodule would hide.
 """

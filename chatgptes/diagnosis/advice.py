@@ -1,4 +1,4 @@
-"""What an error means for a person, and who can do what about it: the words of `doctor`.
+"""The words of `doctor`: the meaning of an error for a person, and who can do what about it.
 
 The same error means different things at different steps: a 404 in place of the page is a wrong
 address, and in place of an answer it is something before the site's admin-ajax.php.
@@ -14,6 +14,7 @@ from ..errors import (
     ChallengeError,
     ChatGptEsError,
     ConnectError,
+    ConsentRequiredError,
     EmptyReplyError,
     InvalidConfigError,
     ProxyError,
@@ -31,7 +32,13 @@ from ..errors import (
 from .statuses import Place, of_status
 from .values import StepName
 
-__all__ = ["advice"]
+__all__ = ["OTHER_HOST", "advice"]
+
+OTHER_HOST = (
+    "Messages would go to another site, so none is sent. Owner: the addresses in WordPress's "
+    "settings (General) must be those that visitors use; a copy of the site (staging, CDN) still "
+    "names the original. Others: if you trust that host, give its page instead."
+)
 
 _BROKEN_OFF = (
     "The connection broke off before an answer was there. You: try again. Owner: look at the web "
@@ -45,6 +52,11 @@ _MODEL_SILENT = (
     "The model said nothing, or PHP broke off before it could. Owner: check the bot's model, its "
     "limit of tokens and its service's credit, and PHP's error log. You: try again."
 )
+_NO_REST = (
+    "What answered is not the plugin's REST API: a page of a firewall, of a maintenance mode or of "
+    "another plugin, a version that is not known yet, or, where there is no text at all, PHP that "
+    "broke off. Owner: look into PHP's error log, and switch other plugins off one by one."
+)
 _NO_PLUGIN: dict[Place, str] = {
     "page": "What answered is no page that can be used: check the address.",
     "ajax": (
@@ -53,20 +65,19 @@ _NO_PLUGIN: dict[Place, str] = {
         "that broke off. Owner: open admin-ajax.php's answer in the browser's network tools, look "
         "into PHP's error log, and switch other plugins off one by one."
     ),
-    "api": (
-        "What answered is not the plugin's REST API: a page of a firewall, of a maintenance mode "
-        "or of another plugin, a version that is not known yet, or, where there is no text at "
-        "all, PHP that broke off. Owner: look into PHP's error log, and switch other plugins off "
-        "one by one."
-    ),
+    "rest": _NO_REST,
+    "api": _NO_REST,
 }
+_NO_CHAT = (
+    "The answer is no chat's, or has no end. Owner: look at what the bot answers in a browser. "
+    "You: limits= allows more."
+)
 _NO_END: dict[Place, str] = {
     "page": "It is no page of a chat, or has no end. Check the address. In a program, limits= "
     "allows more.",
-    "ajax": "The answer is no chat's, or has no end. Owner: look at what the bot answers in a "
-    "browser. You: in a program, limits= allows more.",
-    "api": "The answer is no chat's, or has no end. Owner: look at what the bot answers in a "
-    "browser. You: in a program, limits= allows more.",
+    "ajax": _NO_CHAT,
+    "rest": _NO_CHAT,
+    "api": _NO_CHAT,
 }
 _LETS_BROWSERS_IN = (
     "The site lets browsers in and programs not. You: ask the owner for access, or use another "
@@ -77,6 +88,7 @@ _CHALLENGE: dict[Place, str] = {
     "the check lets that through.",
     "ajax": f"{_LETS_BROWSERS_IN}, or admin-ajax.php, past the check; or use the REST API with "
     "the owner's key.",
+    "rest": f"{_LETS_BROWSERS_IN}, or the REST API (/wp-json/), past the check.",
     "api": f"{_LETS_BROWSERS_IN}, or the REST API (/wp-json/), past the check.",
 }
 # By the plugin's own codes (2.3.20 to 2.4.71).
@@ -123,13 +135,22 @@ def _refused(error: ChatGptEsError, step: StepName, place: Place) -> str:
             "The message did not arrive, though it was sent: something before the plugin has taken "
             "it out. Owner: look at firewalls and security plugins that clean requests."
         )
+    if isinstance(error, RefusedError) and error.blocked:
+        return of_status(403, place)
+    if place in ("rest", "api"):
+        return (
+            "The site does not tell the cause; its own words are the best hint. Members only, a "
+            "limit of the owner's, a banned word or address, a missing key of the model's service, "
+            "a bot that was deleted, or the model itself."
+        )
     if error.status == 403 and error.code is None:
-        return of_status(403, "ajax")
+        return of_status(403, place)
     return (
         "The plugin answered and said no before the model was asked: its own words are the best "
         "hint. Members only, a limit, a banned word or address, a missing key of the model's "
-        "service, a bot that was deleted or is a draft; where it misses the message or finds it "
-        "too old, a cache of the site's that forgets between two requests."
+        "service, a bot that was deleted or is a draft, more than 60 messages a minute from your "
+        "address (what the newest plugin takes); where it misses the message or finds it too old, "
+        "a cache of the site's that forgets between two requests."
     )
 
 
@@ -219,21 +240,25 @@ _BY_CLASS: tuple[tuple[type[ChatGptEsError], _Words], ...] = (
         "variable REQUESTS_CA_BUNDLE (in a program: verify=).",
     ),
     (ConnectError, "Check the address and your network; the server may be down."),
+    (
+        ConsentRequiredError,
+        "Read what the page asks. If you agree, give consent=True; nothing was sent.",
+    ),
     (InvalidConfigError, "Change that argument."),
 )
 
 
-def advice(error: ChatGptEsError, step: StepName, *, api: bool = False) -> str:
-    """What `error` means and who can do what about it.
+def advice(error: ChatGptEsError, step: StepName, door: Place = "ajax") -> str:
+    """Return what `error` means and who can do what about it.
 
     Args:
         error: what the library raised.
         step: where it was raised.
-        api: the turn goes to the REST API, with the owner's key.
+        door: where the site takes messages.
     """
     place: Place = "page"
-    if step in ("nonce", "turn") or (api and step == "gate"):
-        place = "api" if api else "ajax"
+    if step in ("nonce", "turn") or (door == "api" and step in ("gate", "dialect")):
+        place = door
     words = next((words for cls, words in _BY_CLASS if isinstance(error, cls)), _BROKEN_OFF)
     if isinstance(words, str):
         return words

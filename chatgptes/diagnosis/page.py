@@ -1,20 +1,22 @@
-"""What a page tells `doctor` beside its bots: why there are none, and how old the plugin is."""
+"""Read in a page why it shows no bots, and how old its plugin is."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from urllib.parse import urljoin
 
-from ..sites import plugin_traces
+from ..sites import DIALECTS, dialect, plugin_names, plugin_traces
 from ..sites.dialect import BufferedResponse, Endpoint
-from ..values.urls import may_send, redact
+from ..values.urls import may_send, origin, redact
 
-__all__ = ["age", "no_bots", "not_a_page"]
+__all__ = ["no_bots", "not_a_page", "plugin"]
 
-_SHORTCODE = re.compile(rb"\[(?:wpaicg_chat\w{0,20}|aipkit_chat\w{0,20})\b[^\]<>]{0,200}\]")
+_SHORTCODE = re.compile(rb"\[(?:wpaicg|aipkit|mwai)_chat\w{0,20}\b[^\]<>]{0,200}\]")
 _ELEMENT = re.compile(
     rb"<\w[^<>]{0,4000}?\bclass\s*=\s*[\"'][^\"'<>]{0,500}?"
-    rb"\b(?:wpaicg-chat-shortcode|wpaicg-chatbox|aipkit_chat_container|aipkit_popup_wrapper)"
+    rb"\b(?:wpaicg-chat-shortcode|wpaicg-chatbox|aipkit_chat_container|aipkit_popup_wrapper"
+    rb"|mwai-chatbot-container)"
     rb"(?=[\s\"'])",
     re.IGNORECASE,
 )
@@ -29,13 +31,20 @@ _LATER = (
     b"lazyload", b"perfmatters", b"flying-scripts", b"data-wpmeteor", b"data-no-defer",
 )  # fmt: skip
 _WORDPRESS = (b"wp-content/", b"wp-includes/", b"wp-json", b"api.w.org")
-_VERSION = re.compile(
-    rb"/plugins/gpt3-ai-content-generator/[^\s\"'<>]{1,300}[?&]ver=(\d[\w.]{0,15})"
+_SCRIPT = re.compile(
+    rb"<script\b[^<>]{0,2000}?\bsrc\s*=\s*"
+    rb"(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s\"'<>]{1,2000}))",
+    re.IGNORECASE,
 )
+# A file's time is no version: those of styles, and of some plugins' scripts, are a mere number.
+_VERSION = re.compile(
+    rb"plugins\\?/([\w-]{1,60})\\?/[^\s\"'<>?]{1,300}\.(js|css)\?ver=(\d+(?:\.\d+)+)(?![\w.-])"
+)
+_MOST_SCRIPTS = 300
 
 
 def not_a_page(page: BufferedResponse) -> tuple[str, str] | None:
-    """What happened and what to do, if a response with a good status is no page; else None."""
+    """Return what happened and what to do if a good response is no page, else None."""
     if not page.body.strip():
         return (
             f"The site answered with status {page.status} and no text at all.",
@@ -52,14 +61,16 @@ def not_a_page(page: BufferedResponse) -> tuple[str, str] | None:
 
 
 def no_bots(page: BufferedResponse) -> tuple[str, str]:
-    """Why a page shows no bot, as far as it tells: what was seen, and what to do."""
+    """Return why a page shows no bot, as far as it tells: what was seen, and what to do."""
     body = page.body
+    if reason := next(filter(None, (each.why_missing(page) for each in plugin_traces(body))), ""):
+        return "The page has a chat element of the plugin's, but no bot.", reason
     if found := _SHORTCODE.search(body):
         said = found[0].decode("utf-8", "replace")
         return (
             f"The page shows the plugin's shortcode {said} as plain text.",
-            "Owner: the plugin is not active, or is of a generation that has another shortcode "
-            "(it changed with 2.3): put the present one there.",
+            "Owner: the plugin is not active, or its version has another shortcode (AI Power's "
+            "changed with 2.3): put the present one there.",
         )
     if _ELEMENT.search(body):
         return (
@@ -70,6 +81,12 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "bot once more in the plugin's settings.",
         )
     traces = plugin_traces(body)
+    if home := _embedded_from(page):
+        return (
+            f"The page shows no bot of its site, but loads the chat's script from {home}.",
+            "The bot is most likely embedded from that site: give the address of a page there "
+            "that shows the chat.",
+        )
     if frames := _frames(page):
         return (
             f"The page shows no bot itself, but has frames: {', '.join(frames)}.",
@@ -77,27 +94,27 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
         )
     if traces and any(mark in body for mark in _LATER):
         return (
-            "The plugin is there, but the page shows no bot; it loads parts of itself later, by a "
-            "script (lazy loading).",
+            f"The plugin {traces[0].plugin} is there, but the page shows no bot; it loads parts of "
+            "itself later, by a script (lazy loading).",
             "The library runs no scripts. Owner: exclude the chat element from lazy loading. "
             "Others: try another page of the site that shows the chat.",
         )
     if traces:
         return (
-            "The page has traces of the plugin but shows no bot.",
+            f"The page has traces of the plugin {traces[0].plugin} but shows no bot.",
             "The chat may be a popup that only some pages show, be meant for members only, or be "
             "switched off: give the address of a page where you see it. Owner: or use the REST "
             "API (with its key), which needs no page.",
         )
     if any(mark in body for mark in _WORDPRESS):
         return (
-            "This is a WordPress page, but there is no trace of the plugin AI Power (AI Puffer).",
+            f"This is a WordPress page, but there is no trace of the plugins {plugin_names()}.",
             "Its chat, if it has one, is another product, or is on another page: give the address "
             "of the page where you see it.",
         )
     return (
-        "There is no trace of WordPress or of the plugin AI Power (AI Puffer) on the page.",
-        "Check the address. This library talks to that plugin's bots only.",
+        f"There is no trace of WordPress or of the plugins {plugin_names()} on the page.",
+        "Check the address. This library talks to the bots of those plugins only.",
     )
 
 
@@ -115,14 +132,30 @@ def _frames(page: BufferedResponse) -> list[str]:
     return list(dict.fromkeys(shown))[:3]
 
 
-def age(page: BufferedResponse, endpoint: Endpoint) -> str:
-    """What the page tells of the plugin's version (measured on 1.8.79, 1.9.18, 2.3.20, 2.4.71)."""
-    if found := _VERSION.search(page.body):
-        return f"plugin {found[1].decode('ascii')}, by the addresses of its files"
-    if endpoint.bot.dialect == "wpaicg":
-        if endpoint.post_id.startswith("<"):
-            return "plugin 1.9.16 to 1.9.18, by its widget"
-        return "plugin up to 1.9.18, or 2.2"
-    if b"streamEnabled" in page.body:
-        return "plugin 2.3 to 2.4.0"
-    return "plugin 2.4.1 or later, by its settings"
+def _embedded_from(page: BufferedResponse) -> str:
+    """The other site that a chat's script on the page comes from, or ""."""
+    slugs = {each.slug for each in DIALECTS}
+    for match in itertools.islice(_SCRIPT.finditer(page.body), _MOST_SCRIPTS):
+        written = (match[1] or match[2] or match[3]).decode("utf-8", "replace").strip()
+        try:
+            target = urljoin(page.url, written)
+            if any(f"/plugins/{slug}/" in target for slug in slugs) and not may_send(
+                page.url, target
+            ):
+                return origin(target)
+        except ValueError:
+            continue
+    return ""
+
+
+def plugin(page: BufferedResponse, endpoint: Endpoint) -> str:
+    """The plugin behind a bot, and its version as far as the page tells."""
+    its_dialect = dialect(endpoint.bot.dialect)
+    versions: dict[bytes, bytes] = {}
+    for slug, kind, number in _VERSION.findall(page.body):
+        if slug.decode("ascii") == its_dialect.slug:
+            versions.setdefault(kind, number)
+    for kind, files in ((b"js", "scripts"), (b"css", "styles")):
+        if number := versions.get(kind):
+            return f"{its_dialect.plugin} {number.decode('ascii')}, by its {files}' addresses"
+    return f"{its_dialect.plugin} {its_dialect.age(page, endpoint)}"

@@ -1,4 +1,4 @@
-"""What `doctor` finds out below HTTP: the name, a connection, TLS."""
+"""Probes below HTTP: the name, a connection, TLS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Trouble(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a name leads: addresses as `socket.getaddrinfo` gives them."""
+    """The addresses that a name leads to, as `socket.getaddrinfo` gives them."""
 
     addresses: tuple[tuple[Any, ...], ...]
 
@@ -170,7 +170,7 @@ def tls(sock: socket.socket, host: str, ca: str | None, seconds: float) -> str:
         raise Trouble(
             f"The certificate is not good: {error.verify_message.rstrip('.')}.",
             _CERTIFICATE.get(error.verify_code, "The owner must mend the certificate.")
-            + " Don't switch the check off: whoever stands between could read along.",
+            + " Don't switch the check off: anybody between could read along.",
         ) from None
     except TimeoutError:
         raise Trouble(

@@ -1,4 +1,4 @@
-"""What an HTTP status that is no answer means for a person, by what was spoken to."""
+"""The meaning of an HTTP status for a person, by what was spoken to."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Literal
 
 __all__ = ["Place", "of_status"]
 
-Place = Literal["page", "ajax", "api"]
-"""What was spoken to: the page, the plugin behind admin-ajax.php, or its REST API."""
+Place = Literal["page", "ajax", "rest", "api"]
+"""What was spoken to: the page, the plugin behind admin-ajax.php, the plugin behind the REST API
+(as visitors do), or its API for the owner's key."""
 
 _ADDRESS = "Check the address: copy it from a browser that shows the chat window."
 _BEFORE_AJAX = (
@@ -37,10 +38,25 @@ _STATUSES: dict[tuple[Place, int], str] = {
     ),
     ("api", 400): "The plugin does not take the message in this form: its version may be newer "
     "than the library. The site's own words are the best hint.",
+    ("rest", 401): "The page is open, but the REST API (/wp-json/) is closed to visitors or asks "
+    "for a password, so the chat fails in browsers too. Owner: let it be reached without one. "
+    "You: tell the owner; if you were given a password, put it into the address, "
+    "https://user:password@host/.",
+    ("rest", 403): "A firewall or security plugin stands before the REST API (/wp-json/). Owner: "
+    "look into its log, and let the REST API be reached by programs. You: ask the owner.",
+    ("rest", 404): "The page is there, but the plugin's part of the REST API (/wp-json/) is not, "
+    "so the chat most likely fails in browsers too. Owner: switch the plugin on, empty the cache "
+    "of pages, and see that no security plugin or rule of the web server closes the REST API. "
+    "You: tell the owner.",
+    ("rest", 300): "The REST API's address that the page names sends visitors elsewhere, where "
+    "messages may not follow. Owner: no login page or redirect may stand before the REST API; the "
+    "addresses in WordPress's settings (General) must be those that visitors end up at. You: give "
+    "the page's address as the browser shows it in the end (www, https).",
     ("api", 404): "The site has no REST API of this plugin there. Check that the address is of "
-    "the right site. Owner: the plugin must be 2.3 or later and switched on, and no security "
-    "plugin or rule of the web server may close the REST API.",
-    ("api", 500): "Check the bot's number first: the plugin answers an unknown one in this "
+    "the right site. Owner: the plugin must be switched on (AI Power: 2.3 or later; AI Engine: "
+    "with its public API on), and no security plugin or rule of the web server may close the REST "
+    "API.",
+    ("api", 500): "Check the bot's id first: the plugin answers an unknown one in this "
     "way. Owner: PHP's error log says more. You: try later.",
     ("page", 503): "The site is in maintenance or overloaded: try again later.",
     ("page", 300): "Give the address that the browser shows in the end, after all redirects. If it "
@@ -58,13 +74,15 @@ _STATUSES: dict[tuple[Place, int], str] = {
     ("page", 0): _ADDRESS,
     ("ajax", 0): "Something before the plugin refuses the message. Owner: look into the logs of "
     "the web server and of the firewall. You: ask the owner.",
+    ("rest", 0): "Something before the plugin refuses the message. Owner: look into the logs of "
+    "the web server and of the firewall. You: ask the owner.",
     ("api", 0): "Something refuses the message; its own words are the best hint. Owner: look into "
     "the logs of the web server and of the firewall. You: ask the owner.",
 }
 
 
 def of_status(status: int, place: Place) -> str:
-    """What `status` means there, and who can do what about it."""
+    """Return what `status` means there, and who can do what about it."""
     if status == 410:
         status = 404
     elif 300 <= status < 400:

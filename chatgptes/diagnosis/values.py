@@ -1,4 +1,4 @@
-"""What `doctor` gives back."""
+"""The result of `doctor`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What `doctor` found.  `str()` and `print()` give it as text.
+    """The findings of `doctor`.  `str()` and `print()` give it as text.
 
     Attributes:
         site: the page's address, without credentials (str).

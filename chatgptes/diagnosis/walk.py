@@ -19,7 +19,7 @@ from ..errors import (
     TLSError,
     UnexpectedFormatError,
 )
-from ..sites import find_bots
+from ..sites import KEY_DIALECTS, dialect, find_bots
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page
 from ..sites.text import site_said
@@ -34,8 +34,9 @@ from ..values.text import sanitize_line
 from ..values.urls import redact
 from . import page as page_reading
 from . import probes
-from .advice import advice
-from .nonce import probe
+from .advice import OTHER_HOST, advice
+from .nonce import CACHED, FORBIDDEN, NEVER_TAKEN, NONE_GIVEN, how_taken, probe
+from .statuses import Place, of_status
 from .values import STEPS, UNREACHED, Diagnosis, Step, StepName
 
 __all__ = ["doctor"]
@@ -52,6 +53,8 @@ def doctor(
 
     It looks the name up, connects, shakes hands, reads the page, and has its nonce checked by an
     empty message, which reaches no model.  It makes a handful of requests, and repeats none.
+    With `api_key` it sees that the site has the plugin's REST API; the key itself is tested by
+    `ask` only.
 
     Args:
         site: URL of the page that should show the bot, as for `Client`.
@@ -79,6 +82,7 @@ class _Walk:
         self._deadline = Deadline(client.timeout)
         self._steps: dict[StepName, Step] = {}
         self._parts = urlsplit(client.site)
+        self._door: Place = "ajax" if client.core.config.api_key is None else "api"
 
     def diagnosis(self) -> Diagnosis:
         """Take the steps."""
@@ -115,24 +119,23 @@ class _Walk:
 
     @contextmanager
     def _errors_are(self, name: StepName) -> Iterator[None]:
-        """What the library raises in this block is the failure of the step `name`."""
+        """Errors of the library in this block are the failure of the step `name`."""
         try:
             yield
         except ChatGptEsError as error:
-            raise self._told(name, error) from None
+            raise self._failure(name, error) from None
 
-    def _told(self, name: StepName, error: ChatGptEsError) -> _Failed:
+    def _failure(self, name: StepName, error: ChatGptEsError) -> _Failed:
         self._client.core.finish_error(error)
-        api = self._client.core.config.api_key is not None
         detail = error.in_words({})
         if name == "nonce" and isinstance(error, EmptyReplyError):
             detail = "The site answered nothing at all to an empty message."  # No model was asked.
-        return self._bad(name, detail, advice(error, name, api=api), type(error).__name__)
+        return self._bad(name, detail, advice(error, name, self._door), type(error).__name__)
 
     # The steps.
 
     def _reach(self) -> None:
-        """Name, connection and TLS, on sockets of its own: they tell more than a transport."""
+        """Name, connection and TLS, on plain sockets: they tell more than a transport."""
         transport = self._arguments.get("transport", "auto")
         trust = self._arguments.get("trust_env", True)
         proxy = None
@@ -191,19 +194,19 @@ class _Walk:
 
     @contextmanager
     def _arriving(self) -> Iterator[None]:
-        """The page is read in this block; each way to fail belongs to a step of its own."""
+        """The page is read in this block; each way to fail belongs to its own step."""
         try:
             yield
         except ChallengeError as error:
             self._good("page", f"something answered, with status {error.status}")
-            raise self._told("gate", error) from None
+            raise self._failure("gate", error) from None
         except (ConnectError, ProxyError) as error:
-            raise self._told("connection", error) from None
+            raise self._failure("connection", error) from None
         except TLSError as error:
-            raise self._told("TLS", error) from None
+            raise self._failure("TLS", error) from None
         except ChatGptEsError as error:
             early = isinstance(error, RequestTimeout) and error.phase == "connect"
-            raise self._told("connection" if early else "page", error) from None
+            raise self._failure("connection" if early else "page", error) from None
 
     def _bots(self, page: BufferedResponse) -> Endpoint:
         try:
@@ -231,26 +234,33 @@ class _Walk:
         hint = ""
         if bot.consent:
             hint = "The page asks its visitors for consent first: read it before you go on."
+        if "admin-ajax.php" not in endpoint.url:
+            self._door = "rest"
         self._good(
-            "dialect", f"{bot.dialect} ({bot.kind}), {page_reading.age(page, endpoint)}", hint
+            "dialect", f"{bot.dialect} ({bot.kind}), {page_reading.plugin(page, endpoint)}", hint
         )
 
     def _nonce(self, endpoint: Endpoint) -> None:
         session = self._client.core.session
+        starts_session = endpoint.nonce_first
         with self._errors_are("nonce"):
+            if starts_session:
+                endpoint = self._run(session.renewed(endpoint, self._deadline))
             verdict, refused = self._run(probe(session, endpoint, self._deadline))
             if verdict == "good":
-                self._good("nonce", "the site takes the one in the page")
+                self._good("nonce", how_taken(endpoint, starts_session))
                 return
+            if verdict == "dead" and not endpoint.nonce:
+                raise self._refused(refused, *NONE_GIVEN)
             fresh = self._run(session.renewed(endpoint, self._deadline))
-            if verdict == "dead" and fresh.nonce == endpoint.nonce:
+            if verdict == "dead" and fresh.nonce == endpoint.nonce and not starts_session:
                 raise self._refused(refused, *CACHED)
             if fresh.nonce != endpoint.nonce:
                 verdict, refused = self._run(probe(session, fresh, self._deadline))
         if verdict == "dead":
             raise self._refused(refused, *NEVER_TAKEN)
         if verdict == "forbidden":
-            raise self._refused(refused, *FORBIDDEN)
+            raise self._refused(refused, FORBIDDEN, of_status(403, self._door))
         self._good(
             "nonce",
             "the one in the page had run out; the site gave a fresh one, as it does for a turn",
@@ -276,8 +286,30 @@ class _Walk:
         self._good("page", f"the API is at {redact(endpoint.url)}")
         self._good("gate", "no bot check")
         self._skipped("bots", f"bot {endpoint.bot.id}, as you named it")
-        self._good("dialect", "rest (with your key), plugin 2.3 or later")
-        self._skipped("nonce", "none is needed with a key")
+        self._namespaces(endpoint)
+        tested = "the test turn tests the key" if self._ask else "the key is not tested"
+        self._skipped("nonce", f"none is needed with a key; {tested}")
+
+    def _namespaces(self, endpoint: Endpoint) -> None:
+        """The site's REST API lists its namespaces; one of them must be the plugin's."""
+        present = self._client.core.session.namespaces
+        known = [each for each in KEY_DIALECTS if each.namespace in present]
+        if known:
+            its_dialect = dialect(endpoint.bot.dialect)
+            names = ", ".join(each.namespace for each in known)
+            who = f"{its_dialect.name} (with your key), {its_dialect.plugin}"
+            self._good("dialect", f"{who}; the REST API has {names}")
+            return
+        wanted = " or ".join(each.namespace for each in KEY_DIALECTS)
+        detail = (
+            f"The site's REST API lists none of the namespaces that take a key ({wanted})."
+            if present
+            else "The site gives no list of its REST API's namespaces."
+        )
+        if self._ask:
+            self._skipped("dialect", f"{detail} The test turn tells more.")
+            return
+        raise self._bad("dialect", detail, of_status(404, "api"))
 
     def _turn(self) -> None:
         if not self._ask:
@@ -287,30 +319,3 @@ class _Walk:
             reply = self._client.chat(QUESTION)
         how = "streamed" if reply.streamed else "in one piece"
         self._good("turn", f"{len(reply.text):,} characters in {reply.elapsed:.1f} s, {how}")
-
-
-OTHER_HOST = (
-    "Messages would go to another site, so none is sent. Owner: the addresses in WordPress's "
-    "settings (General) must be those that visitors use; a copy of the site (staging, CDN) still "
-    "names the original. Others: if you trust that host, give its page instead."
-)
-CACHED = (
-    "The site refuses the nonce in the page as too old, and gives the same one when asked again.",
-    "Most often the page comes from a cache that keeps it longer than a nonce lives (12 to 24 "
-    "hours), so the chat fails in browsers too. Owner: empty the cache, and let it keep this page "
-    "for half a day at most; if there is none, see that all servers of the site have the same keys "
-    "and salts. Others: tell the owner, or come back later.",
-)
-NEVER_TAKEN = (
-    "The site refuses the nonce in the page, and the fresh one that it gives instead.",
-    "It may take messages of members only, or its servers have different keys and salts, or "
-    "something before it answers in its place. Owner: try the chat in a private window of a "
-    "browser. Others: ask the owner.",
-)
-FORBIDDEN = (
-    "Something refuses messages (status 403) in another way than the plugin does, though it gives "
-    "the page.",
-    "A firewall or security plugin stands before admin-ajax.php, or the site's pages are made for "
-    "members. Owner: look into the firewall's log and let admin-ajax.php be reached. Others: ask "
-    "the owner.",
-)

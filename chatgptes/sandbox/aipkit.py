@@ -8,26 +8,26 @@ import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from . import aipkit_memory as memory
 from .aipkit_events import AnswerEvents, event
-from .bot import Message, ModelError
+from .aipkit_memory import AipkitMemory, StoredMessage, fail, succeed
+from .bot import ModelError
 from .faults import http_fault
-from .php import clean, php_json, version
+from .php import clean, version
 from .pictures import Picture, from_json
 
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .request import Received
-    from .site import Site
     from .spec import BotSpec
+    from .wordpress import WordPress
 
 NONCE = "aipkit"
 CACHE, STREAM = "aipkit_cache_sse_message", "aipkit_frontend_chat_stream"
 REFRESH, PLAIN = "aipkit_get_frontend_chat_nonce", "aipkit_frontend_chat_message"
-ACTIONS = frozenset({CACHE, STREAM, REFRESH, PLAIN})
+ACTIONS = frozenset({CACHE, STREAM, REFRESH, PLAIN}) | memory.ACTIONS
 
 KEY_LIFETIME = 60.0
-_MEMORY = 200
-_JSON = "application/json; charset=UTF-8"
 _SSE = "text/event-stream; charset=utf-8"
 _NO_CACHE = (("Cache-Control", "no-cache, must-revalidate, max-age=0"),)
 _NO_STORE = (
@@ -61,11 +61,11 @@ class Aipkit:
     """Answers the aipkit actions of one site; keeps its conversations and cached messages.
 
     Attributes:
-        memory: (session id, bot id, conversation uuid) -> the messages so far.
+        memory: its conversations.
     """
 
-    def __init__(self, site: Site) -> None:
-        self.memory: dict[tuple[str, str, str], list[Message]] = {}
+    def __init__(self, site: WordPress) -> None:
+        self.memory = AipkitMemory(site, NONCE)
         self._site = site
         self._cached: dict[str, tuple[float, str, list[Picture]]] = {}
         self._lock = threading.Lock()
@@ -82,11 +82,13 @@ class Aipkit:
             self._stream(exchange, bot)
         elif action == PLAIN and bot and version(bot.plugin) <= (2, 4, 0):
             self._plain(exchange, bot)
+        elif action in memory.ACTIONS and bot:
+            self.memory.handle(exchange, bot)
         elif action == REFRESH and modern:
             if self._foreign(request, bot):
-                _fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
+                fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
             else:
-                _succeed(exchange, {"nonce": site.nonces.current(NONCE)})
+                succeed(exchange, {"nonce": site.nonces.current(NONCE)})
         else:
             exchange.respond(400, "0", headers=_NO_CACHE)
 
@@ -95,7 +97,7 @@ class Aipkit:
     def _cache(self, exchange: Exchange, bot: BotSpec | None) -> None:
         request, site = exchange.request, self._site
         if not site.nonces.holds(request.form.get("_ajax_nonce", ""), NONCE):
-            _fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
+            fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
             return
         fault = site.meet(bot, "aipkit", step=1) if bot else ""
         if http_fault(exchange, fault.removeprefix("cache-"), site.home):
@@ -106,23 +108,23 @@ class Aipkit:
         if fault == "unknown-action":
             exchange.respond(400, "0", headers=_NO_CACHE)
         elif fault == "cache-nonce":
-            _fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
+            fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
         elif fault == "cache-embed" or self._foreign(request, bot):
-            _fail(exchange, 403, "embed_not_available", "This site's bot can't be taken along.")
+            fail(exchange, 403, "embed_not_available", "This site's bot can't be taken along.")
         elif fault == "cache-cors":
-            _fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
+            fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
         elif problem:
-            _fail(exchange, 400, problem, "That is no picture this bot can look at.")
+            fail(exchange, 400, problem, "That is no picture this bot can look at.")
         elif fault == "cache-no-message" or (message in ("", "0") and not images):
-            _fail(exchange, 400, "empty_data_to_cache", "There is nothing in this message.")
+            fail(exchange, 400, "empty_data_to_cache", "There is nothing in this message.")
         elif fault == "cache-no-key":
-            _succeed(exchange, {})
+            succeed(exchange, {})
         else:
             key = f"aipkit_sse_{secrets.token_hex(16)}"
             with self._lock:
                 self._cached[key] = (site.clock(), message, images)
             site.goes_on(key)
-            _succeed(exchange, {"cache_key": key})
+            succeed(exchange, {"cache_key": key})
 
     # Step 2: the answer, 200 whatever happens.
 
@@ -149,21 +151,19 @@ class Aipkit:
         if version(bot.plugin) < (2, 3, 26):
             message = clean(message)
         key = (session, bot.id, request.query["conversation_uuid"])
-        with self._lock:
-            memory = self.memory.setdefault(key, [])
-            memory.append({"role": "user", "content": message})
-            del memory[:-_MEMORY]
-            messages = list(memory)
+        messages = self.memory.add(
+            key, StoredMessage("user", message, request.form.get("user_client_message_id", ""))
+        )
         if images and bot.images:  # A bot that takes none passes them over.
             messages[-1] = {**messages[-1], "images": images}
         answer = site.model.ask(messages, fault)
+        events = AnswerEvents(exchange, site, bot, fault)
         try:
-            AnswerEvents(exchange, site, bot, fault).tell(answer)
+            events.tell(answer)
         finally:
             # What was said before a failure stays in the site's memory too.
             if answer.text:
-                with self._lock:
-                    memory.append({"role": "assistant", "content": answer.text})
+                self.memory.add(key, StoredMessage("assistant", answer.text, events.message_id))
 
     def _taken(
         self, request: Received, bot: BotSpec | None, fault: str
@@ -196,7 +196,11 @@ class Aipkit:
         refusal = refusal or "unknown-bot"
         data: dict[str, object] = {"error": _REFUSALS[refusal]}
         if refusal == "quota" and (bot is None or version(bot.plugin) >= (2, 4, 5)):
-            data["quota_notice"] = {"type": "limit", "message": data["error"], "actions": []}
+            data["quota_notice"] = {
+                "type": "limit",
+                "message": data["error"],
+                "actions": [{"label": "Buy more", "url": f"{self._site.home}shop/"}],
+            }
         if refusal == "ts-required":
             data["ts_required"] = True
         exchange.write(event(data, "error", id="err-sandbox"))
@@ -215,31 +219,18 @@ class Aipkit:
     def _plain(self, exchange: Exchange, bot: BotSpec) -> None:
         form, site = exchange.request.form, self._site
         if not site.nonces.holds(form.get("_ajax_nonce", ""), NONCE):
-            _fail(exchange, 403, "nonce_failure", _REFUSALS["nonce"])
+            fail(exchange, 403, "nonce_failure", _REFUSALS["nonce"])
             return
         key = (form.get("session_id", ""), bot.id, form.get("conversation_uuid", ""))
-        message = {"role": "user", "content": form.get("message", "")}
-        with self._lock:
-            memory = self.memory.setdefault(key, [])
-            memory.append(message)
-            messages = list(memory)
+        messages = self.memory.add(key, StoredMessage("user", form.get("message", "")))
         try:
             reply = "".join(site.model.ask(messages))
         except ModelError as error:
-            _fail(exchange, error.status, "api_error", str(error))
+            fail(exchange, error.status, "api_error", str(error))
             return
-        with self._lock:
-            memory.append({"role": "assistant", "content": reply})
-        _succeed(exchange, {"reply": reply, "message_id": f"aipkit-msg-{site.model.number()}"})
-
-
-def _succeed(exchange: Exchange, data: dict[str, object]) -> None:
-    exchange.respond(200, php_json({"success": True, "data": data}), _JSON, _NO_CACHE)
-
-
-def _fail(exchange: Exchange, status: int, code: str, message: str) -> None:
-    data = {"message": message, "code": code}
-    exchange.respond(status, php_json({"success": False, "data": data}), _JSON, _NO_CACHE)
+        message_id = f"aipkit-msg-{site.model.number()}"
+        self.memory.add(key, StoredMessage("assistant", reply, message_id))
+        succeed(exchange, {"reply": reply, "message_id": message_id})
 
 
 def _has_context(message: str) -> bool:

@@ -10,8 +10,8 @@ from .telling import Telling
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .site import Site
     from .spec import BotSpec
+    from .wordpress import WordPress
 
 
 def event(data: object, name: str = "", **fields: str) -> str:
@@ -28,13 +28,28 @@ def _citation(name: str) -> dict[str, Any]:
     return {"type": "url_citation", **source, **where}
 
 
-class AnswerEvents:
-    """One answer's events."""
+FORM = {
+    "form_id": "f1",
+    "title": "Who are you?",
+    "elements": [
+        {"type": "text_input", "label": "Name", "name": "name"},
+        {"type": "text_input", "label": "E-mail", "name": "email"},
+    ],
+}
 
-    def __init__(self, exchange: Exchange, site: Site, bot: BotSpec, fault: str) -> None:
+
+class AnswerEvents:
+    """One answer's events.
+
+    Attributes:
+        message_id: the answer's id.
+    """
+
+    def __init__(self, exchange: Exchange, site: WordPress, bot: BotSpec, fault: str) -> None:
         self._bot = bot
         self._fault = fault
         self._number = site.model.number()
+        self.message_id = f"aipkit-msg-{self._number}"
         self._id = f"resp_sandbox_{self._number}"
         self._searches = (
             bot.state and exchange.request.query.get("frontend_web_search_active") == "true"
@@ -43,7 +58,11 @@ class AnswerEvents:
 
     def tell(self, answer: Answer) -> None:
         telling = self._telling
-        telling.frame(event({"message_id": f"aipkit-msg-{self._number}"}, "message_start"))
+        if self._fault == "form":
+            telling.frame(event({"form_definition": FORM}, "display_form_event"))
+            telling.last(event({"finished": True}, "done"))
+            return
+        telling.frame(event({"message_id": self.message_id}, "message_start"))
         try:
             self._tell(answer)
         except ModelSpoke as spoke:

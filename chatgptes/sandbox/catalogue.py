@@ -31,8 +31,8 @@ class PageSpec:
 
 
 _GOOD_BOTS = (
-    BotSpec("5", "Stand-in", "aipkit", NEW),
-    BotSpec("6", "Second", "aipkit", NEW),
+    BotSpec("5", "Stand-in", "aipkit", NEW, starters=("What can you do?", "Who am I?")),
+    BotSpec("6", "Second", "aipkit", NEW, thumbs=False),
     BotSpec("7", "Stateful", "aipkit", NEW, state=True),
     BotSpec("8", "Painter", "aipkit", NEW, images=True),
     BotSpec("9", "Careful", "aipkit", NEW, consent=True),

@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .request import Received
-
-if TYPE_CHECKING:
-    from .server import Connection
 
 Header = tuple[str, str]
 
@@ -43,10 +40,34 @@ def _bytes(text: str | bytes) -> bytes:
     return text.encode("utf-8", "replace") if isinstance(text, str) else text
 
 
+class Wire(Protocol):
+    """A connection, as an exchange uses it."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`; raises `Gone` where nobody is there any more."""
+        ...
+
+    def pieces(self, data: bytes) -> Iterable[bytes]:
+        """Return `data` as the pieces that it is to be sent in."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Wait; raises `Gone` when the server stops meanwhile."""
+        ...
+
+    def stall(self) -> None:
+        """Wait until released; raises `Gone` when the client leaves or the server stops."""
+        ...
+
+    def reset_on_close(self) -> None:
+        """End the connection with a reset instead of a close."""
+        ...
+
+
 class Exchange:
     """One request, and the means to answer it: whole, in pieces, badly, or not at all."""
 
-    def __init__(self, connection: Connection, request: Received) -> None:
+    def __init__(self, connection: Wire, request: Received) -> None:
         self.request = request
         self.started = False
         self.status = 0
@@ -80,7 +101,7 @@ class Exchange:
         """Send the next piece now, as one packet (or as many, where the site cuts bytes)."""
         if self.request.method == "HEAD":
             raise Gone  # It has its headers, and a body without end would never end.
-        for piece in self._connection.server.pieces(_bytes(data)):
+        for piece in self._connection.pieces(_bytes(data)):
             self._send(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunked else piece)
 
     def end(self) -> None:
@@ -107,8 +128,8 @@ class Exchange:
 
     def pause(self, seconds: float) -> None:
         """Wait between two pieces; ends early when the server stops."""
-        if seconds > 0 and self._connection.server.stopping.wait(seconds):
-            raise Gone
+        if seconds > 0:
+            self._connection.pause(seconds)
 
     def _head(self, status: int, content_type: str, headers: Iterable[Header]) -> bytes:
         self.status = status

@@ -101,6 +101,7 @@ _AIPKIT = {
     "ts-required": "a gate in front of the bot wants a bot check (ts_required)",
     "no-done": "a whole answer, but no `done` event",
     "unknown-events": "events and fields that nobody has heard of, around a good answer",
+    "form": "a trigger of the owner's wants a form filled in, and says nothing else",
 }
 
 _REST = {
@@ -145,6 +146,14 @@ _ASIDE_MWAI = {
     "upload-fatal": "500: a fatal error of the site when the file comes",
 }
 
+_ASIDE_AIPKIT = {
+    "memory-nonce": "403: the nonce is refused, of a list, a history, a deletion or a thumb",
+    "memory-http-500": "500 with an HTML page, of the same",
+    "memory-challenge": "a challenge page, of the same",
+    "memory-html": "200 with an HTML page, of the same",
+    "memory-refused": "500: the site's database does not do it",
+}
+
 _CLASSIC_STREAM = {
     "assistant": "a good answer in the events of a bot backed by assistants",
     "assistant-error": "such a bot's assistant_error",
@@ -173,8 +182,9 @@ Each has a bot that always meets it: on the pages "fault-NAME" (aipkit), "fault-
 `Site.rest_bots`.
 """
 
-ASIDE = MappingProxyType({"mwai": _ASIDE_MWAI})
-"""As `FAULTS`, for what only some turns come by: a client's first one, and one with an image."""
+ASIDE = MappingProxyType({"mwai": _ASIDE_MWAI, "aipkit": _ASIDE_AIPKIT})
+"""As `FAULTS`, for what is beside the turns, or what only some come by: a client's first one, and
+one with an image."""
 
 CHALLENGE = """<!doctype html>
 <html lang="en"><head><title>Just a moment...</title></head>

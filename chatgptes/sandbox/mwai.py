@@ -33,7 +33,7 @@ from .wordpress import JSON, fatal
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Header
-    from .site import Site
+    from .wordpress import WordPress
 
 NEWEST = "3.6.2"
 NAMES = ("mwai-ui/v1", "mwai/v1")
@@ -68,7 +68,7 @@ _EARLY = _BEFORE_SESSION | {"moderation"}  # Before the stream's type is set.
 class Mwai:
     """Answers the plugin's routes for one site; keeps the files that visitors have sent."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: WordPress) -> None:
         self._site = site
         self._files: dict[str, Picture] = {}
         self._lock = threading.Lock()

@@ -13,8 +13,8 @@ from .wordpress import JSON
 
 if TYPE_CHECKING:
     from .exchange import Exchange, Header
-    from .site import Site
     from .spec import BotSpec
+    from .wordpress import WordPress
 
 SSE = "text/event-stream;charset=UTF-8"
 
@@ -40,7 +40,7 @@ class Told:
     """
 
     exchange: Exchange
-    site: Site
+    site: WordPress
     bot: BotSpec
     fault: str
     headers: list[Header]

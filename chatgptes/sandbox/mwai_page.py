@@ -8,15 +8,15 @@ from .php import escaped, php_json, version
 
 if TYPE_CHECKING:
     from .catalogue import PageSpec
-    from .site import Site
     from .spec import BotSpec
+    from .wordpress import WordPress
 
 NONCE = "wp_rest"
 
 _FOREIGN = "https://elsewhere.invalid/wp-json"
 
 
-def element(site: Site, page: PageSpec, bot: BotSpec, kind: str) -> str:
+def element(site: WordPress, page: PageSpec, bot: BotSpec, kind: str) -> str:
     """The element that the plugin's script makes a chat window of."""
     if page.trick == "saved":
         return "<div class='mwai-chatbot-container'><p>Once a chat window.</p></div>"
@@ -24,13 +24,13 @@ def element(site: Site, page: PageSpec, bot: BotSpec, kind: str) -> str:
     return _element("mwai-chatbot-container", params, system)
 
 
-def discussions(site: Site) -> str:
+def discussions(site: WordPress) -> str:
     """The element of a list of old chats, which looks much like a bot's."""
     system = {"botId": "default", "customId": None, "restNonce": None, "restUrl": root(site)}
     return _element("mwai-discussions-container", {}, system)
 
 
-def root(site: Site, plugin: str = "") -> str:
+def root(site: WordPress, plugin: str = "") -> str:
     """The REST API's root as pages name it, of the site or of an older one in a sub-folder."""
     return site.home + (f"engine-{plugin}/" if plugin else "") + "wp-json"
 
@@ -72,7 +72,7 @@ def _params(bot: BotSpec, kind: str) -> dict[str, Any]:
     }
 
 
-def _system(site: Site, page: PageSpec, bot: BotSpec) -> dict[str, Any]:
+def _system(site: WordPress, page: PageSpec, bot: BotSpec) -> dict[str, Any]:
     old = version(bot.plugin) < (3,)
     where = root(site, bot.plugin if old else "")
     if page.trick == "rest-query":

@@ -13,14 +13,15 @@ from .php import php_json, version
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .site import Site
     from .spec import BotSpec
+    from .wordpress import WordPress
 
+GREETING = 'Hello! I\'m the sandbox & "no model".'
 _AJAX = "wp-admin/admin-ajax.php"
 _FOREIGN = "https://elsewhere.invalid/wp-admin/admin-ajax.php"
 
 
-def serve(exchange: Exchange, site: Site, page: PageSpec) -> None:
+def serve(exchange: Exchange, site: WordPress, page: PageSpec) -> None:
     """Answer a GET of `page`."""
     if page.trick.startswith("moved"):
         _moved(exchange, site, page.trick)
@@ -36,7 +37,7 @@ def serve(exchange: Exchange, site: Site, page: PageSpec) -> None:
         _show(exchange, site, page)
 
 
-def _moved(exchange: Exchange, site: Site, trick: str) -> None:
+def _moved(exchange: Exchange, site: WordPress, trick: str) -> None:
     home = urlsplit(site.home)
     # Another name for this very server, so that a client that follows it is seen to.
     other = "127.0.0.1" if home.hostname == "localhost" else "localhost"
@@ -50,7 +51,7 @@ def _moved(exchange: Exchange, site: Site, trick: str) -> None:
     exchange.respond(302, "", headers=headers)
 
 
-def _show(exchange: Exchange, site: Site, page: PageSpec) -> None:
+def _show(exchange: Exchange, site: WordPress, page: PageSpec) -> None:
     headers = []
     if page.trick not in ("rest-tag", "rest-none"):
         root = f"{site.home}?rest_route=/" if page.trick == "rest-query" else site.api_root
@@ -76,7 +77,7 @@ def _show(exchange: Exchange, site: Site, page: PageSpec) -> None:
     exchange.respond(200, body, kind, headers)
 
 
-def _page(site: Site, page: PageSpec) -> str:
+def _page(site: WordPress, page: PageSpec) -> str:
     root = urlsplit(site.home).path
     head = [f"<title>{html.escape(page.name)}</title>", *window.head(root)]
     if page.trick == "rest-tag":
@@ -110,7 +111,7 @@ def _page(site: Site, page: PageSpec) -> str:
     )
 
 
-def ajax_url(site: Site, page: PageSpec) -> str:
+def ajax_url(site: WordPress, page: PageSpec) -> str:
     """Where the page's bots are spoken to."""
     return site.home + ("staging/" if page.trick == "auth" else "") + _AJAX
 
@@ -134,7 +135,7 @@ def _around(page: PageSpec, elements: str) -> str:
     return elements
 
 
-def _classic_element(site: Site, page: PageSpec, bot: BotSpec, kind: str) -> str:
+def _classic_element(site: WordPress, page: PageSpec, bot: BotSpec, kind: str) -> str:
     css = "wpaicg-chatbox sandbox-floating" if kind == "widget" else "wpaicg-chat-shortcode"
     lies = page.trick == "lies"
     attributes = {
@@ -154,7 +155,9 @@ def _classic_element(site: Site, page: PageSpec, bot: BotSpec, kind: str) -> str
     return f'{tag}\n<div class="{css.split()[0]}-content"{hint}></div></div>'
 
 
-def _aipkit_element(site: Site, page: PageSpec, bot: BotSpec, kind: str, *, broken: bool) -> str:
+def _aipkit_element(
+    site: WordPress, page: PageSpec, bot: BotSpec, kind: str, *, broken: bool
+) -> str:
     config = {
         "botId": int(bot.id),
         "ajaxUrl": _FOREIGN if page.trick == "foreign" else ajax_url(site, page),
@@ -167,6 +170,14 @@ def _aipkit_element(site: Site, page: PageSpec, bot: BotSpec, kind: str, *, brok
         "imageUploadEnabledUI": bot.images,
         "enableOpenAIConversationState": bot.state,
         "allowWebSearchTool": bot.state,
+        "enableFeedback": bot.thumbs,
+        "enableStarters": bool(bot.starters),
+        "starters": list(bot.starters),
+        "text": {
+            "initialGreeting": GREETING,
+            "consentTitle": "One thing first",
+            "consentMessage": "All you write is answered by a program, and kept by this site.",
+        },
     }
     if version(bot.plugin) <= (2, 4, 0):
         config["streamEnabled"] = bot.streams

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _MOST_BODY = 256 << 20
 _MOST_LINE = 1 << 20
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+"""Where any address of this machine leads to."""
 
 
 class BadRequest(Exception):
@@ -55,6 +58,36 @@ class Received:
     def param(self, name: str) -> str:
         """A parameter of the form or else of the query, or ""."""
         return self.form.get(name, self.query.get(name, ""))
+
+    def is_for(self, listens: str, port: int, *, secure: bool, origin: str) -> bool:
+        """Tell whether its `Host` is a name of the site that listens there, or has that origin
+        (with `www.` or without).
+
+        A browser that was led here under a foreign name (DNS rebinding) would otherwise let the
+        pages of that name read what the sandbox answers.
+        """
+        host = self.headers.get("host", "")
+        own = urlsplit(origin).netloc.removeprefix("www.")
+        if not host or (own and host.removeprefix("www.") == own):
+            return True
+        try:
+            parts = urlsplit(f"//{host}")
+            name, given = parts.hostname or "", parts.port or (443 if secure else 80)
+        except ValueError:
+            return False
+        if given != port:
+            return False
+        if listens in _EVERYWHERE:
+            return name == "localhost" or _is_address(name)
+        return name in {"127.0.0.1", "localhost", "::1", listens.lower()}
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def read_request(reader: BinaryIO, go_on: Callable[[], None]) -> Received | None:

@@ -12,8 +12,8 @@ from .wordpress import JSON, fail, fatal
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .site import Site
     from .spec import BotSpec
+    from .wordpress import WordPress
 
 NAMES = ("aipkit/v1",)
 
@@ -29,7 +29,7 @@ _REFUSALS = {
 class Rest:
     """Answers the REST routes of one site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: WordPress) -> None:
         self._site = site
 
     def handle(self, exchange: Exchange, route: str) -> None:

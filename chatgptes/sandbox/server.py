@@ -81,6 +81,19 @@ class Connection:
         except OSError:
             raise Gone from None
 
+    def pieces(self, data: bytes) -> Iterable[bytes]:
+        """Return `data` as the pieces that it is to be sent in."""
+        return self.server.pieces(data)
+
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            Gone: the server is stopping.
+        """
+        if self.server.stopping.wait(seconds):
+            raise Gone
+
     def stall(self) -> None:
         """Wait until released.
 

@@ -316,6 +316,10 @@ class Site:
 
     def _handle(self, exchange: Exchange) -> None:
         request = exchange.request
+        origin, (listens, _, tls, _) = self.origin or "", self._listen
+        if not request.is_for(listens, self.port, secure=bool(tls), origin=origin):
+            exchange.respond(421, "This site has another name.", "text/plain; charset=UTF-8")
+            return
         with self._lock:
             self.requests.append(request)
             self._carried.setdefault(request.path, set()).add(request.connection)
@@ -384,10 +388,14 @@ class Site:
             pages.serve(exchange, self, page)
 
 
+_ASIDE_STEPS = {"session": 0, "upload": 1, "memory": 3}
+"""The steps at which a fault beside the turns is met, by its first word."""
+
+
 def belongs(fault: str, where: str, step: int) -> bool:
     """Can a bot of this kind meet `fault` at this step of a turn?"""
     if fault in ASIDE.get(where, ()):
-        return step == (0 if fault.startswith("session-") else 1)
+        return step == _ASIDE_STEPS[fault.partition("-")[0]]
     if fault not in FAULTS[where]:
         return False
     first = where == "aipkit" and (fault.startswith("cache-") or fault == "unknown-action")

@@ -1,17 +1,70 @@
-"""How WordPress's REST API says no, whichever plugin was asked."""
+"""WordPress itself: what its plugins ask of it, and how its REST API says no."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from .php import php_json
 
 if TYPE_CHECKING:
+    from .bot import Model
     from .exchange import Exchange, Header
+    from .nonces import Nonces
+    from .spec import BotSpec
 
 JSON = "application/json; charset=UTF-8"
 NO_CACHE = ("Cache-Control", "no-cache, must-revalidate, max-age=0")
+
+
+class WordPress(Protocol):
+    """The site, as the plugins in it see it; `Site` is the one there is."""
+
+    api_key: str
+    chunk_delay: float
+    clock: Callable[[], float]
+    default_bot: BotSpec
+    lists_faults: bool
+    model: Model
+    nonces: Nonces
+
+    @property
+    def home(self) -> str:
+        """Its address, with a slash at its end."""
+        ...
+
+    @property
+    def api_root(self) -> str:
+        """The root of the REST API."""
+        ...
+
+    def page(self, name: str) -> str:
+        """Return the URL of the page `name`."""
+        ...
+
+    def bot(self, bot_id: str, dialect: str) -> BotSpec | None:
+        """Return the bot with this id, or None."""
+        ...
+
+    def custom_bot(self, custom: str) -> BotSpec | None:
+        """Return the `mwai` bot that a page has customised under this name, or None."""
+        ...
+
+    def within_quota(self, visitor: str) -> bool:
+        """Count a turn of `visitor`; False if that is one too many."""
+        ...
+
+    def meet(self, bot: BotSpec, where: str, step: int = 2) -> str:
+        """Return the fault that this step of a turn meets, or ""."""
+        ...
+
+    def meet_aside(self, where: str, step: int) -> str:
+        """Return the fault of `Site.next` that this step meets, whichever bot it is for, or ""."""
+        ...
+
+    def goes_on(self, key: str) -> None:
+        """Note that the turn of this thread's request has a second step, which will name `key`."""
+        ...
 
 
 def fail(

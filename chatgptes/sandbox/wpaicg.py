@@ -16,8 +16,8 @@ from .telling import Telling
 if TYPE_CHECKING:
     from .exchange import Exchange
     from .request import Received
-    from .site import Site
     from .spec import BotSpec
+    from .wordpress import WordPress
 
 ACTIONS = frozenset({"wpaicg_chat_shortcode_message", "wpaicg_chatbox_message"})
 NONCE = "wpaicg"
@@ -74,7 +74,7 @@ def _turn(item: object) -> Message:
 class Wpaicg:
     """Answers the classic actions of one site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: WordPress) -> None:
         self._site = site
 
     def handle(self, exchange: Exchange) -> None:
@@ -166,7 +166,7 @@ class Wpaicg:
 class _Stream:
     """One streamed answer: the model's own frames, passed through."""
 
-    def __init__(self, exchange: Exchange, site: Site, bot: BotSpec, fault: str) -> None:
+    def __init__(self, exchange: Exchange, site: WordPress, bot: BotSpec, fault: str) -> None:
         self._exchange = exchange
         self._fault = fault
         # 1.8.79 to 1.8.85 glue the envelope of a plain answer behind the stream.

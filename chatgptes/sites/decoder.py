@@ -14,7 +14,7 @@ from ..values.http import Headers, Limits
 from ..values.reply import Usage
 from .challenge import challenge_error
 from .dialect import ReplyDetails
-from .errors import make_error
+from .errors import AnyError, make_error
 from .sse import Event, EventDecoder
 from .text import BOM, SurrogateJoiner, parse_json
 
@@ -207,8 +207,8 @@ class BodyDecoder:
         return texts
 
     def _make_error(
-        self, cls: type[ChatGptEsError], message: str, said: str = "", code: str | None = None
-    ) -> ChatGptEsError:
+        self, cls: type[AnyError], message: str, said: str = "", code: str | None = None
+    ) -> AnyError:
         """Return `cls(message)`, with where it happened and what the site said."""
         return make_error(cls, message, self._url, self._status, said, code)
 

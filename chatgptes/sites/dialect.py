@@ -35,7 +35,10 @@ class Bot:
         page: the address of the page that shows it (str).
         images: it takes images; None where the page does not say (`wpaicg`).
         web_search: it can search the web.
-        consent: its page asks visitors to agree to something before they chat.
+        consent: what its page asks visitors to agree to before they chat (str, or True where the
+            page does not say it in text); False where it asks nothing.
+        greeting: what its window says first (str), or "".
+        starters: questions that its window offers to begin with (tuple of str).
     """
 
     id: str
@@ -45,7 +48,9 @@ class Bot:
     page: str
     images: bool | None = False
     web_search: bool = False
-    consent: bool = False
+    consent: str | bool = False
+    greeting: str = ""
+    starters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Endpoint:
         nonce: the page's nonce for it; "" where the dialect has none.
         post_id: the page's post id as the page gives it; "" where it gives none.
         page_url: the page's address as the page itself gives it, or that it was read from.
-        keeps_response_id: the bot goes on from the model's own response ids (`aipkit`).
+        keeps_response_id: the bot continues from the model's own response ids (`aipkit`).
         headers: sent with every request (the REST key).
         nonce_first: the nonce is not in the page: get it by `Dialect.nonce_request` before the
             first turn.
@@ -193,6 +198,7 @@ class Dialect(Protocol):
         name: its name (`Bot.dialect`).
         remembers: the site keeps the conversation; else every turn brings its history.
         plugin: the plugin's name, for people.
+        slug: the plugin's folder on a site, which the addresses of its scripts show.
         traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
             at least one.
         cookie_is_visitor: the site tells visitors, and their limits, by a cookie.
@@ -200,12 +206,17 @@ class Dialect(Protocol):
 
     name: str
     plugin: str
+    slug: str
     remembers: bool
     traces: tuple[bytes, ...]
     cookie_is_visitor: bool
 
     def why_missing(self, page: BufferedResponse) -> str:
         """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""
+        ...
+
+    def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
+        """Return the plugin's versions that a page with this bot can be of, for people."""
         ...
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:

@@ -17,7 +17,8 @@ from .dialect import BufferedResponse
 from .text import excerpt, site_said
 
 __all__ = [
-    "error_for_page", "error_for_status", "make_error", "retry_after", "unknown_action_error",
+    "AnyError", "error_for_page", "error_for_status", "make_error", "retry_after",
+    "unknown_action_error",
 ]  # fmt: skip
 
 _PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
@@ -55,7 +56,7 @@ def retry_after(headers: Headers, now: float | None = None) -> float | None:
 
     Args:
         headers: of the response; a date is compared with its own `Date`, so that a wrong clock
-            on either side does no harm.
+            on either side changes nothing.
         now: seconds since the epoch, for a response without `Date`; default: this machine's.
     """
     value = headers.get("retry-after").strip()
@@ -142,7 +143,7 @@ def error_for_page(response: BufferedResponse) -> ChatGptEsError | None:
 
 
 def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | None:
-    """Return the error for WordPress's bare `0`: no plugin there knows the action."""
+    """Return the error for WordPress's `0` without more: no plugin there knows the action."""
     if response.body.strip() != b"0":
         return None
     return make_error(

@@ -34,11 +34,11 @@ def namespaces_from(response: BufferedResponse) -> list[str]:
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
-def key_dialect_for(namespaces: Collection[str], bot_id: str) -> KeyDialect | None:
-    """Return the dialect that takes a key on a site with these namespaces, or None.
+def key_dialect_for(namespaces: Collection[str], bot_id: str) -> KeyDialect:
+    """Return the dialect that takes a key on a site with these namespaces.
 
-    Where several do, the bot's id decides: AI Power's are numbers.
+    Where several do, or the site hides what it has, the bot's id decides: AI Power's are numbers.
     """
-    present = [each for each in KEY_DIALECTS if each.namespace in namespaces]
-    fitting = [each for each in present if each.is_bot_id(bot_id)]
-    return next(iter(fitting or present), None)
+    known = [each for each in KEY_DIALECTS if each.namespace in namespaces] or KEY_DIALECTS
+    fitting = [each for each in known if each.is_bot_id(bot_id)]
+    return next(iter(fitting or known))

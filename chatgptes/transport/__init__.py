@@ -34,7 +34,7 @@ def select(
     Args:
         transport: "requests", "curl_cffi", or "auto" for curl_cffi on the default site, as its
             users expect, and requests everywhere else; or an object with `send()` and `close()`,
-            which is used as it is (the other arguments are then its own affair).
+            which is used as it is (the other arguments are not checked then).
         default_site: whether the site is the default one.
         impersonate: the browser that curl_cffi looks like; None to look like none.
         proxy, verify, trust_env, max_headers: see `RequestsTransport` and `CurlTransport`.
@@ -96,7 +96,7 @@ def select_async(
 
 
 def is_async(transport: Transport | AsyncTransport) -> TypeGuard[AsyncTransport]:
-    """Whether `transport` is one for event loops: its `send()` is a coroutine function.
+    """Tell whether `transport` is one for event loops: its `send()` is a coroutine function.
 
     Where that can't be seen, having `aclose()` and no `close()` tells.
     """

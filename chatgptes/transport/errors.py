@@ -1,4 +1,4 @@
-"""What a transport says when it fails: the same sentences, whichever library is below.
+"""The errors of all transports: the same sentences, whichever library is below.
 
 The libraries' own exceptions are never quoted whole and never chained: they hold addresses with
 nonces and proxy passwords.
@@ -24,13 +24,27 @@ from ..values.proxy import Proxy
 from ..values.urls import redact
 
 __all__ = [
-    "bad_encoding", "bare", "broken", "cannot_begin", "closed", "connect_timeout",
-    "headers_too_large", "name_not_found", "not_http", "not_resent", "proxy_failed",
-    "read_timeout", "response_closed", "tls_failed", "unpacks_to_much", "unreachable",
+    "bad_encoding",
+    "broken",
+    "cannot_begin",
+    "closed",
+    "connect_timeout",
+    "headers_too_large",
+    "name_not_found",
+    "no_thread",
+    "not_http",
+    "not_resent",
+    "proxy_failed",
+    "read_timeout",
+    "response_closed",
+    "tls_failed",
+    "unpacks_to_much",
+    "unreachable",
+    "without_context",
 ]  # fmt: skip
 
 
-def bare(error: ChatGptEsError) -> ChatGptEsError:
+def without_context(error: ChatGptEsError) -> ChatGptEsError:
     """`error` without the libraries' exceptions and frames around it, which hold secrets.
 
     To be raised outside of any `except` block, which would give it a context again.
@@ -46,6 +60,10 @@ def host_of(url: str) -> str:
 
 def closed() -> TransportError:
     return TransportError("This transport is closed; a new client opens a new one.")
+
+
+def no_thread(reason: str) -> ChatGptEsError:
+    return ChatGptEsError(f"The turn needs a thread, and the system gives none: {reason}.")
 
 
 def response_closed(url: str) -> TransportError:

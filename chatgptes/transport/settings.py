@@ -1,4 +1,4 @@
-"""What both transports are told: proxies, certificates, headers; checked once, at construction."""
+"""Settings of all transports: proxies, certificates, headers; read once, at construction."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
-from ..errors import InvalidConfigError
+from ..errors import InvalidConfigError, TLSError
 from ..values.checks import check_verify
 from ..values.proxy import DEFAULT_PORTS, Proxy
 
-__all__ = ["Routes", "ca_path", "header_lines"]
+__all__ = ["Routes", "ca_path", "explain", "header_lines"]
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -27,42 +27,67 @@ class Routes:
     Attributes:
         proxies: by the URL's scheme, or under "all".
         exceptions: what `NO_PROXY` says, split; empty for a proxy that was given by argument.
+        unusable: for each proxy of the environment that can't be used, why; keys as in `proxies`.
     """
 
     proxies: dict[str, Proxy] = field(default_factory=dict)
     exceptions: tuple[str, ...] = ()
+    unusable: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, proxy: str | None, trust_env: bool) -> Routes:
         """The routes for an argument `proxy`, or, without one, those of the environment.
 
         Raises:
-            InvalidConfigError: a proxy URL that can't be used.
+            InvalidConfigError: the argument can't be used.
         """
         if proxy is not None:
             return cls({"all": Proxy.parse(proxy)})
         if not trust_env:
             return cls()
         found = getproxies_environment()
-        proxies = {
-            scheme: Proxy.parse(found[scheme], f"the environment's {scheme.upper()}_PROXY")
-            for scheme in ("http", "https", "all")
-            if found.get(scheme)
-        }
+        proxies: dict[str, Proxy] = {}
+        unusable: dict[str, str] = {}
+        for scheme in ("http", "https", "all"):
+            if not found.get(scheme):
+                continue
+            try:
+                proxies[scheme] = Proxy.parse(found[scheme], _variable(scheme))
+            except InvalidConfigError as error:
+                # Desktops set `all_proxy=socks://…`: no matter where no request goes through it.
+                unusable[scheme] = str(error)
         rules = (rule.strip().lower() for rule in found.get("no", "").split(","))
-        return cls(proxies, tuple(rule for rule in rules if rule))
+        return cls(proxies, tuple(rule for rule in rules if rule), unusable)
 
     def route(self, url: str) -> Proxy | None:
-        """The proxy for `url`, or None for a direct connection."""
-        if not self.proxies:
+        """The proxy for `url`, or None for a direct connection.
+
+        Raises:
+            InvalidConfigError: the environment names one that can't be used.
+        """
+        if not self.proxies and not self.unusable:
             return None
         parts = urlsplit(url)
-        proxy = self.proxies.get(parts.scheme) or self.proxies.get("all")
-        if proxy is None or not self.exceptions:
-            return proxy
+        known = self.proxies.keys() | self.unusable.keys()
+        key = parts.scheme if parts.scheme in known else "all"
+        if key not in known:
+            return None
         host = (parts.hostname or "").rstrip(".")
         port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-        return None if any(_excepts(rule, host, port) for rule in self.exceptions) else proxy
+        if any(_excepts(rule, host, port) for rule in self.exceptions):
+            return None
+        if key in self.unusable:
+            raise InvalidConfigError(
+                f"{self.unusable[key]} Correct it, name the host in NO_PROXY, or give proxy= or"
+                " trust_env=False."
+            )
+        return self.proxies[key]
+
+
+def _variable(scheme: str) -> str:
+    """The name of the variable that `getproxies_environment` has read: lower case comes first."""
+    name = f"{scheme}_proxy"
+    return name if os.environ.get(name) else name.upper()
 
 
 def _excepts(rule: str, host: str, port: int) -> bool:
@@ -94,27 +119,55 @@ def ca_path(verify: bool | str | os.PathLike[str], trust_env: bool) -> str | Non
     `CURL_CA_BUNDLE`, `SSL_CERT_FILE` names something that exists.
 
     Raises:
-        InvalidConfigError: `verify` is a path where nothing is, or of another type.
+        InvalidConfigError: `verify` is a path where nothing is, or of another type; or no
+            certificates can be read from the file that it, or the variable, names.
     """
     check_verify(verify)
     if verify is False:
         return None
     if verify is True:
-        for name in _CA_VARIABLES if trust_env else ():
-            path = os.environ.get(name)
-            if path and os.path.exists(path):
-                return path
+        for name, path in _ca_variables(trust_env):
+            if os.path.exists(path):
+                return _readable(path, name)
         import certifi  # Comes with requests and with curl_cffi.
 
         return certifi.where()
     path = os.fspath(verify)
     if not os.path.exists(path):
         raise InvalidConfigError(f"verify names a CA file or directory that does not exist: {path}")
+    return _readable(path, "verify")
+
+
+def explain(error: Exception, verify: bool | str | os.PathLike[str], trust_env: bool) -> None:
+    """Say in a `TLSError` that a CA variable of the environment was passed over.
+
+    Args:
+        error: any error of a request.
+        verify: as for `ca_path`.
+        trust_env: as for `ca_path`.
+    """
+    if not isinstance(error, TLSError) or verify is not True:
+        return
+    for name, path in _ca_variables(trust_env):
+        if os.path.exists(path) or name in str(error):
+            return
+        error.args = (f"{error} {name} names a file that does not exist, {path[:200]!r}: unused.",)
+
+
+def _ca_variables(trust_env: bool) -> Iterator[tuple[str, str]]:
+    for name in _CA_VARIABLES if trust_env else ():
+        if path := os.environ.get(name):
+            yield name, path
+
+
+def _readable(path: str, source: str) -> str:
     if not os.path.isdir(path):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
         except OSError:
-            raise InvalidConfigError(f"verify: no certificates can be read from {path}.") from None
+            raise InvalidConfigError(
+                f"{source}: no certificates can be read from {path}."
+            ) from None
     return path
 
 

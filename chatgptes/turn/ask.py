@@ -10,12 +10,12 @@ from ..sites.dialect import Decoder, Dialect, Endpoint, Question
 from ..values.images import Image
 from ..values.messages import Message, with_system, written_out
 
-__all__ = ["Answer", "Ask", "question_for"]
+__all__ = ["Answer", "Ask", "place_of", "question_for"]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What a turn asks, whatever the dialect turns out to be.
+    """A turn's question, whatever the dialect turns out to be.
 
     Attributes:
         messages: the whole conversation, the new user message last.
@@ -58,11 +58,16 @@ class Answer:
     text: list[str] = field(default_factory=list)
 
 
+def place_of(endpoint: Endpoint) -> str:
+    """Return where a site's memory of a conversation with a bot is: see `Answer.place`."""
+    return f"{endpoint.bot.dialect} {endpoint.bot.id} {endpoint.url}"
+
+
 def question_for(ask: Ask, endpoint: Endpoint, its_dialect: Dialect, answer: Answer) -> Question:
     """Put `ask` into a question for a bot; `answer` notes the place and the conversation's id."""
     pairs = with_system(ask.messages, ask.system)
     answer.conversation = ask.conversation
-    answer.place = f"{its_dialect.name} {endpoint.bot.id} {endpoint.url}"
+    answer.place = place_of(endpoint)
     same_place = ask.place == answer.place
     history: tuple[tuple[str, str], ...] = ()
     prompt = pairs[-1][1]

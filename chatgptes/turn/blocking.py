@@ -69,7 +69,7 @@ class BlockingDriver(Generic[T]):
                         if step.response is not self._response:  # type: ignore[union-attr]
                             self._open(step.response)  # type: ignore[union-attr]
                         while not (result := next(self._body, None)) and result is not None:
-                            pass  # An empty piece is not the end.
+                            self._deadline.check()  # An empty piece is not the end.
                         result = result or b""
                     elif kind is Send:
                         result = self._transport.send(step.request, self._deadline)  # type: ignore[union-attr]
@@ -127,6 +127,7 @@ class BlockingTurn(RunningTurn):
             return None
         if not self.advancing.acquire(blocking=False):
             self.refuse()
+            return None
         try:
             driver = self._driver
             if driver is None:

@@ -15,6 +15,7 @@ from ..values.checks import (
     check_cookies,
     check_system,
     check_transport,
+    check_visitor,
     headers_of,
     number,
     proxy_secrets,
@@ -81,6 +82,12 @@ class OtherArguments(TypedDict, total=False):
         max_concurrency: how many turns run at once; further ones wait (int).
         min_interval: least time between the starts of two turns, in seconds (float).
         limits: bounds of sizes, a `Limits`.
+        visitor: the id shown to the site (str: 10 to 64 letters, digits and hyphens); default: a
+            new UUID.  One that is kept finds its conversations on the site again
+            (`Client.conversations`), and stays the same visitor to the owner's limits.  Sites of
+            AI Engine tell visitors by a cookie instead.
+        consent: a person has agreed to what the bot's page asks (`Bot.consent`); without it, a bot
+            that asks is not talked to.
     """
 
     bot: str | int | None
@@ -98,6 +105,8 @@ class OtherArguments(TypedDict, total=False):
     max_concurrency: int
     min_interval: float
     limits: Limits | None
+    visitor: str | None
+    consent: bool
 
 
 class ClientArguments(OtherArguments, total=False):
@@ -131,6 +140,8 @@ class Config:
     retries: int
     max_concurrency: int
     min_interval: float
+    visitor: str | None
+    consent: bool
     secrets: tuple[str, ...] = field(repr=False)
 
     @classmethod
@@ -159,6 +170,8 @@ class Config:
             raise InvalidConfigError("limits must be a chatgptes.Limits.")
         if not isinstance(get("trust_env", True), bool):
             raise InvalidConfigError("trust_env must be True or False.")
+        if not isinstance(get("consent", False), bool):
+            raise InvalidConfigError("consent must be True or False.")
         check_transport(
             get("transport", "auto"),
             impersonate=get("impersonate", "chrome"),
@@ -186,6 +199,8 @@ class Config:
                 number("max_concurrency", get("max_concurrency", 4), 1, whole=True)
             ),
             min_interval=number("min_interval", get("min_interval", 0.0), 0),
+            visitor=check_visitor(get("visitor")),
+            consent=get("consent", False),
             secrets=tuple(text for text in secrets if len(text) >= 4),
         )
 

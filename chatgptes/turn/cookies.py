@@ -49,20 +49,21 @@ class Cookies:
         self.store(self._site, Headers(pairs))
 
     def header(self, url: str) -> str | None:
-        """What to send as `Cookie` to `url`, or None."""
-        if self._jar is None:
+        """The `Cookie` header of a request to `url`, or None."""
+        jar = self._jar  # Another turn may take it away meanwhile.
+        if jar is None:
             return None
         from urllib.request import Request
 
         request = Request(url)
         with self._lock:
-            self._jar.add_cookie_header(request)
+            jar.add_cookie_header(request)
         return request.get_header("Cookie")
 
     def store(self, url: str, headers: Headers) -> None:
         """Take what a response from `url` sets."""
         values = headers.get_all("set-cookie")
-        if not values or self._refusing:
+        if not values:
             return
         from email.message import Message
         from http.cookiejar import CookieJar
@@ -75,6 +76,8 @@ class Cookies:
                 message["Set-Cookie"] = value
         response: Any = _Info(message)
         with self._lock:
+            if self._refusing:
+                return
             if self._jar is None:
                 self._jar = CookieJar()
             self._jar.extract_cookies(response, Request(url))

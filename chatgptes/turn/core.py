@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from ..errors import (
     ChatGptEsError,
+    ConsentRequiredError,
     Hint,
     InvalidConfigError,
     InvalidMessageError,
@@ -39,7 +40,7 @@ class Running(Protocol):
     """A turn under way, as `Core.close` sees it."""
 
     def cancel(self) -> None:
-        """End it as an error to whoever waits for it.  Any thread; never blocks."""
+        """End it as an error to its reader.  Any thread; never blocks."""
 
 
 class _State:
@@ -71,7 +72,7 @@ class Core:
 
     def __init__(self, config: Config, visitor: str | None = None) -> None:
         self.config = config
-        self.visitor = visitor or str(uuid4())
+        self.visitor = visitor or config.visitor or str(uuid4())
         self.closed = False
         self.transports: dict[str, Any] = {}
         self._state = PerProcess(lambda: _State(config))
@@ -86,27 +87,36 @@ class Core:
         """The permits for turns, in this process."""
         return self._state.get().limiter
 
-    def bots(self, deadline: Deadline, owner: object) -> Steps[list[Bot]]:
+    def bots(self, deadline: Deadline) -> Steps[list[Bot]]:
         """The bots that the page shows.
 
         Raises:
             ChatGptEsError: as `Session.endpoints`.
         """
-        try:
-            permit = yield from self.limiter.acquire(deadline, owner)
-            try:
-                endpoints = yield from self.session.endpoints(deadline)
-            finally:
-                permit.release()
-        except ChatGptEsError as error:
-            self.finish_error(error)
-            raise
+        endpoints = yield from self.session.endpoints(deadline)
         return [endpoint.bot for endpoint in endpoints]
 
     def check_open(self) -> None:
         """Raise if the client was closed."""
         if self.closed:
             raise ChatGptEsError("This client is closed; make a new one.")
+
+    def check_consent(self, bot: Bot) -> None:
+        """Refuse a bot whose page asks for a consent that nobody has given.
+
+        Raises:
+            ConsentRequiredError: it does.
+        """
+        if not bot.consent or self.config.consent:
+            return
+        asked = bot.consent if isinstance(bot.consent, str) else ""
+        quoted = f": “{asked}”" if asked else " (read it there)."
+        error = ConsentRequiredError(
+            f"The page of the bot {bot.id} asks its visitors to agree first{quoted} If you do, give"
+            " consent=True."
+        )
+        error.asked = asked
+        raise error
 
     def check_offered(self, messages: Sequence[Message], web_search: bool) -> None:
         """Refuse at once what no bot behind a key does.

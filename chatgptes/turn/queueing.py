@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -66,7 +66,7 @@ class Limiter:
         self.count = count
         self.interval = interval
         self._free = count
-        self._queue: deque[Permit] = deque()
+        self._queue: dict[Permit, None] = {}  # In order; a waiter that leaves is found at once.
         self._next_start = 0.0
         # Reentrant, since a finalizer may release a permit while this very thread holds the lock.
         self._lock = threading.RLock()
@@ -85,7 +85,8 @@ class Limiter:
         try:
             if not permit.signal.is_set and not (yield Wait(permit.signal, deadline.remaining())):
                 raise self.timed_out(deadline.timeout.total)
-            if delay := self.start_delay():
+            # Booked only when its time has come: a turn that ends before takes no start away.
+            while delay := self.start_delay():
                 yield from pause(deadline, delay)
         except BaseException:
             permit.release()
@@ -96,14 +97,15 @@ class Limiter:
         """Queue up."""
         permit = Permit(self, owner)
         with self._lock:
-            self._queue.append(permit)
+            self._queue[permit] = None
             self._grant()
         return permit
 
     def _grant(self) -> None:
         while self._queue and self._free > 0:
             # In this order: interrupted in between, there is one permit too many, never one less.
-            permit = self._queue.popleft()
+            permit = next(iter(self._queue))
+            del self._queue[permit]
             self._free -= 1
             self.granted(permit)
             permit.signal.set()
@@ -124,18 +126,19 @@ class Limiter:
             if permit.signal.is_set:
                 self._free = min(self._free + 1, self.count)
                 self._grant()
-            elif permit in self._queue:
-                self._queue.remove(permit)
+            else:
+                self._queue.pop(permit, None)
 
     def start_delay(self) -> float:
-        """Book the next start; the seconds until it."""
+        """Start now, if `interval` allows it (0.0); else the seconds until it does."""
         if not self.interval:
             return 0.0
         with self._lock:
             now = time.monotonic()
-            start = max(now, self._next_start)
-            self._next_start = start + self.interval
-        return start - now
+            if now < self._next_start:
+                return self._next_start - now
+            self._next_start = now + self.interval
+            return 0.0
 
     def timed_out(self, seconds: float | None) -> RequestTimeout:
         """The error of a turn that waited `seconds` for a permit in vain."""
@@ -152,7 +155,7 @@ def _for(seconds: float | None) -> str:
 
 
 class ConversationQueue(Limiter):
-    """One turn of a conversation at a time.  Whoever runs it can't wait for the next as well."""
+    """One turn of a conversation at a time.  Its reader can't wait for the next as well."""
 
     def __init__(self) -> None:
         super().__init__(1)
@@ -206,7 +209,7 @@ class SingleFlight(Generic[T]):
     def run(self, work: Callable[[], Steps[T]], deadline: Deadline) -> Steps[T]:
         """Do `work`, or wait for the turn that is at it already; its result.
 
-        A leader that was cancelled, or ran out of its own time, leaves the work to the next, and
+        A leader that was cancelled, or ran out of time, leaves the work to the next, and
         so does one with other limits that timed out; any other failure is everybody's, since the
         site would only be asked the same again.
         """
@@ -217,7 +220,9 @@ class SingleFlight(Generic[T]):
                 if flight is None:
                     flight = self._flight = _Flight(deadline.timeout)
             if leading:
-                return (yield from self._lead(flight, work))
+                # A leader whose thread hangs (in a look-up of a name) must not hold others up.
+                with deadline.on_cancel(functools.partial(self._abandon, flight)):
+                    return (yield from self._lead(flight, work))
             if not flight.landed.is_set and not (yield Wait(flight.landed, deadline.remaining())):
                 deadline.check()
                 continue
@@ -246,6 +251,14 @@ class SingleFlight(Generic[T]):
         else:
             return flight.result
         finally:
-            with self._lock:
+            self._land(flight)
+
+    def _abandon(self, flight: _Flight[T]) -> None:
+        flight.abandoned = True
+        self._land(flight)
+
+    def _land(self, flight: _Flight[T]) -> None:
+        with self._lock:
+            if self._flight is flight:
                 self._flight = None
-            flight.landed.set()
+        flight.landed.set()

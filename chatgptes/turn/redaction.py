@@ -9,6 +9,8 @@ from ..errors import ChatGptEsError
 
 __all__ = ["redact_error"]
 
+_LONGEST = 2_000
+"""Characters of an error's text: what a site says is cut where it is quoted, and here for sure."""
 _SHORTEST = 4
 """Characters: a shorter beginning of a secret is taken for chance."""
 
@@ -22,7 +24,10 @@ def redact_error(error: ChatGptEsError, secrets: Iterable[str]) -> None:
     for each in _chain(error):
         each.excerpt = _without(each.excerpt, forms)
         each.code = _without(each.code, forms)
-        each.args = (_without(each.message, forms) or "", *each.args[1:])
+        text = _without(each.message, forms) or ""
+        if len(text) > _LONGEST:
+            text = text[: _LONGEST - 1] + "…"
+        each.args = (text, *each.args[1:])
 
 
 def _written_forms(secret: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import NoReturn
 
 from ..errors import ChatGptEsError, TurnCancelled
 from ..values.reply import Reply
@@ -14,7 +13,7 @@ __all__ = ["RunningTurn"]
 
 
 class RunningTurn:
-    """How far a turn has come, and the ways in which it ends from outside.
+    """The state of a turn, and the ways in which it ends from outside.
 
     Attributes:
         reply: the whole answer, once the turn has ended well.
@@ -29,7 +28,7 @@ class RunningTurn:
         self.error: ChatGptEsError | None = None
         self.closed = False
         self.over = False
-        # Held by whoever is inside of a step; only ever tried, never waited for.
+        # Held by the reader inside of a step; only ever tried, never waited for.
         self.advancing = threading.Lock()
         self._raised = False
         self._steps: Steps[Reply] | None = None
@@ -51,7 +50,7 @@ class RunningTurn:
         return "running" if self.started else "new"
 
     def ended(self) -> bool:
-        """Whether it gives no more text.
+        """Tell whether it gives no more text.
 
         Raises:
             ChatGptEsError: it was ended from outside, and this is the first that its reader hears
@@ -66,15 +65,18 @@ class RunningTurn:
             raise self.error
         return True
 
-    def refuse(self) -> NoReturn:
-        """Raise the error of a reader that comes while another is inside of a step.
+    def refuse(self) -> None:
+        """Answer a reader that comes while somebody else is inside of a step.
+
+        Returns where the turn has ended.
 
         Raises:
             ChatGptEsError: the turn is being cancelled, or there are two readers.
         """
         if self.turn.deadline.cancelled:
             self._end_cancelled()
-            self.ended()
+            if self.ended():
+                return
         raise self.busy_error()
 
     def busy_error(self) -> Exception:
@@ -118,7 +120,7 @@ class RunningTurn:
             self.over = True
 
     def cancel(self) -> None:
-        """End the turn as an error to whoever waits for it.  Any thread; never blocks."""
+        """End the turn as an error to its reader.  Any thread; never blocks."""
         self.turn.deadline.cancel()
         # A reader inside of a step is ended there by the cancel.
         if self._steps is not None and self.advancing.acquire(blocking=False):

@@ -26,6 +26,7 @@ from ..sites.dialect import BufferedResponse
 from ..transport.base import AsyncResponse, Response
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
+from ..values.text import sanitize_line
 from ..values.urls import ascii_url, may_send, origin, redact
 from .cookies import Cookies
 from .guard import check_address
@@ -209,7 +210,7 @@ class Sender:
 
 
 def may_retry(error: ChatGptEsError, request: Request) -> bool:
-    """Whether `request` may be sent again after `error`.
+    """Tell whether `request` may be sent again after `error`.
 
     Where nothing was sent, or the site said "later", any may.  Else only those that make no model
     speak: a message must not arrive twice.
@@ -239,8 +240,8 @@ def _redirect_target(url: str, location: str, status: int) -> str:
         allowed, named, target = False, "an unreadable address", ""
     if not allowed:
         raise UnexpectedStatusError(
-            f"{redact(url)} redirects to {named}, which is another site or a step back from https:"
-            " not followed.",
+            f"{redact(url)} redirects to {sanitize_line(named, 200)}, which is another site or a"
+            " step back from https: not followed.",
             url=redact(url),
             status=status,
             hint=Hint("site", purpose="to give that address, if you trust it"),

@@ -13,7 +13,7 @@ from ..errors import (
     ChallengeError,
     ChatGptEsError,
 )
-from ..sites import KEY_DIALECTS, dialect, find_bots, plugin_names, plugin_traces
+from ..sites import dialect, find_bots, plugin_names, plugin_traces
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
@@ -21,9 +21,10 @@ from ..sites.errors import error_for_page, error_for_status
 from ..sites.namespaces import key_dialect_for, namespaces_from, namespaces_request
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
+from ..values.text import sanitize_line
 from ..values.urls import redact
 from .queueing import SingleFlight
-from .sending import Sender
+from .sending import BUSY, Sender
 from .steps import Steps
 
 __all__ = ["Endpoints", "Session"]
@@ -32,6 +33,7 @@ Endpoints: TypeAlias = tuple[Endpoint, ...]
 
 PAGE_ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8"
 _NO_CACHE = {"cache-control": "no-cache", "pragma": "no-cache"}
+_LONGEST_LIST = 500  # Characters of the ids of a page's bots in an error's text.
 _SHORTEST_SECRET = 6  # Characters: shorter ones would be found in any text.
 
 
@@ -43,6 +45,7 @@ class Session:
         bot: the id of the bot to ask, or None for the page's first.
         sender: sends its requests.
         limits: bounds what it reads.
+        namespaces: those of the site's REST API, once they were asked for (with a key).
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Session:
         self.bot = bot
         self.sender = sender
         self.limits = limits
+        self.namespaces: list[str] = []
         self._api_key = api_key
         self._endpoints: Endpoints = ()
         self._reading: SingleFlight[Endpoints] = SingleFlight()
@@ -152,6 +156,7 @@ class Session:
             if endpoint.bot.id == self.bot:
                 return endpoint
         ids = ", ".join(repr(each.bot.id) for each in endpoints)
+        ids = sanitize_line(ids, _LONGEST_LIST)
         raise BotNotFoundError(
             f"{redact(self.site)} shows no bot {self.bot!r}; it shows {ids}.",
             url=redact(self.site),
@@ -210,8 +215,9 @@ class Session:
             page = yield from self.sender.fetch(self.page_request(), deadline, _api_error, "page")
             root = rest_root(page) or _default_root(page.url)
         request = namespaces_request(self.site, root)
-        response = yield from self.sender.fetch(request, deadline, _gates_only, "answer")
-        its_dialect = key_dialect_for(namespaces_from(response), self.bot) or KEY_DIALECTS[0]
+        response = yield from self.sender.fetch(request, deadline, _index_error, "answer")
+        self.namespaces = namespaces_from(response)
+        its_dialect = key_dialect_for(self.namespaces, self.bot)
         return (its_dialect.endpoint(self.site, root, self.bot, api_key),)
 
     def _fetch_nonce(self, stale: Endpoint, deadline: Deadline) -> Steps[str | None]:
@@ -251,6 +257,15 @@ def _gates_only(response: BufferedResponse) -> ChatGptEsError | None:
     if gate := challenge_error(response.status, response.headers, response.body, response.url):
         return gate
     return error_for_status(response) if response.status == 429 else None
+
+
+def _index_error(response: BufferedResponse) -> ChatGptEsError | None:
+    """Classify what keeps the namespaces from being seen now; a site may also hide them for good.
+
+    The dialect is chosen once for a client: so not by a response of a moment when all fails.
+    """
+    busy = response.status in BUSY
+    return _gates_only(response) or (error_for_status(response) if busy else None)
 
 
 def _api_error(page: BufferedResponse) -> ChatGptEsError | None:

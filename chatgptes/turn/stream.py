@@ -11,7 +11,7 @@ from ..values.reply import Reply
 from .blocking import BlockingTurn
 from .running import RunningTurn
 
-__all__ = ["Stream", "drained", "reply_of"]
+__all__ = ["Stream", "read_to_end", "reply_of"]
 
 
 class Stream:
@@ -30,6 +30,8 @@ class Stream:
         self._given: list[str] = []
 
     def __repr__(self) -> str:
+        if "_given" not in self.__dict__:
+            return "<Stream, not made>"
         return f"<Stream {self.running.state}, {len(self.text)} characters>"
 
     @property
@@ -106,7 +108,7 @@ def reply_of(turn: RunningTurn) -> Reply:
     )
 
 
-def drained(turn: BlockingTurn) -> Reply:
+def read_to_end(turn: BlockingTurn) -> Reply:
     """The reply of a turn whose text nobody wants to watch.
 
     Raises:

@@ -30,7 +30,7 @@ from .queueing import Limiter, Permit
 from .sending import AnyResponse, drain, transport_failed
 from .steps import Read, Steps, Text
 
-__all__ = ["CLOSED", "Turn", "new_turn"]
+__all__ = ["CLOSED", "Turn", "new_turn", "plain_refusal"]
 
 CLOSED = "The client was closed in the middle of the turn."
 
@@ -78,6 +78,10 @@ class Turn:
         """The queues it waits in, in this order."""
         return (self.core.limiter,)
 
+    def prepare(self) -> Steps[None]:
+        """Get what the question needs from the site, once all permits are held."""
+        yield from ()
+
     def ask(self) -> Ask:
         """The question.  Called once all permits are held."""
         return Ask(
@@ -107,8 +111,10 @@ class Turn:
         try:
             for limiter in self.limiters():
                 self.permits.append((yield from limiter.acquire(self.deadline, owner)))
+            yield from self.prepare()
             ask = self.ask()
             try:
+                yield from self._check_consent()
                 endpoint = yield from self.core.session.endpoint(self.deadline)
                 tried: set[str] = set()
                 while True:
@@ -137,6 +143,12 @@ class Turn:
         finally:
             for permit in reversed(self.permits):
                 permit.release()
+
+    def _check_consent(self) -> Steps[None]:
+        # Before a session is started: that is a request on the visitor's behalf, too.
+        session = self.core.session
+        endpoints = yield from session.endpoints(self.deadline)
+        self.core.check_consent(session.choose(endpoints).bot)
 
     def _open(
         self, endpoint: Endpoint, ask: Ask, tried: set[str]
@@ -187,8 +199,8 @@ class Turn:
             raise
         except (TransportError, ResponseError) as error:
             self.deadline.check()
-            raise _plain(refused) from error  # What the site said of the message counts.
-        raise _plain(refused) from None
+            raise plain_refusal(refused) from error  # What the site said of the message counts.
+        raise plain_refusal(refused) from None
 
     def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[tuple[AnyResponse, Decoder]]:
         """Send the requests of one attempt; the last one's response, and its decoder."""
@@ -290,8 +302,12 @@ def _read_answer(
                 break
             step.text = chunks or None
         else:
-            chunks = decoder.end()
-            text += chunks
+            chunks = []
+        if decoder.error is None:
+            # After an end mark, too: an answer without text is none.
+            last = decoder.end()
+            text += last
+            chunks = [*chunks, *last]
     except OSError as error:
         # Why it broke is known already; the text that had arrived is not lost.
         chunks = decoder.end()
@@ -309,8 +325,8 @@ def _read_answer(
         yield from drain(response, deadline)
 
 
-def _plain(error: NonceRefused) -> RefusedError:
-    """The same error as users know it."""
+def plain_refusal(error: NonceRefused) -> RefusedError:
+    """Return the same error as users know it."""
     plain = RefusedError(error.message, url=error.url, status=error.status, excerpt=error.excerpt)
     plain.code = error.code
     return plain

@@ -21,6 +21,7 @@ __all__ = [
     "check_system",
     "check_transport",
     "check_verify",
+    "check_visitor",
     "headers_of",
     "number",
     "proxy_secrets",
@@ -89,7 +90,7 @@ def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any
     if not isinstance(transport, str):
         for end in ("close", "aclose"):
             if all(callable(getattr(transport, name, None)) for name in ("send", end)):
-                return  # The others are its own affair.
+                return  # The other arguments are not for it.
     elif transport in ("auto", "requests", "curl_cffi"):
         if impersonate is not None and not (isinstance(impersonate, str) and impersonate):
             raise InvalidConfigError("impersonate must be the name of a browser (str), or None.")
@@ -175,7 +176,7 @@ def proxy_secrets(proxy: Any) -> tuple[str, ...]:
     try:
         return _basic(urlsplit(proxy))[1] if isinstance(proxy, str) else ()
     except ValueError:
-        return ()  # Whoever uses it says what is wrong with it.
+        return ()  # Its check says what is wrong with it.
 
 
 def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str | None, str | None]:
@@ -234,3 +235,26 @@ def number(name: str, value: Any, least: float, *, whole: bool = False, most: fl
         kind = "a whole number" if whole else "a number"
         raise InvalidConfigError(f"{name} must be {kind} from {least:g} to {most:,.0f}.")
     return value
+
+
+_VISITOR = re.compile(r"[A-Za-z0-9-]{10,64}")
+_SHORTEST_VISITOR = 10  # Letters and digits: as many as a `wpaicg` site is shown.
+
+
+def check_visitor(visitor: object) -> str | None:
+    """Check a visitor's id.
+
+    Raises:
+        InvalidConfigError: it can't be one.
+    """
+    if visitor is None:
+        return None
+    if (
+        not isinstance(visitor, str)
+        or not _VISITOR.fullmatch(visitor)
+        or len(visitor.replace("-", "")) < _SHORTEST_VISITOR
+    ):
+        raise InvalidConfigError(
+            "visitor must be 10 to 64 letters, digits and hyphens, such as str(uuid.uuid4())."
+        )
+    return visitor

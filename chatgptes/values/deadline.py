@@ -3,7 +3,7 @@
 Everything that waits in a turn (slot, single flight, connect, first byte, mid-stream, retry
 sleep) waits on one `Deadline`, so one `cancel()` ends any of them.
 
-Nothing here holds a lock of its own while it runs code that could be interrupted by the garbage
+Nothing here holds a lock while it runs code that could be interrupted by the garbage
 collector: `cancel()` may be called from a finalizer, in any thread, at any point.
 """
 
@@ -87,7 +87,7 @@ class Signal:
         return self._set
 
     def set(self) -> None:
-        """Wake whoever waits, now or when they come.  Any thread, any number of times."""
+        """Wake its waiters, now or when they come.  Any thread, any number of times."""
         self._set = True
         callbacks = self._callbacks
         while callbacks:
@@ -117,7 +117,7 @@ class Signal:
 
 
 class Registration:
-    """What `Deadline.on_cancel` returns; `close()`, or leaving its `with` block, takes it back.
+    """The result of `Deadline.on_cancel`; `close()`, or leaving its `with` block, takes it back.
 
     After `close()` has returned, the callback neither runs nor will run, so what it refers to (a
     socket, a handle) may be given to somebody else.

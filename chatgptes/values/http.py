@@ -57,8 +57,8 @@ class Request:
         body: bytes, or None.
         mode: "navigate" for a page, "fetch" for what a page's script would ask for.
         referrer: the page that asks, for a transport that looks like a browser.
-        repeatable: sending it twice does no harm.  Where False, a transport must not send it
-            again once any of it may have been heard.
+        repeatable: it may be sent twice.  Where False, a transport must not send it
+            again once any of it may have been received.
         final: its response is the bot's answer.
     """
 
@@ -77,7 +77,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is taken before `ResponseTooLargeError` (or, for a prompt, `InvalidMessageError`).
+    """The limits of sizes: beyond them comes a `ResponseTooLargeError`, or for what is sent an
+    `InvalidMessageError`.
 
     Attributes:
         prompt: characters of what one call is given: a prompt, or all messages of a list.

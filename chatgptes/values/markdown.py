@@ -3,7 +3,8 @@
 An answer is text from somebody else's site, and notebooks turn Markdown into HTML with programs
 that disagree at the edges.  So nothing here depends on how one of them reads a doubtful place:
 fenced code is put where all of them see a fence, inline code is spelt out as entities, and what is
-left can open no tag and name no scheme but http, https and mailto.
+left can open no tag and name no scheme but http, https and mailto.  An address is judged as a
+browser would see it: without what it drops, and with what it or the program decodes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import html
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 __all__ = ["harmless_markdown"]
 
@@ -37,10 +39,17 @@ _FORMULA = re.compile(r"(?<!\\)\$[^$\n]+\$")
 _REACHING_TEX = re.compile(r"\\(?=(?:href|style|require|html[A-Za-z]*|cssId)\b)")
 """Commands with which a formula could link somewhere, load something or change the page."""
 _AUTOLINK = re.compile(r"<(https?://[^\s<>`\\\"']+)>")
-_ADDRESS = re.compile(r"\]([(:])(?=[\s>]*(<[^>\n]{0,120}|[^\s)]{0,120}))")
-"""`](` of a link or picture, `]:` of a definition (perhaps in a quote), and what comes then."""
+_LONGEST = 200
+"""Characters of an address that are looked at; one whose scheme may be longer is no link."""
+_ADDRESS = re.compile(
+    r"\](?:(\()(?=[\s>]*([^)]{0,200}))|(:)(?=[\s>]*([^\s)]{0,200})))"  # _LONGEST
+)
+"""`](` of a link or picture, whose address goes over line ends in some programs; `]:` of a
+definition (perhaps in a quote); and what comes then."""
 _SCHEME = re.compile(r"[^/?#:]*:")
-_IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028\u2029\\<]+")
+_TITLE = re.compile(r"[\"'(]")
+_IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028\u2029\ufeff\\<>]+")
+"""Browsers drop line ends and tabs from anywhere in an address, and programs the rest."""
 
 
 def harmless_markdown(text: str) -> str:
@@ -140,22 +149,23 @@ def _spelt_out(code: str) -> str:
 
 
 def _checked_address(found: re.Match[str]) -> str:
-    if all(map(_safe, _readings(found[2]))):
+    if all(map(_safe, _readings(found[2] if found[1] else found[4]))):
         return found[0]
-    return "]&#40;" if found[1] == "(" else "]&#58;"
+    return "]&#40;" if found[1] else "]&#58;"
 
 
 def _readings(address: str) -> Iterable[str]:
-    """What `address` may become on its way to a browser: entities are undone once, or oftener."""
-    for _ in range(4):
+    """Yield the forms that `address` may have for a browser: decoded not at all, or oftener."""
+    yield address
+    for decode in (html.unescape, unquote) * 3:
+        address = decode(address)
         yield address
-        address = html.unescape(address)
 
 
 def _safe(address: str) -> bool:
     bare = _IGNORED.sub("", address)
     scheme = _SCHEME.match(bare)
-    if scheme is not None:
+    if scheme is not None and not _TITLE.search(scheme[0]):
         return scheme[0][:-1].lower() in _SAFE_SCHEMES
     # Without an end to what could be a scheme, a short address is a relative one.
-    return len(address) < 120 or re.search(r"[/?#]", bare) is not None
+    return len(address) < _LONGEST or re.search(r"[/?#\"'(]", bare) is not None

@@ -1,4 +1,4 @@
-"""What may be sent: messages, checked before anything goes out, and put into words.
+"""Messages, checked before anything goes out, and put into words.
 
 A message is `{"role": "user" | "assistant" | "system", "content": str | [parts]}`, a part is
 `{"type": "text", "text": str}` or `{"type": "image", "image": …}` (a path, bytes, or a `data:` URL;
@@ -206,7 +206,7 @@ def _text(part: Mapping[str, Any], where: str) -> str:
 
 
 def _source(part: Mapping[str, Any], where: str) -> Any:
-    """What an image part names.  OpenAI's form may say more (`detail`), which no site asks for."""
+    """The source that an image part names; more of OpenAI's form (`detail`) is ignored."""
     if part["type"] == "image" and set(part) == {"type", "image"}:
         return part["image"]
     inner = part.get("image_url")
@@ -251,7 +251,7 @@ def check_text(text: str, what: str) -> str:
 def with_system(messages: Sequence[Message], system: str | None) -> list[tuple[str, str]]:
     """The (role, text) pairs to send: all system text goes before the first user message.
 
-    No dialect has a place of its own for it.
+    No dialect has a place for it.
     """
     texts = [system] if system else []
     texts += [message.text for message in messages if message.role == "system"]

@@ -1,4 +1,4 @@
-"""What both transports are given by argument, and what can be said of it at once.
+"""A proxy's address: read, checked, and shown without its password.
 
 Nothing slow is imported here (ssl, urllib.request): a client checks its arguments before it has
 a transport, perhaps on an event loop.
@@ -15,12 +15,15 @@ from ..errors import InvalidConfigError
 __all__ = ["DEFAULT_PORTS", "Proxy"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_LOGIN_CUT = re.compile(r"[^:/?#]*://[^/?#]*[/?#].*@", re.DOTALL)
+"""A login with a character that ends the host's part of a URL, so that a piece of the password
+would be taken for the host."""
 _BLANK = re.compile(r"[\s\x00-\x20]")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where a proxy is.
+    """The address of a proxy.
 
     Attributes:
         scheme: "http", "https", "socks5" (names are resolved here) or "socks5h" (there).
@@ -51,7 +54,13 @@ class Proxy:
         if not isinstance(text, str):
             raise InvalidConfigError(f"{wanted}, not {type(text).__name__}.")
         text = text.strip()
-        parts = _split(text if "://" in text else f"http://{text}")
+        full = text if "://" in text else f"http://{text}"
+        if _LOGIN_CUT.match(full):
+            raise InvalidConfigError(
+                f"{wanted}; the characters # ? / of its user name and password must be"
+                " percent-encoded: %23 %3F %2F."
+            )
+        parts = _split(full)
         if parts is None:
             raise InvalidConfigError(f"{wanted}; this one has no host that can be read.")
         if parts.scheme not in DEFAULT_PORTS:

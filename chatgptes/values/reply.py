@@ -36,7 +36,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the bot said.  `str(reply)` and `print(reply)` give the text.
+    """A bot's answer.  `str(reply)` and `print(reply)` give the text.
 
     Attributes:
         text: the whole answer (str), as the site sent it.

@@ -43,8 +43,8 @@ def _port(parts: SplitResult) -> int | None:
     return _place(parts.netloc)[1] or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-# Where the two standards for names in other scripts differ, so that whoever looks the name up may
-# find another host than whoever compared it.
+# Where the two standards for names in other scripts differ, so that the look-up may find
+# another host than the comparison.
 _AMBIGUOUS = frozenset("ßς\u200c\u200d")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 

@@ -141,3 +141,35 @@ async def test_its_errors_are_put_into_ours() -> None:
 async def test_a_blocking_client_refuses_it() -> None:
     with pytest.raises(InvalidConfigError, match="AsyncClient"):
         Client("http://site.test/", transport=Own([]))
+
+
+class Empty(Own):
+    """A site that sends empty pieces for ever, without a real wait."""
+
+    async def send(self, request: Request, deadline: Deadline) -> Response:
+        response = await super().send(request, deadline)
+        if request.method == "POST":
+            response.pieces = iter(lambda: b"", None)  # type: ignore[assignment]
+        return response
+
+
+async def test_empty_pieces_are_silence() -> None:
+    limits = Timeout(connect=5, read=0.2, total=30)
+    async with AsyncClient("http://site.test/", transport=Empty([]), timeout=limits) as client:
+        with anyio.fail_after(10), pytest.raises(RequestTimeout) as caught:
+            await client.chat("Hi")
+    assert caught.value.phase == "read"
+
+
+class Odd(Own):
+    """What an `await anext(...)` inside of a transport can raise."""
+
+    async def send(self, request: Request, deadline: Deadline) -> Response:
+        raise StopAsyncIteration
+
+
+async def test_an_end_that_is_none() -> None:
+    async with AsyncClient("http://site.test/", transport=Odd([])) as client:
+        with pytest.raises(RuntimeError, match="StopAsyncIteration"):
+            async for _ in client.stream("Hi"):
+                pass

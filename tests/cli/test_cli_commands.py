@@ -158,6 +158,24 @@ def test_the_last_conversation(site: Site, tmp_path: Path) -> None:
     assert nothing.returncode == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell's script")
+def test_completion(tmp_path: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        script = chatgptes("completion", shell)
+        assert script.returncode == 0, script.stderr
+        assert "_CHATGPTES_COMPLETE" in script.stdout
+    for words, found in {
+        "do": "doctor",
+        "chat --lo": "--load",
+        "--sandbox chat --lo": "--load",
+        "ask --transport ": "curl_cffi",
+    }.items():
+        asked = {"COMP_WORDS": f"chatgptes {words}", "_CHATGPTES_COMPLETE": "bash_complete"}
+        count = len(words.split()) + (words.endswith(" "))
+        answer = chatgptes(COMP_CWORD=str(count), **asked)
+        assert f"plain,{found}" in answer.stdout.splitlines(), (words, answer)
+
+
 def test_variables(site: Site) -> None:
     page = site.page("aipkit-two")
     result = chatgptes(

@@ -324,7 +324,10 @@ WITHOUT_EDITOR = (
 @pytest.mark.parametrize("program", [("-m", "chatgptes"), WITHOUT_EDITOR], ids=["edited", "plain"])
 def test_a_conversation(tmp_path: Path, program: tuple[str, ...]) -> None:
     with Site() as site, Terminal("chat", "--site", site.url, program=program) as terminal:
-        terminal.see("/help for help, /exit to leave.\n>")
+        terminal.see("Talking to Stand-in on ")
+        terminal.see("/help for help, /exit to leave.")
+        terminal.see("Hello! I'm the sandbox")
+        terminal.see("\n>")
         terminal.type("My name is Ada\n")
         terminal.see("This is message 1")
         terminal.see("\n>")

@@ -18,17 +18,18 @@ from servers import Connection, Server, body
 import chatgptes
 from chatgptes import Diagnosis, Timeout
 from chatgptes.diagnosis import STEPS
-from chatgptes.diagnosis.page import no_bots
+from chatgptes.diagnosis.page import no_bots, plugin
 from chatgptes.sandbox import Site
+from chatgptes.sites import find_bots
 from chatgptes.sites.dialect import BufferedResponse
 from chatgptes.values.http import Headers
 
 GOOD = {
-    "front": "aipkit (inline), plugin 2.4.1 or later",
+    "front": "aipkit (inline), AI Power (AI Puffer) 2.4.1 or later",
     "aipkit-popup": "aipkit (popup)",
-    "aipkit-old": "plugin 2.3 to 2.4.0",
-    "classic": "wpaicg (shortcode), plugin up to 1.9.18, or 2.2",
-    "classic-widget": "plugin 1.9.16 to 1.9.18",
+    "aipkit-old": "AI Power (AI Puffer) 2.3 to 2.4.0",
+    "classic": "wpaicg (shortcode), AI Power (AI Puffer) up to 1.9.18, or 2.2",
+    "classic-widget": "(AI Puffer) 1.9.16 to 1.9.18",
     "classic-plain": "wpaicg (shortcode)",
     "classic-old": "wpaicg (shortcode)",
     "classic-old-plain": "wpaicg (shortcode)",
@@ -36,6 +37,12 @@ GOOD = {
     "fronted": "aipkit",
     "moved": "aipkit",
     "broken-then-good": "aipkit",
+    "engine": "mwai (inline), AI Engine 2.4.8 or later",
+    "engine-window": "mwai (popup), AI Engine 2.4.8 or later",
+    "engine-old": "mwai (inline), AI Engine 2.0.1 to 2.4.3",
+    "engine-ancient": "mwai (inline), AI Engine up to 2.0.0, or 2.4.4 to 2.4.7",
+    "engine-query": "mwai (inline)",
+    "plugins": "mwai (inline)",
 }
 
 BAD = [
@@ -47,6 +54,9 @@ BAD = [
     ("broken-nonce", "bots", "BotNotFoundError", "missing or cut off"),
     ("broken-cut", "bots", "BotNotFoundError", "missing or cut off"),
     ("foreign", "bots", "UnexpectedFormatError", "elsewhere.invalid"),
+    ("foreign-engine", "bots", "UnexpectedFormatError", "elsewhere.invalid"),
+    ("engine-nobot", "bots", "BotNotFoundError", "traces of the plugin AI Engine"),
+    ("engine-saved", "bots", "BotNotFoundError", "a copy saved from a browser"),
     ("foreign-classic", "bots", "UnexpectedFormatError", "settings (General)"),
     ("moved-away", "page", "UnexpectedStatusError", "redirects to http://localhost"),
     ("moved-loop", "page", "UnexpectedStatusError", "in circles"),
@@ -100,6 +110,22 @@ BAD = [
     ("fault-classic-empty", "nonce", "EmptyReplyError", "PHP has broken off"),
     ("fault-classic-model-empty", "turn", "EmptyReplyError", "The model said nothing"),
     ("fault-empty", "turn", None, ""),
+    ("fault-quota-old", "turn", "RefusedError", "60 messages a minute"),
+    ("fault-mwai-nonce", "nonce", "RefusedError", "the fresh one that it gives"),
+    ("fault-mwai-no-nonce", "nonce", "RefusedError", "the fresh one that it gives"),
+    ("fault-mwai-members-only", "nonce", "RefusedError", "Members only"),
+    ("fault-mwai-no-route", "nonce", "UnexpectedStatusError", "switch the plugin on"),
+    ("fault-mwai-http-403", "nonce", "UnexpectedStatusError", "before the REST API (/wp-json/)"),
+    ("fault-mwai-http-404", "nonce", "UnexpectedStatusError", "closes the REST API"),
+    ("fault-mwai-http-500", "nonce", "UnexpectedStatusError", "error log"),
+    ("fault-mwai-html", "nonce", "UnexpectedFormatError", "not the plugin's REST API"),
+    ("fault-mwai-challenge", "nonce", "ChallengeError", "or the REST API (/wp-json/), past"),
+    ("fault-mwai-redirect", "nonce", "UnexpectedStatusError", "sends visitors elsewhere"),
+    ("fault-mwai-empty", "nonce", "EmptyReplyError", "answered nothing at all"),
+    ("fault-mwai-fatal", "nonce", "UnexpectedStatusError", "broken just now"),
+    ("fault-mwai-quota", "turn", "RefusedError", "does not tell the cause"),
+    ("fault-mwai-model-500", "turn", "RefusedError", "does not tell the cause"),
+    ("fault-mwai-model-drop", "turn", "StreamInterruptedError", "broke off"),
 ]
 
 
@@ -180,7 +206,7 @@ def test_time_runs_out(site: Site) -> None:
 BEFORE = {
     "http-403": ("before admin-ajax.php", "something before it"),
     "http-404": ("leads nowhere", "no REST API of this plugin"),
-    "http-500": ("error log", "Check the bot's number first"),
+    "http-500": ("error log", "Check the bot's id first"),
     "http-502": ("error log", "error log"),
     "maintenance": ("maintenance", "maintenance"),
     "redirect": ("sends visitors elsewhere", "where a key may not follow"),
@@ -221,7 +247,7 @@ def test_the_same_fault_at_every_step(site: Site, fault: str) -> None:
         ("wrong-key", "Check the key"),
         ("no-key-set", "have no key for REST access yet"),
         ("no-route", "2.3 or later"),
-        ("unknown-bot", "Check the bot's number first"),
+        ("unknown-bot", "Check the bot's id first"),
         ("no-reply", "a version that is not known yet"),
     ],
 )
@@ -424,6 +450,123 @@ def test_secrets_do_not_show(site: Site) -> None:
             assert secret not in text
 
 
+def test_nonces_and_sessions(site: Site) -> None:
+    for page, said in (
+        ("engine", "a session was started, and the site takes its nonce"),
+        ("engine-old", "the site takes the one in the page"),
+        ("engine-ancient", "none is needed: the site starts no sessions"),
+    ):
+        assert said in chatgptes.doctor(site.page(page)).steps[7].detail
+    site.expire_nonces()
+    site.next("session-no-nonce")
+    assert "neither its page nor a new session has one" in failed(
+        chatgptes.doctor(site.page("engine")), "nonce"
+    )
+
+
+def test_only_classic_sites_get_a_wrong_nonce(site: Site) -> None:
+    pages = ["front", "aipkit-old", "engine", "engine-old", "engine-ancient", "fault-mwai-nonce"]
+    for page in [*pages, "fault-nonce", "fault-cache-nonce", "fault-mwai-html"]:
+        chatgptes.doctor(site.page(page), ask=True)
+
+    def wrong() -> bool:
+        return any(
+            "0" * 10 in (each.param("_wpnonce"), each.param("_ajax_nonce"))
+            or each.headers.get("x-wp-nonce") == "0" * 10
+            for each in site.requests
+        )
+
+    assert not wrong()
+    chatgptes.doctor(site.page("classic-old"))
+    assert wrong()
+
+
+def test_a_refusal_with_a_good_status_gets_no_wrong_nonce_either() -> None:
+    said: list[bytes] = []
+
+    def handler(connection: Connection) -> None:
+        while (heard := connection.hear()) is not None:
+            if heard.method == "GET":
+                connection.send(body(AIPKIT_PAGE, "Content-Type: text/html"))
+            else:
+                said.append(heard.body)
+                answer = b'{"success":false,"data":{"code":"nonce_failure_x"}}'
+                connection.send(body(answer, "Content-Type: application/json"))
+
+    with Server(handler) as server:
+        found = chatgptes.doctor(server.url, trust_env=False)
+    assert "refuses the nonce" in failed(found, "nonce")
+    assert said
+    assert not any(b"0000000000" in each for each in said)
+
+
+SCRIPTS = {
+    "/wp-content/plugins/gpt3-ai-content-generator/js/main.js?ver=2.4.71": "2.4.71, by its sc",
+    "/wp-content/plugins/gpt3-ai-content-generator/js/main.js?ver=1732312345": "2.4.1 or later",
+    "/wp-content/plugins/gpt3-ai-content-generator/a.css?ver=2.4.70": "2.4.70, by its styles'",
+    "/wp-content/plugins/gpt3-ai-content-generator/a.js?ver=2.4-beta": "2.4.1 or later",
+    "/wp-content/plugins/another-plugin/main.js?ver=9.9.9": "2.4.1 or later",
+    "https:\\/\\/a.example\\/wp-content\\/plugins\\/gpt3-ai-content-generator\\/b.js?ver=2.4.97":
+    "2.4.97, by its scripts'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("address", SCRIPTS)
+@pytest.mark.parametrize("style_first", [True, False])
+def test_the_plugins_version(address: str, style_first: bool) -> None:
+    element = (
+        "<div class='aipkit_chat_container' data-config='"
+        '{"botId":5,"nonce":"0123456789","ajaxUrl":"/wp-admin/admin-ajax.php"}\'></div>'
+    )
+    style = '<link href="/wp-content/plugins/gpt3-ai-content-generator/a.css?ver=1795727460">'
+    text = f'{style if style_first else ""}<script src="{address}"></script>{element}'
+    page = BufferedResponse("https://example.org/", 200, Headers(), text.encode())
+    (endpoint,) = find_bots(page)
+    assert SCRIPTS[address] in plugin(page, endpoint)
+
+
+def test_a_key_is_not_good_before_it_was_tested(site: Site) -> None:
+    found = chatgptes.doctor(site.url, api_key="sandbox-wrong-key", bot=5)
+    assert "the key is not tested" in found.steps[7].detail
+    assert found.steps[7].ok is None
+    assert "aipkit/v1, mwai/v1" in found.steps[6].detail
+    assert "rest (with your key), AI Power" in found.steps[6].detail
+    other = chatgptes.doctor(site.url, api_key=site.api_key, bot="default", ask=True)
+    assert "mwai-rest (with your key), AI Engine" in other.steps[6].detail
+    assert walk(other) == "++.++.+.+"
+    alone = chatgptes.doctor(f"{site.home}engine-3.6.2/wp-json/", api_key=site.api_key, bot=5)
+    assert "the REST API has mwai/v1" in alone.steps[6].detail
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        (b'{"namespaces":["oembed/1.0","wp/v2"]}', "none of the namespaces that take a key"),
+        (b"<html>Nothing here</html>", "no list of its REST API's namespaces"),
+        (b'{"namespaces":[]}', "no list of its REST API's namespaces"),
+    ],
+)
+def test_a_site_without_the_api(index: bytes, said: str) -> None:
+    def handler(connection: Connection) -> None:
+        while (heard := connection.hear()) is not None:
+            if heard.target.startswith("/wp-json/?"):
+                connection.send(body(index, "Content-Type: application/json"))
+            elif heard.method == "GET":
+                connection.send(body(b"<html></html>", "Content-Type: text/html"))
+            else:
+                connection.send(body(b"", status="404 Not Found"))
+
+    with Server(handler) as server:
+        found = chatgptes.doctor(server.url, api_key="sandbox-key", bot=5, trust_env=False)
+        assert said in failed(found, "dialect")
+        asked = chatgptes.doctor(
+            server.url, api_key="sandbox-key", bot=5, ask=True, trust_env=False
+        )
+    assert said in asked.steps[6].detail
+    assert asked.problem is not None
+    assert asked.problem.name == "turn"
+
+
 def test_the_owners_key(site: Site) -> None:
     good = chatgptes.doctor(site.url, api_key=site.api_key, bot=5, ask=True)
     assert walk(good) == "++.++.+.+", good
@@ -455,6 +598,16 @@ def test_wrong_arguments() -> None:
         ('<iframe src="https://video.example/1"></iframe><i>nothing</i>', "no trace of WordPress"),
         ("<style>.wpaicg-chatbox {color: red}</style>", "popup"),
         ("<p>[aipkit_chatbot id=7]</p>", "[aipkit_chatbot id=7]"),
+        ("<p>[mwai_chatbot_v2]</p>", "[mwai_chatbot_v2]"),
+        (
+            '<script src="https://home.example/wp-content/plugins/ai-engine/app/chatbot.js"></script>',
+            "embedded from that site",
+        ),
+        (
+            "<script async src=//home.example:8443/w/plugins/gpt3-ai-content-generator/e.js?k>",
+            "script from https://home.example:8443",
+        ),
+        ('<script src="/wp-content/plugins/ai-engine/app/chatbot.js"></script>', "AI Engine"),
         ('<div id=x class="wide wpaicg-chat-shortcode"', "missing or cut off"),
     ],
 )

@@ -7,7 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+import test_faults as sandbox_faults
 import test_faults_wire as wire_faults
+
+from chatgptes.sandbox import FAULTS
+from chatgptes.sandbox.faults import ASIDE
 
 TESTS = Path(__file__).parents[1]
 TEXT = (TESTS.parent / "docs" / "robustness.md").read_text(encoding="utf-8")
@@ -44,3 +48,23 @@ def test_classes_in_the_tables() -> None:
         expected = CASES[name][case]
         error = expected[0] if isinstance(expected, tuple) else expected.error
         assert error.__name__ in gets or (error.__name__ == "Reply" and gets == "the reply")
+
+
+def test_the_other_plugins_faults() -> None:
+    """Each has its row; the class in a row is the one that the turns with it end in."""
+    section = TEXT.partition("## What AI Engine sites answer")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| .+? \| (`.+?) \| (.+) \|$", section, re.MULTILINE)
+    named = [(name, gets) for names, gets in rows for name in re.findall(r"`([\w-]+)`", names)]
+    # What every kind of site does alike is in the other tables.
+    alike = set(sandbox_faults.COMMON) | set(sandbox_faults.STREAM) - {
+        "model-drop",
+        "model-error-mid",
+    }
+    assert sorted(name for name, _ in named) == sorted(
+        (set(FAULTS["mwai"]) - alike) | set(ASIDE["mwai"])
+    )
+    for name, gets in named:
+        if name in FAULTS["mwai"]:
+            error = sandbox_faults.EXPECTED["mwai"][name]
+            assert isinstance(error, type)
+            assert f"`{error.__name__}`" in gets, name

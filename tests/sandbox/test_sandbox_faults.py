@@ -122,6 +122,7 @@ EXPECTED: dict[str, dict[str, tuple[int, str]]] = {
         "ts-required": (200, '"ts_required":true}\n\nevent: done'),
         "no-done": (200, 'data: {"id":"resp_sandbox_1"}'),
         "unknown-events": (200, "event: whisper"),
+        "form": (200, 'event: display_form_event\ndata: {"form_definition":{"form_id"'),
         "model-401": (200, '"API Error: The key'),
         "model-429": (200, '"API Error: The site'),
         "model-500": (200, '"API Error: The model'),

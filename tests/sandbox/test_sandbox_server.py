@@ -481,3 +481,38 @@ def test_it_imports_nothing_of_the_library() -> None:
                 assert {alias.name.split(".")[0] for alias in node.names} <= (
                     sys.stdlib_module_names
                 )
+
+
+@pytest.mark.parametrize(
+    ("host", "listens", "status"),
+    [
+        ("127.0.0.1:{port}", "127.0.0.1", 200),
+        ("localhost:{port}", "127.0.0.1", 200),
+        ("LOCALHOST:{port}", "127.0.0.1", 200),
+        ("[::1]:{port}", "127.0.0.1", 200),
+        ("", "127.0.0.1", 200),
+        ("rebound.example:{port}", "127.0.0.1", 421),
+        ("rebound.example", "127.0.0.1", 421),
+        ("127.0.0.1.rebound.example:{port}", "127.0.0.1", 421),
+        ("user@rebound.example:{port}", "127.0.0.1", 421),
+        ("127.0.0.1:1", "127.0.0.1", 421),
+        ("127.0.0.1", "127.0.0.1", 421),
+        ("127.0.0.1:port", "127.0.0.1", 421),
+        ("[::1", "127.0.0.1", 421),
+        ("192.0.2.7:{port}", "127.0.0.1", 421),
+        ("192.0.2.7:{port}", "0.0.0.0", 200),
+        ("rebound.example:{port}", "0.0.0.0", 421),
+    ],
+)
+def test_it_answers_to_its_own_names_only(host: str, listens: str, status: int) -> None:
+    with Site(listens) as site:
+        seen = fetch(site.url, headers={"Host": host.format(port=site.port)})
+        assert seen.status == status
+        assert len(site.requests) == (status == 200)
+
+
+def test_it_answers_to_the_origin_of_a_proxy_in_front(site: Site) -> None:
+    url = site.url
+    site.origin = "https://front.example"
+    assert fetch(url, headers={"Host": "front.example"}).status == 200
+    assert fetch(url, headers={"Host": "other.example"}).status == 421

@@ -142,12 +142,12 @@ def test_reading_namespaces(body: str) -> None:
     [
         (["wp/v2", "mwai-ui/v1", "mwai/v1"], "default", "mwai-rest"),
         (["aipkit/v1"], "5", "rest"),
-        (["wp/v2"], "5", None),
-        ([], "5", None),
+        (["wp/v2"], "5", "rest"),
+        ([], "5", "rest"),
+        ([], "default", "mwai-rest"),
         (["aipkit/v1", "mwai/v1"], "5", "rest"),
         (["aipkit/v1", "mwai/v1"], "default", "mwai-rest"),
     ],
 )
-def test_choosing_a_dialect(namespaces: list[str], bot: str, name: str | None) -> None:
-    found = key_dialect_for(namespaces, bot)
-    assert (found and found.name) == name
+def test_choosing_a_dialect(namespaces: list[str], bot: str, name: str) -> None:
+    assert key_dialect_for(namespaces, bot).name == name

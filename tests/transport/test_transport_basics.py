@@ -30,6 +30,7 @@ from servers import (
 )  # fmt: skip
 
 from chatgptes import errors
+from chatgptes.transport.plain.decoding import decode
 from chatgptes.values.deadline import Deadline
 from chatgptes.values.http import Request
 
@@ -330,6 +331,39 @@ def test_encodings_are_undone(kind: str) -> None:
             if kind != "requests" and coding in ("x-gzip", "Deflate", "deflate, gzip"):
                 continue  # libcurl's own affair.
             assert whole(transport, get(server.url + coding)) == text, coding
+        assert server.accepted == 1
+
+
+@ALL
+@pytest.mark.parametrize("coding", ["none", "identity", "UTF-8", "utf8", "aws-chunked"])
+def test_names_of_no_encoding(kind: str, coding: str) -> None:
+    if kind != "requests" and coding not in ("none", "identity"):
+        pytest.skip("libcurl knows no others")
+    with Server(once(body(b"as it is", f"Content-Encoding: {coding}"))) as server:
+        assert whole(make(kind), get(server.url)) == b"as it is"
+
+
+def test_no_encoding_beside_one() -> None:
+    data = body(gzip.compress(b"as it is"), "Content-Encoding: gzip, aws-chunked")
+    with Server(once(data)) as server:
+        assert whole(make("requests"), get(server.url)) == b"as it is"
+
+
+@pytest.mark.parametrize("behind", [b"\n<!-- cached -->", b"\x1f", b"\x1f<b>", b"\0\0 x" * 9000])
+def test_what_is_behind_a_gzip_body_is_passed_over(behind: bytes) -> None:
+    text = gzip.compress(b"hello ") + gzip.compress(b"world")
+    pieces = [bytes([byte]) for byte in text + behind]
+    for cut in (pieces, [text + behind], [text, behind]):
+        assert b"".join(decode(iter(cut), "gzip")) == b"hello world"
+
+
+def test_what_is_behind_a_gzip_body_leaves_the_connection_usable() -> None:
+    answer = body(gzip.compress(b"hello") + b"<!-- a cache was here -->" * 9000,
+                  "Content-Encoding: gzip")  # fmt: skip
+    with Server(answering(answer)) as server:
+        transport = make("requests")
+        for _ in range(3):
+            assert whole(transport, get(server.url)) == b"hello"
         assert server.accepted == 1
 
 

@@ -210,6 +210,107 @@ def test_bad_proxies(kind: str, bad: Any) -> None:
     assert "hidden" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:123#4hidden@proxy.test:8080",
+        "me:hid#den@proxy.test:8080",
+        "socks5h://me:12/hidden@proxy.test",
+        "https://me:1?hidden@proxy.test:8080",
+        "http://m@e:#hidden@proxy.test:8080",
+    ],
+)
+@ALL
+def test_a_login_that_must_be_percent_encoded(kind: str, url: str) -> None:
+    with pytest.raises(errors.InvalidConfigError, match="percent-encoded") as caught:
+        make(kind, proxy=url)
+    shown = "".join(traceback.format_exception(caught.value))
+    for word in ("hid", "123", "den", "12/", "m@e", "proxy.test"):
+        assert word not in shown.replace("test_transport_proxies", "").partition("Error: ")[2]
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without proxies and certificates of its own."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+UNUSABLE = pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("all_proxy", "socks://127.0.0.1:1080/"),
+        ("ALL_PROXY", "socks4a://me:hidden@127.0.0.1:1"),
+        ("http_proxy", "http://me:hidden@127.0.0.1:notaport"),
+        ("http_proxy", "http://"),
+        ("all_proxy", "http://me:hid#den@127.0.0.1:1"),
+    ],
+)
+
+
+@UNUSABLE
+@ALL
+def test_an_unusable_proxy_of_the_environment_matters_where_it_is_used(
+    kind: str, name: str, value: str, bare_environment: pytest.MonkeyPatch
+) -> None:
+    bare_environment.setenv(name, value)
+    with Server(answering(body(b"direct"))) as server:
+        used = make(kind, trust_env=True)
+        for _ in range(2):
+            with pytest.raises(errors.InvalidConfigError, match=name) as caught:
+                used.send(get(server.url), limits())
+        assert "hid" not in "".join(traceback.format_exception(caught.value))
+        bare_environment.setenv("no_proxy", "127.0.0.1")
+        excepted = make(kind, trust_env=True)
+        assert b"".join(excepted.send(get(server.url), limits())) == b"direct"
+        assert len(server.heard) == 1
+
+
+@ALL
+def test_an_unusable_proxy_for_other_schemes_does_not_matter(
+    kind: str, bare_environment: pytest.MonkeyPatch
+) -> None:
+    with Server(answering(body(b"proxy"))) as through:
+        bare_environment.setenv("all_proxy", "socks://127.0.0.1:1080/")
+        bare_environment.setenv("https_proxy", "ftp://127.0.0.1:1")
+        bare_environment.setenv("http_proxy", through.url)
+        transport = make(kind, trust_env=True)
+        assert b"".join(transport.send(get("http://site.invalid/"), limits())) == b"proxy"
+        with pytest.raises(errors.InvalidConfigError, match="https_proxy"):
+            transport.send(get("https://site.invalid/"), limits())
+
+
+@ALL
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_ca_variable_without_a_file_is_named_where_a_certificate_fails(
+    kind: str, name: str, server_context: ssl.SSLContext, bare_environment: pytest.MonkeyPatch
+) -> None:
+    bare_environment.setenv(name, "/no/such/ca.pem")
+    with Server(answering(body()), server_context) as server, Server(answering(body())) as plain:
+        transport = make(kind, trust_env=True)
+        assert b"".join(transport.send(get(plain.url), limits())) == b"ok"
+        with pytest.raises(errors.TLSError) as caught:
+            transport.send(get(server.url), limits())
+        assert str(caught.value).count(f"{name} names a file that does not exist") == 1
+        with pytest.raises(errors.TLSError) as caught:
+            make(kind).send(get(server.url), limits())
+        assert name not in str(caught.value)
+
+
+@ALL
+def test_a_ca_variable_that_names_no_certificates(
+    kind: str, bare_environment: pytest.MonkeyPatch
+) -> None:
+    bare_environment.setenv("SSL_CERT_FILE", __file__)
+    with pytest.raises(errors.InvalidConfigError, match="SSL_CERT_FILE: no certificates"):
+        make(kind, trust_env=True)
+    make(kind).close()
+
+
 def test_proxy_urls() -> None:
     assert Proxy.parse("proxy:3128") == Proxy("http", "proxy", 3128)
     assert Proxy.parse("https://[::1]") == Proxy("https", "::1", 443)

@@ -117,6 +117,7 @@ AIPKIT = {
     "ts-required": ChallengeError,
     "no-done": Interrupted,
     "unknown-events": Reply,
+    "form": RefusedError,
     "model-empty": UpstreamError,
     "model-json": UpstreamError,
 }

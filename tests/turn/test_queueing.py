@@ -100,10 +100,30 @@ def test_a_lost_permit_is_given_back() -> None:
 
 def test_starts_are_an_interval_apart() -> None:
     limiter = Limiter(10, 0.5)
-    delays = [limiter.start_delay() for _ in range(3)]
-    assert delays[0] == 0
-    assert 0.4 < delays[1] <= 0.5
-    assert 0.9 < delays[2] <= 1.0
+    assert limiter.start_delay() == 0
+    assert 0.4 < limiter.start_delay() <= 0.5
+    assert 0.4 < limiter.start_delay() <= 0.5
+
+
+def test_turns_that_never_start_take_no_start_away() -> None:
+    limiter = Limiter(10, 1000.0)
+    assert limiter.start_delay() == 0
+    for _ in range(5):
+        steps = limiter.acquire(Deadline(), "me")
+        step = next(steps)
+        assert isinstance(step, Wait)
+        assert step.seconds is not None
+        assert step.seconds <= 1000
+        steps.close()
+
+
+def test_leaving_a_long_queue_takes_no_search() -> None:
+    limiter = Limiter(1)
+    permits = [limiter.request(number) for number in range(20_000)]
+    for permit in reversed(permits[1:]):
+        permit.release()
+    permits[0].release()
+    assert limiter.request("next").signal.is_set
 
 
 def test_a_conversation_knows_who_runs_it() -> None:
@@ -195,6 +215,22 @@ def test_a_closed_leader_leaves_the_work_to_another() -> None:
     next(other)
     leader.close()
     other.send(True)
+    assert returned(other) == "other"
+
+
+def test_a_cancelled_leader_that_hangs_holds_nobody_up() -> None:
+    flight: SingleFlight[str] = SingleFlight()
+    run = work("late", "other")
+    cancelled = Deadline()
+    leader, other = flight.run(run, cancelled), flight.run(run, Deadline())
+    next(leader)
+    wait = next(other)
+    cancelled.cancel()
+    assert isinstance(wait, Wait)
+    assert wait.signal is not None
+    assert wait.signal.is_set
+    assert other.send(True) == Wait(None, 1.0)
+    assert returned(leader) == "late"
     assert returned(other) == "other"
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import time
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 mistune = pytest.importorskip("mistune")
+markdown = pytest.importorskip("markdown")
 from markdown_it import MarkdownIt  # noqa: E402 - rich brings it.
 
 from chatgptes import Reply  # noqa: E402
@@ -38,7 +40,13 @@ def _mistune(text: str) -> str:
     return str(mistune.create_markdown(renderer=renderer, plugins=plugins)(text))
 
 
+def _python_markdown(text: str) -> str:
+    return str(markdown.markdown(text, extensions=["fenced_code", "tables", "sane_lists"]))
+
+
 PROGRAMS = [_commonmark, _mistune]
+LINKING = [*PROGRAMS, _python_markdown]
+"""Programs that make links; Python-Markdown reads code in lists and quotes in its own way."""
 
 
 class Page(HTMLParser):
@@ -60,7 +68,7 @@ class Page(HTMLParser):
             assert name != "style" or re.fullmatch(r"text-align: ?\w+;?", value or "")
             if name in ("href", "src"):
                 self.links.append(value or "")
-                address = re.sub(r"[\x00-\x20]", "", value or "")
+                address = re.sub(r"[\x00-\x20]", "", unquote(value or ""))
                 scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*):", address)
                 assert not scheme or scheme[1].lower() in ("http", "https", "mailto"), value
 
@@ -110,6 +118,46 @@ PIECES = [
 @example("<https://x/onmouseover=alert(1)>")
 def test_nothing_acts(text: str) -> None:
     shown(text)
+
+
+ADDRESSES = [
+    "java\nscript:alert(1)", "java\r\nscript:alert(1)", "java\n> script:alert(1)",
+    "java\tscript:alert(1)", " javascript:alert(1)", "\njavascript:alert(1)",
+    "java&NewLine;script:alert(1)", "java&#10;script&colon;alert(1)", "java&Tab;script:x",
+    "javascript%3Aalert(1)", "java%0Ascript:alert(1)", "%6a%61vascript:alert(1)",
+    "&amp;#106;avascript:x", "%256aavascript:x", "<java\nscript:alert(1)>",
+    "da\nta:text/html,<b>x", "data:image/svg+xml;base64,PHN2Zz4=", "vb\nscript:x", "file:///etc",
+    "blob:https://a/b", "java\\\nscript:alert(1)", "JAVA\x00SCRIPT:x", "java\u200bscript:x",
+    "javascript\n:alert(1)", "ftp://a/b", "intent://a/b", "java\n\tscript:x \"title\"",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    "form",
+    ["[x]({})", "![x]({})", "a [x][r] b\n\n[r]: {}\n", "> [x]({})", "[![x]({})](https://a/)"],
+)
+def test_an_address_is_judged_as_a_browser_sees_it(form: str, address: str) -> None:
+    for program in LINKING:
+        links = Page(program(harmless_markdown(form.format(address)))).links
+        for link in links:
+            scheme = re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:", re.sub(r"\s", "", unquote(link)))
+            assert scheme is None or scheme[0] == "https:"
+
+
+@given(st.lists(st.sampled_from([*ADDRESSES, "[a](", "![a](", "[a]: ", ")", "<", ">", "\n", "\\",
+                                 "java", "script:", ":", '"', "'", "(", " ", "&#x3a;", "%3a", "> ",
+                                 "[a]", "*", "_", "https://a/", "#", "/"]),
+                max_size=14).map("".join))  # fmt: skip
+def test_no_link_of_any_program_acts(text: str) -> None:
+    for program in LINKING:
+        Page(program(harmless_markdown(text)))
+
+
+def test_links_with_titles_stay() -> None:
+    text = '[a](page "see: that") [b](page \'x: y\') [c](https://a/ "z: z") [d](a%20b "x")'
+    for page in shown(text):
+        assert page.links == ["page", "page", "https://a/", "a%20b"]
 
 
 @pytest.mark.parametrize(

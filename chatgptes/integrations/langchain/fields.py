@@ -73,6 +73,10 @@ class ClientFields(BaseChatModel):
     """Least time between the starts of two turns, in seconds."""
     limits: SkipValidation[Limits | None] = None
     """Bounds of sizes."""
+    visitor: SkipValidation[str | None] = None
+    """The id shown to the site; default: a new UUID."""
+    consent: SkipValidation[bool] = False
+    """A person has agreed to what the bot's page asks."""
 
     stop: SkipValidation[str | Sequence[str] | None] = None
     """Sequences that end an answer, for calls that give none."""

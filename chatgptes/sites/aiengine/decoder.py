@@ -47,7 +47,7 @@ class MwaiDecoder(BodyDecoder):
         super().__init__(url, status, headers, limits)
         self._question = question
         self._live: list[str] = []
-        # The current nonce: all versions send it to whoever sent a good one.
+        # The current nonce: all versions send it with the answer to a good one.
         self.details.nonce = header_nonce(headers.get("x-wp-nonce")) or None
 
     is_known = staticmethod(is_known)

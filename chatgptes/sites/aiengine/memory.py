@@ -1,7 +1,7 @@
 """Which `chatId` a turn goes by.
 
 The memory is the client's: every turn brings its history.  But where the owner keeps discussions,
-2.8.4 goes on from what it has stored under the `chatId`, and drops the history that was sent.  So
+2.8.4 continues from what it has stored under the `chatId`, and drops the history that was sent.  So
 the id stays only as long as the history is exactly what the turn before left, and is new otherwise:
 after a failed turn, for a list of messages, for another bot.
 """

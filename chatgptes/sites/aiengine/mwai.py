@@ -43,6 +43,7 @@ class Mwai:
 
     name = "mwai"
     plugin = "AI Engine"
+    slug = "ai-engine"
     remembers = False
     cookie_is_visitor = True
     traces: tuple[bytes, ...] = (b"mwai-", b"mwai_", b"plugins/ai-engine")
@@ -55,6 +56,15 @@ class Mwai:
             "The page looks like a copy saved from a browser: AI Engine's script has taken the"
             " bot's settings out of it. Give the address of the page itself."
         )
+
+    def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
+        """See `Dialect.age`."""
+        if endpoint.extra.get(NONCE_IN_PAGE):
+            return "2.0.1 to 2.4.3"
+        # Before the key came, only versions without nonces, and 2.4.4 to 2.4.7, show such pages.
+        if b"&quot;blocks&quot;" in page.body or b'"blocks"' in page.body:
+            return "2.4.8 or later"
+        return "up to 2.0.0, or 2.4.4 to 2.4.7"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.

@@ -46,6 +46,7 @@ class MwaiRest:
 
     name = "mwai-rest"
     plugin = "AI Engine"
+    slug = "ai-engine"
     remembers = False
     cookie_is_visitor = False
     traces: tuple[bytes, ...] = ()
@@ -78,6 +79,10 @@ class MwaiRest:
     def why_missing(self, page: BufferedResponse) -> str:
         """See `Dialect.why_missing`."""
         return ""
+
+    def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
+        """See `Dialect.age`."""
+        return "2.2.1 or later"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return nothing: no page shows a bot of this dialect; see `endpoint`."""

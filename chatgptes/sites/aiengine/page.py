@@ -29,6 +29,7 @@ NONCE_IN_PAGE = "nonce_in_page"
 _CONTAINER = b"mwai-chatbot-container"
 _HEADER_VALUE = re.compile(r"[!-~]{1,200}")
 _CONSENT = "mwai_gdpr_"
+_BUTTON = re.compile(r"<button\b.*?</button\s*>", re.IGNORECASE | re.DOTALL)
 
 
 def find_bots(page: BufferedResponse) -> list[FoundBot]:
@@ -103,7 +104,8 @@ def _endpoint(
         kind="popup" if params.get("window") is True else "inline",
         page=page.url,
         images=_takes_images(params),
-        consent=_asks_consent(system),
+        consent=_consent(system),
+        greeting=clean_text(params.get("startSentence"), 2000),
     )
     nonce = header_nonce(system.get("restNonce"))
     extra = {
@@ -128,19 +130,22 @@ def _endpoint(
 
 
 def _takes_images(params: Mapping[Any, Any]) -> bool | None:
-    """Whether the bot takes images; None where the page does not say (before 3.6.2)."""
+    """Tell whether the bot takes images; None where the page does not say (before 3.6.2)."""
     said = (params.get("imageUpload"), params.get("fileUpload"))
     if True in said:
         return True
     return False if False in said else None
 
 
-def _asks_consent(system: Mapping[Any, Any]) -> bool:
+def _consent(system: Mapping[Any, Any]) -> str | bool:
+    """The words of the block that asks for consent; True for a block without any."""
     blocks = system.get("blocks")
-    return isinstance(blocks, list) and any(
-        isinstance(block, dict) and string_or_empty(block.get("id")).startswith(_CONSENT)
-        for block in blocks
-    )
+    for block in blocks if isinstance(blocks, list) else ():
+        if isinstance(block, dict) and string_or_empty(block.get("id")).startswith(_CONSENT):
+            data = block.get("data")
+            written = string_or_empty(data.get("html")) if isinstance(data, dict) else ""
+            return clean_text(_BUTTON.sub(" ", written), 1000) or True
+    return False
 
 
 def _count(value: object) -> str:

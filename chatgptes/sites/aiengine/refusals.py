@@ -1,4 +1,4 @@
-"""What an AI Engine site means by a failure: decided by its shape, never by its words.
+"""The meaning of an AI Engine site's failures: decided by its shape, never by its words.
 
 All sentences are translated, written by the owner or come from the model's service.  There are two
 shapes: WordPress's `{"code", "message", "data": {"status"}}`, and the plugin's `{"success": false,

@@ -17,7 +17,7 @@ from ...errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedFo
 from ...values.http import Headers, Limits, Request
 from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
-from ..challenge import block_page_error, challenge_error, gate_error, is_gate
+from ..challenge import block_page_error, challenge_error
 from ..dialect import (
     Bot,
     BufferedResponse,
@@ -29,22 +29,25 @@ from ..dialect import (
     random_id,
 )
 from ..errors import error_for_status, make_error, unknown_action_error
-from ..forms import check_images, check_web_search, encode_form
+from ..forms import check_images, check_web_search
 from ..html import attributes, tags, utf8
 from ..text import (
     clean_text,
     excerpt,
     parse_json,
-    quote_suffix,
     site_said,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
 from .aipkit_decoder import AipkitDecoder
+from .aipkit_forms import is_known, post, refusal
+from .aipkit_memory import NO_FEEDBACK, AipkitMemory
 
 __all__ = ["Aipkit"]
 
 _INLINE, _POPUP = b"aipkit_chat_container", b"aipkit_popup_wrapper"
+_LONGEST_GREETING = 2000  # Characters, of a starter too.
+_MOST_STARTERS = 20
 # Which parameter asks for a search, by the setting that allows it.
 _SEARCHES = {
     "allowWebSearchTool": "frontend_web_search_active",
@@ -54,11 +57,12 @@ _SEARCHES = {
 _IMAGES, _MOST_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp"}), 4
 
 
-class Aipkit:
+class Aipkit(AipkitMemory):
     """The newer way; a `Dialect`."""
 
     name = "aipkit"
     plugin = "AI Power (AI Puffer)"
+    slug = "gpt3-ai-content-generator"
     remembers = True
     cookie_is_visitor = False
     traces: tuple[bytes, ...] = (
@@ -70,6 +74,13 @@ class Aipkit:
     def why_missing(self, page: BufferedResponse) -> str:
         """See `Dialect.why_missing`."""
         return ""
+
+    def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
+        """See `Dialect.age`."""
+        # Measured on 2.3.20 and 2.4.71: the key went with 2.4.1.
+        if b"streamEnabled" in page.body:
+            return "2.3 to 2.4.0"
+        return "2.4.1 or later"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
@@ -108,7 +119,7 @@ class Aipkit:
         check_images(question, _MOST_IMAGES, _IMAGES)
         endpoint, bot = question.endpoint, question.endpoint.bot
         now = int(time.time() * 1000)
-        response = yield self._post(
+        response = yield post(
             endpoint,
             {
                 "action": "aipkit_cache_sse_message",
@@ -148,16 +159,6 @@ class Aipkit:
             final=True,
         )
 
-    def _post(self, endpoint: Endpoint, fields: dict[str, str]) -> Request:
-        kind, body = encode_form(fields)
-        return Request(
-            "POST",
-            endpoint.url,
-            headers={**endpoint.headers, "Content-Type": kind},
-            body=body,
-            referrer=endpoint.bot.page,
-        )
-
     def decoder(
         self, question: Question, url: str, status: int, headers: Headers, limits: Limits
     ) -> Decoder:
@@ -172,8 +173,8 @@ class Aipkit:
             return error
         if status == 400 and (unknown := unknown_action_error(response)):
             return unknown
-        data = parse_json(response.body, _is_known)
-        if isinstance(data, dict) and (refused := _refused(response, data)):
+        data = parse_json(response.body, is_known)
+        if isinstance(data, dict) and (refused := refusal(response, data)):
             return refused
         if blocked := block_page_error(response):
             return blocked
@@ -191,22 +192,18 @@ class Aipkit:
 
     def nonce_request(self, endpoint: Endpoint) -> Request | None:
         """Return the request for a fresh nonce (plugin 2.3.41 on; older ones answer 400)."""
-        return self._post(
+        return post(
             endpoint, {"action": "aipkit_get_frontend_chat_nonce", "bot_id": endpoint.bot.id}
         )
 
     def nonce_from(self, response: BufferedResponse) -> str | None:
         """Return the nonce in the response to `nonce_request`, or None if there is none in it."""
-        data = parse_json(response.body, _is_known) if 200 <= response.status < 300 else None
+        data = parse_json(response.body, is_known) if 200 <= response.status < 300 else None
         if not isinstance(data, dict) or not data.get("success"):
             return None
         inner = data.get("data")
         nonce = inner.get("nonce") if isinstance(inner, dict) else None
         return without_surrogates(nonce).strip() or None if isinstance(nonce, str) else None
-
-
-def _is_known(data: dict[Any, Any]) -> bool:
-    return "success" in data or is_gate(data)
 
 
 def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
@@ -216,12 +213,12 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
         ResponseError: it took none.
     """
     body = response.body.strip()
-    data = parse_json(body, _is_known)
+    data = parse_json(body, is_known)
     inner = data.get("data") if isinstance(data, dict) else None
     key = inner.get("cache_key") if isinstance(inner, dict) else None
     if isinstance(key, str) and key and isinstance(data, dict) and data.get("success"):
         return without_surrogates(key)
-    if isinstance(data, dict) and (error := _refused(response, data)):
+    if isinstance(data, dict) and (error := refusal(response, data)):
         raise error
     if blocked := challenge_error(
         response.status, response.headers, response.body, response.url, markup=True
@@ -244,33 +241,6 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
     else:
         message = f"The site's answer to the message is in no known form.{site_said(said)}"
     raise make_error(UnexpectedFormatError, message, response.url, response.status, said)
-
-
-def _refused(response: BufferedResponse, data: dict[Any, Any]) -> ChatGptEsError | None:
-    """Return the error in WordPress's `{"success": false, "data": {…}}`, or None."""
-    if is_gate(data):
-        return gate_error(data, response.url, response.status)
-    inner = data.get("data")
-    if data.get("success") is not False or response.status >= 500:
-        return None
-    inner = inner if isinstance(inner, dict) else {"message": inner}
-    if is_gate(inner):
-        return gate_error(inner, response.url, response.status)
-    code, said = clean_text(inner.get("code"), 100), clean_text(inner.get("message"))
-    hint = ""
-    cls: type[RefusedError] = RefusedError
-    if code in ("embed_not_available", "cors_denied"):
-        hint = " It takes messages from its own pages only."
-    elif code.startswith("nonce_failure") or response.status == 403:
-        cls = NonceRefused
-    return make_error(
-        cls,
-        f"The site refused the message{quote_suffix(said or code)}{hint}",
-        response.url,
-        response.status,
-        said,
-        code,
-    )
 
 
 def _image_inputs(images: Sequence[Image]) -> str:
@@ -312,6 +282,8 @@ def _endpoint(
         return None
     written = string_or_empty(config.get("ajaxUrl"))
     urls = (require_same_site(page.url, written),) if written else where.get()
+    texts = config.get("text")
+    texts = texts if isinstance(texts, dict) else {}
     searches = [field for name, field in _SEARCHES.items() if config.get(name) is True]
     bot = Bot(
         id=bot_id,
@@ -321,7 +293,9 @@ def _endpoint(
         page=page.url,
         images=config.get("imageUploadEnabledUI") is True,
         web_search=bool(searches),
-        consent=config.get("requireConsentCompliance") is True,
+        consent=config.get("requireConsentCompliance") is True and (_consent(texts) or True),
+        greeting=clean_text(texts.get("initialGreeting"), _LONGEST_GREETING),
+        starters=_starters(config),
     )
     return Endpoint(
         bot=bot,
@@ -331,5 +305,21 @@ def _endpoint(
         page_url=page.url,
         keeps_response_id=config.get("enableOpenAIConversationState") is True,
         further_urls=urls[1:],
-        extra={"web_search": " ".join(searches)},
+        extra={
+            "web_search": " ".join(searches),
+            **({NO_FEEDBACK: "yes"} if config.get("enableFeedback") is False else {}),
+        },
     )
+
+
+def _consent(texts: dict[Any, Any]) -> str:
+    parts = (clean_text(texts.get(name), 1000) for name in ("consentTitle", "consentMessage"))
+    return ": ".join(filter(None, parts))
+
+
+def _starters(config: dict[Any, Any]) -> tuple[str, ...]:
+    given = config.get("starters")
+    if config.get("enableStarters") is False or not isinstance(given, list):
+        return ()
+    texts = (without_surrogates(string_or_empty(each)).strip() for each in given[:_MOST_STARTERS])
+    return tuple(text[:_LONGEST_GREETING] for text in texts if text)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
 from ...values.reply import Citation
+from ..addresses import join_url
 from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder
 from ..dialect import NonceRefused
@@ -28,6 +29,8 @@ _OF_MODEL = frozenset(
     {"message_start", "status", "openai_response_id", "google_interaction_id", "warning"}
 )
 _MOST_CITATIONS = 1000
+_MOST_ACTIONS, _MOST_FIELDS = 20, 100
+_FIELD_KEYS = ("name", "label", "type")
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
 
 
@@ -61,6 +64,34 @@ def _grounding_citations(data: dict[Any, Any]) -> list[dict[str, Any]]:
     return citations
 
 
+def _form(data: dict[Any, Any]) -> dict[str, Any]:
+    """A form as data: texts only, whatever the site sends."""
+    elements = data.get("elements")
+    fields = [
+        {key: clean_text(element.get(key), 200) for key in _FIELD_KEYS}
+        for element in (elements[:_MOST_FIELDS] if isinstance(elements, list) else ())
+        if isinstance(element, dict)
+    ]
+    title = clean_text(data.get("title"), 100) or clean_text(data.get("form_id"), 100) or "?"
+    return {"title": title, "fields": fields}
+
+
+def _actions(notice: Any, base: str) -> tuple[tuple[str, str], ...]:
+    """The buttons of a notice: their texts and addresses."""
+    given = notice.get("actions") if isinstance(notice, dict) else None
+    found = []
+    for action in given[:_MOST_ACTIONS] if isinstance(given, list) else ():
+        if not isinstance(action, dict):
+            continue
+        texts = (clean_text(action.get(key), 200) for key in ("label", "text", "title"))
+        written = (string_or_empty(action.get(key)).strip() for key in ("url", "href", "link"))
+        text, address = next(filter(None, texts), ""), next(filter(None, written), "")[:2000]
+        url = join_url(base, address) if address else ""
+        if text and url.startswith(("http://", "https://")):
+            found.append((text, url))
+    return tuple(found)
+
+
 class AipkitDecoder(BodyDecoder):
     """The answer of one turn.  See `Decoder`."""
 
@@ -78,7 +109,7 @@ class AipkitDecoder(BodyDecoder):
 
     _started = False  # The model was asked: from here on it is the model that fails.
     _break_due = False  # A further message has begun, and none of its text has come.
-    _form = ""  # The form that the site wants filled in.
+    _form: dict[str, Any] | None = None  # The form that the site wants filled in.
 
     def _event(self, name: str, value: str) -> str:
         if not name and not self._break_due:
@@ -131,10 +162,7 @@ class AipkitDecoder(BodyDecoder):
             self._warn(data)
         elif name == "display_form_event":
             form = data.get("form_definition")
-            form = form if isinstance(form, dict) else {}
-            self._form = (
-                clean_text(form.get("title"), 100) or clean_text(form.get("form_id"), 100) or "?"
-            )
+            self._form = _form(form if isinstance(form, dict) else {})
 
     def _done(self, data: Any) -> None:
         if isinstance(data, dict):
@@ -191,7 +219,9 @@ class AipkitDecoder(BodyDecoder):
             if isinstance(notice, dict):
                 said = clean_text(notice.get("message")) or said
             message = f"The bot's limit for its visitors is used up.{site_said(said)}"
-            return self._make_error(QuotaError, message, said)
+            used_up = self._make_error(QuotaError, message, said)
+            used_up.actions = _actions(notice, self._url)
+            return used_up
         code = clean_text(data.get("code"), 100) or clean_text(inner.get("code"), 100)
         if code in ("embed_not_available", "cors_denied"):
             message = f"The site refused the message{quote_suffix(said)}"
@@ -200,7 +230,7 @@ class AipkitDecoder(BodyDecoder):
             return self._make_error(
                 UpstreamError, f"The site's model failed.{site_said(said)}", said
             )
-        # A dead nonce has no mark of its own here.
+        # A dead nonce has no mark here.
         return self._make_error(
             NonceRefused, f"The site refused the message{quote_suffix(said)}", said
         )
@@ -214,12 +244,15 @@ class AipkitDecoder(BodyDecoder):
         if self._has_text:
             return ""
         if self._form:
-            raise self._make_error(
+            title = self._form["title"]
+            refused = self._make_error(
                 RefusedError,
-                f"The site wants a form filled in first: “{self._form}”. The library fills in "
-                "none: do that on the site's page.",
-                self._form,
+                f"The site wants a form filled in first: “{title}”. The library fills in none: do "
+                "that on the site's page.",
+                title,
             )
+            refused.form = self._form
+            raise refused
         raise self._empty_error()
 
     def _whole(self, body: bytes) -> str:

@@ -57,6 +57,7 @@ class Rest:
 
     name = "rest"
     plugin = "AI Power (AI Puffer)"
+    slug = "gpt3-ai-content-generator"
     remembers = False
     cookie_is_visitor = False
     namespace = "aipkit/v1"
@@ -85,6 +86,10 @@ class Rest:
     def why_missing(self, page: BufferedResponse) -> str:
         """See `Dialect.why_missing`."""
         return ""
+
+    def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
+        """See `Dialect.age`."""
+        return "2.3 or later"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return nothing: no page shows a bot of this dialect."""

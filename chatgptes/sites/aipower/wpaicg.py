@@ -70,6 +70,7 @@ class Wpaicg:
 
     name = "wpaicg"
     plugin = "AI Power (AI Puffer)"
+    slug = "gpt3-ai-content-generator"
     remembers = False
     cookie_is_visitor = False
     traces: tuple[bytes, ...] = (
@@ -82,10 +83,16 @@ class Wpaicg:
         """See `Dialect.why_missing`."""
         return ""
 
+    def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
+        """See `Dialect.age`."""
+        if endpoint.post_id.startswith("<"):
+            return "1.9.16 to 1.9.18, by its widget"
+        return "up to 1.9.18, or 2.2"
+
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
 
-        An element without a nonce of its own gets the page's `search_nonce`, which is the same
+        An element without a nonce gets the page's `search_nonce`, which is the same
         one; without either it is no bot: nothing is made up.
 
         Raises:

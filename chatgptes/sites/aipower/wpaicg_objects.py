@@ -16,7 +16,7 @@ from ..text import clean_text, excerpt, parse_json, quote_suffix, site_said, str
 __all__ = ["FAILED", "ObjectDecoder", "content_text", "is_known", "refusal", "words_of_error"]
 
 # Flags that come with a `msg`, in a plain answer or as a stream's first event; the stream of a
-# flagged message goes on with a full answer, which the plugin's own script does not show either.
+# flagged message continues with a full answer, which the plugin's own script does not show either.
 _FLAGS = ("messageFlagged", "ipBanned", "pineconeError", "modflag")
 _CHUNK = "chat.completion.chunk"
 FAILED = "error"  # A `finish_reason`, of services that pass models of others on.

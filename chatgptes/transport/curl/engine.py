@@ -22,7 +22,7 @@ _LONGEST_WAIT_MS = 60_000
 
 
 class Engine:
-    """An easy handle in a multi handle of its own, with the connections they keep alive.
+    """An easy handle in its own multi handle, with the connections they keep alive.
 
     Used by one thread at a time; only `wake` may be called from others.
 

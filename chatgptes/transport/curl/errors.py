@@ -1,4 +1,4 @@
-"""What curl's result codes say, in our errors."""
+"""curl's result codes as our errors."""
 
 from __future__ import annotations
 

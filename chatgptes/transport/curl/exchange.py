@@ -1,4 +1,4 @@
-"""What libcurl's callbacks see and leave of one request and its response; no I/O."""
+"""One request and its response, as libcurl's callbacks see them; no I/O."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Exchange:
         head_done: that head is the final response's, and whole.
         chunks: pieces of the body, decoded.
         paused: libcurl was told to keep the rest for now.
-        heard: grows with everything that comes from the site.
+        received: grows with everything that comes from the site.
         fault: what was raised inside `before_request`.
         touches: a list that this is put on when something comes, unless it is `touched`.
     """
 
     __slots__ = (
         "_head_size", "_received", "_taken", "chunks", "connection_ended", "fault", "head",
-        "head_done", "heard", "max_headers", "paused", "repeatable", "requests", "resent",
+        "head_done", "max_headers", "paused", "received", "repeatable", "requests", "resent",
         "stale", "too_large", "touched", "touches",
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ class Exchange:
         self.too_large = False
         self.chunks: deque[bytes] = deque()
         self.paused = False
-        self.heard = 0
+        self.received = 0
         self.fault: BaseException | None = None
         self.touched = False
         self.touches: list[Any] = []
@@ -87,7 +87,7 @@ class Exchange:
         """A connection stands, and the request goes out next.  0 to go on, 1 to stop."""
         self.touch()
         # libcurl repeats a request by itself, POSTs too, when a connection that was kept alive
-        # ends without an answer.  The site may have heard it all the same.
+        # ends without an answer.  The site may have received it all the same.
         if self.requests and not self.repeatable:
             self.resent = True
             return 1
@@ -96,13 +96,13 @@ class Exchange:
         if self.connection_ended():
             self.stale = True
             return 1
-        self.heard += 1
+        self.received += 1
         self.requests += 1
         return 0
 
     def header(self, line: bytes) -> int:
         """Take a line of a response's head, or of its trailers."""
-        self.heard += 1
+        self.received += 1
         self._head_size += len(line)
         if self._head_size > self.max_headers:
             self.too_large = True
@@ -122,7 +122,7 @@ class Exchange:
 
     def write(self, data: bytes) -> int:
         """Take a piece of the body, unless enough of it waits for the reader."""
-        self.heard += 1
+        self.received += 1
         if not self.touched:
             self.touched = True
             self.touches.append(self)
@@ -139,9 +139,9 @@ class Exchange:
         return self._received - self._taken
 
     def take(self) -> bytes:
-        """What has arrived of the body: small pieces together, large ones one by one.
+        """The part of the body that has arrived: small pieces together, large ones one by one.
 
-        Whoever wants all of a large body joins it once, and not twice.
+        A large body is joined once by its reader, and not twice.
         """
         chunks = self.chunks
         data = chunks.popleft()

@@ -43,7 +43,7 @@ def known_targets() -> list[str]:
 
 @functools.lru_cache(maxsize=64)
 def is_target(name: str) -> bool:
-    """Whether libcurl can look like `name`, a target without aliases."""
+    """Tell whether libcurl can look like `name`, a target without aliases."""
     easy = Handle()
     try:
         return easy.impersonate(name) == 0
@@ -189,7 +189,7 @@ class Handle(Curl):
             self.put(_FRESH, _ON)
 
     def connection_ended(self) -> bool:
-        """Whether the connection in use was kept from an earlier request and has ended since.
+        """Tell whether the connection in use was kept from an earlier request and has ended since.
 
         To be asked before the request is written on it.  If so, it will not be kept any longer.
         """
@@ -207,7 +207,7 @@ class Handle(Curl):
         return ended
 
     def number(self, info: int) -> int:
-        """What libcurl knows of the transfer, as a number."""
+        """A fact that libcurl knows of the transfer, as a number."""
         wide = info & 0xF00000 == 0x600000
         value = self._int64 if wide else self._long
         if self._curl is None or lib.curl_easy_getinfo(self._curl, info, value) != 0:
@@ -215,24 +215,24 @@ class Handle(Curl):
         return int(value[0])
 
     def sent(self) -> bool:
-        """Whether any of the request may have gone out."""
+        """Tell whether any of the request may have gone out."""
         exchange = self._exchange
         if exchange is None or _before_request is not None:
             return exchange is not None and exchange.requests > 0
-        return exchange.heard > 0 or self.number(CurlInfo.REQUEST_SIZE) > 0
+        return exchange.received > 0 or self.number(CurlInfo.REQUEST_SIZE) > 0
 
     def progress(self) -> tuple[int, int]:
         """Bytes of bodies that went out and came in so far, on the wire."""
         return self.number(CurlInfo.SIZE_UPLOAD_T), self.number(CurlInfo.SIZE_DOWNLOAD_T)
 
     def looking_up(self) -> bool:
-        """Whether a thread of libcurl may be looking up the name."""
+        """Tell whether a thread of libcurl may be looking up the name."""
         return (
             _THREADED_LOOKUPS and not self.sent() and self.number(CurlInfo.NAMELOOKUP_TIME_T) <= 0
         )
 
     def connect_info(self) -> tuple[int, int, int]:
-        """What is known of a connect that failed; 0 for what is not.
+        """The known facts of a connect that failed; 0 for an unknown one.
 
         The system's error number, a proxy's answer to CONNECT, and curl's `CURLproxycode`.
         """
@@ -248,7 +248,7 @@ class Handle(Curl):
         return str(ffi.string(self._error_buffer).decode(errors="replace")).strip()
 
     def fault(self) -> BaseException | None:
-        """What was raised inside a callback."""
+        """The exception that was raised inside a callback."""
         found = self._get_callback_exception()
         if found is None and self._exchange is not None:
             found = self._exchange.fault
@@ -287,7 +287,7 @@ class Handle(Curl):
 
 
 def _has_ended(descriptor: int) -> bool:
-    """Whether the other end of a socket has hung up.
+    """Tell whether the other end of a socket has hung up.
 
     No more than that is looked at: HTTP/2 may have settings or a ping to be read, TLS a ticket.
     """

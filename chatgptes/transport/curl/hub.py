@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ...errors import TLSError
 from ...values.deadline import Deadline
 from ...values.http import Request
 from .. import errors as _faults
@@ -27,7 +28,7 @@ class CurlHub:
 
     Usable from any number of tasks, loops and threads at once (each response by the loop that sent
     its request), picklable (as its settings), and usable after a fork (the child has a thread and
-    connections of its own).
+    its own connections).
     """
 
     def __init__(self, **options: Any) -> None:
@@ -51,6 +52,8 @@ class CurlHub:
         return self._settings.target is not None
 
     def __repr__(self) -> str:
+        if "_closed" not in self.__dict__:
+            return "<CurlHub, not made>"
         return f"<CurlHub {self._settings!r}{' closed' if self._closed else ''}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -72,7 +75,11 @@ class CurlHub:
         response = HubResponse(transfer)
         self._start(transfer)
         transfer.registration = deadline.on_cancel(_Cancel(transfer))
-        await response.receive_head()
+        try:
+            await response.receive_head()
+        except TLSError as error:
+            settings.explain(error)
+            raise
         return response
 
     def _start(self, transfer: Transfer) -> None:

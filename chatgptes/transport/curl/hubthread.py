@@ -46,7 +46,11 @@ class HubThread:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Start the thread."""
+        """Start the thread.
+
+        Raises:
+            ChatGptEsError: the system gives none.
+        """
         self.ended = False
         self._settings = settings
         self._multi = Multi(_CONNECTIONS)
@@ -64,12 +68,16 @@ class HubThread:
         self._first = FirstConnections()
         self._end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._multi.close()
+            raise _faults.no_thread(str(error)) from None
         _threads.add(self)
-        self._thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether the thread has not yet returned."""
+        """Tell whether the thread has not yet returned."""
         return self._pid == os.getpid() and self._thread.is_alive()
 
     def start(self, transfer: Transfer) -> bool:
@@ -217,7 +225,7 @@ class HubThread:
             return
         error: ChatGptEsError | None = None
         if code != 0 or not transfer.head_done:
-            error = _faults.bare(
+            error = _faults.without_context(
                 fault(
                     code,
                     transfer.request.url,
@@ -328,7 +336,7 @@ def _error_of_check(transfer: Transfer) -> ChatGptEsError:
     try:
         transfer.deadline.check()
     except ChatGptEsError as error:
-        return _faults.bare(error)
+        return _faults.without_context(error)
     return _faults.response_closed(transfer.request.url)
 
 

@@ -86,7 +86,7 @@ def _left(transfer: Transfer, now: float) -> float | None:
 def _note_progress(transfer: Transfer, now: float) -> None:
     """Let the silence begin anew if something came or went since the last look."""
     if transfer.handle is not None:
-        progress = (transfer.heard, *transfer.handle.progress())
+        progress = (transfer.received, *transfer.handle.progress())
         if progress != transfer.progress:
             transfer.progress, transfer.since = progress, now
 
@@ -100,5 +100,5 @@ def _error(transfer: Transfer) -> ChatGptEsError:
         else:
             error = _faults.connect_timeout(url, deadline, transfer.proxy)
     except ChatGptEsError as sooner:  # The total has passed as well.
-        return _faults.bare(sooner)
+        return _faults.without_context(sooner)
     return error

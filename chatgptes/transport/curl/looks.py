@@ -1,4 +1,4 @@
-"""How a browser's request of a page's script differs from its request of the page.
+"""The difference between a browser's request for a page and one of the page's script.
 
 curl_cffi's targets describe a navigation.  These are the few headers that differ for a fetch, set
 only where the browser in question sends them; all else, and their order, stays curl_cffi's.
@@ -47,7 +47,7 @@ def _look_of_fetch(method: str, here: str, referrer: str | None, target: str) ->
     if referrer is not None and here == page:
         if method == "POST":
             headers["origin"] = page
-        headers["referer"] = _bare(referrer)
+        headers["referer"] = _plain_url(referrer)
     return headers
 
 
@@ -67,7 +67,7 @@ def _site(here: str, page: str) -> str:
     return "same-site" if same else "cross-site"
 
 
-def _bare(url: str) -> str:
+def _plain_url(url: str) -> str:
     """`url` as a `Referer` header has it: no user name, no password, no fragment."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))

@@ -1,4 +1,4 @@
-"""How a request is put into the options of a handle: looks, headers, body, proxy, TLS."""
+"""A request put into the options of a handle: looks, headers, body, proxy, TLS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..._version import __version__
 from ...errors import InvalidConfigError
 from ...values.http import Request
 from ...values.proxy import Proxy
-from ..settings import Routes, ca_path, header_lines
+from ..settings import Routes, ca_path, explain, header_lines
 from .handle import Handle, is_target, known_targets, option, resolve_target
 from .looks import look
 
@@ -22,7 +22,7 @@ _HONEST = {"user-agent": f"chatgptes/{__version__}", "accept": "*/*"}
 
 
 class _Shape(NamedTuple):
-    """What the options of a handle depend on, but for those that every request sets."""
+    """The facts that the options of a handle depend on, but for those that every request sets."""
 
     method: str
     with_body: bool
@@ -32,7 +32,7 @@ class _Shape(NamedTuple):
 
 
 class Settings:
-    """What a transport over libcurl was told when it was made.
+    """The arguments of a transport over libcurl.
 
     Attributes:
         target: the browser that it looks like, as libcurl names it; None to look like none.
@@ -72,16 +72,25 @@ class Settings:
         self.target = None if impersonate is None else _checked(impersonate)
         self.max_headers = max_headers
         self._routes = Routes.read(proxy, trust_env)
+        self._verify, self._trust_env = verify, trust_env
         self._ca = ca_path(verify, trust_env)
         self._options = functools.lru_cache(maxsize=32)(self._make_options)
         self._lines = functools.lru_cache(maxsize=8)(_make_lines)  # Few: they may be secret.
 
     def __repr__(self) -> str:
-        return self.target or "honest"
+        return self.__dict__.get("target") or "honest"
 
     def route(self, request: Request) -> Proxy | None:
-        """The proxy that `request` goes through."""
+        """The proxy that `request` goes through.
+
+        Raises:
+            InvalidConfigError: the environment names one that can't be used.
+        """
         return self._routes.route(request.url)
+
+    def explain(self, error: Exception) -> None:
+        """Say in a `TLSError` that a CA variable of the environment was passed over."""
+        explain(error, self._verify, self._trust_env)
 
     def header_lines(self, request: Request) -> tuple[bytes, ...]:
         """The header lines of `request`, for libcurl.

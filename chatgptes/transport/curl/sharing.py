@@ -21,7 +21,7 @@ class FirstConnections:
         self._waiting: dict[str, list[Transfer]] = {}
 
     def must_wait(self, transfer: Transfer) -> bool:
-        """Whether `transfer` has to wait; if not, it may be the first one of its site."""
+        """Tell whether `transfer` has to wait; if not, it may be the first one of its site."""
         url = transfer.request.url
         if not url.startswith("https:"):
             return False

@@ -26,7 +26,7 @@ _IN_A_ROW = 16
 
 
 class Command(enum.Enum):
-    """What the hub's thread is asked to do for a transfer."""
+    """A thing that the hub's thread is asked to do for a transfer."""
 
     START = enum.auto()
     DROP = enum.auto()  # Nobody wants it any more.
@@ -42,7 +42,7 @@ class Transfer(Exchange):
     one side, or by operations that are atomic.
 
     Attributes:
-        waiters: what the task waits on (one at most); whoever takes it out wakes it.
+        waiters: what the task waits on (one at most); the side that takes it out wakes it.
         done: nothing more will come; written after the last chunk and `error`.
         error: why it ended; None for a whole response.
         dropped: the reader has gone.
@@ -95,13 +95,13 @@ class Transfer(Exchange):
 
     @property
     def ready(self) -> bool:
-        """Whether the reader has something to do."""
+        """Tell whether the reader has something to do."""
         return bool(self.chunks) or self.done or (self.head_done and not self.head_taken)
 
     def limit(self) -> float | None:
         """The limit of the current phase, in seconds."""
         timeout = self.deadline.timeout
-        return timeout.read if self.heard else timeout.connect
+        return timeout.read if self.received else timeout.connect
 
     # In the reader's task:
 
@@ -109,7 +109,7 @@ class Transfer(Exchange):
         """Arm a wait for something to do; None where there is something already."""
         self.since = now = time.monotonic()
         timeout = self.deadline.timeout
-        left = self.deadline.remaining(timeout.read if self.heard else timeout.connect)
+        left = self.deadline.remaining(timeout.read if self.received else timeout.connect)
         waker = self.waker
         waiter = waker.prepare()
         self.waiters.append(waiter)
@@ -139,7 +139,7 @@ class Transfer(Exchange):
 
 
 def _nowhere(command: Command, transfer: Transfer) -> None:
-    """Where commands go before the transfer belongs to a thread."""
+    """Take a command that comes before the transfer belongs to a thread."""
 
 
 class HubResponse:

@@ -32,7 +32,7 @@ class CurlTransport:
     """HTTP through curl_cffi: no cookies, no redirects, no retries, no netrc.
 
     Usable from many threads at once, picklable (as its settings), and usable after a fork (the
-    child opens connections of its own).
+    child opens its own connections).
     """
 
     def __init__(self, **options: Any) -> None:
@@ -56,6 +56,8 @@ class CurlTransport:
         return self._settings.target is not None
 
     def __repr__(self) -> str:
+        if "_closed" not in self.__dict__:
+            return "<CurlTransport, not made>"
         return f"<CurlTransport {self._settings!r}{' closed' if self._closed else ''}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -71,8 +73,9 @@ class CurlTransport:
         response = _Response(self, self._settings, request, deadline, engine)
         try:
             response.begin(lines)
-        except ChatGptEsError:
+        except ChatGptEsError as error:
             response.close()
+            self._settings.explain(error)
             raise
         except BaseException:
             # Ctrl-C can have landed anywhere: nobody else gets this engine.
@@ -161,7 +164,7 @@ class _Response(StreamedResponse):
             problem = _faults.cannot_begin(self.url, error.code)
         if problem is not None:
             self._whole = False
-            raise _faults.bare(problem)
+            raise _faults.without_context(problem)
         while not exchange.head_done:
             if self._result is not None:
                 raise self._fault()
@@ -190,7 +193,7 @@ class _Response(StreamedResponse):
             # Bytes of a long upload, or that a decoder keeps for now, are no silence either.
             # curl counts what it has put into its buffer: only that the network took some counts.
             if active:
-                before, state = state, (exchange.heard, *engine.easy.progress())
+                before, state = state, (exchange.received, *engine.easy.progress())
                 if state != before:
                     since = time.monotonic()
             sent, limits = engine.easy.sent(), deadline.timeout
@@ -222,7 +225,7 @@ class _Response(StreamedResponse):
         return exchange.take()
 
     def _fault(self) -> ChatGptEsError:
-        return _faults.bare(
+        return _faults.without_context(
             fault(
                 self._result or 0,
                 self.url,

@@ -1,4 +1,4 @@
-"""How a thread wakes tasks: all of one loop that have something to do, with one call into it."""
+"""Tasks woken by a thread: all of one loop that have something to do, with one call into it."""
 
 from __future__ import annotations
 

@@ -13,6 +13,10 @@ __all__ = ["ACCEPTED", "BadEncoding", "decode"]
 ACCEPTED = "gzip, deflate"
 _PIECE = 1 << 16
 _MOST_CODINGS = 5
+_NO_CODING = frozenset({"", "identity", "none", "utf-8", "utf8", "aws-chunked"})
+"""With these a server encodes nothing.  "utf-8" is a charset in the wrong header; "aws-chunked" is
+how files reach an object store, which keeps the name and undoes the encoding."""
+_MEMBER = b"\x1f\x8b"
 
 
 class BadEncoding(Exception):
@@ -37,7 +41,7 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
             pieces = _inflate(pieces, coding, 16 + zlib.MAX_WBITS)
         elif coding == "deflate":
             pieces = _inflate(pieces, coding, zlib.MAX_WBITS)
-        elif coding not in ("", "identity"):
+        elif coding not in _NO_CODING:
             raise BadEncoding(coding, "that was not asked for")
     return iter(pieces)
 
@@ -45,13 +49,19 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 def _inflate(pieces: Iterable[bytes], coding: str, window: int) -> Iterator[bytes]:
     stream = zlib.decompressobj(window)
     started = False
+    rest = b""
     for piece in pieces:
-        rest = piece
+        rest += piece
         while rest:
             if stream.eof:
-                # gzip may have several members; zero bytes behind the last are padding.
+                # gzip may have several members; zero bytes behind the last are padding.  Anything
+                # else there, such as a cache's comment, is no part of the encoded body.
                 rest = rest.lstrip(b"\0")
-                if not rest or coding == "deflate":
+                if coding == "deflate" or not _MEMBER.startswith(rest[:2]):
+                    for _ in pieces:
+                        pass
+                    return
+                if len(rest) < len(_MEMBER):
                     break
                 stream = zlib.decompressobj(window)
             try:
@@ -59,7 +69,7 @@ def _inflate(pieces: Iterable[bytes], coding: str, window: int) -> Iterator[byte
             except zlib.error:
                 if started or coding != "deflate" or window < 0:
                     raise BadEncoding(coding, "is not") from None
-                # "deflate" means zlib's format, but some servers send it bare.
+                # "deflate" means zlib's format, but some servers send it without.
                 window = -zlib.MAX_WBITS
                 stream = zlib.decompressobj(window)
                 continue

@@ -35,12 +35,17 @@ _under_way = threading.local()
 
 @contextmanager
 def under_way(operation: Operation) -> Iterator[None]:
-    """Whatever connection is made or used in this block is for `operation`."""
+    """Whatever connection is made or used in this block is for `operation`.
+
+    A signal handler may send a request of its own inside another's block, so the operation before
+    it is put back.
+    """
+    before = getattr(_under_way, "operation", None)
     _under_way.operation = operation
     try:
         yield
     finally:
-        del _under_way.operation
+        _under_way.operation = before
 
 
 def current() -> Operation:

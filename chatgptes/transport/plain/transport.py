@@ -24,7 +24,7 @@ from ...values.http import Headers, Request
 from ...values.urls import redact
 from .. import errors as _faults
 from ..response import StreamedResponse
-from ..settings import Routes, ca_path, header_lines
+from ..settings import Routes, ca_path, explain, header_lines
 from .decoding import ACCEPTED, BadEncoding, decode
 from .errors import fault
 from .pools import Adapter
@@ -71,6 +71,7 @@ class RequestsTransport:
             "user_agent": user_agent, "max_headers": max_headers,
         }  # fmt: skip
         self._routes = Routes.read(proxy, trust_env)
+        self._verify, self._trust_env = verify, trust_env
         self._context = _tls_context(ca_path(verify, trust_env))
         self._user_agent = user_agent or f"chatgptes/{__version__}"
         self._max_headers = max_headers
@@ -79,6 +80,8 @@ class RequestsTransport:
         self._adapter = Adapter(self._context)
 
     def __repr__(self) -> str:
+        if "_closed" not in self.__dict__:
+            return "<RequestsTransport, not made>"
         return f"<RequestsTransport{' closed' if self._closed else ''}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -116,7 +119,8 @@ class RequestsTransport:
         finally:
             if operation.status is None:
                 operation.end()
-        raise _faults.bare(error)
+        explain(error, self._verify, self._trust_env)
+        raise _faults.without_context(error)
 
     def _spoiled(self) -> None:
         """Ctrl-C can have landed inside the pools' own locks, which then stay taken for ever."""
@@ -201,7 +205,7 @@ class _Response(StreamedResponse):
             error = fault(self._operation, e)
         if self._closing:
             error = TransportError("The response was closed.", url=redact(self.url))
-        raise _faults.bare(error)
+        raise _faults.without_context(error)
 
     def _end(self, *, complete: bool) -> None:
         try:

@@ -1,0 +1,85 @@
+"""A group of commands in which a prompt needs no command."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from typing import Any
+
+import click
+
+__all__ = ["PromptGroup"]
+
+_DEFAULT = "ask"
+_DASHED_PROMPT = re.compile(r"-\d|-[^=]*\s")
+"""A prompt such as "-5 + 3 = ?" or "- a list"; no option has a digit or a blank in its name."""
+
+
+class PromptGroup(click.Group):
+    """A group that takes a first word which is no command's name for a prompt.
+
+    Options may stand before the command: `chatgptes --sandbox chat`.
+    """
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if context.resilient_parsing:  # A shell completes a line that is still being written.
+            return super().parse_args(context, self._command_first(args))
+        if not args and sys.stdin.isatty():
+            args = ["--help"]
+        args = self._prompt_last(args)
+        at = self._first_word(args)
+        if at < len(args) and "--" not in args[:at]:
+            self._check_spelling(context, args[at])
+        ordered = self._command_first(args)
+        if ordered[:1] and ordered[0] in self.commands:
+            args = ordered
+        elif args[:1] not in (["-h"], ["--help"], ["--version"]):
+            args = [_DEFAULT, *args]
+        return super().parse_args(context, args)
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            sys.exit(130)  # click would say "Aborted!", and 1.
+
+    def _command_first(self, args: list[str]) -> list[str]:
+        """Return `args` with the command before the options that stand before it."""
+        at = self._first_word(args)
+        if at < len(args) and args[at] in self.commands and "--" not in args[:at]:
+            return [args[at], *args[:at], *args[at + 1 :]]
+        return args
+
+    def _check_spelling(self, context: click.Context, word: str) -> None:
+        """Refuse a first word that is close to a command's name: one of the two is meant."""
+        if word in self.commands or not re.fullmatch(r"[a-z-]+", word):
+            return
+        if close := difflib.get_close_matches(word, self.commands, 1, 0.8):
+            context.fail(f"Did you mean `{close[0]}`? To ask it: `chatgptes ask {word}`")
+
+    def _prompt_last(self, args: list[str]) -> list[str]:
+        """Return `args` with a prompt that begins with "-" moved behind "--"."""
+        takes_value = self._options_with_value()
+        at = 0
+        while at < len(args) and args[at] != "--":
+            if _DASHED_PROMPT.match(args[at]):
+                return [*args[:at], *args[at + 1 :], "--", args[at]]
+            at += 2 if args[at] in takes_value else 1
+        return args
+
+    def _options_with_value(self) -> set[str]:
+        return {
+            name
+            for command in self.commands.values()
+            for option in command.params
+            if isinstance(option, click.Option) and not (option.is_flag or option.count)
+            for name in option.opts
+        }
+
+    def _first_word(self, args: list[str]) -> int:
+        takes_value = self._options_with_value()
+        at = 0
+        while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
+            at += 2 if args[at] in takes_value else 1
+        return min(at, len(args))

@@ -1,0 +1,100 @@
+"""The server's routes, as an ASGI application."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ...errors import ChatGptEsError
+from .completions import Completions
+from .failures import ApiError, api_error_for
+from .gate import Gate
+from .metrics import Metrics
+from .models import Models
+from .replies import Completion
+from .requests import parse_chat
+from .responses import ResponseForm, parse_response
+from .settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings, models: Models | None = None) -> Starlette:
+    """The application: models, completions, responses, `/healthz` and `/metrics`.
+
+    Args:
+        settings: which sites, whose tokens, which limits.
+        models: the models, when the caller wants to end their turns; default: of `settings`.
+    """
+    found = models or Models(settings.sites)
+    metrics = Metrics()
+    started = int(time.time())
+
+    def shown(name: str) -> dict[str, Any]:
+        owner = name.partition("/")[0] if "/" in name else "site"
+        return {"id": name, "object": "model", "created": started, "owned_by": owner}
+
+    async def list_models(request: Request) -> Response:
+        names = await found.names()
+        return JSONResponse({"object": "list", "data": [shown(name) for name in names]})
+
+    async def one_model(request: Request) -> Response:
+        model = await found.get(request.path_params["name"])
+        return JSONResponse(shown(model.id))
+
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def show_metrics(request: Request) -> Response:
+        if not metrics.available:
+            raise ApiError(404, "prometheus-client is not installed.", code="no_metrics")
+        text, kind = metrics.text()
+        return Response(text, media_type=kind)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await found.aclose()
+
+    completions: Any = Completions(found, settings, metrics, parse_chat, Completion)
+    responses: Any = Completions(found, settings, metrics, parse_response, ResponseForm)
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", completions, methods=["POST"]),
+            Route("/v1/responses", responses, methods=["POST"]),
+            Route("/v1/models", list_models),
+            Route("/v1/models/{name:path}", one_model),
+            Route("/healthz", healthz),
+            Route("/metrics", show_metrics),
+        ],
+        middleware=[Middleware(Gate, settings=settings)],
+        exception_handlers={
+            ApiError: _on_error,
+            ChatGptEsError: _on_error,
+            HTTPException: _on_error,
+            Exception: _on_error,
+        },
+        lifespan=lifespan,
+    )
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        error = ApiError(error.status_code, error.detail, code="not_found")
+    elif isinstance(error, ChatGptEsError):
+        error = api_error_for(error)
+    elif not isinstance(error, ApiError):
+        error = ApiError(500, "The server has a bug; its log has more.", "server_error", "bug")
+    request.state.record.fields["error"] = error.code
+    return JSONResponse(error.body(), error.status, error.headers)

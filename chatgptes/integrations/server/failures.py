@@ -1,0 +1,125 @@
+"""Errors in OpenAI's shape: a status, and `{"error": {message, type, code, param}}`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ... import errors
+from ...errors import ChatGptEsError
+
+__all__ = ["ApiError", "api_error_for", "invalid_request"]
+
+
+class ApiError(Exception):
+    """An error as a client of the server gets it.
+
+    Attributes:
+        status: the HTTP status (int).
+        kind: `error.type` (str).
+        code: `error.code` (str).
+        param: the request's field that is wrong (str), or None.
+        headers: further headers of the response.
+        failure: the class of the library's error (str), for log and metrics.
+        extra: further members of the error object.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        failure: str = "",
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+        self.failure = failure or (code or kind)
+        self.extra = dict(extra or {})
+
+    def body(self) -> dict[str, Any]:
+        """The JSON value of the response, or of the event that ends a stream."""
+        error = {
+            "message": str(self),
+            "type": self.kind,
+            "param": self.param,
+            "code": self.code,
+            **self.extra,
+        }
+        return {"error": error}
+
+
+def invalid_request(message: str, param: str | None, code: str = "invalid_value") -> ApiError:
+    """The error of a request that can't be answered as it is (400)."""
+    return ApiError(400, message, code=code, param=param)
+
+
+# The first class that fits counts.  OpenAI's SDKs send a request again after 408, 409, 429 and 5xx
+# on their own; `x-should-retry` says to them whether that is right: a message that the site may
+# have received must not be sent twice.
+_SHAPES: tuple[tuple[type[ChatGptEsError], int, str, str], ...] = (
+    (errors.InvalidMessageError, 400, "invalid_request_error", "invalid_message"),
+    (errors.BotNotFoundError, 404, "invalid_request_error", "model_not_found"),
+    (errors.RateLimitError, 429, "rate_limit_error", "rate_limit_exceeded"),
+    (errors.QuotaError, 429, "insufficient_quota", "insufficient_quota"),
+    (errors.AuthenticationError, 502, "upstream_error", "site_refused_key"),
+    (errors.ChallengeError, 503, "upstream_error", "bot_check"),
+    (errors.RefusedError, 503, "upstream_error", "site_refused"),
+    (errors.RequestTimeout, 504, "timeout", "timeout"),
+    (errors.TurnCancelled, 503, "server_error", "stopping"),
+    (errors.StreamInterruptedError, 502, "upstream_error", "stream_interrupted"),
+    (errors.EmptyReplyError, 502, "upstream_error", "empty_reply"),
+    (errors.ResponseTooLargeError, 502, "upstream_error", "too_large"),
+    (errors.UpstreamError, 502, "upstream_error", "model_failed"),
+    (errors.ConnectError, 502, "upstream_error", "no_connection"),
+    (errors.ResponseError, 502, "upstream_error", "unexpected_response"),
+    (errors.TransportError, 502, "upstream_error", "no_response"),
+    (errors.ChatGptEsError, 500, "server_error", "misconfigured"),
+)
+_LONGEST_RETRY = 60.0
+"""Seconds up to which a client may wait and ask again on its own."""
+
+
+def api_error_for(error: ChatGptEsError) -> ApiError:
+    """The error of a turn in OpenAI's shape.
+
+    Of an answer that broke off it is that of what broke it, with the text so far as `partial`.
+    """
+    partial = getattr(error, "partial", "")
+    cause = error
+    if partial and isinstance(error.__cause__, ChatGptEsError):
+        cause = error.__cause__
+    status, kind, code = next(
+        (status, kind, code) for cls, status, kind, code in _SHAPES if isinstance(cause, cls)
+    )
+    param = {"invalid_message": "messages", "model_not_found": "model"}.get(code)
+    wait: float | None = getattr(cause, "retry_after", None)
+    again = isinstance(cause, errors.ConnectError)
+    if isinstance(cause, errors.RequestTimeout) and cause.phase == "slot":
+        status, kind, code, again = 503, "server_error", "busy", True
+    elif isinstance(cause, errors.UnexpectedStatusError) and wait is not None:
+        status, code = 503, "maintenance"
+    elif isinstance(cause, errors.RateLimitError):
+        again = wait is not None and wait <= _LONGEST_RETRY
+    headers = {"x-should-retry": "true" if again and not partial else "false"}
+    if wait is not None:
+        headers["retry-after"] = str(math.ceil(wait))
+    return ApiError(
+        status,
+        str(error),
+        kind,
+        code,
+        param,
+        headers=headers,
+        failure=type(cause).__name__,
+        extra={"partial": partial} if partial else {},
+    )

@@ -1,0 +1,179 @@
+"""The models of a server: the bots of its sites, each with its client."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ...aio.client import AsyncClient
+from ...errors import ChatGptEsError
+from ...turn.config import Config
+from ...turn.core import Core
+from ...turn.options import TurnOptions
+from ...turn.queueing import Limiter
+from ...turn.take import Turn
+from ...values.messages import check
+from .failures import ApiError
+from .settings import SiteSettings
+
+__all__ = ["Model", "Models", "visitor_id"]
+
+_SHOWN = 20
+"""Names of models in an error."""
+
+
+class _SiteTurn(Turn):
+    """A turn that waits in its site's queue, which the site's bots share."""
+
+    limiter: Limiter
+
+    def limiters(self) -> Iterable[Limiter]:
+        return (self.limiter,)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bot as clients see it.
+
+    Attributes:
+        id: the name of the model.
+        client: talks to the bot.
+        limiter: the queue of the bot's site.
+    """
+
+    id: str
+    client: AsyncClient
+    limiter: Limiter
+
+    def turn(self, messages: Any, visitor: str, *, web_search: bool = False) -> Turn:
+        """A turn of `visitor`.
+
+        Raises:
+            InvalidMessageError, InvalidConfigError: the bot can't be asked that.
+        """
+        core = self.client.core
+        options: TurnOptions = {"web_search": web_search}
+        turn = _SiteTurn(core, check(messages, core.config.limits), options, visitor)
+        turn.limiter = self.limiter
+        return turn
+
+
+class _Site:
+    """A site, a client for its page, and one for each of its bots that was asked for."""
+
+    def __init__(self, settings: SiteSettings) -> None:
+        self.name = settings.name
+        self._settings = settings
+        first = settings.bots[0] if settings.bots else None
+        self._page = self._client(first)
+        self._models: dict[str, Model] = {}
+        if first is not None:
+            self._add(first, self._page)
+
+    def _client(self, bot: str | None) -> AsyncClient:
+        core = Core(Config.of({**self._settings.arguments, "bot": bot}))
+        if hasattr(self, "_page"):
+            core.transports = self._page.core.transports  # One curl thread for the whole site.
+        return AsyncClient.over(core)
+
+    def _add(self, bot: str, client: AsyncClient) -> Model:
+        name = f"{self.name}/{bot}" if self.name else bot
+        model = self._models[bot] = Model(name, client, self._page.core.limiter)
+        return model
+
+    async def bots(self) -> list[str]:
+        """The ids of the bots, from the settings or else from the page, which is read once.
+
+        Raises:
+            ChatGptEsError: the page could not be read, or shows none.
+        """
+        if self._settings.bots:
+            return list(self._settings.bots)
+        return list(dict.fromkeys(bot.id for bot in await self._page.bots()))
+
+    async def model(self, bot: str) -> Model | None:
+        """The bot of this id ("": the first), or None."""
+        if (model := self._models.get(bot)) is not None:
+            return model
+        bots = await self.bots()
+        bot = bot or bots[0]
+        if bot not in bots:
+            return None
+        return self._models.get(bot) or self._add(bot, self._client(bot))
+
+    def clients(self) -> list[AsyncClient]:
+        return [self._page, *(model.client for model in self._models.values())]
+
+
+class Models:
+    """All models of a server.  Sites are not asked before somebody wants to know."""
+
+    def __init__(self, sites: Iterable[SiteSettings]) -> None:
+        self._sites = {site.name: _Site(site) for site in sites}
+
+    async def names(self) -> list[str]:
+        """The names of all models.  A site that can't be read is left out, if another can.
+
+        Raises:
+            ChatGptEsError: none can be read.
+        """
+        names: list[str] = []
+        failed: ChatGptEsError | None = None
+        for site in self._sites.values():
+            try:
+                bots = await site.bots()
+            except ChatGptEsError as error:
+                failed = error
+                continue
+            names += [f"{site.name}/{bot}" if site.name else bot for bot in bots]
+        if not names and failed is not None:
+            raise failed
+        return names
+
+    async def get(self, name: str) -> Model:
+        """The model of this name; a site's name alone is its first bot.
+
+        Raises:
+            ApiError: there is none (404).
+            ChatGptEsError: the page that could tell can't be read.
+        """
+        only = self._sites.get("")
+        site_name, _, bot = name.partition("/")
+        site = only or self._sites.get(site_name)
+        model = None
+        if site is not None:
+            model = await site.model(name if only else bot)
+        if model is None:
+            known = ", ".join((await self.names())[:_SHOWN])
+            raise ApiError(
+                404,
+                f"There is no model of that name here. There is: {known}.",
+                code="model_not_found",
+                param="model",
+            )
+        return model
+
+    def end_turns(self) -> None:
+        """End the turns under way and take no new ones.  Waits for nothing."""
+        for site in self._sites.values():
+            for client in site.clients():
+                client.core.close()
+
+    async def aclose(self) -> None:
+        """Close every client."""
+        for site in self._sites.values():
+            for client in site.clients():
+                await client.aclose()
+
+
+def visitor_id(token: str, user: str) -> str:
+    """The visitor id (a UUID) of a client's user: always the same, and telling nothing of either.
+
+    The owner's limits for visitors hang on it, so it outlives a restart as the token does.
+    """
+    digest = hmac.new(token.encode(), user.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return str(UUID(bytes=digest.digest()[:16], version=4))

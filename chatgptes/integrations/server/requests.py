@@ -1,0 +1,197 @@
+"""The body of a request for a completion, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .failures import ApiError, invalid_request
+
+__all__ = [
+    "ChatRequest", "flag_of", "json_object", "message_of", "model_of", "object_of", "parse_chat",
+    "refuse_fields", "user_of",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """The request of a client, in plain values.
+
+    Attributes:
+        model: the name of a model.
+        messages: in the library's form.
+        stream: the answer is to come as an event stream.
+        include_usage: the stream is to end in a chunk with the token counts.
+        web_search: the bot is to search the web.
+        user: the client's name for its user, or "".
+        fields: what a request of this kind calls fields that a completion's has.
+    """
+
+    model: str
+    messages: list[dict[str, Any]] = field(repr=False)
+    stream: bool = False
+    include_usage: bool = False
+    web_search: bool = False
+    user: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+# Fields that change what an answer means, so that to ignore them would answer another request.
+_REFUSED = {
+    "tools": "A site's bot has no tools that a client could give it.",
+    "functions": "A site's bot has no functions that a client could give it.",
+    "audio": "A site's bot answers in text.",
+    "prediction": "A site's bot takes no predicted output.",
+}
+_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+
+
+def parse_chat(body: bytes) -> ChatRequest:
+    """Read the body of a request for a completion.  Fields that no site has a use for are ignored.
+
+    Raises:
+        ApiError: it is no such body, or asks for what no site can do (400).
+    """
+    value = json_object(body)
+    _refuse(value)
+    model = model_of(value)
+    messages = value.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise invalid_request("`messages` must be a list with a message.", "messages")
+    options = object_of(value, "stream_options")
+    return ChatRequest(
+        model,
+        [message_of(item, f"messages[{index}]") for index, item in enumerate(messages)],
+        flag_of(value, "stream"),
+        flag_of(options, "include_usage"),
+        value.get("web_search_options") is not None,
+        user_of(value),
+    )
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is.
+
+    Raises:
+        ApiError: it is none (400).
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise invalid_request("The body is no JSON.", None, "invalid_json") from None
+    if not isinstance(value, dict):
+        raise invalid_request("The body must be a JSON object.", None, "invalid_type")
+    return value
+
+
+def model_of(value: dict[str, Any]) -> str:
+    """The name of the model that a request names.
+
+    Raises:
+        ApiError: it names none (400).
+    """
+    model = value.get("model")
+    if not isinstance(model, str) or not model:
+        raise invalid_request("`model` is missing: /v1/models lists the names.", "model")
+    return model
+
+
+def refuse_fields(value: dict[str, Any], reasons: dict[str, str]) -> None:
+    """Refuse a request that has one of these fields, and not empty.
+
+    Raises:
+        ApiError: it has (400).
+    """
+    for name, why in reasons.items():
+        if value.get(name):
+            raise invalid_request(why, name, "unsupported_value")
+
+
+def _refuse(value: dict[str, Any]) -> None:
+    refuse_fields(value, _REFUSED)
+    if value.get("n", 1) not in (1, None):
+        raise invalid_request("A site's bot gives one answer: `n` must be 1.", "n")
+    modalities = value.get("modalities")
+    if modalities is not None and modalities != ["text"]:
+        raise invalid_request("A site's bot answers in text.", "modalities", "unsupported_value")
+    form = object_of(value, "response_format")
+    if form.get("type", "text") != "text":
+        raise invalid_request(
+            "A site's bot can't be held to a format: ask for it in the message.",
+            "response_format",
+            "unsupported_value",
+        )
+
+
+def object_of(value: dict[str, Any], name: str) -> dict[str, Any]:
+    """The object in a field; an empty one where there is none."""
+    found = value.get(name)
+    if found is not None and not isinstance(found, dict):
+        raise invalid_request(f"`{name}` must be an object.", name, "invalid_type")
+    return found or {}
+
+
+def flag_of(value: dict[str, Any], name: str) -> bool:
+    """The truth value in a field; False where there is none."""
+    found = value.get(name)
+    if found is not None and not isinstance(found, bool):
+        raise invalid_request(f"`{name}` must be true or false.", name, "invalid_type")
+    return bool(found)
+
+
+def user_of(value: dict[str, Any]) -> str:
+    """The client's name for its user, or ""."""
+    for name in ("safety_identifier", "user"):
+        found = value.get(name)
+        if found is not None and not isinstance(found, str):
+            raise invalid_request(f"`{name}` must be a string.", name, "invalid_type")
+        if found:
+            return found
+    return ""
+
+
+def message_of(item: Any, where: str) -> dict[str, Any]:
+    """A message in the library's form."""
+    if not isinstance(item, dict):
+        raise invalid_request(f"{where} must be an object.", where, "invalid_type")
+    role = item.get("role")
+    if role in ("tool", "function") or item.get("tool_calls") or item.get("function_call"):
+        raise invalid_request(
+            f"{where} belongs to a tool, and a site's bot has none.", where, "unsupported_value"
+        )
+    if not isinstance(role, str) or role not in _ROLES:
+        raise invalid_request(f"{where} must have a role: user, assistant, system.", where)
+    content = item.get("content")
+    if isinstance(content, list):
+        content = [_part(part, where) for part in content]
+    elif not isinstance(content, str):
+        raise invalid_request(f"{where} must have content: a string or a list of parts.", where)
+    return {"role": _ROLES[role], "content": content}
+
+
+def _part(part: Any, where: str) -> dict[str, Any]:
+    """A part of a message.
+
+    Only `data:` URLs pass as images: the library also takes the paths of files, which a client of
+    the server must not read.
+    """
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in ("text", "refusal") and isinstance(part.get(kind), str):
+        return {"type": "text", "text": part[kind]}
+    if kind != "image_url":
+        raise invalid_request(
+            f"{where} has a part that is neither text nor an image_url.", where, "unsupported_value"
+        )
+    inner = part.get("image_url")
+    url = inner.get("url") if isinstance(inner, dict) else inner
+    if not isinstance(url, str) or url[:5].lower() != "data:":
+        raise ApiError(
+            400,
+            f"{where} has an image that is no data: URL, and the server fetches nothing: send the"
+            " picture itself, in base64.",
+            code="invalid_image_url",
+            param=where,
+        )
+    return {"type": "image_url", "image_url": {"url": url}}

@@ -1,0 +1,227 @@
+"""`/v1/responses`: its request, and answers in its shapes.  Nothing is stored between requests."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from ...values.reply import Reply
+from .failures import ApiError, invalid_request
+from .replies import annotations_of, finish_reason_of, usage_of
+from .requests import (
+    ChatRequest,
+    flag_of,
+    json_object,
+    message_of,
+    model_of,
+    object_of,
+    refuse_fields,
+    user_of,
+)
+
+__all__ = ["ResponseForm", "parse_response"]
+
+_REFUSED = {
+    "previous_response_id": "Nothing is stored here: send the whole conversation as `input`.",
+    "conversation": "Nothing is stored here: send the whole conversation as `input`.",
+    "background": "Answers come at once: `background` is not offered.",
+    "prompt": "There are no stored prompts here.",
+}
+_PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
+
+
+def parse_response(body: bytes) -> ChatRequest:
+    """Read the body of a request for a response.  Fields that no site has a use for are ignored.
+
+    Raises:
+        ApiError: it is no such body, or asks for what no site can do (400).
+    """
+    value = json_object(body)
+    refuse_fields(value, _REFUSED)
+    web_search = False
+    for tool in value.get("tools") or ():
+        if not isinstance(tool, dict) or not str(tool.get("type")).startswith("web_search"):
+            raise invalid_request(
+                "A site's bot has no tools but a web search.", "tools", "unsupported_value"
+            )
+        web_search = True
+    form = object_of(object_of(value, "text"), "format")
+    if form.get("type", "text") != "text":
+        raise invalid_request(
+            "A site's bot can't be held to a format: ask for it in the message.",
+            "text.format",
+            "unsupported_value",
+        )
+    given = value.get("input")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    if not isinstance(items, list) or not items:
+        raise invalid_request("`input` must be a text or a list of messages.", "input")
+    messages = [message_of(_item(item), f"input[{index}]") for index, item in enumerate(items)]
+    if instructions := value.get("instructions"):
+        messages.insert(0, {"role": "system", "content": str(instructions)})
+    return ChatRequest(
+        model_of(value),
+        messages,
+        flag_of(value, "stream"),
+        False,
+        web_search,
+        user_of(value),
+        {"messages": "input", "web_search_options": "tools"},
+    )
+
+
+def _item(item: Any) -> Any:
+    """An item of `input` as a message of a completion; what is none is left as it is."""
+    if not isinstance(item, dict) or item.get("type", "message") != "message":
+        return {"role": "tool"}  # Calls of functions, reasoning, and the like.
+    content = item.get("content")
+    if isinstance(content, list):
+        content = [_part(part) for part in content]
+    return {"role": item.get("role"), "content": content}
+
+
+def _part(part: Any) -> Any:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in _PARTS:
+        name = _PARTS[kind]
+        return {"type": name, name: part.get(name)}
+    if kind == "input_image":
+        return {"type": "image_url", "image_url": part.get("image_url")}
+    return part
+
+
+class ResponseForm:
+    """One answer on its way to a client.
+
+    Args:
+        model: the model's name, as the client knows it.
+        request: what was asked.
+    """
+
+    def __init__(self, model: str, request: ChatRequest) -> None:
+        self._model = model
+        self._id = f"resp_{uuid4().hex}"
+        self._item_id = f"msg_{uuid4().hex}"
+        self._created = int(time.time())
+        self._number = 0
+
+    def whole(self, reply: Reply) -> dict[str, Any]:
+        """The response of a request without a stream."""
+        cut = finish_reason_of(reply) == "length"
+        filtered = finish_reason_of(reply) == "content_filter"
+        reason = "max_output_tokens" if cut else "content_filter" if filtered else None
+        status = "incomplete" if reason else "completed"
+        usage = usage_of(reply.usage)
+        return {
+            **self._response(status),
+            "incomplete_details": {"reason": reason} if reason else None,
+            "output": [self._message(status, [_text_part(reply)])],
+            "usage": usage
+            and {
+                "input_tokens": usage["prompt_tokens"],
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": usage["completion_tokens"],
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": usage["total_tokens"],
+            },
+        }
+
+    def first(self) -> bytes:
+        """The events that begin a stream."""
+        item = self._message("in_progress", [])
+        part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+        return b"".join(
+            [
+                self._event("response.created", response=self._response("in_progress")),
+                self._event("response.in_progress", response=self._response("in_progress")),
+                self._event("response.output_item.added", output_index=0, item=item),
+                self._event("response.content_part.added", **self._place(), part=part),
+            ]
+        )
+
+    def texts(self, chunks: Sequence[str]) -> bytes:
+        """An event for each chunk of text."""
+        place = self._place()
+        return b"".join(
+            self._event("response.output_text.delta", **place, delta=chunk, logprobs=[])
+            for chunk in chunks
+        )
+
+    def last(self, reply: Reply) -> bytes:
+        """The events that end a stream."""
+        whole = self.whole(reply)
+        (item,) = whole["output"]
+        (part,) = item["content"]
+        place = self._place()
+        events = [
+            self._event(
+                "response.output_text.annotation.added",
+                **place,
+                annotation_index=index,
+                annotation=annotation,
+            )
+            for index, annotation in enumerate(part["annotations"])
+        ]
+        text = reply.text
+        events += [
+            self._event("response.output_text.done", **place, text=text, logprobs=[]),
+            self._event("response.content_part.done", **place, part=part),
+            self._event("response.output_item.done", output_index=0, item=item),
+            self._event(f"response.{whole['status']}", response=whole),
+        ]
+        return b"".join(events)
+
+    def error(self, error: ApiError) -> bytes:
+        """The event that ends a stream which failed."""
+        return self._event("error", code=error.code, message=str(error), param=error.param)
+
+    def _response(self, status: str) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "instructions": None,
+            "metadata": {},
+            "model": self._model,
+            "output": [],
+            "parallel_tool_calls": False,
+            "store": False,
+            "temperature": None,
+            "text": {"format": {"type": "text"}},
+            "tool_choice": "none",
+            "tools": [],
+            "top_p": None,
+            "usage": None,
+        }
+
+    def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self._item_id,
+            "type": "message",
+            "status": status,
+            "role": "assistant",
+            "content": content,
+        }
+
+    def _place(self) -> dict[str, Any]:
+        return {"item_id": self._item_id, "output_index": 0, "content_index": 0}
+
+    def _event(self, kind: str, **fields: Any) -> bytes:
+        value = {"type": kind, "sequence_number": self._number, **fields}
+        self._number += 1
+        data = json.dumps(value, separators=(",", ":"))
+        return f"event: {kind}\ndata: {data}\n\n".encode()
+
+
+def _text_part(reply: Reply) -> dict[str, Any]:
+    places = [
+        {"type": each["type"], **each["url_citation"]}
+        for each in annotations_of(reply.citations, reply.text)
+    ]
+    return {"type": "output_text", "text": reply.text, "annotations": places, "logprobs": []}

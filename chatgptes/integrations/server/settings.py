@@ -1,0 +1,234 @@
+"""The settings of a server, checked before it listens; from arguments or from a TOML file."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ...errors import InvalidConfigError
+from ...turn.config import ClientArguments, Config
+
+__all__ = ["Settings", "SiteSettings", "load_settings", "new_token"]
+
+SHORTEST_TOKEN: Final = 16
+"""Characters; a made one has 43."""
+
+_POSITIVE = (
+    "max_body", "max_connections", "head_timeout", "body_timeout", "stuck_timeout", "grace"
+)  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+def new_token() -> str:
+    """A fresh random token (str, 256 bits)."""
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """One site to serve.
+
+    Attributes:
+        arguments: of `AsyncClient`, but for `bot`.
+        name: the first part of its models, `name/bot` (str); "" for the only site of a server,
+            whose models are the bots' ids.
+        bots: ids of the bots to serve; empty for all that the page shows.  Needed with a key.
+        my_site: the person who starts the server says that the site is theirs, or that they may.
+    """
+
+    arguments: ClientArguments = field(repr=False)
+    name: str = ""
+    bots: tuple[str, ...] = ()
+    my_site: bool = False
+
+    def __post_init__(self) -> None:
+        where = f"The site {self.name!r}" if self.name else "The site"
+        if "site" not in self.arguments:
+            raise InvalidConfigError(f"{where} has no address.")
+        if self.name and not _NAME.fullmatch(self.name):
+            raise InvalidConfigError(
+                f"The site's name {self.name!r} may only have letters, digits, '.', '_' and '-'."
+            )
+        if "bot" in self.arguments:
+            raise InvalidConfigError(f"{where}: the ids of its bots go into `bots`.")
+        keyed = self.arguments.get("api_key") is not None
+        if not keyed and self.my_site is not True:
+            raise InvalidConfigError(
+                f"{where} is served only with the owner's key, or if you say that it is yours or"
+                " that you may (my_site): this is no way to give away other people's bots."
+            )
+        if keyed and not self.bots:
+            raise InvalidConfigError(f"{where}: with a key, `bots` must name the bots to serve.")
+        for bot in self.bots or (None,):
+            Config.of({**self.arguments, "bot": bot})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A server's settings.
+
+    Attributes:
+        sites: the sites to serve.
+        tokens: name -> bearer token, of those who may use it.
+        host: the address to listen on (str).
+        port: the port (int); 0 for a free one.
+        allow_hosts: further host names under which it may be asked.
+        max_body: bytes of a request's body.
+        max_connections: connections at once; a further one gets 503.
+        head_timeout: seconds for a request's headers.
+        body_timeout: seconds for a request's body.
+        stuck_timeout: seconds after which a client that reads nothing is dropped.
+        grace: seconds that running answers have once the server is asked to stop.
+    """
+
+    sites: tuple[SiteSettings, ...]
+    tokens: Mapping[str, str] = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8399
+    allow_hosts: tuple[str, ...] = ()
+    max_body: int = 32 << 20
+    max_connections: int = 4096
+    head_timeout: float = 10.0
+    body_timeout: float = 60.0
+    stuck_timeout: float = 60.0
+    grace: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.sites:
+            raise InvalidConfigError("There is no site to serve.")
+        names = [site.name for site in self.sites]
+        if len(set(names)) < len(names) or ("" in names and len(names) > 1):
+            raise InvalidConfigError("Several sites need a different name each.")
+        if not self.tokens:
+            raise InvalidConfigError("There is no token: nobody could use the server.")
+        for name, token in self.tokens.items():
+            if len(token) < SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
+                raise InvalidConfigError(
+                    f"The token {name!r} must have at least {SHORTEST_TOKEN} printable ASCII"
+                    " characters, without spaces."
+                )
+        if len(set(self.tokens.values())) < len(self.tokens):
+            raise InvalidConfigError("Two users have the same token.")
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise InvalidConfigError(f"{name} must be above 0, not {getattr(self, name)!r}.")
+        if not 0 <= self.port < 65536:
+            raise InvalidConfigError(f"port must be between 0 and 65535, not {self.port}.")
+
+
+_SITE_OPTIONS = {
+    # in the file: (argument of the client, type)
+    "url": ("site", str),
+    "system": ("system", str),
+    "transport": ("transport", str),
+    "proxy": ("proxy", str),
+    "timeout": ("timeout", (int, float)),
+    "max-concurrency": ("max_concurrency", int),
+    "min-interval": ("min_interval", (int, float)),
+}
+_SERVER_OPTIONS: dict[str, Any] = {
+    "host": str, "port": int, "max-body": int, "max-connections": int, "head-timeout": (int, float),
+    "body-timeout": (int, float), "stuck-timeout": (int, float), "grace": (int, float),
+}  # fmt: skip
+
+
+def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
+    """The settings that a TOML file holds.  Keys and tokens are in files or variables it names.
+
+    Args:
+        path: the file.
+        **given: attributes of `Settings` that count more than the file's.
+
+    Raises:
+        InvalidConfigError: the file is no TOML, or names what there is not.
+        OSError: it, or a file that it names, can't be read.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidConfigError(f"{path} is no TOML: {error}") from error
+    return _settings(table, path.parent, given)
+
+
+def _settings(table: dict[str, Any], folder: Path, given: dict[str, Any]) -> Settings:
+    sites = table.pop("sites", None)
+    if not isinstance(sites, dict) or not all(isinstance(one, dict) for one in sites.values()):
+        raise InvalidConfigError("The file needs a table [sites.NAME] for each site.")
+    names = table.pop("allow-hosts", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidConfigError("allow-hosts must be a list of host names.")
+    values: dict[str, Any] = {"allow_hosts": tuple(names)}
+    tokens = _tokens(table, folder)
+    if tokens:
+        values["tokens"] = tokens
+    for name, kind in _SERVER_OPTIONS.items():
+        if name in table:
+            values[name.replace("-", "_")] = _typed(table.pop(name), name, kind)
+    if table:
+        raise InvalidConfigError(f"The file has unknown settings: {', '.join(sorted(table))}.")
+    values |= given
+    if "tokens" not in values:
+        raise InvalidConfigError("The file names no token (token-file, token-env or [tokens]).")
+    read = tuple(_site(name, one, folder) for name, one in sites.items())
+    return Settings(sites=read, **values)
+
+
+def _tokens(table: dict[str, Any], folder: Path) -> dict[str, str]:
+    found = {}
+    if (token := _secret(table, "token", folder)) is not None:
+        found["token"] = token
+    users = table.pop("tokens", {})
+    if not isinstance(users, dict):
+        raise InvalidConfigError("[tokens] must be a table: a user's name, and a file.")
+    for name, file in users.items():
+        found[name] = _read(folder / _typed(file, f"tokens.{name}", str))
+    return found
+
+
+def _site(name: str, table: dict[str, Any], folder: Path) -> SiteSettings:
+    arguments: Any = {}
+    for option, (argument, kind) in _SITE_OPTIONS.items():
+        if option in table:
+            arguments[argument] = _typed(table.pop(option), f"sites.{name}.{option}", kind)
+    if (key := _secret(table, "api-key", folder)) is not None:
+        arguments["api_key"] = key
+    bots = table.pop("bots", [])
+    if not isinstance(bots, list) or not all(isinstance(bot, (str, int)) for bot in bots):
+        raise InvalidConfigError(f"sites.{name}.bots must be a list of ids.")
+    my_site = table.pop("my-site", False)
+    if table:
+        raise InvalidConfigError(f"sites.{name} has unknown settings: {', '.join(sorted(table))}.")
+    return SiteSettings(arguments, name, tuple(map(str, bots)), my_site)
+
+
+def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
+    """The secret that `name-file` or `name-env` names, or None."""
+    if (file := table.pop(f"{name}-file", None)) is not None:
+        return _read(folder / _typed(file, f"{name}-file", str))
+    if (variable := table.pop(f"{name}-env", None)) is not None:
+        value = os.environ.get(_typed(variable, f"{name}-env", str), "").strip()
+        if not value:
+            raise InvalidConfigError(f"{name}-env: the variable {variable} is empty or not set.")
+        return value
+    return None
+
+
+def _read(path: Path) -> str:
+    text = path.read_text(encoding="utf-8").strip()
+    if not text:
+        raise InvalidConfigError(f"{path} is empty.")
+    return text
+
+
+def _typed(value: Any, name: str, kind: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise InvalidConfigError(f"{name} is of a wrong type: {type(value).__name__}.")
+    return value

@@ -1,0 +1,155 @@
+"""An `aipkit` site's memory of its visitors' conversations, and their feedback.
+
+One form each (recorded on 2.4.71: history, deletion, and a feedback that names no message of the
+conversation).  The entries of the list, and the answer to a good feedback, were read in the
+plugin's source.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ...errors import UnexpectedFormatError
+from ...values.http import Request
+from ...values.remembered import RememberedConversation, SiteConversation
+from ...values.reply import Reply
+from ..challenge import challenge_error
+from ..dialect import BufferedResponse, Endpoint
+from ..errors import make_error
+from ..text import (
+    clean_text,
+    excerpt,
+    parse_json,
+    site_said,
+    string_or_empty,
+    without_surrogates,
+)  # fmt: skip
+from .aipkit_forms import is_known, post, refusal
+
+__all__ = ["NO_FEEDBACK", "AipkitMemory"]
+
+NO_FEEDBACK = "no_feedback"
+"""Key in `Endpoint.extra`: the bot's window has no thumbs."""
+
+_STATES = ("openai_response_id", "google_interaction_id")
+
+
+class AipkitMemory:
+    """An implementation of `TakesFeedback` and `KeepsConversations`."""
+
+    takes_comment = False
+
+    def offers_feedback(self, endpoint: Endpoint) -> bool:
+        """See `TakesFeedback.offers_feedback`."""
+        return not endpoint.extra.get(NO_FEEDBACK)
+
+    def feedback_request(
+        self, endpoint: Endpoint, visitor: str, reply: Reply, *, up: bool, comment: str
+    ) -> Request:
+        """See `TakesFeedback.feedback_request`."""
+        return _about(
+            "aipkit_store_feedback",
+            endpoint,
+            visitor,
+            reply.conversation_id or "",
+            message_id=reply.message_id or "",
+            feedback_type="up" if up else "down",
+        )
+
+    def list_request(self, endpoint: Endpoint, visitor: str) -> Request:
+        """See `KeepsConversations.list_request`."""
+        return _about("aipkit_get_conversations_list", endpoint, visitor)
+
+    def list_from(self, response: BufferedResponse) -> list[SiteConversation]:
+        """See `KeepsConversations.list_from`."""
+        found = []
+        for item in _entries(response, "conversations"):
+            if conversation := string_or_empty(item.get("id")).strip():
+                title = clean_text(item.get("title"), 200)
+                when = _time(item.get("timestamp"))
+                found.append(SiteConversation(without_surrogates(conversation), title, when))
+        return found
+
+    def history_request(self, endpoint: Endpoint, visitor: str, conversation: str) -> Request:
+        """See `KeepsConversations.history_request`."""
+        return _about("aipkit_get_conversation_history", endpoint, visitor, conversation)
+
+    def history_from(self, response: BufferedResponse) -> RememberedConversation:
+        """See `KeepsConversations.history_from`."""
+        messages: list[tuple[str, str]] = []
+        state: dict[str, str] = {}
+        for item in _entries(response, "history"):
+            text = without_surrogates(string_or_empty(item.get("content")))
+            role = "user" if item.get("role") == "user" else "assistant"
+            if text.strip():
+                messages.append((role, text))
+            if role == "assistant":
+                # Those of an earlier answer do not help once there is a later one.
+                given = {name: clean_text(item.get(name), 500) for name in _STATES}
+                state = {name: value for name, value in given.items() if value}
+        return RememberedConversation(tuple(messages), state)
+
+    def deletion_request(self, endpoint: Endpoint, visitor: str, conversation: str) -> Request:
+        """See `KeepsConversations.deletion_request`."""
+        return _about("aipkit_delete_single_conversation", endpoint, visitor, conversation)
+
+    def check_done(self, response: BufferedResponse) -> None:
+        """See `TakesFeedback.check_done`."""
+        _data(response)
+
+
+def _about(
+    action: str, endpoint: Endpoint, visitor: str, conversation: str = "", **more: str
+) -> Request:
+    fields = {
+        "action": action,
+        "_ajax_nonce": endpoint.nonce,
+        "bot_id": endpoint.bot.id,
+        "session_id": visitor,
+        **({"conversation_uuid": conversation} if conversation else {}),
+        **more,
+    }
+    return post(endpoint, fields)
+
+
+def _entries(response: BufferedResponse, name: str) -> list[dict[Any, Any]]:
+    found = _data(response).get(name)
+    if not isinstance(found, list):
+        raise _not_as_expected(response)
+    return [item for item in found if isinstance(item, dict)]
+
+
+def _data(response: BufferedResponse) -> dict[Any, Any]:
+    """The data of a good response.
+
+    Raises:
+        ResponseError: it is none.
+    """
+    data = parse_json(response.body, is_known)
+    if isinstance(data, dict):
+        if data.get("success") is True:
+            inner = data.get("data")
+            return inner if isinstance(inner, dict) else {}
+        if error := refusal(response, data):
+            raise error
+    if blocked := challenge_error(
+        response.status, response.headers, response.body, response.url, markup=True
+    ):
+        raise blocked
+    raise _not_as_expected(response)
+
+
+def _not_as_expected(response: BufferedResponse) -> UnexpectedFormatError:
+    said = excerpt(response.body)
+    message = f"The site's answer is in no known form.{site_said(said)}"
+    return make_error(UnexpectedFormatError, message, response.url, response.status, said)
+
+
+def _time(value: object) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

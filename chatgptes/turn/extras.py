@@ -1,0 +1,232 @@
+"""Beside the turns: feedback, and the conversations that a site remembers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
+from ..sites import dialect
+from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
+from ..sites.extras import KeepsConversations, TakesFeedback
+from ..values.deadline import Deadline
+from ..values.http import Request
+from ..values.remembered import RememberedConversation, SiteConversation
+from ..values.reply import Reply
+from .core import Core
+from .queueing import ConversationQueue, Permit
+from .steps import Steps
+from .take import plain_refusal
+
+__all__ = [
+    "check_site_id",
+    "delete",
+    "feedback",
+    "feedback_dialect",
+    "history",
+    "list_conversations",
+    "with_permits",
+]
+
+T = TypeVar("T")
+
+_SITE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_LONGEST_COMMENT = 10_000  # Characters.
+
+
+def with_permits(
+    core: Core,
+    deadline: Deadline,
+    owner: object,
+    steps: Steps[T],
+    queue: ConversationQueue | None = None,
+    permits: list[Permit] | None = None,
+) -> Steps[T]:
+    """Perform `steps` as one of the client's turns, and finish their errors.
+
+    Args:
+        owner: the thread or task that waits for them.
+        queue: that of the conversation that they concern; its place is taken first, as by a turn.
+        permits: where the permits are noted, for a caller that may have to disown them.
+    """
+    permits = [] if permits is None else permits
+    try:
+        if queue is not None:
+            permits.append((yield from queue.acquire(deadline, owner)))
+        permits.append((yield from core.limiter.acquire(deadline, owner)))
+        return (yield from steps)
+    except ChatGptEsError as error:
+        core.finish_error(error)
+        raise
+    finally:
+        for permit in reversed(permits):
+            permit.release()
+
+
+def feedback_dialect(core: Core, reply: Reply, verdict: str, comment: str | None) -> TakesFeedback:
+    """Check a feedback before anything is sent; the dialect that takes it.
+
+    Raises:
+        InvalidMessageError, InvalidConfigError: it can't be sent.
+    """
+    if verdict not in ("up", "down"):
+        raise InvalidMessageError(f'The feedback must be "up" or "down", not {verdict!r}.')
+    if not isinstance(reply, Reply):
+        raise InvalidMessageError("Feedback is for a Reply, as chat() gives it.")
+    if not (comment is None or isinstance(comment, str)) or len(comment or "") > _LONGEST_COMMENT:
+        raise InvalidMessageError(
+            f"The comment must be a text of at most {_LONGEST_COMMENT:,} characters."
+        )
+    if reply.site != core.config.site:
+        raise InvalidMessageError("This reply is from another site than the client's.")
+    its_dialect = dialect(reply.dialect)
+    if not isinstance(its_dialect, TakesFeedback):
+        raise InvalidConfigError(
+            f"The sites of this kind ({reply.dialect}) take no feedback; those of the dialect "
+            "aipkit do."
+        )
+    if comment and not its_dialect.takes_comment:
+        raise InvalidMessageError("This site takes a thumb without a comment.")
+    if not (reply.message_id and reply.conversation_id):
+        raise InvalidMessageError("The site has given this reply no id: it can't be named to it.")
+    return its_dialect
+
+
+def feedback(
+    core: Core, reply: Reply, verdict: str, comment: str | None, visitor: str, deadline: Deadline
+) -> Steps[None]:
+    """Give feedback on `reply`, which `feedback_dialect` has checked."""
+    its_dialect = feedback_dialect(core, reply, verdict, comment)
+
+    def request(endpoint: Endpoint) -> Request:
+        if endpoint.bot.id != reply.bot:
+            raise InvalidMessageError(
+                f"This reply is of the bot {reply.bot}, and the client talks to {endpoint.bot.id}."
+            )
+        if not its_dialect.offers_feedback(endpoint):
+            raise InvalidConfigError(
+                f"The owner has switched feedback off for the bot {endpoint.bot.id}."
+            )
+        return its_dialect.feedback_request(
+            endpoint, visitor, reply, up=verdict == "up", comment=comment or ""
+        )
+
+    return (yield from _exchange(core, deadline, request, its_dialect.check_done))
+
+
+def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConversation]]:
+    """The conversations that the site remembers of this visitor.
+
+    Raises:
+        InvalidConfigError: it does not tell visitors.
+    """
+    keeper = yield from _keeper(core, deadline)
+    return (
+        yield from _exchange(
+            core,
+            deadline,
+            lambda endpoint: keeper.list_request(endpoint, core.visitor),
+            keeper.list_from,
+        )
+    )
+
+
+def check_site_id(site_id: object) -> str:
+    """Check an id of `SiteConversation`.
+
+    Raises:
+        InvalidConfigError: it is none.
+    """
+    if not isinstance(site_id, str) or not _SITE_ID.fullmatch(site_id):
+        raise InvalidConfigError(
+            "site_id must be the id of a conversation, as client.conversations() lists them."
+        )
+    return site_id
+
+
+def history(
+    core: Core, conversation: str, deadline: Deadline
+) -> Steps[tuple[RememberedConversation, Endpoint]]:
+    """The site's memory of a conversation of this visitor, and the bot that it is with.
+
+    Raises:
+        InvalidConfigError: it does not tell visitors, or has no such conversation.
+    """
+    keeper = yield from _keeper(core, deadline)
+    used: list[Endpoint] = []
+
+    def request(endpoint: Endpoint) -> Request:
+        used.append(endpoint)
+        return keeper.history_request(endpoint, core.visitor, conversation)
+
+    found = yield from _exchange(core, deadline, request, keeper.history_from)
+    if not found.messages:
+        raise InvalidConfigError(
+            f"The site has no conversation {conversation} of this visitor. A visitor is known "
+            "again by the id that was given as visitor=."
+        )
+    return found, used[-1]
+
+
+def delete(core: Core, conversation: str, visitor: str, deadline: Deadline) -> Steps[None]:
+    """Delete a conversation on the site.
+
+    Raises:
+        InvalidConfigError: it takes no such wish of visitors.
+    """
+    keeper = yield from _keeper(core, deadline)
+    return (
+        yield from _exchange(
+            core,
+            deadline,
+            lambda endpoint: keeper.deletion_request(endpoint, visitor, conversation),
+            keeper.check_done,
+        )
+    )
+
+
+def _keeper(core: Core, deadline: Deadline) -> Steps[KeepsConversations]:
+    session = core.session
+    bot = session.choose((yield from session.endpoints(deadline))).bot
+    its_dialect = dialect(bot.dialect)
+    if not isinstance(its_dialect, KeepsConversations):
+        raise InvalidConfigError(
+            f"Sites of {its_dialect.plugin} (dialect {bot.dialect}) give visitors no list of "
+            "their conversations, and delete none for them; those of the dialect aipkit do. "
+            "Conversation.save() keeps one in a file."
+        )
+    return its_dialect
+
+
+def _exchange(
+    core: Core,
+    deadline: Deadline,
+    make: Callable[[Endpoint], Request],
+    read: Callable[[BufferedResponse], T],
+) -> Steps[T]:
+    """Send one request and read its response; once more with a fresh nonce if it was too old."""
+    session = core.session
+    core.check_consent(session.choose((yield from session.endpoints(deadline))).bot)
+    endpoint = yield from session.endpoint(deadline)
+
+    def send(endpoint: Endpoint) -> Steps[T]:
+        its_dialect = dialect(endpoint.bot.dialect)
+        response = yield from session.sender.fetch(
+            make(endpoint),
+            deadline,
+            lambda each: None if 200 <= each.status < 300 else its_dialect.error_for(each),
+            "answer",
+        )
+        return read(response)
+
+    try:
+        return (yield from send(endpoint))
+    except NonceRefused as refused:
+        fresh = yield from session.renewed(endpoint, deadline)
+        if fresh.nonce == endpoint.nonce:
+            raise plain_refusal(refused) from None
+    try:
+        return (yield from send(fresh))
+    except NonceRefused as refused:
+        raise plain_refusal(refused) from None

@@ -1,0 +1,296 @@
+"""The server from outside: strangers, pages of other sites, large bodies, slow clients."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("uvicorn")
+pytest.importorskip("starlette")
+
+from serving import TOKEN, Served, page, serving
+
+from chatgptes.sandbox import Site
+
+QUESTION = {"model": "5", "messages": [{"role": "user", "content": "My secret question"}]}
+PATHS = [
+    ("POST", "/v1/chat/completions"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/5"),
+    ("GET", "/metrics"),
+    ("GET", "/nothing"),
+]
+
+
+@pytest.fixture
+def served(site: Site) -> Iterator[Served]:
+    with serving(page(site.url)) as served:
+        yield served
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does; the test's own timeout ends a wait in vain."""
+    while not condition():
+        time.sleep(0.005)
+
+
+def received(sock: socket.socket) -> bytes:
+    """All that comes until the other side ends the connection."""
+    parts = []
+    try:
+        while part := sock.recv(65536):
+            parts.append(part)
+    except ConnectionError:
+        pass
+    return b"".join(parts)
+
+
+def wrong_tokens() -> list[dict[str, str]]:
+    return [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Bearer {TOKEN[:-1]}"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": TOKEN},
+        {"Authorization": "Bearer \xff\xfe"},
+        {"X-Api-Key": TOKEN},
+    ]
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+def test_nothing_without_the_token(served: Served, site: Site, method: str, path: str) -> None:
+    for headers in wrong_tokens():
+        body = QUESTION if method == "POST" else None
+        status, names, value = served.ask(method, path, body, headers, token=None)
+        assert status == 401
+        assert names["www-authenticate"] == "Bearer"
+        assert value["error"]["code"] == "invalid_api_key"
+        assert value["error"]["type"] == "authentication_error"
+        assert TOKEN not in json.dumps(value)
+    assert not site.requests
+
+
+def test_a_token_in_the_address_is_none(served: Served) -> None:
+    status, _, _ = served.ask("GET", f"/v1/models?api_key={TOKEN}&token={TOKEN}", token=None)
+    assert status == 401
+
+
+def test_health_says_nothing_else(served: Served, site: Site) -> None:
+    status, _, value = served.ask("GET", "/healthz", token=None)
+    assert (status, value) == (200, {"status": "ok"})
+    assert not site.requests
+
+
+@pytest.mark.parametrize(("method", "path"), [*PATHS, ("GET", "/healthz")])
+def test_a_page_of_another_site(served: Served, method: str, path: str) -> None:
+    """A browser may not even ask (the preflight fails), and could read no answer."""
+    asks = {
+        "Origin": "https://evil.example.org",
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": "authorization",
+    }
+    for token in (None, TOKEN):
+        status, names, _ = served.ask("OPTIONS", path, headers=asks, token=token)
+        assert status == 405
+        assert not [name for name in names if name.startswith("access-control")]
+        body = QUESTION if method == "POST" else None
+        _, names, _ = served.ask(method, path, body, {"Origin": asks["Origin"]}, token=token)
+        assert not [name for name in names if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example.org", "evil.example.org:8399", "127.0.0.1.nip.io", "", "0.0.0.0", "[::2]:80",
+     "127.0.0.1@evil.example.org", "localhost.evil.example.org"],
+)  # fmt: skip
+def test_rebound_names(served: Served, site: Site, host: str) -> None:
+    """DNS rebinding: the browser takes the server for a page's own, but names it by that page."""
+    for path in ("/healthz", "/v1/models"):
+        status, _, value = served.ask("GET", path, headers={"Host": host})
+        assert (status, value["error"]["code"]) == (421, "host_not_allowed")
+    assert not site.requests
+
+
+def test_good_names(site: Site) -> None:
+    with serving(page(site.url), allow_hosts=("bots.example.org",)) as served:
+        for host in ("127.0.0.1", "localhost:1", "LocalHost", "[::1]:8399", "Bots.example.org:443"):
+            status, _, _ = served.ask("GET", "/healthz", headers={"Host": host})
+            assert status == 200, host
+
+
+@pytest.mark.parametrize("name", ["Host", "Authorization", "Content-Length"])
+def test_headers_that_stand_twice(served: Served, name: str) -> None:
+    with served.connect() as sock:
+        value = {"Host": served.host, "Authorization": f"Bearer {TOKEN}"}.get(name, "5")
+        sock.sendall(served.request(QUESTION, f"{name}: {value}", "Connection: close"))
+        assert received(sock).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_oversized_body(site: Site, told: bool) -> None:
+    with serving(page(site.url), max_body=10_000) as served:
+        body: Any = b"x" * 15_000 if told else iter([b"x" * 5000] * 3)
+        status, _, value = served.ask(body=body) if told else ask_in_chunks(served, body)
+        assert (status, value["error"]["code"]) == (413, "body_too_large")
+        status, _, _ = served.ask(body=QUESTION)
+        assert status == 200
+
+
+def ask_in_chunks(served: Served, chunks: Iterator[bytes]) -> tuple[int, None, Any]:
+    with served.connect() as sock:
+        head = served.request("").split(b"Content-Length")[0]
+        sock.sendall(head + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        for chunk in chunks:
+            sock.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        sock.sendall(b"0\r\n\r\n")
+        head, _, body = received(sock).partition(b"\r\n\r\n")
+    return int(head.split()[1]), None, json.loads(body)
+
+
+def test_an_oversized_body_that_waits_to_be_asked_for(site: Site) -> None:
+    with serving(page(site.url), max_body=1000) as served, served.connect() as sock:
+        head = served.request("").split(b"Content-Length")[0]
+        sock.sendall(head + b"Content-Length: 999999999999\r\nExpect: 100-continue\r\n\r\n")
+        answer = received(sock)  # To its end: the body is not waited for.
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+BAD_BODIES = [b"", b"{", b"[]", b'"x"', b"\xff", b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000]
+
+
+@pytest.mark.parametrize("body", BAD_BODIES, ids=[repr(each[:6]) for each in BAD_BODIES])
+def test_bodies_that_are_no_request(served: Served, site: Site, body: bytes) -> None:
+    status, _, value = served.ask(body=body)
+    assert status == 400
+    assert value["error"]["type"] == "invalid_request_error"
+    assert not site.messages
+
+
+def test_other_places(served: Served) -> None:
+    for method, path, expected in [
+        ("GET", "/", 404),
+        ("GET", "/v1/chat/completions", 405),
+        ("POST", "/v1/models", 405),
+        ("POST", "/v1/embeddings", 404),
+        ("GET", "/docs", 404),
+    ]:
+        status, _, value = served.ask(method, path)
+        assert status == expected
+        assert value["error"]["message"]
+
+
+COUNT = 300
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/chat/compl", b"GET /healthz HTTP/1.1\r\nHost: l"])
+def test_slow_heads(site: Site, sent: bytes) -> None:
+    """Connections that say nothing, or not enough, are closed; others are served meanwhile."""
+    with serving(page(site.url), head_timeout=2.0) as served:
+        slow = [served.connect() for _ in range(COUNT)]
+        for sock in slow:
+            sock.sendall(sent)
+        status, _, _ = served.ask(body=QUESTION)
+        assert status == 200
+        for sock in slow:
+            assert received(sock) == b""  # Its end; without one the socket's timeout raises.
+            sock.close()
+
+
+def test_a_slow_second_request(site: Site) -> None:
+    with serving(page(site.url), head_timeout=0.5) as served, served.connect() as sock:
+        whole = f"GET /healthz HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode()
+        sock.sendall(whole)
+        until(lambda: b"ok" in sock.recv(65536))
+        sock.sendall(whole[:10])
+        assert received(sock) == b""
+
+
+def test_a_long_answer_is_not_slow(site: Site) -> None:
+    """The time for a request's head ends with the head."""
+    site.next("stall")
+    with serving(page(site.url), head_timeout=0.2) as served, served.connect() as sock:
+        sock.sendall(served.request({**QUESTION, "stream": True}, "Connection: close"))
+        until(lambda: site.stalled == 1)
+        time.sleep(0.5)  # Longer than the head's time: nothing happens that could be waited for.
+        site.release()
+        assert received(sock).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+def test_slow_bodies(site: Site) -> None:
+    with serving(page(site.url), body_timeout=0.5) as served:
+        slow = [served.connect() for _ in range(50)]
+        for sock in slow:
+            sock.sendall(served.request(QUESTION)[:-3])
+        status, _, _ = served.ask(body=QUESTION)
+        assert status == 200
+        for sock in slow:
+            answer = received(sock)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b"x-should-retry: false" in answer
+            sock.close()
+
+
+def test_too_many_connections(site: Site) -> None:
+    with serving(page(site.url), max_connections=10) as served:
+        held = [served.connect() for _ in range(10)]
+        until(lambda: len(served.server.server_state.connections) == 10)
+        status, _, _ = served.ask(body=QUESTION)
+        assert status == 503
+        for sock in held:
+            sock.close()
+        until(lambda: not served.server.server_state.connections)
+        status, _, _ = served.ask(body=QUESTION)
+        assert status == 200
+
+
+def test_a_client_that_reads_nothing(site: Site) -> None:
+    """It loses its turn, which would keep its place among the site's turns for ever."""
+    site.next("endless")
+    with serving(page(site.url, max_concurrency=1), stuck_timeout=0.5) as served:
+        with served.connect() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.sendall(served.request({**QUESTION, "stream": True}))
+            status, _, _ = served.ask(body=QUESTION)  # Waits for the place.
+            assert status == 200
+            until(lambda: not served.server.server_state.connections)
+
+
+def test_a_client_that_reads_nothing_of_a_whole_answer() -> None:
+    """Its connection would stay: closing it waits for what is to be written."""
+    with (
+        Site(answer=lambda messages: ["x" * 16_000_000]) as site,
+        serving(page(site.page("classic-plain")), stuck_timeout=0.5) as served,
+        served.connect() as sock,
+    ):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.sendall(served.request({**QUESTION, "model": "31"}, "Connection: close"))
+        until(lambda: bool(served.server.server_state.connections))
+        until(lambda: not served.server.server_state.connections)
+
+
+def test_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(page(site.url)) as served:
+        served.ask(body={**QUESTION, "user": "ada@example.org"})
+        served.ask(body=QUESTION, token="a-wrong-token-000000")
+        served.ask("GET", f"/nothing/{TOKEN}?key={TOKEN}")
+    lines = [
+        json.loads(record.message) for record in caplog.records if record.name == "chatgptes.server"
+    ]
+    assert [(line["method"], line["status"]) for line in lines] == [
+        ("POST", 200), ("POST", 401), ("GET", 404)
+    ]  # fmt: skip
+    assert lines[0]["model"] == "5"
+    assert lines[0]["token"] == "tests"
+    assert lines[0]["outcome"] == "ok"
+    assert lines[0]["characters"] > 0
+    for text in (TOKEN, "a-wrong-token", "secret question", "sandbox answers", "ada@"):
+        assert text not in caplog.text

@@ -1,0 +1,243 @@
+"""Edges that no other test stands on: found by `tools/mutate.py`."""
+
+from __future__ import annotations
+
+import html
+import json
+from urllib.parse import parse_qs
+
+import pytest
+from engine import endpoint as engine_endpoint
+from engine import final_request, question
+from hearing import decode, page_of, question_for
+
+from chatgptes.errors import ChallengeError, RefusedError, UnexpectedStatusError
+from chatgptes.sites import find_bots
+from chatgptes.sites.aiengine.refusals import error_for_object
+from chatgptes.sites.aiengine.refusals import is_known as engine_knows
+from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
+from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
+from chatgptes.sites.aipower.wpaicg_objects import is_known as wpaicg_knows
+from chatgptes.sites.challenge import is_gate
+from chatgptes.sites.dialect import NonceRefused
+from chatgptes.sites.sse import EventDecoder
+from chatgptes.sites.text import SurrogateJoiner, quote_suffix
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(0xD800, 0xDC00), (0xDBFF, 0xDFFF), (0xD83D, 0xDE42)]
+)
+def test_halves_of_characters_at_the_ends_of_their_range(first: int, second: int) -> None:
+    joiner = SurrogateJoiner()
+    assert joiner.push(f"a{chr(first)}") == "a"
+    whole = chr(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
+    assert joiner.push(chr(second)) == whole
+    assert joiner.flush() == ""
+
+
+@pytest.mark.parametrize(("code", "shown"), [(0xDC00, 0xFFFD), (0xD7FF, 0xD7FF)])
+def test_what_is_no_first_half_is_not_kept(code: int, shown: int) -> None:
+    joiner = SurrogateJoiner()
+    assert joiner.push(chr(code)) == chr(shown)
+    assert joiner.pending == ""
+
+
+def test_of_one_bot_twice_the_first_counts() -> None:
+    def element(nonce: str) -> str:
+        config = {"botId": 5, "nonce": nonce, "ajaxUrl": "/wp-admin/admin-ajax.php"}
+        return (
+            f"<div class='aipkit_chat_container' data-config='{html.escape(json.dumps(config))}'>"
+            "</div>"
+        )
+
+    (found,) = find_bots(page_of(element("first") + element("second")))
+    assert found.nonce == "first"
+
+
+def test_the_words_of_a_refusal_in_place_of_a_stream() -> None:
+    said = json.dumps({"success": False, "data": {"message": "Come back later.", "code": "x"}})
+    assert "Come back later." in decode(AIPKIT, said, kind="application/json").said
+
+
+def test_of_two_envelopes_in_a_stream_the_first_counts() -> None:
+    lines = [json.dumps({"status": "error", "msg": text}) for text in ("First.", "Second.")]
+    outcome = decode(WPAICG, "\n".join(lines) + "\n\n")
+    assert outcome.error is not None
+    assert "First." in outcome.said
+    assert "Second." not in outcome.said
+
+
+@pytest.mark.parametrize(
+    ("data", "by"),
+    [
+        ({"msg": ""}, "w"),
+        ({"choices": []}, "w"),
+        ({"choices": [], "object": "chat.completion"}, "w"),
+        ({"choices": [], "object": "chat.completion.chunk"}, ""),
+        ({"choices": {}}, ""),
+        ({"status": "success"}, "w"),
+        ({"status": "error"}, "w"),
+        ({"status": "ok"}, ""),
+        ({"tokenLimitReached": True}, "w"),
+        ({"tokenLimitReached": False}, ""),
+        ({"success": None}, "wae"),
+        ({"error": "x"}, "wa"),
+        ({"error": ""}, ""),
+        ({"code": ""}, "e"),
+        ({"code": "any_ts_required"}, "wae"),
+        ({"ts_required": 1}, "wa"),
+        ({"message": "x"}, ""),
+        ({}, ""),
+        ([], ""),
+        ("success", ""),
+        (None, ""),
+    ],
+)
+def test_which_objects_a_dialect_knows(data: object, by: str) -> None:
+    assert wpaicg_knows(data) == ("w" in by)
+    assert AipkitDecoder.is_known(data) == ("a" in by)
+    assert engine_knows(data) == ("e" in by)
+
+
+@pytest.mark.parametrize(
+    ("data", "gate"),
+    [
+        ({"ts_required": True}, True),
+        ({"ts_required": False}, False),
+        ({"code": "deepseek_ts_required"}, True),
+        ({"data": {"code": "x_ts_required"}}, True),
+        ({"code": "ts_required_x"}, False),
+        ({"code": 7}, False),
+        ({"data": ["x_ts_required"]}, False),
+    ],
+)
+def test_which_objects_are_gates(data: dict[str, object], gate: bool) -> None:
+    assert is_gate(data) is gate
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "error", "code"),
+    [
+        ({"code": "internal_server_error"}, 500, UnexpectedStatusError, "internal_server_error"),
+        ({"code": "rest_no_route"}, 404, UnexpectedStatusError, "rest_no_route"),
+        ({"code": "rest_cookie_invalid_nonce"}, 403, NonceRefused, "rest_cookie_invalid_nonce"),
+        ({"code": "rest_forbidden"}, 401, NonceRefused, "rest_forbidden"),
+        ({"code": "rest_forbidden"}, 400, UnexpectedStatusError, "rest_forbidden"),
+        ({"code": "members_only"}, 401, RefusedError, "members_only"),
+        ({"code": "members_only"}, 403, RefusedError, "members_only"),
+        ({"code": "members_only"}, 400, UnexpectedStatusError, "members_only"),
+        ({"success": False, "message": "No."}, 200, RefusedError, None),
+        ({"success": True}, 200, None, None),
+        ({"success": 0}, 200, None, None),
+        ({"code": "x_ts_required"}, 403, ChallengeError, None),
+    ],
+)
+def test_the_objects_of_ai_engine(
+    data: dict[str, object], status: int, error: type | None, code: str | None
+) -> None:
+    found = error_for_object(data, "https://a.test/", status)
+    if error is None:
+        assert found is None
+        return
+    assert found is not None
+    assert type(found) is error
+    assert (found.code, found.status, found.url) == (code, status, "https://a.test/")
+    assert str(status) in str(found) or status == 200 or error is ChallengeError
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(200, "gave no answer"), (399, "gave no answer"), (400, "refused"), (499, "refused"),
+     (500, "gave no answer")],
+)  # fmt: skip
+def test_what_ai_engine_claims_of_a_refusal(status: int, words: str) -> None:
+    found = error_for_object({"success": False, "message": "Sorry."}, "https://a.test/", status)
+    assert words in str(found)
+    assert "Sorry." in str(found)
+
+
+@pytest.mark.parametrize("line", [b"event: caf\xe9\xff", b"<br />event: caf\xe9\xff"])
+def test_an_event_with_a_name_that_is_no_text(line: bytes) -> None:
+    stream = line + b'\ndata: {"x": 1}\n\n'
+    stream += b'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\ndata: [DONE]\n\n'
+    assert decode(WPAICG, stream).text == "Hello"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"service_tier": "default"}, {"provider": "x"}, {"x_groq": {"id": "y"}},
+        {"system_fingerprint": None}, {"obfuscation": "z"}, {"created": 1}, {"unheard_of": 1},
+    ],
+)  # fmt: skip
+def test_a_chunk_is_one_whatever_else_it_says(more: dict[str, object]) -> None:
+    chunk = {"id": "c", "choices": [{"delta": {"content": "Hello"}}], **more}
+    outcome = decode(WPAICG, f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n")
+    assert (outcome.text, outcome.error, outcome.details.message_id) == ("Hello", None, "c")
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ('class="wpaicg-chat-shortcode"', "shortcode"),
+        ('class="wpaicg-chatbox"', "widget"),
+        ('class="wpaicg-chatbox" data-type="shortcode"', "shortcode"),
+        ('class="wpaicg-chat-shortcode" data-type="widget"', "widget"),
+        ('class="wpaicg-chat-shortcode" data-type="else"', "shortcode"),
+    ],
+)
+def test_the_kind_of_a_bot(written: str, kind: str) -> None:
+    (found,) = find_bots(page_of(f'<div {written} data-nonce="n0nce" data-bot-id="3"></div>'))
+    assert (found.bot.kind, found.bot.id, found.bot.dialect) == (kind, "3", "wpaicg")
+
+
+def test_no_control_character_is_in_a_history() -> None:
+    controls = "".join(chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)))
+    asked = question_for(WPAICG, history=(("user", f"a{controls}b"), ("assistant", "c")))
+    (request,) = WPAICG.requests(asked)
+    (history,) = parse_qs((request.body or b"").decode())["wpaicg_chat_history"]
+    assert not set(history) & set(controls)
+    assert "b" in history
+
+
+@pytest.mark.parametrize("size", [19, 20, 21, 30])
+def test_an_event_of_just_the_most_bytes(size: int) -> None:
+    """However it comes: a line without its end, a line, bytes one by one, or two lines."""
+    line = b"data: " + b"x" * (size - 6)
+    ways = [
+        [line], [line + b"\n"], [bytes([byte]) for byte in line],
+        [b"data: xxx\n", b"data: " + b"x" * (size - 15) + b"\n"],
+    ]  # fmt: skip
+    for pieces in ways:
+        decoder = EventDecoder(20)
+        for piece in pieces:
+            decoder.feed(piece)
+        assert (decoder.error is not None) == (size > 20)
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [("", "."), ("a", ": “a”."), ("a.", ": “a.”"), ("a!", ": “a!”"), ("a?", ": “a?”"),
+     ("a…", ": “a…”")],
+)  # fmt: skip
+def test_the_end_of_a_sentence_that_quotes(said: str, end: str) -> None:
+    assert quote_suffix(said) == end
+
+
+@pytest.mark.parametrize("root", ["https://a.test/wp-json", "https://a.test/wp-json/"])
+def test_a_slash_at_the_end_of_the_root_of_ai_engine(root: str) -> None:
+    request = final_request(question(endpoint=engine_endpoint(restUrl=root)))
+    assert request.url == "https://a.test/wp-json/mwai-ui/v1/chats/submit"
+
+
+def test_the_keys_of_an_object_that_is_no_reply() -> None:
+    data = {"b" * 40: 1, "a": 2, **{f"k{number}": 0 for number in range(20)}}
+    said = decode(REST, json.dumps(data), kind="application/json").said
+    names = sorted(["a", f"{'b' * 29}…", *(f"k{number}" for number in range(20))])
+    assert f"(keys: {', '.join(names[:10])})" in said
+
+
+@pytest.mark.parametrize("key", ["reply", "data"])
+def test_an_answer_about_a_bot_check_is_no_gate(key: str) -> None:
+    assert not is_gate({key: "Hello", "message": "Imunify360"})
+    assert is_gate({"other": "Hello", "message": "IMUNIFY360"})
