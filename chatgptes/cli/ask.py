@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,17 +12,20 @@ from typing import Any
 import click
 
 from ..client import Client
+from ..kept import keep
 from ..sites.dialect import Bot
 from ..turn.stream import Stream, read_to_end
 from ..values.reply import Reply
 from ..values.text import sanitize_line, sanitize_text
 from .errors import one_line_errors
 from .json_output import print_json
-from .kept import keep
 from .options import last_of, site_of
 from .screen import Screen, is_screen
 
 __all__ = ["ask", "show"]
+
+_PATIENCE = 2.0
+"""Seconds without a word from standard input, after which the user is told that it is read."""
 
 
 def ask(
@@ -66,6 +70,8 @@ def _prompt(prompt: str | None) -> str:
     words = "" if prompt is None or prompt == "-" else prompt
     if words and not _is_piped():
         return words
+    if words:
+        _say_what_is_awaited()
     try:
         piped = sys.stdin.read().removesuffix("\n")
     except UnicodeDecodeError:
@@ -80,6 +86,13 @@ def _is_piped() -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _say_what_is_awaited() -> None:
+    """Say on a terminal that standard input is read, if nothing comes from there for a while."""
+    if sys.platform != "win32" and sys.stderr.isatty():
+        if not select.select([sys.stdin], [], [], _PATIENCE)[0]:
+            click.echo("chatgptes: Reading standard input (none: `< /dev/null`) …", err=True)
 
 
 def _say_which_bot(client: Client) -> None:

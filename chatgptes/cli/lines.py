@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .kept import history_file
+from ..kept import history_file
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession

@@ -16,10 +16,10 @@ from click.core import ParameterSource
 
 from ..client import Client
 from ..errors import InvalidConfigError
+from ..kept import last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
-from .kept import last_conversation
 
 __all__ = ["arguments_of", "client_options", "last_of", "site_of", "talk_options"]
 

@@ -9,11 +9,11 @@ from typing import Any
 from ..client import Client
 from ..conversation import Conversation
 from ..errors import BotNotFoundError
+from ..kept import keep
 from ..sites.dialect import Bot
 from ..turn.config import Config
 from ..turn.core import Core
 from ..turn.stream import Stream
-from .kept import keep
 
 __all__ = ["Talk"]
 

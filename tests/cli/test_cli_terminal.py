@@ -287,6 +287,21 @@ def test_a_question_is_needed(site: Site) -> None:
         assert "Nothing to ask" in terminal.text
 
 
+def test_a_pipe_from_which_nothing_comes_is_named(site: Site) -> None:
+    """The program waits for its end: a user who did not mean that must know why."""
+    program = (
+        "-c",
+        "import os, subprocess, sys; reading, writing = os.pipe();"
+        "child = subprocess.Popen([sys.executable, '-m', 'chatgptes', *sys.argv[1:]], stdin=reading);"
+        "input(); os.close(writing); sys.exit(child.wait())",
+    )
+    with Terminal("--site", site.url, "Hello", program=program) as terminal:
+        terminal.see("Reading standard input (none: `< /dev/null`)")
+        terminal.type("\n")
+        terminal.see("▌ Hello")
+        assert terminal.done() == 0
+
+
 def test_alone_it_shows_what_there_is() -> None:
     with Terminal() as terminal:
         assert terminal.done() == 0

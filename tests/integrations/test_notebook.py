@@ -124,6 +124,23 @@ def test_variables_in_a_cell(kernel: Kernel, site: Site) -> None:
     assert site.messages[-1][-1]["content"] == code
 
 
+def test_the_last_conversation_goes_on(kernel: Kernel, site: Site, tmp_path: Path) -> None:
+    kernel.run(f"import os\nos.environ['CHATGPTES_DATA'] = {str(tmp_path)!r}")
+    try:
+        assert "no last conversation" in error(kernel.run("%%chat -c\nHello"))
+        page = site.page("aipkit-two")
+        assert "message 1 of" in markdown(kernel.run(f"%%chat --site {page} --bot 5\nOne"))
+        kernel.run("%unload_ext chatgptes\n%load_ext chatgptes")
+        assert "message 2 of" in markdown(kernel.run("%%chat -c --to reply\nTwo"))
+        assert printed(kernel.run("print(reply.site, reply.bot)")) == f"{page} 5\n"
+        assert "message 3 of" in markdown(kernel.run("%%chat\nThree"))
+        for wrong in (f"--site {site.url} -c", "-c --new", "-c --sandbox"):
+            assert error(kernel.run(f"%%chat {wrong}\nHello"))
+        assert len(site.messages) == 3
+    finally:
+        kernel.run("os.environ['CHATGPTES_DATA'] = ''")
+
+
 def test_an_uncaught_error_is_short(kernel: Kernel, site: Site) -> None:
     kernel.run("import chatgptes\ndef ask(url):\n    return chatgptes.chat('Hi', site=url)")
     for cell in (f"ask({site.url!r})", f"await chatgptes.AsyncClient({site.url!r}).chat('Hi')"):

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ..conversation import Conversation
-from ..errors import InvalidConfigError
+from .conversation import Conversation
+from .errors import InvalidConfigError
 
 __all__ = ["DATA_VARIABLE", "history_file", "keep", "last_conversation"]
 
