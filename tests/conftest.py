@@ -19,8 +19,8 @@ from chatgptes.sandbox import Site
 # start; tests of Ctrl-C need it as it is elsewhere.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The command line keeps no conversation of a test in the user's folder.
-os.environ["CHATGPTES_DATA"] = ""
+# The command line keeps no conversation of a test in the user's folder, and reads no file there.
+os.environ |= {"CHATGPTES_DATA": "", "CHATGPTES_CONFIG": os.devnull}
 
 
 @pytest.fixture(scope="session")

@@ -284,6 +284,22 @@ def _batch(
             sys.exit(1)
 
 
+@command.command("config")
+def _config() -> None:
+    """Show the configuration file and its sites, which `--site NAME` uses.
+
+    \b
+    [sites.mine]
+    site = "https://example.org/chat/"
+    bot = "5"                        and system, transport, proxy, timeout
+    api_key_env = "MY_SITES_KEY"     a variable with the owner's key; or api_key_file
+    """
+    from .config import show_config
+
+    with one_line_errors():
+        show_config()
+
+
 @command.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def _completion(shell: str) -> None:

@@ -20,6 +20,7 @@ from ..kept import last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
+from .named_sites import key_of, named_site
 
 __all__ = ["arguments_of", "client_options", "last_of", "site_of", "talk_options"]
 
@@ -49,7 +50,7 @@ _SITE = click.option(
     "--site",
     metavar="URL",
     envvar=SITE_VARIABLE,
-    help=f"The page that shows the bot.  [{DEFAULT_SITE}]",
+    help=f"The page that shows the bot, or a name of `chatgptes config`.  [{DEFAULT_SITE}]",
 )
 _CLIENT = (
     click.option("--sandbox", is_flag=True, help="Use the sandbox, a local site: no network."),
@@ -123,14 +124,33 @@ def last_of(
         raise click.UsageError("-c needs a site: conversations with the sandbox are not kept.")
     saved = last_conversation()
     home: str = saved["site"]
-    site = _with_scheme(site)
     if site is not None and not _from_environment(context, "site"):
-        if Config.of({"site": site}).site != home:
+        address = _with_scheme((named_site(site.strip()) or {"site": site})["site"])
+        if Config.of({"site": address or ""}).site != home:
             raise click.UsageError(f"The last conversation is one with {home}, not with {site}.")
         home = site  # It may have a user name and a password, which are not kept.
     if options.get("bot") is None or _from_environment(context, "bot"):
         options["bot"] = saved.get("bot")
     return saved, home
+
+
+def _named(
+    context: click.Context, site: str | None, options: dict[str, Any]
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the address of a site and its options, if it is given by a name of the user's.
+
+    Those options count but where the command line has others; they go into `options`.
+    """
+    named = None if site is None else named_site(site.strip())
+    if named is None:
+        return site, {}
+    file = named.get("api_key_file")
+    given = {**named, "api_key_file": None if file is None else str(Path(file).expanduser())}
+    for name, value in given.items():
+        typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if name in options and value is not None and not typed:
+            options[name] = str(value) if name == "bot" else value
+    return named["site"], named
 
 
 def _with_scheme(site: str | None) -> str | None:
@@ -151,8 +171,9 @@ def arguments_of(
         click.UsageError: options that don't go together.
         InvalidConfigError: there is a key, and no site that it belongs to.
     """
+    site, named = _named(context, site, options)
     site = _with_scheme(site)
-    key = _key(options.pop("api_key_file", None), site, sandbox=sandbox)
+    key = _key(options.pop("api_key_file", None), site, sandbox=sandbox) or key_of(named)
     arguments: Any = {name: value for name, value in options.items() if value is not None}
     if not sandbox:
         if key is not None:

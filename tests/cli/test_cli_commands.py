@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "PYTHONIOENCODING": "utf-8",
     "CHATGPTES_DATA": "",
+    "CHATGPTES_CONFIG": os.devnull,
 }
 
 
@@ -156,6 +157,65 @@ def test_the_last_conversation(site: Site, tmp_path: Path) -> None:
         assert [path.stat().st_mode & 0o77 for path in (tmp_path / "data").iterdir()] == [0]
     nothing = chatgptes("-c", "Hi", CHATGPTES_DATA="")
     assert nothing.returncode == 2
+
+
+def test_named_sites(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    given = {"CHATGPTES_CONFIG": str(file)}
+    assert "not there yet" in chatgptes("config", **given).stdout
+    page = site.page("aipkit-two")
+    secret = page.replace("http://", "http://user:password@")
+    file.write_text(
+        f'[sites.two]\nsite = "{page}"\nbot = 5\nsystem = "Be brief."\n'
+        f'[sites.mine]\nsite = "{site.url}"\nbot = "5"\napi_key_env = "MY_KEY"\n'
+        f'[sites.shut]\nsite = "{secret}"\n'
+    )
+    shown = chatgptes("config", **given).stdout
+    assert "--site two" in shown
+    assert "password" not in shown
+    named = json.loads(
+        chatgptes("--site", "two", "--json", "Hi", CHATGPTES_BOT="77", **given).stdout
+    )
+    assert (named["site"], named["bot"]) == (page, "5")
+    assert site.messages[-1][-1]["content"] == "Be brief.\n\nHi"
+    other = chatgptes("--site", "two", "--bot", "6", "--system", "", "--json", "Hi", **given)
+    assert json.loads(other.stdout)["bot"] == "6"
+    assert site.messages[-1][-1]["content"] == "Hi"
+    keyed = chatgptes("--site", "mine", "--json", "Hi", MY_KEY=site.api_key, **given)
+    assert json.loads(keyed.stdout)["dialect"] == "rest"
+    count = len(site.requests)
+    unset = chatgptes("--site", "mine", "Hi", **given)
+    assert unset.returncode == 2
+    assert "MY_KEY" in unset.stderr
+    assert chatgptes("--site", "nobody", "Hi", **given).returncode == 2
+    assert len(site.requests) == count
+    assert "Second" in chatgptes("bots", "two", **given).stdout
+    kept = given | {"CHATGPTES_DATA": str(tmp_path / "data")}
+    chatgptes("--site", "two", "One", **kept)
+    assert "message 2 of" in chatgptes("-c", "--site", "two", "Two", **kept).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[sites.a\n", "is no TOML"),
+        ("[sites.a]\nbot = 5\n", "needs an address"),
+        ('[sites.a]\nsite = "x"\napi_key = "secret"\n', "api_key_env"),
+        ('[sites.a]\nsite = "x"\nbots = 5\n', "no option 'bots'"),
+        ('[sites.a]\nsite = "x"\ntimeout = "5"\n', "timeout has a value of a wrong type"),
+        ('[site.a]\nsite = "x"\n', "no setting 'site'"),
+        ('[sites."a.b"]\nsite = "x"\n', "a name has letters"),
+    ],
+)
+def test_configurations_that_can_not_be(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    for words in (["config"], ["--site", "a", "Hi"]):
+        refused = chatgptes(*words, CHATGPTES_CONFIG=str(file))
+        assert refused.returncode == 2
+        assert complaint in refused.stderr
+        assert "secret" not in refused.stderr
+        assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell's script")

@@ -292,7 +292,8 @@ def test_a_pipe_from_which_nothing_comes_is_named(site: Site) -> None:
     program = (
         "-c",
         "import os, subprocess, sys; reading, writing = os.pipe();"
-        "child = subprocess.Popen([sys.executable, '-m', 'chatgptes', *sys.argv[1:]], stdin=reading);"
+        "command = [sys.executable, '-m', 'chatgptes', *sys.argv[1:]];"
+        "child = subprocess.Popen(command, stdin=reading);"
         "input(); os.close(writing); sys.exit(child.wait())",
     )
     with Terminal("--site", site.url, "Hello", program=program) as terminal:
