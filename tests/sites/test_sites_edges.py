@@ -11,7 +11,13 @@ from engine import endpoint as engine_endpoint
 from engine import final_request, question
 from hearing import decode, page_of, question_for
 
-from chatgptes.errors import ChallengeError, RefusedError, UnexpectedStatusError
+from chatgptes.errors import (
+    ChallengeError,
+    RefusedError,
+    UnexpectedFormatError,
+    UnexpectedStatusError,
+    UpstreamError,
+)
 from chatgptes.sites import find_bots
 from chatgptes.sites.aiengine.refusals import error_for_object
 from chatgptes.sites.aiengine.refusals import is_known as engine_knows
@@ -19,9 +25,12 @@ from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
 from chatgptes.sites.aipower.wpaicg_objects import is_known as wpaicg_knows
 from chatgptes.sites.challenge import is_gate
+from chatgptes.sites.decoder import usage_from
 from chatgptes.sites.dialect import NonceRefused
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import SurrogateJoiner, quote_suffix
+from chatgptes.values.images import Image
+from chatgptes.values.reply import Usage
 
 
 @pytest.mark.parametrize(
@@ -61,7 +70,7 @@ def test_the_words_of_a_refusal_in_place_of_a_stream() -> None:
 
 def test_of_two_envelopes_in_a_stream_the_first_counts() -> None:
     lines = [json.dumps({"status": "error", "msg": text}) for text in ("First.", "Second.")]
-    outcome = decode(WPAICG, "\n".join(lines) + "\n\n")
+    outcome = decode(WPAICG, "data: [DONE]\n\n" + "\n".join(lines) + "\n\n")
     assert outcome.error is not None
     assert "First." in outcome.said
     assert "Second." not in outcome.said
@@ -241,3 +250,91 @@ def test_the_keys_of_an_object_that_is_no_reply() -> None:
 def test_an_answer_about_a_bot_check_is_no_gate(key: str) -> None:
     assert not is_gate({key: "Hello", "message": "Imunify360"})
     assert is_gate({"other": "Hello", "message": "IMUNIFY360"})
+
+
+def assistant(name: str, **data: object) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def content(text: str) -> list[dict[str, object]]:
+    return [{"type": "text", "text": {"value": text}}]
+
+
+def test_the_events_of_assistants() -> None:
+    delta = assistant("thread.message.delta", id="m", delta={"content": content("Hel")})
+    more = assistant("thread.message.delta", id="n", delta={"content": content("lo")})
+    broken = assistant("thread.message.delta", id="m", delta="x")
+    created = assistant("thread.message", id="m", status="in_progress", content=content("No"))
+    run = assistant("thread.run.completed", id="r", model="gpt", usage={"total_tokens": 0})
+    end = "event: done\ndata: [DONE]\n\n"
+    outcome = decode(WPAICG, created + delta + broken + more + run + end)
+    assert (outcome.text, outcome.error) == ("Hello", None)
+    assert (outcome.details.message_id, outcome.details.model) == ("m", "gpt")
+    assert outcome.details.usage == Usage(total_tokens=0)
+
+
+@pytest.mark.parametrize("name", ["thread.message.completed", "thread.message"])
+def test_a_message_of_an_assistant_that_comes_whole(name: str) -> None:
+    whole = assistant(name, id="m", status="completed", content=content("Hello"))
+    outcome = decode(WPAICG, whole + "event: done\ndata: [DONE]\n\n")
+    assert (outcome.text, outcome.error, outcome.details.message_id) == ("Hello", None, "m")
+
+
+@pytest.mark.parametrize(
+    "name", ["thread.run.failed", "thread.run.expired", "thread.run.cancelled"]
+)
+def test_a_run_of_an_assistant_that_failed(name: str) -> None:
+    outcome = decode(WPAICG, assistant(name, id="r", last_error={"message": "Overloaded."}))
+    assert isinstance(outcome.error, UpstreamError)
+    assert "Overloaded." in outcome.said
+
+
+@pytest.mark.parametrize("name", ["error", "assistant_error"])
+@pytest.mark.parametrize(
+    "data", ['{"x": 1, "message": "Overloaded."}', '"Overloaded."', "Overloaded."]
+)
+def test_events_whose_name_is_an_error(name: str, data: str) -> None:
+    outcome = decode(WPAICG, f"event: {name}\ndata: {data}\n\n")
+    assert isinstance(outcome.error, UpstreamError)
+    assert "Overloaded." in outcome.said
+
+
+@pytest.mark.parametrize(
+    ("value", "usage"),
+    [
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, Usage(0, 0, 0)),
+        ({"input_tokens": 1, "output_tokens": 2}, Usage(1, 2, None)),
+        ({"input_tokens": -1, "prompt_tokens": 3}, Usage(3, None, None)),
+        ({"total_tokens": True}, None),
+        ({"total_tokens": "7"}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+def test_token_counts(value: object, usage: Usage | None) -> None:
+    assert usage_from(value) == usage
+
+
+@pytest.mark.parametrize(
+    ("data", "known"),
+    [
+        ({"reply": ""}, True),
+        ({"code": "x", "message": "y"}, True),
+        ({"code": "x"}, False),
+        ({"message": "y"}, False),
+        ({"code": "a_ts_required"}, True),
+        ([], False),
+    ],
+)
+def test_which_objects_the_owners_api_answers(data: object, known: bool) -> None:
+    said = decode(REST, f'{{"other": 1}}\n{json.dumps(data)}', kind="application/json").said
+    assert ("(keys: other)" not in said) == known
+
+
+@pytest.mark.parametrize(
+    ("body", "error"), [("Sorry, no.", RefusedError), ("a < b", UnexpectedFormatError)]
+)
+def test_words_in_answer_to_a_picture(body: str, error: type) -> None:
+    images = (Image("image/png", b"\x89PNG\r\n\x1a\nred"),)
+    assert type(decode(WPAICG, body, kind="text/html", images=images).error) is error
+    assert type(decode(WPAICG, body, kind="text/html").error) is UnexpectedFormatError

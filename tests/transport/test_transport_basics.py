@@ -312,11 +312,11 @@ def test_encodings_are_undone(kind: str) -> None:
     text = b"hello world " * 5000
     bare = zlib.compressobj(wbits=-15)
     codings = {
-        "gzip": gzip.compress(text),
-        "x-gzip": gzip.compress(text[:100]) + gzip.compress(text[100:]),
+        "gzip": gzip.compress(text, mtime=0),
+        "x-gzip": gzip.compress(text[:100], mtime=0) + gzip.compress(text[100:], mtime=0),
         "deflate": zlib.compress(text),
         "Deflate": bare.compress(text) + bare.flush(),
-        "deflate, gzip": gzip.compress(zlib.compress(text)),
+        "deflate, gzip": gzip.compress(zlib.compress(text), mtime=0),
         "identity": text,
     }
 
@@ -344,21 +344,21 @@ def test_names_of_no_encoding(kind: str, coding: str) -> None:
 
 
 def test_no_encoding_beside_one() -> None:
-    data = body(gzip.compress(b"as it is"), "Content-Encoding: gzip, aws-chunked")
+    data = body(gzip.compress(b"as it is", mtime=0), "Content-Encoding: gzip, aws-chunked")
     with Server(once(data)) as server:
         assert whole(make("requests"), get(server.url)) == b"as it is"
 
 
 @pytest.mark.parametrize("behind", [b"\n<!-- cached -->", b"\x1f", b"\x1f<b>", b"\0\0 x" * 9000])
 def test_what_is_behind_a_gzip_body_is_passed_over(behind: bytes) -> None:
-    text = gzip.compress(b"hello ") + gzip.compress(b"world")
+    text = gzip.compress(b"hello ", mtime=0) + gzip.compress(b"world", mtime=0)
     pieces = [bytes([byte]) for byte in text + behind]
     for cut in (pieces, [text + behind], [text, behind]):
         assert b"".join(decode(iter(cut), "gzip")) == b"hello world"
 
 
 def test_what_is_behind_a_gzip_body_leaves_the_connection_usable() -> None:
-    answer = body(gzip.compress(b"hello") + b"<!-- a cache was here -->" * 9000,
+    answer = body(gzip.compress(b"hello", mtime=0) + b"<!-- a cache was here -->" * 9000,
                   "Content-Encoding: gzip")  # fmt: skip
     with Server(answering(answer)) as server:
         transport = make("requests")
@@ -369,7 +369,7 @@ def test_what_is_behind_a_gzip_body_leaves_the_connection_usable() -> None:
 
 @ALL
 def test_a_bomb_comes_in_small_pieces(kind: str) -> None:
-    bomb = gzip.compress(bytes(64 << 20))
+    bomb = gzip.compress(bytes(64 << 20), mtime=0)
     with Server(once(body(bomb, "Content-Encoding: gzip"))) as server:
         response = make(kind).send(get(server.url), limits())
         total = 0
@@ -388,7 +388,7 @@ def test_a_bomb_comes_in_small_pieces(kind: str) -> None:
         (head("Transfer-Encoding: chunked") + b"64\r\npart", b"part"),
         (head("Transfer-Encoding: chunked") + b"4\r\npart\r\nzz\r\n", b"part"),
         (body(b"no gzip", "Content-Encoding: gzip"), b""),
-        (head("Content-Encoding: gzip", length=900) + gzip.compress(b"")[:10], b""),
+        (head("Content-Encoding: gzip", length=900) + gzip.compress(b"", mtime=0)[:10], b""),
     ],
 )
 def test_a_broken_body_gives_what_came_and_then_fails(
@@ -408,7 +408,7 @@ def test_a_broken_body_gives_what_came_and_then_fails(
 
 def test_a_cut_gzip_is_noticed() -> None:
     # libcurl takes it for whole where the framing is right; the decoders notice what is missing.
-    cut = gzip.compress(b"hello world " * 100)[:-9]
+    cut = gzip.compress(b"hello world " * 100, mtime=0)[:-9]
     with (
         Server(once(body(cut, "Content-Encoding: gzip"))) as server,
         pytest.raises(errors.TransportError, match="breaks off"),

@@ -43,7 +43,7 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
             pieces = _inflate(pieces, coding, zlib.MAX_WBITS)
         elif coding not in _NO_CODING:
             raise BadEncoding(coding, "that was not asked for")
-    return iter(pieces)
+    yield from pieces  # A generator, so that an unknown coding is an error of the first read.
 
 
 def _inflate(pieces: Iterable[bytes], coding: str, window: int) -> Iterator[bytes]:
