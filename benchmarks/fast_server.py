@@ -1,6 +1,6 @@
 """A fast site for benchmarks, in a process of its own: it answers as the plugin does, from memory.
 
-The sandbox is a stand-in for people and tests; this one costs as little as it can, so that what is
+The sandbox is a sandbox for people and tests; this one costs as little as it can, so that what is
 measured is the client.  What a turn is answered is in its message: "json", or "stream COUNT DELAY",
 COUNT deltas that are DELAY seconds apart (0: as fast as they go, each in an HTTP chunk of its own),
 or "silence".

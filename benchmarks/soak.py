@@ -3,7 +3,7 @@
     python benchmarks/soak.py [--seconds 600] [--every 30]
 
 Both transports, blocking turns in threads and asynchronous ones on event loops at once, against the
-stand-in site in another process, which plays random faults all the time.  The clients of the event
+sandbox site in another process, which plays random faults all the time.  The clients of the event
 loops outlive them: each serves several loops, one after the other, some of which end while streams
 are open.  One line now and then: what was done, what went wrong on
 purpose, and this process's memory (resident, and the blocks that Python has in use), descriptors,
@@ -78,7 +78,7 @@ with Site(answer=lambda messages: (f"word{n} " for n in range(20)), api_key="soa
 
 @contextlib.contextmanager
 def sites() -> Iterator[list[dict[str, Any]]]:
-    """The stand-in, as arguments of a client for each kind of bot."""
+    """The sandbox, as arguments of a client for each kind of bot."""
     process = subprocess.Popen(
         [sys.executable, "-c", SITE, *PAGES[:3]],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A local stand-in for WordPress sites with a chat bot, for trying things out and for tests.
+"""A local sandbox: WordPress sites with a chat bot, for trying things out and for tests.
 
     with chatgptes.sandbox.Site() as site:
         print(chatgptes.Client(site.url).chat("Hello"))

@@ -139,7 +139,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 _DESCRIPTION = """\
-  Serve a local stand-in for WordPress sites with a chat bot, until stopped.
+  Serve a local sandbox for WordPress sites with a chat bot, until stopped.
 
   In a browser its pages are windows to chat in. Each request is logged in a
   line on standard error."""

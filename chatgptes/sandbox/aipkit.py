@@ -85,7 +85,7 @@ class Aipkit:
         elif action in memory.ACTIONS and bot:
             self.memory.handle(exchange, bot)
         elif action == REFRESH and modern:
-            if self._foreign(request, bot):
+            if self._from_elsewhere(request, bot):
                 fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
             else:
                 succeed(exchange, {"nonce": site.nonces.current(NONCE)})
@@ -99,7 +99,7 @@ class Aipkit:
         if not site.nonces.holds(request.form.get("_ajax_nonce", ""), NONCE):
             fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
             return
-        fault = site.meet(bot, "aipkit", step=1) if bot else ""
+        fault = site.take_fault(bot, "aipkit", step=1) if bot else ""
         if http_fault(exchange, fault.removeprefix("cache-"), site.home):
             return
         message = request.form.get("message", "")
@@ -109,7 +109,7 @@ class Aipkit:
             exchange.respond(400, "0", headers=_NO_CACHE)
         elif fault == "cache-nonce":
             fail(exchange, 403, "nonce_failure_cache_sse", _REFUSALS["nonce"])
-        elif fault == "cache-embed" or self._foreign(request, bot):
+        elif fault == "cache-embed" or self._from_elsewhere(request, bot):
             fail(exchange, 403, "embed_not_available", "This site's bot can't be taken along.")
         elif fault == "cache-cors":
             fail(exchange, 403, "cors_denied", _REFUSALS["origin"])
@@ -123,7 +123,7 @@ class Aipkit:
             key = f"aipkit_sse_{secrets.token_hex(16)}"
             with self._lock:
                 self._cached[key] = (site.clock(), message, images)
-            site.goes_on(key)
+            site.expects_second_step(key)
             succeed(exchange, {"cache_key": key})
 
     # Step 2: the answer, 200 whatever happens.
@@ -133,7 +133,7 @@ class Aipkit:
         nonce = request.query.get("_ajax_nonce") or request.query.get("_wpnonce", "")
         fault = ""
         if site.nonces.holds(nonce, NONCE):
-            fault = site.meet(bot, "aipkit") if bot else ""
+            fault = site.take_fault(bot, "aipkit") if bot else ""
             if http_fault(exchange, fault, site.home):
                 return
             message, images, refusal = self._taken(request, bot, fault)
@@ -170,7 +170,7 @@ class Aipkit:
     ) -> tuple[str, list[Picture], str]:
         """The cached message, its images, and ""; or nothing and why there is none."""
         query, site = request.query, self._site
-        if self._foreign(request, bot):
+        if self._from_elsewhere(request, bot):
             return "", [], "origin"
         if fault in _REFUSALS:
             return "", [], fault
@@ -206,7 +206,7 @@ class Aipkit:
         exchange.write(event(data, "error", id="err-sandbox"))
         exchange.write(event({"finished": True}, "done"))
 
-    def _foreign(self, request: Received, bot: BotSpec | None) -> bool:
+    def _from_elsewhere(self, request: Received, bot: BotSpec | None) -> bool:
         """The request says that it comes from another host, and the version minds."""
         origin = request.headers.get("origin", "")
         if not origin or (bot and version(bot.plugin) < (2, 3, 31)):

@@ -92,7 +92,7 @@ class AnswerEvents:
         telling.chunk(event({"delta": first}))
         for chunk in chunks:
             telling.chunk(event({"delta": chunk, "mood": None} if odd else {"delta": chunk}))
-        telling.said()
+        telling.finish_text()
         self._end(answer)
 
     def _end(self, answer: Answer) -> None:

@@ -53,11 +53,11 @@ class ModelSpoke(Exception):
         self.body = body
 
 
-def stand_in(messages: list[Message]) -> str:
+def sandbox_answer(messages: list[Message]) -> str:
     """The built-in bot's answer, in Markdown."""
     asked = [message["content"] for message in messages if message["role"] == "user"]
     prompt, before = asked[-1], asked[:-1]
-    lines = ["**I am a stand-in**, not a model: the sandbox answers in place of a site's bot.", ""]
+    lines = ["**I am the sandbox**, not a model: I answer in place of a site's bot.", ""]
     lines += ["You asked:", "", *(f"> {line}" for line in _lines(prompt)), ""]
     if images := messages[-1].get("images"):
         shown = "; ".join(f"{kind}, {len(data)} bytes" for kind, data in images)
@@ -86,7 +86,7 @@ def words(text: str, per_chunk: int) -> Iterator[str]:
 
 
 class Answer:
-    """What the model says to one prompt, chunk by chunk.
+    """The model's answer to one prompt, chunk by chunk.
 
     Attributes:
         text: what has been said so far (str).
@@ -155,7 +155,7 @@ class Model:
 
     def _chunks(self, messages: list[Message]) -> Iterator[str]:
         if self._script is None:
-            yield from words(stand_in(messages), self._words)
+            yield from words(sandbox_answer(messages), self._words)
             return
         chunks: Any = None
         try:

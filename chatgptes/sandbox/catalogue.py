@@ -31,7 +31,7 @@ class PageSpec:
 
 
 _GOOD_BOTS = (
-    BotSpec("5", "Stand-in", "aipkit", NEW, starters=("What can you do?", "Who am I?")),
+    BotSpec("5", "Sandbox", "aipkit", NEW, starters=("What can you do?", "Who am I?")),
     BotSpec("6", "Second", "aipkit", NEW, thumbs=False),
     BotSpec("7", "Stateful", "aipkit", NEW, state=True),
     BotSpec("8", "Painter", "aipkit", NEW, images=True),
@@ -45,7 +45,7 @@ _GOOD_BOTS = (
     BotSpec("33", "Glued", "wpaicg", GLUED),
     BotSpec("34", "Oldest", "wpaicg", OLDEST),
     BotSpec("35", "Oldest plain", "wpaicg", OLDEST, streams=False),
-    BotSpec("default", "Stand-in", "mwai", ENGINE),
+    BotSpec("default", "Sandbox", "mwai", ENGINE),
     BotSpec("second", 'Zoë "Q" & <b>', "mwai", ENGINE),
     BotSpec("tailored", "Tailored", "mwai", ENGINE, custom="c0ffee5eed0123456789abcdef012345"),
     BotSpec("my_custom", "Customised", "mwai", ENGINE, custom="my_custom"),

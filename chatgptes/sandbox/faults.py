@@ -1,4 +1,4 @@
-"""What can go wrong on a site, by name.
+"""The failures of a site, by name.
 
 `FAULTS[where][name]` is a line that says what the name means.  `where` is the kind of bot:
 "aipkit", "classic" (one that streams), "plain" (a classic one that does not), "rest" and "mwai".

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .bot import Message
 from .faults import http_fault
-from .mwai_answer import Told
+from .mwai_answer import AnswerParts
 from .mwai_page import NONCE
 from .mwai_request import (
     HEADERS,
@@ -175,7 +175,9 @@ class Mwai:
             token = current
         streams = bool(body.get("stream"))
         headers = [*visit.headers, *visit.cookies]
-        told = Told(visit.exchange, self._site, bot or _NOBODY, fault, headers, streams, token)
+        told = AnswerParts(
+            visit.exchange, self._site, bot or _NOBODY, fault, headers, streams, token
+        )
         if refusal := self._refusal(bot, fault, text, visit.session):
             if refusal in _BEFORE_SESSION:
                 told = replace(told, headers=visit.headers)
@@ -191,7 +193,7 @@ class Mwai:
             invalid_json(visit)
             return None
         bot = self._bot(body, visit.plugin)
-        fault = self._site.meet(bot, "mwai") if bot else ""
+        fault = self._site.take_fault(bot, "mwai") if bot else ""
         if http_fault(visit.exchange, fault, self._site.home) or refused(visit, fault):
             return None
         return body, bot, fault
@@ -215,7 +217,7 @@ class Mwai:
             bot = self._site.bot("default", "mwai")
         return bot
 
-    def _answer(self, told: Told, body: dict[str, Any], text: str, files: list[str]) -> None:
+    def _answer(self, told: AnswerParts, body: dict[str, Any], text: str, files: list[str]) -> None:
         plugin = told.bot.plugin
         messages = body.get("messages") or []
         with self._lock:
@@ -253,7 +255,7 @@ class Mwai:
             return
         body, bot, fault = asked
         headers = [*visit.headers, *visit.cookies, ("Allow", "POST")]
-        told = Told(visit.exchange, site, bot or _NOBODY, fault, headers, streams=False)
+        told = AnswerParts(visit.exchange, site, bot or _NOBODY, fault, headers, streams=False)
         message = body.get("message") or body.get("prompt")
         if not body.get("botId") or not isinstance(message, str) or not message:
             told.refuse("Which bot, and what?")

@@ -20,7 +20,7 @@ SSE = "text/event-stream;charset=UTF-8"
 
 _NOTICE = "<br />\n<b>Warning</b>: something is out of date on line <b>7</b><br />\n"
 # A real service's name stands in front of what it says, unless the owner has changed that.
-_SERVICE = "From the stand-in"
+_SERVICE = "From the sandbox"
 _STATUS_TEXT = "Thinking it over"
 
 
@@ -30,8 +30,8 @@ def event(kind: str, data: object, **more: object) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What an answer is told with, whoever tells it.
+class AnswerParts:
+    """The parts that every kind of answer is written from.
 
     Attributes:
         headers: of the response, for both forms.
@@ -189,12 +189,12 @@ class Told:
             else:
                 telling.frame(event("error", f"{_SERVICE}: Error: {error}"))
             return
-        telling.said()
+        telling.finish_text()
         reply = answer.text
         if self.fault == "end-longer":
             reply += " And a word of the owner's."
         elif self.fault == "end-other":
-            reply = reply.replace("stand-in", "placeholder")
+            reply = reply.replace("sandbox", "placeholder")
         elif self.fault == "actions":
             reply = ""
         self._end(telling, reply)

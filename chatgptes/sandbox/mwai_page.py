@@ -1,4 +1,4 @@
-"""What an AI Engine site puts into its pages."""
+"""The elements that an AI Engine site puts into its pages."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def _params(bot: BotSpec, kind: str) -> dict[str, Any]:
     elif bot.images:
         params |= {"imageUpload": True, "fileUpload": True}
     return params | {
-        "textInputPlaceholder": "Ask the stand-in",
+        "textInputPlaceholder": "Ask the sandbox",
         "textInputMaxLength": bot.longest,
         "textCompliance": 'All of it is <a href="/made-up">made up</a>.',
-        "startSentence": 'I\'m a <b>stand-in</b> & no "model" · ünïcödé',
+        "startSentence": 'I\'m a <b>sandbox</b> & no "model" · ünïcödé',
         "localMemory": True,
         "window": kind == "engine-window",
     }

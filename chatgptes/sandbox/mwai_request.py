@@ -1,4 +1,4 @@
-"""What AI Engine's server reads of a request, and WordPress's own answers before it."""
+"""AI Engine's reading of a request, and WordPress's own answers before it."""
 
 from __future__ import annotations
 

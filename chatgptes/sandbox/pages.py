@@ -1,4 +1,4 @@
-"""The sandbox's pages: tiny markup of its own, with what its bots are known by."""
+"""The sandbox's pages: our own small markup, with the elements that bots are known by."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _page(site: WordPress, page: PageSpec) -> str:
 
 
 def ajax_url(site: WordPress, page: PageSpec) -> str:
-    """Where the page's bots are spoken to."""
+    """The address that the page's bots listen at."""
     return site.home + ("staging/" if page.trick == "auth" else "") + _AJAX
 
 
@@ -164,7 +164,7 @@ def _aipkit_element(
         "nonce": site.nonces.shown(aipkit.NONCE),
         "postId": 13,
         "headerName": bot.name,
-        "footerText": 'it\'s a <b>stand-in</b> & no "model" · ünïcödé',
+        "footerText": 'it\'s a <b>sandbox</b> & no "model" · ünïcödé',
         "provider": "OpenAI",
         "requireConsentCompliance": bot.consent,
         "imageUploadEnabledUI": bot.images,

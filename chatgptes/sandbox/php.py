@@ -1,4 +1,4 @@
-"""What PHP and WordPress do to text, and how versions of the plugin compare."""
+"""PHP's and WordPress's ways with text, and the order of the plugin's versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def escaped(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """What old versions do to a field: lone `<` escaped, tags and `%41` gone, one line."""
+    """A field as old versions change it: lone `<` escaped, tags and `%41` gone, one line."""
     text = strip_tags(text)
     text = re.sub(r"[\r\n\t ]+", " ", text)
     text = re.sub(r"%[0-9a-fA-F]{2}", "", text)

@@ -16,7 +16,7 @@ WPAICG_TYPES = (*AIPKIT_TYPES, "image/gif")
 
 
 def kind_of(data: bytes) -> str:
-    """What a file is, by its content; "" if it is no picture."""
+    """The type of a file, by its content; "" if it is no picture."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if data.startswith(b"\xff\xd8\xff"):

@@ -17,7 +17,7 @@ _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
 
 
 class BadRequest(Exception):
-    """What came is not HTTP, or more than a stand-in takes."""
+    """A request that is not HTTP, or too large for the sandbox."""
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Received:
         """Tell whether its `Host` is a name of the site that listens there, or has that origin
         (with `www.` or without).
 
-        A browser that was led here under a foreign name (DNS rebinding) would otherwise let the
+        A browser that was led here under another name (DNS rebinding) would otherwise let the
         pages of that name read what the sandbox answers.
         """
         host = self.headers.get("host", "")

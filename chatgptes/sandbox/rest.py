@@ -46,7 +46,7 @@ class Rest:
             fail(exchange, *_REFUSALS["wrong-key"])
             return
         bot = site.bot(bot_id, "aipkit")
-        fault = site.meet(bot, "rest") if bot else ""
+        fault = site.take_fault(bot, "rest") if bot else ""
         if http_fault(exchange, fault, site.home):
             return
         if fault in _REFUSALS:

@@ -1,6 +1,6 @@
 """A small HTTP/1.1 server over threads, made for being stopped, cut and stalled at will.
 
-Not `http.server`: a stand-in for misbehaving sites must be able to break off anywhere, and to end
+Not `http.server`: a sandbox for misbehaving sites must be able to break off anywhere, and to end
 every thread and socket at once, and that is easier to see in two hundred lines of one's own.
 """
 
@@ -167,7 +167,7 @@ class Server:
 
     @property
     def open(self) -> int:
-        """How many connections are open now (int)."""
+        """The number of connections that are open now (int)."""
         with self._lock:
             return len(self._open)
 

@@ -1,4 +1,4 @@
-"""`Site`: a WordPress site of make-believe, on a socket of its own."""
+"""`Site`: a local WordPress site, with its own socket."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class Site:
 
     @property
     def messages(self) -> list[list[Message]]:
-        """What the model was asked, per turn: [{"role", "content"}, …], the prompt last."""
+        """The questions to the model, per turn: [{"role", "content"}, …], the prompt last."""
         return self.model.asked
 
     @property
@@ -214,22 +214,22 @@ class Site:
 
     @property
     def chat_connections(self) -> int:
-        """How many TCP connections have carried a request to admin-ajax.php (int)."""
+        """The number of TCP connections that carried a request to admin-ajax.php (int)."""
         return self.connections.get(urlsplit(self.home + _AJAX).path, 0)
 
     @property
     def accepted(self) -> int:
-        """How many TCP connections there were (int)."""
+        """The number of TCP connections there were (int)."""
         return self._server.accepted if self._server else 0
 
     @property
     def open_connections(self) -> int:
-        """How many TCP connections are open now (int)."""
+        """The number of TCP connections that are open now (int)."""
         return self._server.open if self._server else 0
 
     @property
     def stalled(self) -> int:
-        """How many answers stall now, by a fault (int)."""
+        """The number of answers that stall now, by a fault (int)."""
         return self._server.stalled if self._server else 0
 
     # What can be done to it.
@@ -288,7 +288,7 @@ class Site:
             self._spent[visitor] += 1
             return self._spent[visitor] <= self.quota
 
-    def meet(self, bot: BotSpec, where: str, step: int = 2) -> str:
+    def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:
         """The fault that this step of a turn meets, or ""."""
         if bot.fault and belongs(bot.fault, where, step):
             return bot.fault
@@ -302,7 +302,7 @@ class Site:
                     return self._queue.pop(at)
         return ""
 
-    def goes_on(self, key: str) -> None:
+    def expects_second_step(self, key: str) -> None:
         """The turn of this thread's request has a second step, which will name `key`."""
 
     # Answering.

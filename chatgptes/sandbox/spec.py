@@ -1,4 +1,4 @@
-"""What a bot of the sandbox is like."""
+"""The properties of a bot of the sandbox."""
 
 from __future__ import annotations
 

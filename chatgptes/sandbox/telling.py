@@ -40,14 +40,14 @@ class Telling:
     def chunk(self, text: str) -> None:
         """Send a frame with text of the answer, then pause."""
         if self._chunks == _BEFORE_FAULT:
-            self._meet()
+            self._take_fault()
         self._chunks += 1
         self.frame(text)
         self._exchange.pause(self._delay)
 
-    def said(self) -> None:
+    def finish_text(self) -> None:
         """All text is told: a fault of the middle that was not met yet is met now."""
-        self._meet()
+        self._take_fault()
 
     def close(self) -> None:
         """Everything is told."""
@@ -56,7 +56,7 @@ class Telling:
         elif self._fault == "stall-end":
             self._exchange.stall()
 
-    def _meet(self) -> None:
+    def _take_fault(self) -> None:
         if self._met:
             return
         self._met = True

@@ -1,4 +1,4 @@
-"""What the sandbox's pages have for browsers: a style, a script, and an index of all pages."""
+"""The browser's part of the sandbox's pages: a style, a script, and an index of all pages."""
 
 from __future__ import annotations
 

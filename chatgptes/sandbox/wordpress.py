@@ -54,7 +54,7 @@ class WordPress(Protocol):
         """Count a turn of `visitor`; False if that is one too many."""
         ...
 
-    def meet(self, bot: BotSpec, where: str, step: int = 2) -> str:
+    def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:
         """Return the fault that this step of a turn meets, or ""."""
         ...
 
@@ -62,7 +62,7 @@ class WordPress(Protocol):
         """Return the fault of `Site.next` that this step meets, whichever bot it is for, or ""."""
         ...
 
-    def goes_on(self, key: str) -> None:
+    def expects_second_step(self, key: str) -> None:
         """Note that the turn of this thread's request has a second step, which will name `key`."""
         ...
 

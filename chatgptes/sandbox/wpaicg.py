@@ -84,7 +84,7 @@ class Wpaicg:
         if not site.nonces.holds(request.param("_wpnonce"), NONCE):
             self._refuse_nonce(exchange, bot)
             return
-        fault = site.meet(bot, "classic" if bot.streams else "plain")
+        fault = site.take_fault(bot, "classic" if bot.streams else "plain")
         if http_fault(exchange, fault, site.home):
             return
         if fault == "unknown-action":
@@ -205,7 +205,7 @@ class _Stream:
             self._telling.chunk(opening + self._text(chunk))
             opening = ""
         self._start()
-        self._telling.said()
+        self._telling.finish_text()
         if answer.finish:
             choice = {"index": 0, "delta": {}, "finish_reason": answer.finish}
             self._telling.frame(self._data({**self._frame, "choices": [choice]}))

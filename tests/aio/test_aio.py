@@ -474,7 +474,7 @@ async def test_cancel_in_each_phase(
                 await gone()
             if attempt == 0:
                 before = await descriptors()
-        # The stand-in's own sockets are in this process too, and close a little later.
+        # The sandbox's own sockets are in this process too, and close a little later.
         assert await descriptors() < before + 5
 
 

@@ -67,8 +67,7 @@ def test_a_worker_that_never_runs(
             patch.setattr(threads._thread, "start_new_thread", never)
             with pytest.raises(RequestTimeout):
                 await client.chat("Hello", timeout=0.2)
-            with pytest.raises(RequestTimeout):
-                await client.bots(timeout=0.2)
+            assert await client.bots(timeout=0.2)  # They are known: that takes no thread.
         assert (await client.chat("Hello")).text
         await client.aclose()
 

@@ -44,7 +44,7 @@ def test_a_conversation(show: Show, name: str) -> None:
     ask(page, "My name is Ada")
     log = ask(page, "What is it?")
     said = log.locator(".cw-bot").last
-    assert said.locator("strong").inner_text() == "I am a stand-in"
+    assert said.locator("strong").inner_text() == "I am the sandbox"
     assert said.locator("blockquote").inner_text() == "What is it?"
     assert said.locator("ol > li").all_inner_texts()[:1] == ["My name is Ada"]
     assert log.locator(".cw-user").all_inner_texts()[0].split("\n") == ["You:", "My name is Ada"]
@@ -53,7 +53,7 @@ def test_a_conversation(show: Show, name: str) -> None:
 
 def test_no_nonces(show: Show) -> None:
     page = show("engine-ancient")
-    assert "stand-in" in ask(page, "Hi").inner_text()
+    assert "sandbox" in ask(page, "Hi").inner_text()
     assert "message 2 of our" in ask(page, "Again").inner_text()
     # A browser itself complains about the 404 of the route that this version does not have.
     assert len(page.console) == 1
@@ -188,7 +188,7 @@ def test_a_floating_window(show: Show, name: str) -> None:
     toggle.click()
     assert toggle.get_attribute("aria-expanded") == "true"
     assert box.evaluate("element => element === document.activeElement")
-    assert "stand-in" in ask(page, "Hi").inner_text()
+    assert "sandbox" in ask(page, "Hi").inner_text()
     page.keyboard.press("Escape")
     assert not box.is_visible()
     assert toggle.evaluate("element => element === document.activeElement")
@@ -217,7 +217,7 @@ def test_consent(show: Show) -> None:
         page = show(name)
         assert not page.get_by_role("textbox").is_visible()
         page.get_by_role("button", name="I agree").click()
-        assert "stand-in" in ask(page, "Hi").inner_text()
+        assert "sandbox" in ask(page, "Hi").inner_text()
 
 
 def test_web_search_and_sources(show: Show, site: Site) -> None:

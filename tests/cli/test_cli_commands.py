@@ -123,7 +123,7 @@ def test_several_bots(site: Site) -> None:
     first = chatgptes("--site", page, "Hi")
     assert first.returncode == 0
     assert first.stderr == (
-        "chatgptes: The page shows 2 bots; 6 (Second) answered. Also: --bot 5 (Stand-in)\n"
+        "chatgptes: The page shows 2 bots; 6 (Second) answered. Also: --bot 5 (Sandbox)\n"
     )
     assert chatgptes("--site", page, "--bot", "5", "Hi").stderr == ""
     assert chatgptes("--site", page, "--json", "Hi").stderr == ""
@@ -254,7 +254,7 @@ def test_variables(site: Site) -> None:
     assert wrong.returncode == 2
     proxied = chatgptes("Hi", CHATGPTES_SITE=site.url, CHATGPTES_PROXY="http://127.0.0.1:9")
     assert "ProxyError" in proxied.stderr
-    # The stand-in is another site: what belongs to the user's own is left out.
+    # The sandbox is another site: what belongs to the user's own is left out.
     alone = chatgptes(
         "--sandbox", "Hi", CHATGPTES_SITE=site.url, CHATGPTES_BOT="77", CHATGPTES_API_KEY="k" * 9,
         CHATGPTES_PROXY="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="",
@@ -364,11 +364,11 @@ def test_bots(site: Site) -> None:
     assert lines[0].split("\t")[:2] == ["ID", "NAME"]
     assert [line.split("\t")[:3] for line in lines[1:]] == [
         ["6", "Second", "aipkit"],
-        ["5", "Stand-in", "aipkit"],
+        ["5", "Sandbox", "aipkit"],
     ]
     bots = json.loads(chatgptes("bots", "--json", site.page("aipkit-images")).stdout)
     assert bots[0]["images"] is True
-    assert "5\tStand-in" in chatgptes("bots", CHATGPTES_SITE=site.url).stdout
+    assert "5\tSandbox" in chatgptes("bots", CHATGPTES_SITE=site.url).stdout
     none = chatgptes("bots", site.page("nobot"))
     assert none.returncode == 1
     assert none.stderr.startswith("chatgptes: BotNotFoundError")

@@ -128,7 +128,7 @@ class Terminal:
 def test_markdown_is_drawn(site: Site) -> None:
     with Terminal("--site", site.url, "Hello") as terminal:
         assert terminal.done() == 0
-        assert "\x1b[1mI am a stand-in\x1b[0m" in terminal.raw
+        assert "\x1b[1mI am the sandbox\x1b[0m" in terminal.raw
         assert "**" not in terminal.text.splitlines()[-1]
         assert "▌ Hello" in terminal.text
 
@@ -141,7 +141,7 @@ def test_plain(site: Site, options: list[str], variables: dict[str, str]) -> Non
     with Terminal("--site", site.url, *options, "Hello", **variables) as terminal:
         assert terminal.done() == 0
         assert "\x1b" not in terminal.raw
-        assert "**I am a stand-in**" in terminal.raw
+        assert "**I am the sandbox**" in terminal.raw
 
 
 def test_no_color() -> None:
@@ -340,7 +340,7 @@ WITHOUT_EDITOR = (
 @pytest.mark.parametrize("program", [("-m", "chatgptes"), WITHOUT_EDITOR], ids=["edited", "plain"])
 def test_a_conversation(tmp_path: Path, program: tuple[str, ...]) -> None:
     with Site() as site, Terminal("chat", "--site", site.url, program=program) as terminal:
-        terminal.see("Talking to Stand-in on ")
+        terminal.see("Talking to Sandbox on ")
         terminal.see("/help for help, /exit to leave.")
         terminal.see("Hello! I'm the sandbox")
         terminal.see("\n>")
@@ -489,9 +489,9 @@ def test_another_bot(site: Site) -> None:
         terminal.see("The page shows 2 bots")
         terminal.see("Talking to Second on ")
         for line, shown in {
-            "/bot": "/bot 5   Stand-in",
+            "/bot": "/bot 5   Sandbox",
             "/bot 77": "shows no bot '77'",
-            "/bot 5": "A new conversation, with Stand-in.",
+            "/bot 5": "A new conversation, with Sandbox.",
             "Hello": "message 1 of",
         }.items():
             terminal.type(f"{line}\n")

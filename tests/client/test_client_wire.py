@@ -1,4 +1,4 @@
-"""The core against small servers that say what the stand-in would not."""
+"""The core against small servers that say what the sandbox would not."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class TestPages:
         assert bot.starters == ("What can you do?", "Who am I?")
         assert bot.consent is False
         (engine,) = Client(site.page("engine")).bots()
-        assert engine.greeting == 'I\'m a stand-in & no "model" · ünïcödé'
+        assert engine.greeting == 'I\'m a sandbox & no "model" · ünïcödé'
         assert engine.starters == ()
         (classic,) = Client(site.page("classic")).bots()
         assert (classic.greeting, classic.starters) == ("", ())

@@ -239,4 +239,4 @@ def test_a_missing_curl_cffi(site: Site) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "pip install" in result.stdout
-    assert "stand-in" in result.stdout
+    assert "sandbox" in result.stdout

@@ -429,7 +429,7 @@ def test_a_dead_nonce_that_can_be_replaced(site: Site) -> None:
 
 def test_bots(site: Site) -> None:
     two = chatgptes.doctor(site.page("aipkit-two"))
-    assert two.steps[5].detail == "2 bots: 6 (Second), 5 (Stand-in); bot 6 is asked"
+    assert two.steps[5].detail == "2 bots: 6 (Second), 5 (Sandbox); bot 6 is asked"
     other = chatgptes.doctor(site.page("aipkit-two"), bot=5)
     assert "bot 5 is asked" in other.steps[5].detail
     none = chatgptes.doctor(site.page("aipkit-two"), bot=999)

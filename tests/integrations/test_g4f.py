@@ -34,7 +34,7 @@ def test_whole(provider: type[ChatGptEs]) -> None:
 def test_default_model(provider: type[ChatGptEs]) -> None:
     client = g4f_client.Client(provider=provider)
     answer = client.chat.completions.create(HELLO)
-    assert "stand-in" in answer.choices[0].message.content
+    assert "sandbox" in answer.choices[0].message.content
     assert client.models.get_all() == ["gpt-4", "gpt-4o", "gpt-4o-mini"]
 
 

@@ -263,7 +263,7 @@ class TestWebSearch:
             assert block["type"] == "text"
             assert block["annotations"][0]["type"] == "citation"
             assert block["annotations"][0]["url"] == "https://example.com/a"
-            assert "stand-in" in message.text
+            assert "sandbox" in message.text
             # As a part of a history it is text like any other.
             history = [HumanMessage("What is new?"), message, HumanMessage("And?")]
             assert bot.invoke(history).text
@@ -277,7 +277,7 @@ class TestAnswers:
     def test_metadata(self, site: Site) -> None:
         with get_usage_metadata_callback() as counted:
             message = with_key(site).invoke("Hello")
-        assert "stand-in" in message.text
+        assert "sandbox" in message.text
         known = message.response_metadata
         assert known["model_provider"] == "chatgptes"
         assert known["model_name"] == "sandbox-1"
@@ -383,7 +383,7 @@ class TestAnswers:
                 if event["event"] == "on_chat_model_stream"
             ]
 
-        assert "stand-in" in "".join(run(main()))
+        assert "sandbox" in "".join(run(main()))
 
     def test_a_call_has_its_own_limits(self, site: Site) -> None:
         site.next("stall-headers", 3)
@@ -399,7 +399,7 @@ class TestAnswers:
             site.next("stall-headers", 1)
             model(site, timeout=60).invoke("Hello", timeout=0.3)
         assert "0.3" in str(caught.value)
-        assert "stand-in" in model(site, timeout=1e-3).invoke("Hello", timeout=60).text
+        assert "sandbox" in model(site, timeout=1e-3).invoke("Hello", timeout=60).text
 
     @pytest.mark.parametrize("how", ["invoke", "ainvoke"])
     def test_and_with_a_stop_sequence(self, site: Site, how: str) -> None:
@@ -520,7 +520,7 @@ class TestErrors:
         again = model(site).with_retry(
             retry_if_exception_type=(chatgptes.QuotaError,), wait_exponential_jitter=False
         )
-        assert "stand-in" in again.invoke("Hello").text
+        assert "sandbox" in again.invoke("Hello").text
         site.next("quota")
         other = ChatGptEsChat(site=site.page("classic"))
         instead = model(site).with_fallbacks([other], exceptions_to_handle=(chatgptes.QuotaError,))
@@ -601,7 +601,7 @@ class TestStop:
         assert message.usage_metadata is None
 
     def test_in_an_answer_in_one_piece(self, site: Site) -> None:
-        known = with_key(site).invoke("Hello", stop=["stand-in"]).response_metadata
+        known = with_key(site).invoke("Hello", stop=["sandbox"]).response_metadata
         assert (known["dialect"], known["bot"]) == ("rest", site.rest_bot)
         assert known["streamed"] is False
 
@@ -696,6 +696,6 @@ class TestChains:
     def test_one_model_on_one_loop_after_another(self, site: Site) -> None:
         bot = model(site)
         for _ in range(3):
-            assert "stand-in" in run(bot.ainvoke("Hello")).text
-        assert "stand-in" in bot.invoke("Hello").text
+            assert "sandbox" in run(bot.ainvoke("Hello")).text
+        assert "sandbox" in bot.invoke("Hello").text
         assert [request.path for request in site.requests].count("/") == 1

@@ -245,7 +245,7 @@ class TestCopies:
         )
         again = copied(bot)
         assert again.stop == ["nowhere"]
-        assert "stand-in" in again.invoke("Hello").text
+        assert "sandbox" in again.invoke("Hello").text
         # The owner's limits hang on the visitor, so copies are the same one.
         assert again._shared_client() is bot._shared_client()
 
@@ -290,7 +290,7 @@ class TestCopies:
         bot = ChatGptEsChat(
             site=site.home, api_key=site.api_key, bot=site.rest_bot
         ).configurable_fields(bot=ConfigurableField(id="bot"))
-        assert "stand-in" in str(bot.invoke("Hello"))
+        assert "sandbox" in str(bot.invoke("Hello"))
         faulty = bot.with_config(configurable={"bot": site.rest_bots["fault-model-500"]})
         with pytest.raises(chatgptes.UpstreamError):
             faulty.invoke("Hello")
@@ -337,7 +337,7 @@ class TestClients:
         bot = ChatGptEsChat(site=site.url)
         bot.invoke("Hello")
         bot._shared_client().close()
-        assert "stand-in" in bot.invoke("Hello").text
+        assert "sandbox" in bot.invoke("Hello").text
 
     @pytest.mark.parametrize("used", [False, True])
     def test_a_model_outlives_tests(self, used: bool) -> None:
@@ -346,7 +346,7 @@ class TestClients:
         outside = bot._shared_client() if used else None
         for _ in range(2):
             with Site() as site, default_is({"site": site.url}, shared.ClientCache(), sandbox=True):
-                assert "stand-in" in bot.invoke("Hello").text
+                assert "sandbox" in bot.invoke("Hello").text
                 assert len(site.messages) == 1
         if outside is not None:
             assert bot._shared_client() is outside

@@ -65,7 +65,7 @@ class TestUnit(Declared, ChatModelUnitTests):
 
 
 class OnTheSandbox(Declared, ChatModelIntegrationTests):
-    """The integration suite, against a page of the stand-in."""
+    """The integration suite, against a page of the sandbox."""
 
     page: ClassVar[str] = ""
     site: ClassVar[Site]

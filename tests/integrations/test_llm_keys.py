@@ -30,7 +30,7 @@ from chatgptes.sandbox import Site
 
 def test_a_key_that_is_given_goes_to_the_bot_that_is_named(site: Site) -> None:
     answer = ask(site.url, "-o", "bot", site.rest_bot, "--key", site.api_key, "-u", "Hi")
-    assert "stand-in" in answer.stdout
+    assert "sandbox" in answer.stdout
     assert re.search(r"Token usage: \d+ input, \d+ output", answer.stderr)
     assert keys_seen(site) == {f"Bearer {site.api_key}"}
     logged = json.loads(run("logs", "-n", "1", "--json").stdout)[0]
@@ -52,8 +52,8 @@ def test_a_key_without_whom_it_is_for_is_sent_nowhere(site: Site, options: dict[
 
 def test_a_stored_key_goes_nowhere_by_itself(site: Site) -> None:
     store(chatgptes=site.api_key)
-    assert "stand-in" in model().prompt("Hi", site=site.url).text()
-    assert "stand-in" in model().prompt("Hi", site=site.url, bot=site.rest_bot).text()
+    assert "sandbox" in model().prompt("Hi", site=site.url).text()
+    assert "sandbox" in model().prompt("Hi", site=site.url, bot=site.rest_bot).text()
     assert keys_seen(site) == set()
     named = model().prompt("Hi", site=site.url, bot=site.rest_bot, key="chatgptes")
     assert named.json() is not None

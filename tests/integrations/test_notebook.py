@@ -87,7 +87,7 @@ def test_the_example_runs_and_shows_what_it_says() -> None:
     nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute(**START)
     cells = {cell.source.split("\n")[0]: cell.outputs for cell in book.cells
              if cell.cell_type == "code"}  # fmt: skip
-    assert "stand-in" in markdown(cells['chatgptes.chat("What can you do?", site=site.url)'])
+    assert "sandbox" in markdown(cells['chatgptes.chat("What can you do?", site=site.url)'])
     first = markdown(cells["%%chat --site {site.url}"])
     assert "My name is *Ada*" in first
     assert "<b>" not in first.replace("<code>", "")
@@ -96,7 +96,7 @@ def test_the_example_runs_and_shows_what_it_says() -> None:
     assert "characters from aipkit" in printed(
         cells['print(len(reply.text), "characters from", reply.dialect)']
     )
-    assert "stand-in" in printed(cells["async with chatgptes.AsyncClient(site.url) as client:"])
+    assert "sandbox" in printed(cells["async with chatgptes.AsyncClient(site.url) as client:"])
     assert "message 2" in markdown(cells["client = chatgptes.AsyncClient(site.url)"])
     assert printed(cells['site.next("quota")']).startswith("QuotaError ")
 
@@ -202,7 +202,7 @@ def test_the_sandbox_and_the_loop(kernel: Kernel) -> None:
     before = printed(
         kernel.run("import asyncio\nprint(type(asyncio.get_running_loop()).run_forever)")
     )
-    assert "stand-in" in markdown(kernel.run("%%chat --sandbox\nHello"))
+    assert "sandbox" in markdown(kernel.run("%%chat --sandbox\nHello"))
     after = printed(kernel.run("print(type(asyncio.get_running_loop()).run_forever)"))
     assert before == after != ""
 
@@ -223,7 +223,7 @@ def test_an_interrupt_keeps_what_came() -> None:
         assert markdown([output for output in outputs if output.output_type != "error"])
         assert until(lambda: site.stalled == 0)
         assert "of 2 messages" in printed(kernel.run("%chat"))
-        assert "stand-in" in markdown(kernel.run("%%chat\nThree"))
+        assert "sandbox" in markdown(kernel.run("%%chat\nThree"))
 
 
 def interrupt(kernel: Kernel, site: Site) -> None:

@@ -160,7 +160,7 @@ def test_a_real_site_that_moves_to_its_other_name(
     result = run(
         """
         def test_it(chatgptes_client):
-            assert "stand-in" in chatgptes_client.chat("Hello").text
+            assert "sandbox" in chatgptes_client.chat("Hello").text
 
         def test_others(chatgptes_site):
             with pytest.raises(chatgptes.InvalidConfigError):

@@ -34,7 +34,7 @@ def test_answers_in_turn(run: Run) -> None:
 
         def test_by_itself(chatgptes_site, chatgptes_client):
             assert chatgptes_site.prompts == []
-            assert "stand-in" in chatgptes_client.chat("Hello").text
+            assert "sandbox" in chatgptes_client.chat("Hello").text
 
         def test_model_errors(chatgptes_site, chatgptes_client):
             def overloaded(prompt):
@@ -77,7 +77,7 @@ def test_faults_keep_their_place(run: Run) -> None:
             for _ in range(2):
                 with pytest.raises(chatgptes.RefusedError):
                     chatgptes_client.chat("a")
-            assert "stand-in" in chatgptes_client.chat("a").text
+            assert "sandbox" in chatgptes_client.chat("a").text
 
         def test_in_the_middle(chatgptes_site, chatgptes_client):
             for fault in ("cut", "model-drop", "model-error-mid"):
@@ -222,7 +222,7 @@ def test_what_is_left_fails_it(run: Run) -> None:
         def test_opted_out_of_running_out(chatgptes_site):
             chatgptes_site.answers("one")
             assert chatgptes.chat("Hello").text == "one"
-            assert "stand-in" in chatgptes.chat("Hello").text
+            assert "sandbox" in chatgptes.chat("Hello").text
         """
     )
     assert_all(result, failed=5, passed=2, xfailed=1)
@@ -445,19 +445,19 @@ def test_markers_that_mean_nothing(run: Run) -> None:
     result.stdout.fnmatch_lines(["*no argument colour; it is chatgptes(dialect=None,*"])
 
 
-# A real site: here, another process's stand-in.
+# A real site: here, another process's sandbox.
 
 LIVE = """
 @pytest.mark.parametrize("number", range(2))
 @pytest.mark.chatgptes(dialect="all")
 def test_talks(chatgptes_site, chatgptes_client, number):
     assert chatgptes_site.live
-    assert "stand-in" in chatgptes_client.chat("Hello").text
+    assert "sandbox" in chatgptes_client.chat("Hello").text
     if number:
         chatgptes_client.close()
 
 def test_bare(chatgptes_site):
-    assert "stand-in" in chatgptes.chat("Hello").text
+    assert "sandbox" in chatgptes.chat("Hello").text
     with chatgptes.Client(**chatgptes_site.arguments) as client:
         assert chatgptes_site.bot in (None, client.chat("Hello").bot)
 

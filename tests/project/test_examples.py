@@ -20,18 +20,18 @@ from chatgptes.sandbox import Site
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 EXPECTED = {
-    "hello.py": "stand-in",
+    "hello.py": "sandbox",
     "streaming.py": r"\d+\.\d+ s, \d+ characters",
     "conversation.py": r"My name is Ada\.(.|\n)*4 messages",
     "bots.py": r"aipkit +inline(.|\n)*aipkit +inline",
     "images.py": r"1 image: image/png, 69 bytes(.|\n)*takes no images",
-    "own_site.py": r"stand-in(.|\n)*\d+ tokens",
+    "own_site.py": r"sandbox(.|\n)*\d+ tokens",
     "failures.py": r"quota(.|\n)*come back later(.|\n)*(ChallengeError|a gate for browsers)",
     "asyncio_chat.py": r"·tick·(.|\n)*stand|stand(.|\n)*·tick·",
     "trio_chat.py": r"(?:\? -> \d+ characters(.|\n)*){3}",
     "many_chats.py": r"(?:User\d\d is remembered: True\s*){20}",
     "provider.py": "Hello, how are you",
-    "httpx_transport.py": "stand-in|sandbox",
+    "httpx_transport.py": "sandbox|sandbox",
     "batch.py": r"first run(.|\n)*second run(.|\n)*8 replies",
 }
 LANGCHAIN = {"langchain_chain.py": r"explain things to a child(.|\n)*(?:\n.* -> \d+ characters){3}"}
@@ -148,7 +148,7 @@ def test_web() -> None:
                     break
             ask = f"http://127.0.0.1:{port}/ask"
             with urllib.request.urlopen(f"{ask}?q=Hello", timeout=30) as answer:
-                assert b"stand-in" in answer.read()
+                assert b"sandbox" in answer.read()
             with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(ask, timeout=30)
             assert caught.value.code == 400

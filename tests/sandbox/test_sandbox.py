@@ -36,7 +36,7 @@ def test_aipkit_turn(site: Site) -> None:
     names = [name for name, _ in events(seen.body)]
     assert names[0] == "message_start"
     assert names[-2:] == ["openai_response_id", "done"]
-    assert "stand-in" in said(seen)
+    assert "sandbox" in said(seen)
     assert "> Привет, мир \x85 \u2028 🙂" in said(seen)
     assert "\u2028".encode() in seen.body
     assert "\x85".encode() in seen.body
@@ -246,7 +246,7 @@ def test_dead_nonces_by_dialect(site: Site) -> None:
     old = ask_classic(site, "classic-old", "Hi", _wpnonce=classic)
     assert (old.status, set(old.json)) == (200, {"status", "msg"})
     assert not site.messages
-    assert "stand-in" in said(stream(site, "front", key))
+    assert "sandbox" in said(stream(site, "front", key))
 
 
 def test_a_cache_keeps_showing_a_dead_nonce(site: Site) -> None:
@@ -339,7 +339,7 @@ def test_quota_hangs_on_the_visitor() -> None:
     with Site(quota=1) as site:
         for visitor in ("a", "b"):
             more = {"session_id": visitor}
-            assert "stand-in" in said(ask_aipkit(site, "front", "Hi", **more))
+            assert "sandbox" in said(ask_aipkit(site, "front", "Hi", **more))
             seen = dict(events(ask_aipkit(site, "front", "Hi", **more).body))
             assert seen["error"]["quota_notice"]["message"]
         old = dict(events(ask_aipkit(site, "aipkit-old", "Hi", session_id="a").body))

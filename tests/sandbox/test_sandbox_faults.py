@@ -49,7 +49,7 @@ STREAMED: dict[str, tuple[int, str]] = {
     "flood": (200, "x" * 70_000),
     "cut": (200, "**I"),
     "reset": (200, ""),
-    "crlf": (200, "stand-in"),
+    "crlf": (200, "sandbox"),
     "no-blank": (200, "conversation."),
 }
 CLASSIC_ALL: dict[str, tuple[int, str]] = COMMON | {
@@ -96,9 +96,9 @@ EXPECTED: dict[str, dict[str, tuple[int, str]]] = {
         "model-drop": (200, "cURL error 52"),
         "model-html": (200, '"data":""'),
         "model-empty": (200, '"data":""'),
-        "model-json": (200, "stand-in"),
-        "model-length": (200, "stand-in"),
-        "model-no-end": (200, "stand-in"),
+        "model-json": (200, "sandbox"),
+        "model-length": (200, "sandbox"),
+        "model-no-end": (200, "sandbox"),
         "notice": (200, "<b>Notice</b>"),
         "cut": (200, "greeting"),
     },
@@ -153,9 +153,9 @@ EXPECTED: dict[str, dict[str, tuple[int, str]]] = {
         "model-drop-start": (500, '"api_error"'),
         "model-error-mid": (500, '"api_error"'),
         "model-empty": (200, '"reply":""'),
-        "model-json": (200, "stand-in"),
-        "model-length": (200, "stand-in"),
-        "model-no-end": (200, "stand-in"),
+        "model-json": (200, "sandbox"),
+        "model-length": (200, "sandbox"),
+        "model-no-end": (200, "sandbox"),
         "no-reply": (200, '{"usage":'),
         "cut": (200, '{"reply":'),
     },
@@ -185,19 +185,19 @@ EXPECTED: dict[str, dict[str, tuple[int, str]]] = {
         "actions": (200, '\\"actions\\":[{\\"type\\":\\"function\\"'),
         "notice": (200, '7</b><br />\ndata: {"type":"live"'),
         "json-type": (200, 'json; charset=UTF-8\n'),
-        "whole": (200, '{"success":true,"reply":"**I am a stand-in'),
-        "model-401": (200, 'data: {"type":"error","data":"From the stand-in: Error: The key'),
-        "model-429": (200, 'data: {"type":"error","data":"From the stand-in: Error: The site'),
-        "model-500": (200, 'data: {"type":"error","data":"From the stand-in: Error: The model'),
+        "whole": (200, '{"success":true,"reply":"**I am the sandbox'),
+        "model-401": (200, 'data: {"type":"error","data":"From the sandbox: Error: The key'),
+        "model-429": (200, 'data: {"type":"error","data":"From the sandbox: Error: The site'),
+        "model-500": (200, 'data: {"type":"error","data":"From the sandbox: Error: The model'),
         "model-quotes": (200, 'No \\"blue\\" here.\\nTry'),
         "model-html": (200, '"{\\"success\\":true,\\"reply\\":\\"\\"'),
-        "model-drop": (200, '\n\ndata: {"type":"error","data":"From the stand-in: the line'),
-        "model-drop-start": (200, 'data: {"type":"error","data":"From the stand-in: the line'),
+        "model-drop": (200, '\n\ndata: {"type":"error","data":"From the sandbox: the line'),
+        "model-drop-start": (200, 'data: {"type":"error","data":"From the sandbox: the line'),
         "model-error-mid": (200, '\\"accuracy\\":\\"estimated\\"'),
         "model-empty": (200, '\\"reply\\":\\"\\"'),
         "model-json": (200, '\\"reply\\":\\"\\"'),
-        "model-length": (200, "stand-in"),
-        "model-no-end": (200, "stand-in"),
+        "model-length": (200, "sandbox"),
+        "model-no-end": (200, "sandbox"),
     },
 }  # fmt: skip
 STALLS = {"stall", "stall-headers", "stall-end", "cache-stall-headers"}
@@ -229,7 +229,7 @@ def test_fault(site: Site, where: str, name: str) -> None:
     assert (b"}\r\n\r\n" in seen.body) is (name == "crlf")
     if where == "classic" and name in ("banned-word", "banned-ip", "pinecone", "moderation"):
         assert ends
-        assert "stand-in" in said(seen)
+        assert "sandbox" in said(seen)
 
 
 @pytest.mark.parametrize(("where", "name"), [case for case in CASES if case[1] in STALLS])
@@ -241,7 +241,7 @@ def test_stalls_end_when_released(site: Site, where: str, name: str) -> None:
     assert not answers
     site.release()
     thread.join(10)
-    assert "stand-in" in answers[0].text
+    assert "sandbox" in answers[0].text
     assert site.stalled == 0
 
 
@@ -264,6 +264,6 @@ def test_next_is_met_once_by_the_first_turn_that_can(site: Site) -> None:
     assert ask_classic(site, "classic-plain", "Hi").json["status"] == "success"
     assert cache(site, "front", "Hi").status == 403
     assert cache(site, "front", "Hi").status == 403
-    assert "stand-in" in said(ask_aipkit(site, "front", "Hi"))
+    assert "sandbox" in said(ask_aipkit(site, "front", "Hi"))
     with pytest.raises(ValueError, match="No fault"):
         site.next("gremlins")

@@ -59,7 +59,7 @@ def test_a_turn(site: Site, page: str) -> None:
 def test_in_a_folder() -> None:
     with Site(folder="/blog") as site:
         assert engine_bot(fetch(site.page("engine")).text)["restUrl"] == f"{site.home}wp-json"
-        assert "stand-in" in engine_said(ask_engine(site, "engine", "Hi"))
+        assert "sandbox" in engine_said(ask_engine(site, "engine", "Hi"))
 
 
 def test_a_message_is_trimmed_but_for_the_oldest(site: Site) -> None:
@@ -161,9 +161,9 @@ def test_a_cached_page_keeps_a_dead_nonce(site: Site) -> None:
     site.cache_pages = True
     site.expire_nonces()
     assert ask_engine(site, OLD, "Hi").status == 403
-    assert "stand-in" in engine_said(ask_engine(site, "engine", "Hi"))  # Sessions aren't cached.
+    assert "sandbox" in engine_said(ask_engine(site, "engine", "Hi"))  # Sessions aren't cached.
     site.purge()
-    assert "stand-in" in engine_said(ask_engine(site, OLD, "Hi"))
+    assert "sandbox" in engine_said(ask_engine(site, OLD, "Hi"))
 
 
 def test_the_visitor_is_a_cookie() -> None:
@@ -176,7 +176,7 @@ def test_the_visitor_is_a_cookie() -> None:
         again = submit(site, known)
         assert "set-cookie" not in again.headers
         assert events(again.body) == [("", {"type": "error", "data": "That was enough for today."})]
-        assert "stand-in" in engine_said(submit(site, nonce))  # Another visitor.
+        assert "sandbox" in engine_said(submit(site, nonce))  # Another visitor.
 
 
 # Memory.
@@ -235,8 +235,8 @@ def test_what_is_no_question(site: Site) -> None:
 
 
 def test_unknown_bots(site: Site) -> None:
-    assert "stand-in" in engine_said(ask_engine(site, "engine", "Hi", botId="nope"))
-    assert "stand-in" in engine_said(ask_engine(site, "engine", "Hi", customId="dead", botId=None))
+    assert "sandbox" in engine_said(ask_engine(site, "engine", "Hi", botId="nope"))
+    assert "sandbox" in engine_said(ask_engine(site, "engine", "Hi", customId="dead", botId=None))
     seen = ask_engine(site, OLD, "Hi", botId="nope")
     assert seen.headers["content-type"].startswith("application/json")
     assert events(seen.body)[0][1]["type"] == "error"
@@ -286,12 +286,12 @@ def test_an_image(site: Site, page: str, key: str) -> None:
 def test_several_images(site: Site) -> None:
     files = [upload(site, "engine-images").json["data"]["id"] for _ in range(2)]
     assert "2 images" in engine_said(ask_engine(site, "engine-images", "Hm?", newFileIds=files))
-    assert "stand-in" in engine_said(ask_engine(site, "engine-images", "", newFileIds=files))
+    assert "sandbox" in engine_said(ask_engine(site, "engine-images", "", newFileIds=files))
     assert ask_engine(site, OLD, "", newFileId=files[0]).status == 403
 
 
 def test_unknown_files(site: Site) -> None:
-    assert "stand-in" in engine_said(ask_engine(site, "engine", "Hi", newFileId="nope"))
+    assert "sandbox" in engine_said(ask_engine(site, "engine", "Hi", newFileId="nope"))
     assert code(ask_engine(site, OLD, "Hi", newFileId="nope")) == (500, "internal_server_error")
 
 
@@ -364,7 +364,7 @@ def test_the_owners_api(site: Site) -> None:
     assert len(site.messages[-1]) == 1
     old = f"{site.home}engine-2.2.95/wp-json/"
     assert query(site, root=old, botId="veteran", message="Hi").json.keys() == {"success", "data"}
-    assert "stand-in" in query(site, botId="nope", message="Hi").json["data"]
+    assert "sandbox" in query(site, botId="nope", message="Hi").json["data"]
     assert query(site, root=old, botId="nope", message="Hi").status == 500
     assert code(query(site, "wrong", botId="default", message="Hi")) == (401, "rest_forbidden")
     assert query(site, botId="default").status == query(site, message="Hi").status == 500

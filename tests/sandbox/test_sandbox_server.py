@@ -122,8 +122,8 @@ def test_a_site_in_a_sub_folder() -> None:
     with Site(folder="/blog") as site:
         assert urlsplit(site.url).path == "/blog/"
         assert urlsplit(config(fetch(site.url).text)["ajaxUrl"]).path == f"/blog/{AJAX}"
-        assert "stand-in" in said(ask_aipkit(site, "front", "Hi"))
-        assert "stand-in" in said(ask_classic(site, "classic", "Hi"))
+        assert "sandbox" in said(ask_aipkit(site, "front", "Hi"))
+        assert "sandbox" in said(ask_classic(site, "classic", "Hi"))
         assert ask_rest(site, "Hi").status == 200
         assert fetch(f"http://127.0.0.1:{site.port}/").status == 404
 

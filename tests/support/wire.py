@@ -1,6 +1,6 @@
 """The smallest site that chats: one page, one streaming bot, and whatever is to go wrong with it.
 
-The stand-in of `chatgptes.sandbox` plays what sites do; this one plays what happens on the way.
+The sandbox of `chatgptes.sandbox` plays what sites do; this one plays what happens on the way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every failure that the stand-in can play ends in its own error, through both transports."""
+"""Every failure that the sandbox can play ends in its own error, through both transports."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ def test_fault(
     if isinstance(result, Reply):
         assert result.text == seen != ""
         # A model that fails in mid-answer looks like one that has finished (`mwai`).
-        assert ("**I am a" if fault == "model-error-mid" else "stand-in") in result.text
+        assert ("**I am a" if fault == "model-error-mid" else "sandbox") in result.text
     elif isinstance(result, StreamInterruptedError):
         assert result.partial == seen != ""
         assert isinstance(result.__cause__, ChatGptEsError)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...sandbox import ModelError, Site
-from ...sandbox.bot import Message, ModelDropped, stand_in
+from ...sandbox.bot import Message, ModelDropped, sandbox_answer
 from ...sandbox.site import belongs
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Script:
             step = self._next(prompt)
         given = step.answer
         if given is None:
-            return stand_in(messages)
+            return sandbox_answer(messages)
         if isinstance(given, Exception):
             raise given
         if callable(given):
@@ -230,9 +230,9 @@ class ScriptedSite(Site):
         super().__init__(answer=script.answer)
         self.script = script
 
-    def meet(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
+    def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
         """Return the fault of this step: the bot's own, that of `next()`, or the script's."""
-        return super().meet(bot, where, step) or self.script.fault(where, step)
+        return super().take_fault(bot, where, step) or self.script.fault(where, step)
 
     def stop(self) -> None:
         """End everything, answers at gates included."""

@@ -1,4 +1,4 @@
-"""What the exceptions of requests, urllib3, http.client and ssl say, in our errors."""
+"""The exceptions of requests, urllib3, http.client and ssl as our errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["connect_fault", "fault"]
 
 
 def connect_fault(operation: Operation, error: Exception) -> ChatGptEsError:
-    """What an exception says that ended a connection before anything of the request was sent."""
+    """The error for an exception that ended a connection before anything was sent."""
     url, proxy = operation.url, operation.proxy
     if isinstance(error, TimeoutError):
         return _timed(operation)
@@ -66,7 +66,7 @@ def _timed(operation: Operation) -> ChatGptEsError:
 
 
 def fault(operation: Operation, error: BaseException) -> ChatGptEsError:
-    """What an exception of the libraries says about the request under way."""
+    """The error for an exception of the libraries about the request under way."""
     if operation.fault is not None:
         return operation.fault
     causes = list(_causes(error))

@@ -154,10 +154,10 @@ class _HTTPS(_Watched, HTTPSConnection):
 
 
 class _Stack:
-    """What a pool keeps its idle connections in: as much of a `LifoQueue` as urllib3 uses.
+    """The place where a pool keeps its idle connections: as much of a `LifoQueue` as urllib3 uses.
 
-    A `LifoQueue` has a lock in Python code; Ctrl-C in there leaves it taken, and whoever puts the
-    next connection back waits for ever.  A deque's own steps can't be interrupted.
+    A `LifoQueue` has a lock in Python code; Ctrl-C in there leaves it taken, and the thread that
+    puts the next connection back waits for ever.  A deque's own steps can't be interrupted.
     """
 
     def __init__(self, maxsize: int = 0) -> None:

@@ -37,7 +37,7 @@ _under_way = threading.local()
 def under_way(operation: Operation) -> Iterator[None]:
     """Whatever connection is made or used in this block is for `operation`.
 
-    A signal handler may send a request of its own inside another's block, so the operation before
+    A signal handler may send its own request inside another's block, so the operation before
     it is put back.
     """
     before = getattr(_under_way, "operation", None)

@@ -39,7 +39,7 @@ class RequestsTransport:
     """HTTP through `requests`: no cookies, no redirects, no retries, no netrc.
 
     Usable from many threads at once, picklable (as its settings), and usable after a fork (the
-    child opens connections of its own).
+    child opens its own connections).
     """
 
     def __init__(
@@ -213,7 +213,7 @@ class _Response(StreamedResponse):
             if not complete:
                 try:
                     self._raw.close()
-                except Exception:  # noqa: BLE001 - whatever state it is in, it is of no use now.
+                except Exception:  # noqa: BLE001 - whatever state it is in, it can't be kept.
                     pass
             self._raw.release_conn()
         except BaseException:
