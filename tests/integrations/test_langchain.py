@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chatgptes
-from chatgptes.integrations.langchain.stop import StopFilter, stop_words
 from chatgptes.sandbox import Site
 
 pytest.importorskip("langchain_core")
@@ -39,6 +38,7 @@ from langchain_core.runnables import RunnableParallel
 from langchain_core.runnables.history import RunnableWithMessageHistory
 
 from chatgptes.integrations.langchain.model import ChatGptEsChat
+from chatgptes.integrations.langchain.stop import StopFilter, stop_words
 
 Answer = Callable[[list[dict[str, str]]], Any]
 

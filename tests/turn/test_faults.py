@@ -277,7 +277,7 @@ def test_fault(
     if isinstance(result, Reply):
         assert result.text == seen != ""
         # A model that fails in mid-answer looks like one that has finished (`mwai`).
-        assert ("**I am a" if fault == "model-error-mid" else "sandbox") in result.text
+        assert ("**I am the" if fault == "model-error-mid" else "sandbox") in result.text
     elif isinstance(result, StreamInterruptedError):
         assert result.partial == seen != ""
         assert isinstance(result.__cause__, ChatGptEsError)
