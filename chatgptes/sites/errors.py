@@ -60,8 +60,9 @@ def retry_after(headers: Headers, now: float | None = None) -> float | None:
         now: seconds since the epoch, for a response without `Date`; default: this machine's.
     """
     value = headers.get("retry-after").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
-        return float(value)
+    # Proxies join two headers by a comma; a date has one, too, behind its day.
+    if number := re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*s?\s*(?:,|\Z)", value):
+        return float(number[1])
     until = _timestamp(value) if value else None
     if until is None:
         return None
@@ -82,7 +83,7 @@ def error_for_status(response: BufferedResponse, *, of_page: bool = False) -> Ch
     if error := challenge_error(status, response.headers, response.body, url):
         return error
     said = excerpt(response.body)
-    wait = retry_after(response.headers) if status in (429, 503) else None
+    wait = retry_after(response.headers) if status in (429, 502, 503, 504) else None
     how_long = "" if wait is None else f" It asks to wait {wait:.0f} s."
     if status == 429:
         return RateLimitError(

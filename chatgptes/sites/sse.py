@@ -175,7 +175,7 @@ class EventDecoder:
                 self._begun = True
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
                 continue
-            if self._hidden is None and line.startswith(b":"):
+            if self._hidden is None and line.startswith(b":") and self._field_in(line) is None:
                 self._held -= len(line)
                 continue
             field, _, value = line.partition(b":")
@@ -185,8 +185,11 @@ class EventDecoder:
             elif self._hidden is None and field == b"data":
                 self._begun = True
                 data.append(b"")
-            elif self._hidden is not None or field not in _IGNORED:
-                at = self._field_in(line)
+            elif (
+                (at := self._field_in(line)) is not None
+                or self._hidden is not None
+                or field not in _IGNORED
+            ):
                 junk = _MARKS.sub(b"", line[:at], count=1) if at is not None else line
                 if junk and data:
                     self._late.append(junk)

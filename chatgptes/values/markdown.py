@@ -149,7 +149,10 @@ def _spelt_out(code: str) -> str:
 
 
 def _checked_address(found: re.Match[str]) -> str:
-    if all(map(_safe, _readings(found[2] if found[1] else found[4]))):
+    address = found[2] if found[1] else found[4]
+    # Entities without end may stand before a scheme that is cut off here.
+    cut = len(address) >= _LONGEST and "&" in address
+    if not cut and all(map(_safe, _readings(address))):
         return found[0]
     return "]&#40;" if found[1] else "]&#58;"
 

@@ -10,6 +10,7 @@ from hearing import decode, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatgptes import UpstreamError
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.dialect import Dialect
 from chatgptes.sites.text import parse_json
@@ -232,3 +233,29 @@ def test_which_object_is_chosen() -> None:
     assert parse_json("<!-- {", known) is None
     assert parse_json('{"cut": {"good":1}', known) == {"good": 1}
     assert parse_json("[1, 2]", known) == [1, 2]
+
+
+@pytest.mark.parametrize("before", ["retry: 3000", "id: 5 ", ": x"])
+def test_an_ignored_field_without_its_line_end_takes_no_event_along(before: str) -> None:
+    chunks = [
+        'data: {"id":"c","choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n' % text
+        for text in ("Hello ", "world")
+    ]
+    heard = decode(WPAICG, before + "".join(chunks) + "data: [DONE]\n\n")
+    assert heard.text == "Hello world"
+    assert heard.error is None
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        'event: citations\ndata: [{"url":"https://a.b/","title":"t"}]\n\n',
+        'event: status\ndata: "Searching"\n\n',
+        'data: {"delta":"","role":"assistant"}\n\n',
+        'event: message_start\ndata: {"message_id":"m\n\n',
+        'retry: 1000event: message_start\ndata: {"message_id":"m-1"}\n\n',
+    ],
+)
+def test_an_error_behind_anything_of_the_model_is_the_models(first: str) -> None:
+    heard = decode(AIPKIT, first + 'event: error\ndata: {"error":"API Error"}\n\n')
+    assert type(heard.error) is UpstreamError

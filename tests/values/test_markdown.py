@@ -251,3 +251,16 @@ def test_a_reply_shows_itself_so() -> None:
     reply = Reply("<script>alert(1)</script> **bold**")
     assert reply._repr_markdown_() == "&lt;script>alert(1)&lt;/script> **bold**"
     assert str(reply) == reply.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](" + "&#10;" * 45 + "javascript:alert(1))",
+        "[x](java" + "&#10;" * 45 + "script:alert(1))",
+        "[x](&#x" + "0" * 210 + "6a;avascript:alert(1))",
+        "[x][r]\n\n[r]: " + "&#10;" * 45 + "javascript:alert(1)",
+    ],
+)
+def test_no_padding_gets_a_scheme_past_the_check(text: str) -> None:
+    assert harmless_markdown(text) != text

@@ -126,6 +126,9 @@ class AipkitDecoder(BodyDecoder):
 
     def _any_event(self, name: str, value: str) -> str:
         data = parse_event(value)
+        # From here on it is the model that fails, and the message is not to be sent again.
+        speaks = name in self.event_names and name not in ("error", "done")
+        self._started = self._started or speaks or self._is_of_model(name, data)
         if name in ("citations", "grounding_metadata"):
             self._cite(data)
             return ""
@@ -142,6 +145,13 @@ class AipkitDecoder(BodyDecoder):
             return self._separate(string_or_empty(data.get("delta")))
         self._note(name, data)
         return ""
+
+    @staticmethod
+    def _is_of_model(name: str, data: object) -> bool:
+        """Tell whether an event without a name is the model's: all but an error."""
+        if name not in ("", "message"):
+            return False
+        return not isinstance(data, dict) or not data.get("error")
 
     def _separate(self, text: str) -> str:
         """Put an empty line between two messages of one answer."""
