@@ -9,6 +9,7 @@ from ..errors import (
     EmptyReplyError,
     Hint,
     ResponseTooLargeError,
+    UpstreamError,
 )
 from ..values.http import Headers, Limits
 from ..values.reply import Usage
@@ -16,12 +17,14 @@ from .challenge import challenge_error
 from .dialect import ReplyDetails
 from .errors import AnyError, make_error
 from .sse import Event, EventDecoder
-from .text import BOM, SurrogateJoiner, parse_json
+from .text import BOM, SurrogateJoiner, parse_event, parse_json
 
 __all__ = ["BodyDecoder", "usage_from"]
 
 _BLANK = b" \t\r\n\0"
 _WHOLE = (b"{", b"<html", b"<!doctype")
+_TEXT_KEYS = ('"delta"', '"content"', '"live"')
+"""An event that can't be read and holds one of these has lost text."""
 
 
 def usage_from(value: object) -> Usage | None:
@@ -72,6 +75,7 @@ class BodyDecoder:
         self._head: list[bytes] = []  # The body, until an event was seen.
         self._size = 0
         self._has_text = False  # Text other than white space was given.
+        self._damaged = False  # An event that seems to bring text could not be read.
 
     def feed(self, data: bytes) -> list[str]:
         """See `Decoder.feed`."""
@@ -144,6 +148,7 @@ class BodyDecoder:
                         self._has_text = not text.isspace()
                     texts.append(text)
                 if self.complete:
+                    self._check_damage()
                     return texts
         except ChatGptEsError as error:
             self.error = error
@@ -165,11 +170,25 @@ class BodyDecoder:
                 if self._is_stream:
                     texts += self._flush("")
                     texts += self._flush(self._ended())
+                    self._check_damage()
                 else:
                     texts += self._decode_whole()
             except ChatGptEsError as error:
                 self.error = error
         return texts + self._flush("")
+
+    def _parse(self, value: str) -> Any:
+        """Parse an event's data; None where it is no JSON, which is noted if it held text."""
+        data = parse_event(value)
+        if data is None and any(key in value for key in _TEXT_KEYS):
+            self._damaged = True
+        return data
+
+    def _check_damage(self) -> None:
+        if self._damaged and self.error is None:
+            self.error = self._make_error(
+                UpstreamError, "A part of the answer is missing: the site sent a damaged event."
+            )
 
     def _flush(self, text: str) -> list[str]:
         text = (self._joiner.push(text) if text else "") + self._joiner.flush()

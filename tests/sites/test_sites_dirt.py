@@ -259,3 +259,23 @@ def test_an_ignored_field_without_its_line_end_takes_no_event_along(before: str)
 def test_an_error_behind_anything_of_the_model_is_the_models(first: str) -> None:
     heard = decode(AIPKIT, first + 'event: error\ndata: {"error":"API Error"}\n\n')
     assert type(heard.error) is UpstreamError
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        'data: {"id":"c","choices":[{"delta":{"content":"not \n\n',
+        'data: {"id":"c","choices":[{"delta":{"content":"no<br />\n<b>Warning</b>: x\nt "}}]}\n\n',
+        'data: {"id":"c","choices":[{"delta":{"content":"wo\\xrld"}}]}\n\n',
+    ],
+)
+def test_a_damaged_event_with_text_is_no_success(damaged: str) -> None:
+    chunk = 'data: {"id":"c","choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
+    heard = decode(WPAICG, chunk % "Hello " + damaged + chunk % "world" + "data: [DONE]\n\n")
+    assert heard.text.startswith("Hello ")
+    assert type(heard.error) is UpstreamError
+    start = 'event: message_start\ndata: {"message_id":"m-1"}\n\n'
+    done = 'event: done\ndata: {"finished":true}\n\n'
+    heard = decode(AIPKIT, f'{start}data: {{"delta":"Hi"}}\n\ndata: {{"delta":"a\n\n{done}')
+    assert heard.text == "Hi"
+    assert type(heard.error) is UpstreamError

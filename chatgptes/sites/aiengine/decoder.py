@@ -53,7 +53,7 @@ class MwaiDecoder(BodyDecoder):
     is_known = staticmethod(is_known)
 
     def _event(self, name: str, value: str) -> str:
-        data = parse_event(value)
+        data = self._parse(value)
         if not isinstance(data, dict):
             return ""
         kind = data.get("type")

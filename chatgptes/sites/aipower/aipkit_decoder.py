@@ -15,7 +15,6 @@ from ..text import (
     NOT_AS_EXPECTED,
     clean_text,
     excerpt,
-    parse_event,
     parse_json,
     quote_suffix,
     scan_json,
@@ -125,7 +124,7 @@ class AipkitDecoder(BodyDecoder):
         return self._any_event(name, value)
 
     def _any_event(self, name: str, value: str) -> str:
-        data = parse_event(value)
+        data = self._parse(value)
         # From here on it is the model that fails, and the message is not to be sent again.
         speaks = name in self.event_names and name not in ("error", "done")
         self._started = self._started or speaks or self._is_of_model(name, data)

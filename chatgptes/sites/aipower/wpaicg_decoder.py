@@ -13,7 +13,6 @@ from ..decoder import usage_from
 from ..text import (
     NOT_AS_EXPECTED,
     clean_text,
-    parse_event,
     parse_json,
     scan_json,
     site_said,
@@ -92,7 +91,7 @@ class WpaicgDecoder(ObjectDecoder):
     def _any_event(self, name: str, value: str) -> str:
         if self._phase is _MARKED:
             return ""
-        data = parse_event(value)
+        data = self._parse(value)
         if not name and isinstance(data, dict) and "choices" in data.keys() <= _CHUNK_KEYS:
             return self._chunk(data)
         if name == "done" or value.strip() == "[DONE]":
