@@ -134,6 +134,7 @@ def test_an_end_without_a_blank_line() -> None:
         ("One two.", "One", "One two."),
         ("One two.\n", "One two.", "One two.\n"),
         ("One two.", "", "One two."),
+        ("\n", "One two.", "\nOne two."),
     ],
 )
 def test_the_end_gives_what_is_missing(live: str, reply: str, text: str) -> None:

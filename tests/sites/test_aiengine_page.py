@@ -153,5 +153,6 @@ def test_what_can_not_stand_in_a_header_is_no_nonce(nonce: object) -> None:
 def test_saved_copies() -> None:
     assert is_saved_copy(b"<div class='mwai-chatbot-container'><p>Hello</p></div>")
     assert not is_saved_copy(b"<div class='mwai-discussions-container'></div>")
+    assert not is_saved_copy(b"<div class='mwai-chatbot-container' data-system='{}'></div>")
     assert any(trace in b'<script src="/wp-content/plugins/ai-engine/app/x.js">' for trace in
                MWAI.traces)  # fmt: skip

@@ -79,6 +79,11 @@ def test_a_customised_bot_in_no_single_post() -> None:
     assert (body["botId"], body["customId"]) == ("default", "c0ffee")
 
 
+@pytest.mark.parametrize("written", ["9" * 5000, "\u0663", "-1", "six", True, 6.5, [6]])
+def test_a_post_id_that_is_no_number_is_not_sent(written: object) -> None:
+    assert sent(question(endpoint=endpoint(contextId=written)))["contextId"] is None
+
+
 def test_without_a_nonce_no_header_is_sent() -> None:
     assert "X-WP-Nonce" not in final_request(question(endpoint=endpoint(nonce=""))).headers
 

@@ -89,6 +89,9 @@ class MwaiDecoder(BodyDecoder):
             raise self._failed(answer.get("message"))
         reply = without_surrogates(string_or_empty(answer.get("reply")))
         missing = reply[len(live) :] if reply.startswith(live) else ""
+        if not live.strip() and not missing:
+            # Blanks alone are no answer that the whole one could contradict.
+            missing = reply
         return self._completed(live, missing, answer)
 
     def _completed(self, before: str, missing: str, answer: dict[Any, Any]) -> str:

@@ -220,7 +220,7 @@ def _submit(
         "botId": endpoint.extra.get("botId"),
         "customId": endpoint.extra.get("customId"),
         "chatId": chat_id(question),
-        "contextId": int(endpoint.post_id) if endpoint.post_id.isdecimal() else None,
+        "contextId": int(endpoint.post_id) if endpoint.post_id else None,
         "messages": [
             {"role": "user" if role == "user" else "assistant", "content": without_surrogates(text)}
             for role, text in history

@@ -67,7 +67,8 @@ def find_bots(page: BufferedResponse) -> list[FoundBot]:
 
 def is_saved_copy(body: bytes) -> bool:
     """Tell whether a page without a bot has the elements of bots, emptied by the script."""
-    return bool(tags(body, (_CONTAINER,)))
+    found = tags(body, (_CONTAINER,))
+    return bool(found) and not any(attributes(tag).get("data-system") for tag in found)
 
 
 def header_nonce(value: object) -> str:
@@ -122,7 +123,7 @@ def _endpoint(
         bot=bot,
         url=root + CHAT_ROUTE,
         nonce=nonce,
-        post_id=_identifier(system.get("contextId")),
+        post_id=_post_id(system.get("contextId")),
         page_url=page.url,
         nonce_first=not nonce,
         extra={key: value for key, value in extra.items() if value},
@@ -146,6 +147,11 @@ def _consent(system: Mapping[Any, Any]) -> str | bool:
             written = string_or_empty(data.get("html")) if isinstance(data, dict) else ""
             return clean_text(_BUTTON.sub(" ", written), 1000) or True
     return False
+
+
+def _post_id(value: object) -> str:
+    text = _identifier(value)
+    return text if re.fullmatch("[0-9]{1,18}", text) else ""
 
 
 def _count(value: object) -> str:
