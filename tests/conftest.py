@@ -15,9 +15,11 @@ from secure_sites import H2Site, TlsSite
 
 from chatgptes.sandbox import Site
 
-# In the background of a script SIGINT is inherited as ignored, here and by the programs that tests
-# start; tests of Ctrl-C need it as it is elsewhere.
+# In the background of a script SIGINT is inherited as ignored, under nohup SIGHUP is, here and by
+# the programs that tests start; tests of Ctrl-C and of closed windows need them as elsewhere.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The command line keeps no conversation of a test in the user's folder, and reads no file there.
 os.environ |= {"CHATGPTES_DATA": "", "CHATGPTES_CONFIG": os.devnull}

@@ -381,7 +381,9 @@ async def test_queued_turns_hold_no_threads(site: Site, transport: str) -> None:
                     group.start_soon(ask)
                 while len(site.messages) < 2:
                     await anyio.sleep(0.01)
-                assert (workers(), transfers()) == ((2, 0) if transport == "requests" else (0, 2))
+                # A thread of the loop before may just be ending on a busy machine.
+                while (workers(), transfers()) != ((2, 0) if transport == "requests" else (0, 2)):
+                    await anyio.sleep(0.01)
                 with pytest.raises(RequestTimeout, match="max_concurrency") as caught:
                     await client.chat("Hi", timeout=0.05)
                 assert caught.value.phase == "slot"
