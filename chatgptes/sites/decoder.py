@@ -17,7 +17,7 @@ from .challenge import challenge_error
 from .dialect import ReplyDetails
 from .errors import AnyError, make_error
 from .sse import Event, EventDecoder
-from .text import BOM, SurrogateJoiner, parse_event, parse_json
+from .text import BOM, SurrogateJoiner, object_end, parse_event, parse_json
 
 __all__ = ["BodyDecoder", "usage_from"]
 
@@ -201,7 +201,9 @@ class BodyDecoder:
         self._head.clear()
         if not body.strip() and (blocked := self._gate_error(body)):
             raise blocked  # Its headers tell.
-        if b"data:" in body and not self.is_known(parse_json(body)):
+        text = body.decode("utf-8", "replace")
+        end = object_end(text, 0)
+        if "data:" in text[end:] and (end or not self.is_known(parse_json(text))):
             # A page or an object, such as a plugin's notice, may stand before the events.
             texts = self._decode_stream_in(body)
             if texts is not None:

@@ -47,6 +47,8 @@ JUNK = {
     "a page without a line end": "<html><body>Down</body></html>",
     "an object": '{"notice":"debugging is on"}\n',
     "an object without a line end": '{"a":1}',
+    "an object of the plugin's form": '{"success":false,"data":{"message":"of another plugin"}}\n',
+    "one without a line end": '{"status":"error","msg":"of another plugin"}',
 }
 
 
