@@ -1,4 +1,4 @@
-"""Form bodies, and the images that go with them."""
+"""Form bodies, the images that go with them, and the headers of the owner's key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import Hint, InvalidConfigError, InvalidMessageError
 from ..values.images import Image
 from .dialect import Question
 
-__all__ = ["check_images", "check_web_search", "encode_form"]
+__all__ = ["check_images", "check_web_search", "encode_form", "key_headers"]
 
 _URLENCODED = "application/x-www-form-urlencoded; charset=UTF-8"
 _SAFE = re.compile(r"[\w.~-]*", re.ASCII).fullmatch
@@ -86,3 +86,16 @@ def check_web_search(question: Question) -> None:
             f"web_search: the bot {question.endpoint.bot.id} of this site does not offer it.",
             hint=Hint("bot", purpose="to choose one that does"),
         )
+
+
+def key_headers(api_key: str, bot_id: str) -> dict[str, str]:
+    """Return the headers that bring the owner's key, for a bot of the plugins' REST APIs.
+
+    Raises:
+        InvalidConfigError: the key can't stand in a header, or there is no bot id.
+    """
+    if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
+        raise InvalidConfigError("api_key must be the key as the site shows it: one line of ASCII.")
+    if not bot_id.strip():
+        raise InvalidConfigError("bot must be the bot's id on the site.")
+    return {"Authorization": f"Bearer {api_key.strip()}"}

@@ -15,7 +15,6 @@ from ...errors import (
     AuthenticationError,
     ChatGptEsError,
     Hint,
-    InvalidConfigError,
     UnexpectedFormatError,
     UnexpectedStatusError,
 )
@@ -32,7 +31,7 @@ from ..dialect import (
     Question,
 )
 from ..errors import make_error
-from ..forms import check_images, check_web_search
+from ..forms import check_images, check_web_search, key_headers
 from ..text import clean_text, excerpt, site_said, without_surrogates
 from .refusals import NO_ROUTE, error_for_object, error_for_response, is_known, json_object
 
@@ -63,17 +62,12 @@ class MwaiRest:
             InvalidConfigError: the key can't stand in a header, or there is no bot id.
             UnexpectedFormatError: the root is not on the site's host; no key is sent there.
         """
-        if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
-            raise InvalidConfigError(
-                "api_key must be the key as the site shows it: one line of ASCII."
-            )
-        if not bot_id.strip():
-            raise InvalidConfigError("bot must be the bot's id on the site.")
+        headers = key_headers(api_key, bot_id)
         return Endpoint(
             bot=Bot(bot_id, name="", dialect=self.name, kind="rest", page=site_url),
             url=require_same_site(site_url, root).rstrip("/") + _ROUTE,
             page_url=site_url,
-            headers={"Authorization": f"Bearer {api_key.strip()}"},
+            headers=headers,
         )
 
     def why_missing(self, page: BufferedResponse) -> str:

@@ -12,7 +12,6 @@ from ...errors import (
     ChallengeError,
     ChatGptEsError,
     Hint,
-    InvalidConfigError,
     RefusedError,
     UnexpectedFormatError,
     UnexpectedStatusError,
@@ -24,7 +23,7 @@ from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question
 from ..errors import error_for_status, make_error
-from ..forms import check_images, check_web_search
+from ..forms import check_images, check_web_search, key_headers
 from ..text import (
     clean_text,
     excerpt,
@@ -69,18 +68,13 @@ class Rest:
 
     def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
         """See `KeyDialect.endpoint`."""
-        if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
-            raise InvalidConfigError(
-                "api_key must be the key as the site shows it: one line of ASCII."
-            )
-        if not bot_id.strip():
-            raise InvalidConfigError("bot must be the bot's id on the site.")
+        headers = key_headers(api_key, bot_id)
         route = f"{self.namespace}/chat/{quote(bot_id, safe='')}/message"
         return Endpoint(
             bot=Bot(id=bot_id, name="", dialect="rest", kind="rest", page=site_url),
             url=_join(require_same_site(site_url, root), route),
             page_url=site_url,
-            headers={"Authorization": f"Bearer {api_key.strip()}"},
+            headers=headers,
         )
 
     def why_missing(self, page: BufferedResponse) -> str:
