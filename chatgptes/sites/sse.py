@@ -18,7 +18,7 @@ __all__ = ["Event", "EventDecoder"]
 _IGNORED = frozenset({b"id", b"retry"})  # There is no reconnecting here.
 _MARKS = re.compile(rb"(?:\xef\xbb\xbf|[ \t\0])+")
 _FIELD = re.compile(rb"data:[ ]?(?=\{|\[DONE\])|event:[ ]?(?=[\w.-]{1,64}[ \t]*\Z)")
-_NAME = re.compile(rb"[ ]?[\w.:/-]*[ \t]*")
+_NAME = re.compile(rb"[ ]?(?:[\w.:/-]*[\w./-])?[ \t]*")  # One that ends in ":" is a field.
 _OPENING = re.compile(rb"<(?:(script|style)\b|!--)", re.IGNORECASE)
 _CLOSING = {
     b"script": re.compile(rb"</script", re.IGNORECASE),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hearing import decode, page_of, question_for
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatgptes import UpstreamError
@@ -147,6 +147,7 @@ def test_what_a_page_holds_is_no_event() -> None:
     ),
     st.lists(st.integers(0, 600), max_size=6),
 )
+@example(["event: ", "event: ", "\n"], [])
 @settings(max_examples=400, deadline=None)
 def test_any_junk_is_passed_over_or_an_error_never_a_loss(junk: list[str], cuts: list[int]) -> None:
     for dialect, body in STREAMS.values():
