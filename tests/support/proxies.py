@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -22,9 +21,8 @@ class RealProxy:
 
     def __init__(self, scheme: str, login: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.routes: list[str] = []
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self._server = pproxy.Server(f"{scheme}://127.0.0.1:{self.port}" + (login and f"#{login}"))
+        self.port = 0  # Known once it listens: no other program can take it in between.
+        self._server = pproxy.Server(f"{scheme}://127.0.0.1:0" + (login and f"#{login}"))
         self._server.sslserver = tls
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -43,6 +41,7 @@ class RealProxy:
         asyncio.set_event_loop(self._loop)
         options = {"rserver": [], "verbose": self.routes.append, "authtime": -1}
         listening = self._loop.run_until_complete(self._server.start_server(options))
+        self.port = listening.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
         listening.close()
