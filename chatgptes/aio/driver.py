@@ -11,6 +11,7 @@ from ..turn.take import Turn
 from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.reply import Reply
+from .starting import wait_to_start
 from .threads import TaskTurn, current_owner, load, perform_wait
 
 __all__ = ["AsyncDriver", "AsyncTurn", "run_steps"]
@@ -137,6 +138,7 @@ class AsyncTurn(TaskTurn):
     async def _begin(self) -> AsyncDriver[Reply]:
         await load(self.turn)
         transport = await self._connect(self.turn.deadline)
+        await wait_to_start()
         steps = self.begin(current_owner())
         self._driver = AsyncDriver(steps, transport, self.turn.deadline)
         return self._driver
