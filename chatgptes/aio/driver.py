@@ -12,7 +12,8 @@ from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.reply import Reply
 from .starting import wait_to_start
-from .threads import TaskTurn, current_owner, load, perform_wait
+from .tasks import TaskTurn, current_owner, perform_wait
+from .threads import load
 
 __all__ = ["AsyncDriver", "AsyncTurn", "run_steps"]
 

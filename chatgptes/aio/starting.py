@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -16,31 +18,36 @@ in which nothing else on the loop would run."""
 
 
 class _StartQueue:
-    """The turns of one loop that are about to begin, first come, first served."""
+    """The turns of one loop that are about to begin, first come, first served.
+
+    A `RunVar` keeps a value that refers to its loop for good, and the loop with it: so it holds neither the loop nor the events, which do.
+    """
 
     def __init__(self) -> None:
-        token: Any = anyio.lowlevel.current_token().native_token
-        self._soon = getattr(token, "call_soon", None) or token.run_sync_soon
-        self._waiting: deque[anyio.Event] = deque()
+        self._waiting: deque[weakref.ref[anyio.Event]] = deque()
         self._begun = 0  # In this pass of the loop.
 
     async def enter(self) -> None:
         if self._begun < AT_ONCE and not self._waiting:
             if not self._begun:
-                self._soon(self._next_pass)
+                token: Any = anyio.lowlevel.current_token().native_token
+                soon = getattr(token, "call_soon", None) or token.run_sync_soon
+                soon(self._next_pass, soon)
             self._begun += 1
             return
         place = anyio.Event()
-        self._waiting.append(place)
+        self._waiting.append(weakref.ref(place))
         await place.wait()
 
-    def _next_pass(self) -> None:
+    def _next_pass(self, soon: Callable[..., Any]) -> None:
         self._begun = 0
         while self._waiting and self._begun < AT_ONCE:
-            self._waiting.popleft().set()
-            self._begun += 1
+            place = self._waiting.popleft()()
+            if place is not None:  # Else its turn was cancelled meanwhile.
+                place.set()
+                self._begun += 1
         if self._begun:
-            self._soon(self._next_pass)
+            soon(self._next_pass, soon)
 
 
 _queue: anyio.lowlevel.RunVar[_StartQueue] = anyio.lowlevel.RunVar("chatgptes_starts")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import sys
+import weakref
 from typing import Any
 
 import anyio
@@ -90,6 +93,19 @@ async def test_a_turn_that_is_cancelled_before_its_start_holds_nobody_up() -> No
                 others.start_soon(turn)
     assert before < 100
     assert begun == before + 100
+
+
+def test_a_loop_is_forgotten_with_turns_waiting_to_start() -> None:
+    async def leave_some_waiting() -> weakref.ref[asyncio.AbstractEventLoop]:
+        turns = [asyncio.create_task(wait_to_start()) for _ in range(100)]
+        await asyncio.sleep(0)
+        for turn in turns:
+            turn.cancel()
+        return weakref.ref(asyncio.get_running_loop())
+
+    loop = asyncio.run(leave_some_waiting())
+    gc.collect()
+    assert loop() is None
 
 
 async def test_streams_begin_a_few_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
