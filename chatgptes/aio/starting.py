@@ -20,7 +20,8 @@ in which nothing else on the loop would run."""
 class _StartQueue:
     """The turns of one loop that are about to begin, first come, first served.
 
-    A `RunVar` keeps a value that refers to its loop for good, and the loop with it: so it holds neither the loop nor the events, which do.
+    A `RunVar` whose value refers to its loop keeps both for good: so this holds neither the loop
+    nor the events, which do.
     """
 
     def __init__(self) -> None:
