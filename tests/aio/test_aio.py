@@ -254,7 +254,8 @@ async def test_leaving_at_once(site: Site, transport: str, way: str) -> None:
                     with anyio.fail_after(0.1):
                         await client.chat("Hi")
             await gone()
-        assert await descriptors() <= before
+            while await descriptors() > before:  # The site closes its ends in its own time.
+                await anyio.sleep(0.01)
         site.release()
         assert (await client.chat("Hello")).text
 
@@ -345,7 +346,7 @@ async def test_slow_consumer_holds_the_site_back(transport: str) -> None:
             yield "word " * 200
 
     site = await anyio.to_thread.run_sync(Site(answer=answer).start)
-    quick = Timeout(connect=5, read=0.5, total=1.0)
+    quick = Timeout(connect=5, read=1.0, total=2.0)
     try:
         async with AsyncClient(site.page("classic"), transport=transport, timeout=quick) as client:
             async with client.stream("Hi") as stream:
@@ -354,7 +355,7 @@ async def test_slow_consumer_holds_the_site_back(transport: str) -> None:
                 with anyio.fail_after(20):
                     while before != (before := len(given)):  # Until the site can send no more.
                         await anyio.sleep(0.3)
-                await anyio.sleep(1.2)  # Longer than any limit: its own slowness is no timeout.
+                await anyio.sleep(2.2)  # Longer than any limit: its own slowness is no timeout.
                 assert len(given) == before < 50_000
                 with anyio.fail_after(20):
                     while len(given) == before:

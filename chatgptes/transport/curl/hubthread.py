@@ -1,4 +1,4 @@
-"""The hub's thread: one multi handle, and every transfer of a client in it."""
+"""The hub's thread: it drives all transfers of a client, and does what other threads ask for."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
-from ...errors import ChatGptEsError
 from ...values.deadline import Signal
 from .. import errors as _faults
-from .errors import fault
-from .handle import REFUSED, CurlError, Handle
-from .limits import LimitWatch
-from .multi import Multi, free
+from .multi import Multi
 from .setup import Settings
-from .sharing import FirstConnections
 from .transfer import Command, Transfer
-from .wakers import Waker
+from .transfers import Transfers
 
 __all__ = ["HubThread"]
 
 _IDLE_SECONDS = 30.0
 """Without work for so long, the thread ends and closes the connections that it kept."""
 
-_IDLE_HANDLES = 256
 _CONNECTIONS = 2048
-_STARTS = 4
 _AT_EXIT_SECONDS = 2.0
 _SHORTEST_WAIT = 0.001
 
@@ -39,8 +31,7 @@ _SHORTEST_WAIT = 0.001
 class HubThread:
     """A thread that drives transfers until it is stopped, or idle for long.
 
-    Everything whose name begins with an underscore belongs to the thread itself; `start`, `post`
-    and `stop` are called from others.
+    The public methods are for other threads, the private ones for the thread itself.
 
     Attributes:
         ended: it takes no more transfers.
@@ -53,7 +44,6 @@ class HubThread:
             ChatGptEsError: the system gives none.
         """
         self.ended = False
-        self._settings = settings
         self._multi = Multi(_CONNECTIONS)
         self._pid = os.getpid()
         self._lock = threading.Lock()  # Between a start and the decision to end.
@@ -62,11 +52,7 @@ class HubThread:
         self._stopping = False
         self._idle_seconds = _IDLE_SECONDS
         self._idle_since = math.inf
-        self._idle: list[Handle] = []
-        self._running: dict[Any, Transfer] = {}
-        self._touched: list[Transfer] = []
-        self._limits = LimitWatch()
-        self._first = FirstConnections()
+        self._transfers = Transfers(settings, self._multi, self.post)
         self._end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
         try:
@@ -80,6 +66,11 @@ class HubThread:
     def alive(self) -> bool:
         """Tell whether the thread has not yet returned."""
         return self._pid == os.getpid() and self._thread.is_alive()
+
+    @property
+    def under_way(self) -> int:
+        """How many transfers run, and commands wait."""
+        return len(self._transfers.running) + len(self._commands)
 
     def start(self, transfer: Transfer) -> bool:
         """Begin a transfer; False if this thread takes no more."""
@@ -125,168 +116,16 @@ class HubThread:
             self._multi.wake()
 
     def _run(self) -> None:
+        commands, transfers = self._commands, self._transfers
         try:
             while not self._stopping:
-                self._obey()
-                for address, code in self._multi.step():
-                    if (transfer := self._running.get(address)) is not None:
-                        self._transfer_ended(transfer, code)
-                self._check_limits()
-                self._wake_readers()
+                while commands:
+                    transfers.obey(*commands.popleft())
+                transfers.step()
                 if not self._wait():
                     break
         finally:
             self._close()
-
-    def _obey(self) -> None:
-        """Do what other threads asked for."""
-        commands = self._commands
-        while commands:
-            command, transfer = commands.popleft()
-            if transfer.done:
-                continue
-            if command is Command.START:
-                self._start(transfer)
-            elif command is Command.RESUME:
-                self._resume(transfer)
-            elif command is Command.TIME:
-                self._limits.watch(transfer, time.monotonic())
-            else:
-                self._release(transfer)
-                transfer.finish(
-                    _error_of_check(transfer)
-                    if command is Command.CANCEL
-                    else _faults.response_closed(transfer.request.url)
-                )
-
-    def _start(self, transfer: Transfer) -> None:
-        transfer.touches = self._touched
-        if self._first.must_wait(transfer):
-            self._limits.watch(transfer, time.monotonic())
-        else:
-            self._begin(transfer)
-
-    def _begin_others(self, first: Transfer) -> None:
-        for transfer in self._first.over(first):
-            self._begin(transfer)
-
-    def _begin(self, transfer: Transfer) -> None:
-        deadline = transfer.deadline
-        handle = self._idle.pop() if self._idle else Handle()
-        transfer.handle = handle
-        transfer.connection_ended = handle.connection_ended
-        self._running[handle.address] = transfer
-        lines, transfer.lines = transfer.lines, ()
-        try:
-            limit = deadline.remaining(deadline.timeout.connect)
-            self._settings.apply(handle, transfer.request, lines, limit)
-            handle.report_to(transfer)
-            self._multi.add(handle)
-        except CurlError as error:
-            self._release(transfer)
-            transfer.finish(_faults.cannot_begin(transfer.request.url, error.code))
-            return
-        self._limits.watch(transfer, time.monotonic())
-
-    def _begin_anew(self, transfer: Transfer, handle: Handle) -> None:
-        """Start again, after libcurl had chosen a connection that has ended."""
-        self._multi.remove(handle)
-        transfer.starts += 1
-        handle.begin_anew(fresh=transfer.starts >= _STARTS)
-        self._multi.add(handle)
-
-    def _resume(self, transfer: Transfer) -> None:
-        if transfer.paused and transfer.handle is not None:
-            transfer.paused = False
-            transfer.handle.unpause()
-
-    def _release(self, transfer: Transfer) -> None:
-        """Take the transfer's handle away; connections that are whole are kept."""
-        self._limits.forget(transfer)
-        if transfer.first_of:
-            self._begin_others(transfer)
-        handle, transfer.handle = transfer.handle, None
-        if handle is None:
-            return
-        transfer.connection_ended = _unknown
-        self._running.pop(handle.address, None)
-        looking_up = handle.looking_up()
-        self._multi.remove(handle)
-        handle.release()
-        if looking_up or len(self._idle) >= _IDLE_HANDLES:
-            free(handle, None, aside=looking_up)
-        else:
-            self._idle.append(handle)
-
-    def _transfer_ended(self, transfer: Transfer, code: int) -> None:
-        handle = transfer.handle
-        assert handle is not None
-        if code == REFUSED and transfer.stale:
-            self._begin_anew(transfer, handle)
-            return
-        error: ChatGptEsError | None = None
-        if code != 0 or not transfer.head_done:
-            error = _faults.without_context(
-                fault(
-                    code,
-                    transfer.request.url,
-                    transfer.deadline,
-                    transfer.proxy,
-                    handle,
-                    transfer,
-                    transfer.status if transfer.head_done else None,
-                )
-            )
-        self._release(transfer)
-        transfer.finish(error)
-
-    def _check_limits(self) -> None:
-        """End the waits whose time has passed."""
-        for transfer, error in self._limits.passed():
-            self._release(transfer)
-            transfer.finish(error)
-
-    def _now_sent(self, transfer: Transfer) -> None:
-        """Let the limit of silence follow that of connecting."""
-        transfer.phase_sent = True
-        if transfer.first_of:
-            self._begin_others(transfer)
-        transfer.since = time.monotonic()
-        if not transfer.done:
-            self._limits.watch(transfer, transfer.since)
-
-    def _wake_readers(self) -> None:
-        """Wake the tasks of all transfers that got something: with one call into each loop."""
-        touched = self._touched
-        if not touched:
-            return
-        groups: dict[Any, tuple[Waker, list[Any], list[Transfer]]] = {}
-        for transfer in touched:
-            transfer.touched = False
-            if transfer.requests and not transfer.phase_sent:
-                self._now_sent(transfer)
-            if transfer.chunks or transfer.done or transfer.ready:
-                try:
-                    waiter = transfer.waiters.pop()
-                except IndexError:
-                    continue  # Nobody waits, or they saw it by themselves.
-                group = groups.get(transfer.waker.native)
-                if group is None:
-                    group = groups[transfer.waker.native] = (transfer.waker, [], [])
-                group[1].append(waiter)
-                group[2].append(transfer)
-            elif transfer.paused and transfer.waiters:
-                self.post(Command.RESUME, transfer)  # All was taken while it was being paused.
-        touched.clear()
-        for waker, waiters, transfers in groups.values():
-            self._wake_all(waker, waiters, transfers)
-
-    def _wake_all(self, waker: Waker, waiters: list[Any], transfers: list[Transfer]) -> None:
-        try:
-            waker.wake(waiters)
-        except RuntimeError:  # The loop has ended, and with it those who waited.
-            for transfer in transfers:
-                self.post(Command.DROP, transfer)
 
     def _wait(self) -> bool:
         """Wait for something to do; False if there was nothing for long."""
@@ -295,9 +134,9 @@ class HubThread:
             self._awake = True
             return True
         now = time.monotonic()
-        if self._running:
+        if self._transfers.running:
             self._idle_since = math.inf
-            left = self._limits.next_look() - now
+            left = self._transfers.next_look() - now
         else:
             self._idle_since = min(self._idle_since, now)
             left = self._idle_since + self._idle_seconds - now
@@ -313,31 +152,11 @@ class HubThread:
         """End all transfers and close all connections."""
         with self._lock:
             self.ended = True
-        waiting = [transfer for command, transfer in self._commands if command is Command.START]
-        for transfer in (*self._running.values(), *self._first.waiting(), *waiting):
-            transfer.first_of = ""
-            transfer.touches = self._touched
-            self._release(transfer)
-            cancelled = transfer.deadline.cancelled
-            transfer.finish(_error_of_check(transfer) if cancelled else _faults.closed())
-        self._wake_readers()
-        while self._idle:
-            self._idle.pop().close()
+        self._transfers.close(
+            [each for command, each in self._commands if command is Command.START]
+        )
         self._multi.close()
         self._end.set()
-
-
-def _unknown() -> bool:
-    return False
-
-
-def _error_of_check(transfer: Transfer) -> ChatGptEsError:
-    """The error of a deadline that was cancelled."""
-    try:
-        transfer.deadline.check()
-    except ChatGptEsError as error:
-        return _faults.without_context(error)
-    return _faults.response_closed(transfer.request.url)
 
 
 _threads: weakref.WeakSet[HubThread] = weakref.WeakSet()
