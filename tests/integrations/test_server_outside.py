@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
-from serving import TOKEN, Served, page, serving
+from serving import TOKEN, Served, page, serving, until
 
 from chatgptes.sandbox import Site
 
@@ -41,12 +41,6 @@ PATHS = [
 def served(site: Site) -> Iterator[Served]:
     with serving(page(site.url)) as served:
         yield served
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; the test's own timeout ends a wait in vain."""
-    while not condition():
-        time.sleep(0.005)
 
 
 def received(sock: socket.socket) -> bytes:

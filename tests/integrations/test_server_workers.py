@@ -6,9 +6,8 @@ import json
 import re
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +21,7 @@ for package in ("uvicorn", "limits", "redis", "prometheus_client"):
     pytest.importorskip(package)
 
 from daemons import Redis, free_port, nginx, redis_server  # noqa: E402
-from serving import TOKEN  # noqa: E402
+from serving import TOKEN, until  # noqa: E402
 
 from chatgptes.integrations.server import load_settings  # noqa: E402
 from chatgptes.sandbox import Site  # noqa: E402
@@ -31,12 +30,6 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "examples" / "serve-compose"
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 LIMIT = 8
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does; the test's own timeout ends a wait in vain."""
-    while not condition():
-        time.sleep(0.01)
 
 
 class Worker:
