@@ -302,6 +302,7 @@ def test_without_prometheus(site: Site, monkeypatch: pytest.MonkeyPatch) -> None
         (["--site", "https://example.org/", "--my-site", "--token", "x"], "16 printable"),
         (["--config", "serve.toml", "--site", "https://e.org/"], "--site is a setting"),
         (["--config", "serve.toml", "--timeout", "5"], "--timeout is a setting"),
+        (["--config", "serve.toml", "--per-minute", "5"], "--per-minute is a setting"),
     ],
 )
 def test_commands_that_are_refused(
