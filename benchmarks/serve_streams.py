@@ -144,7 +144,7 @@ def main(streams: int = 1000, chunks: int = 50, rounds: int = 5) -> None:
         started(__file__, "library", site.page(), str(streams)) as (alone, _),
         started(
             "-m", "chatgptes", "serve", "--site", site.page(), "--my-site", "--port", "0",
-            "--max-concurrency", str(streams),
+            "--max-concurrency", str(streams), "--per-minute", "0",
         ) as (server, said),
     ):  # fmt: skip
         assert alone.stdin is not None

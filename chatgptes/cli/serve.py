@@ -60,6 +60,13 @@ __all__ = ["serve_command"]
     type=float,
     help="Least time between the starts of two turns.  [0]",
 )
+@click.option(
+    "--per-minute",
+    metavar="N",
+    type=click.IntRange(0),
+    default=60,
+    help="Turns that may start within a minute; 0 for no limit.  [60]",
+)
 @client_options
 @click.pass_context
 def serve_command(
@@ -113,6 +120,7 @@ def _one_site(
     """The only site of the server, with the sandbox running for the block if it was wanted."""
     if site is None and not sandbox:
         raise click.UsageError("Which site?  --site URL, --config FILE, or --sandbox.")
+    per_minute = options.pop("per_minute")
     with arguments_of(context, site, sandbox, options) as arguments:
         found: Any = dict(arguments)
         bot = found.pop("bot", None)
@@ -121,7 +129,8 @@ def _one_site(
                 "The owner's key is missing (--api-key-file).  For a page: --my-site says that it"
                 " is yours, or that you may do this."
             )
-        yield SiteSettings(found, bots=() if bot is None else (bot,), my_site=my_site or sandbox)
+        bots = () if bot is None else (bot,)
+        yield SiteSettings(found, "", bots, my_site or sandbox, per_minute)
 
 
 def _check_alone(context: click.Context, names: list[str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +25,7 @@ import pytest
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
+import messengers
 from serving import TOKEN, page, serving
 
 from chatgptes.integrations.server import SiteSettings
@@ -43,7 +46,7 @@ ENVIRONMENT = {
 TESTED = {
     "openai_sdk.py", "llamaindex_chat.py", "pydantic_ai_agent.py", "litellm_provider.py",
     "mcp_server.py", "gradio_chat.py", "flask_app.py", "fastapi_app.py", "django_app.py",
-    "streamlit_chat.py", "smolagents_tool.py",
+    "streamlit_chat.py", "smolagents_tool.py", "telegram_bot.py", "discord_bot.py",
 }  # fmt: skip
 
 
@@ -200,6 +203,99 @@ def test_gradio(site: Site) -> None:
         answer = job.result(timeout=60)
         assert "> What is a nonce?" in str(answer)
         assert len(job.outputs()) > 3  # It came bit by bit.
+
+
+@contextmanager
+def bot(*command: str) -> Iterator[None]:
+    """A recipe that talks to a messenger."""
+    tokens = {"TELEGRAM_TOKEN": messengers.TOKEN, "DISCORD_TOKEN": messengers.TOKEN}
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**ENVIRONMENT, **tokens},
+        cwd=ROOT,
+    )
+    try:
+        yield
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert messengers.TOKEN not in said
+        assert "Traceback" not in said
+    except queue.Empty:
+        process.kill()
+        raise AssertionError(process.communicate()[1]) from None
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_telegram(site: Site) -> None:
+    """Against a Bot API server of the tests."""
+    pytest.importorskip("telegram")
+    with (
+        messengers.telegram() as fake,
+        bot("examples/recipes/telegram_bot.py", site.url, fake.url),
+    ):
+        fake.say(5, "My name is Ada.")
+        chat, text = fake.answer()
+        assert (chat, "> My name is Ada." in text) == ("5", True)
+        fake.say(5, "What is my name?")
+        assert "message 2 of" in fake.answer()[1]
+        fake.say(6, "What is my name?")  # In another chat.
+        chat, text = fake.answer()
+        assert (chat, "message 1 of" in text) == ("6", True)
+        site.next("quota")
+        fake.say(6, "Once more")
+        assert fake.answer() == ("6", "Sorry, there is no answer at the moment.")
+    assert ("sendChatAction", {"chat_id": "5", "action": "typing"}) in fake.calls
+
+
+DISCORD = """
+import runpy, sys, yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = sys.argv[2], yarl.URL(sys.argv[3])
+runpy.run_path("examples/recipes/discord_bot.py", run_name="__main__")
+"""
+
+
+def test_discord(site: Site) -> None:
+    """Against an API and a gateway of the tests, which is where discord.py is pointed to."""
+    pytest.importorskip("discord")
+    with messengers.discord() as fake, bot("-c", DISCORD, site.url, fake.url, fake.gateway):
+        fake.say(5, "My name is Ada.")
+        chat, text = fake.answer()
+        assert (chat, "> My name is Ada." in text) == ("5", True)
+        fake.say(6, "Not for the bot", guild=True)
+        fake.say(6, "What is my name?", guild=True, mention=True)
+        chat, text = fake.answer()
+        assert (chat, "> What is my name?" in text) == ("6", True)
+        assert "message 1 of" in text
+        fake.say(5, "What is my name?")
+        assert "message 2 of" in fake.answer()[1]
+        site.next("quota")
+        fake.say(5, "Once more")
+        assert fake.answer() == ("5", "Sorry, there is no answer at the moment.")
+    (first, *_) = [body for call, body in fake.calls if call == "POST /channels/5/messages"]
+    assert first["allowed_mentions"]["parse"] == []
+    assert len(site.messages) == 3
+
+
+def test_long_answers() -> None:
+    """They go in messages that the messenger takes, and none of it is lost."""
+    pytest.importorskip("telegram")
+    answer = "".join(f"line {number}\n" for number in range(1000))
+    with (
+        Site(answer=lambda messages: answer) as site,
+        messengers.telegram() as fake,
+        bot("examples/recipes/telegram_bot.py", site.url, fake.url),
+    ):
+        fake.say(5, "Tell me a lot")
+        parts = [fake.answer()[1] for _ in range(3)]
+    assert max(map(len, parts)) <= 4096
+    assert "".join(parts).split() == answer.split()
 
 
 AGENT = """Thoughts: the site's bot knows that.

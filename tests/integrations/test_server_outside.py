@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
-from serving import TOKEN, Served, page, serving
+from serving import TOKEN, Served, page, serving, until
 
 from chatgptes.sandbox import Site
 
+resource = pytest.importorskip("resource")
+ROOT = Path(__file__).parents[2]
 QUESTION = {"model": "5", "messages": [{"role": "user", "content": "My secret question"}]}
 PATHS = [
     ("POST", "/v1/chat/completions"),
@@ -32,12 +41,6 @@ PATHS = [
 def served(site: Site) -> Iterator[Served]:
     with serving(page(site.url)) as served:
         yield served
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; the test's own timeout ends a wait in vain."""
-    while not condition():
-        time.sleep(0.005)
 
 
 def received(sock: socket.socket) -> bytes:
@@ -222,6 +225,113 @@ def test_a_long_answer_is_not_slow(site: Site) -> None:
         time.sleep(0.5)  # Longer than the head's time: nothing happens that could be waited for.
         site.release()
         assert received(sock).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+def test_a_client_that_ends_its_half(site: Site) -> None:
+    """It is gone, as far as the server can tell: its turn ends at the site."""
+    site.next("stall")
+    with serving(page(site.url)) as served, served.connect() as sock:
+        sock.sendall(served.request({**QUESTION, "stream": True}))
+        until(lambda: site.stalled == 1)
+        sock.shutdown(socket.SHUT_WR)
+        received(sock)
+        until(lambda: site.stalled == 0)
+
+
+def test_ten_thousand_slow_connections(site: Site, tmp_path: Path) -> None:
+    """Others are served meanwhile, if `max-connections` is above that; else they get 503."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(10_000, hard - 500)
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "serve.toml").write_text(
+        f"""
+        port = 0
+        token-file = "token"
+        max-connections = {count + 100}
+        head-timeout = 100
+        [sites.shop]
+        url = "{site.url}"
+        my-site = true
+        """
+    )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chatgptes", "serve", "--config", "serve.toml"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+    )
+    slow: list[socket.socket] = []
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1].decode()
+        address = urlsplit(url).hostname, urlsplit(url).port
+
+        def open_up_to(number: int) -> None:
+            while len(slow) < number:
+                sock = socket.create_connection(address, timeout=60)
+                slow.append(sock)
+                sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: ")
+
+        def ask() -> int:
+            request = urllib.request.Request(
+                f"{url}/chat/completions",
+                json.dumps({**QUESTION, "model": "shop"}).encode(),
+                {"Authorization": f"Bearer {TOKEN}"},
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=60) as response:
+                    assert b"sandbox" in response.read()
+                    return 200
+            except urllib.error.HTTPError as error:
+                error.close()
+                return error.code
+
+        open_up_to(count)
+        assert ask() == 200
+        open_up_to(count + 100)
+        assert ask() == 503
+        for sock in slow:
+            sock.close()
+        until(lambda: ask() == 200)
+    finally:
+        for sock in slow:
+            sock.close()
+        process.kill()
+        process.communicate()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+HEAD = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = f"{HEAD}Authorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\n"
+FLOODS = {
+    "address": ("POST /", "x"),
+    "header": (f"{HEAD}X: ", "x"),
+    "headers": (HEAD, "X: x\r\n"),
+    "chunk": (f"{CHUNKED}1;", "x"),
+    "trailers": (f"{CHUNKED}1\r\nx\r\n0\r\n", "X: x\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods(served: Served, name: str) -> None:
+    """A request that is all head, or marks, or trailers is ended before it fills the memory."""
+    begin, more = FLOODS[name]
+    piece = more.encode() * (60_000 // len(more))
+    with served.connect() as sock:
+        sock.sendall(begin.encode())
+        with pytest.raises(ConnectionError):  # The system's buffers take some megabytes.
+            for _ in range(1000):
+                sock.sendall(piece)
+    assert served.ask(body=QUESTION)[0] == 200
+
+
+def test_a_body_in_many_small_chunks(served: Served) -> None:
+    """Its marks are no flood."""
+    body = json.dumps({**QUESTION, "unknown": "x" * 1_000_000}).encode()
+    status, _, _ = ask_in_chunks(served, (body[i : i + 100] for i in range(0, len(body), 100)))
+    assert status == 200
 
 
 def test_slow_bodies(site: Site) -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
 
 from click.testing import CliRunner
-from serving import TOKEN, Served, page, serving
+from serving import TOKEN, Served, page, serving, until
 
 from chatgptes import InvalidConfigError, RequestTimeout
 from chatgptes.cli.commands import command
@@ -37,12 +36,6 @@ from chatgptes.sandbox import Site
 
 ROOT = Path(__file__).parents[2]
 QUESTION = {"model": "5", "messages": [{"role": "user", "content": "Hello"}]}
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; the test's own timeout ends a wait in vain."""
-    while not condition():
-        time.sleep(0.005)
 
 
 # Whose sites.
@@ -309,6 +302,7 @@ def test_without_prometheus(site: Site, monkeypatch: pytest.MonkeyPatch) -> None
         (["--site", "https://example.org/", "--my-site", "--token", "x"], "16 printable"),
         (["--config", "serve.toml", "--site", "https://e.org/"], "--site is a setting"),
         (["--config", "serve.toml", "--timeout", "5"], "--timeout is a setting"),
+        (["--config", "serve.toml", "--per-minute", "5"], "--per-minute is a setting"),
     ],
 )
 def test_commands_that_are_refused(

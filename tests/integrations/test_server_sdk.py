@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 openai = pytest.importorskip("openai")
 pytest.importorskip("uvicorn")
 
-from serving import TOKEN, Served, page, serving  # noqa: E402
+from serving import TOKEN, Served, page, serving, until  # noqa: E402
 
 from chatgptes.integrations.server import SiteSettings  # noqa: E402
 from chatgptes.sandbox import Site  # noqa: E402
@@ -35,12 +35,6 @@ def served(site: Site) -> Iterator[Served]:
 def client(served: Served) -> Iterator[Any]:
     with openai.OpenAI(base_url=served.url, api_key=TOKEN) as client:
         yield client
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; the test's own timeout ends a wait in vain."""
-    while not condition():
-        time.sleep(0.005)
 
 
 def one(site: Site, name: str, **arguments: Any) -> SiteSettings:

@@ -6,7 +6,8 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +15,15 @@ from urllib.parse import urlsplit
 from chatgptes.integrations.server import Settings, SiteSettings, make_server
 from chatgptes.integrations.server.serving import Server, address_of, listen
 
-__all__ = ["TOKEN", "Served", "page", "serving"]
+__all__ = ["TOKEN", "Served", "page", "serving", "until"]
 
 TOKEN = "a-token-for-tests-0123456789"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what others do; the test's own timeout ends a wait in vain."""
+    while not condition():
+        time.sleep(0.005)
 
 
 def page(url: str, **arguments: Any) -> SiteSettings:

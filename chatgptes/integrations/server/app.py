@@ -35,7 +35,7 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
         settings: which sites, whose tokens, which limits.
         models: the models, when the caller wants to end their turns; default: of `settings`.
     """
-    found = models or Models(settings.sites)
+    found = models or Models(settings.sites, settings.redis)
     metrics = Metrics()
     started = int(time.time())
 

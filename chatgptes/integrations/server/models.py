@@ -15,10 +15,13 @@ from ...turn.config import Config
 from ...turn.core import Core
 from ...turn.options import TurnOptions
 from ...turn.queueing import Limiter
+from ...turn.steps import Steps
 from ...turn.take import Turn
 from ...values.messages import check
 from .failures import ApiError
+from .minute import MinuteLimiter
 from .settings import SiteSettings
+from .shared import SharedCount
 
 __all__ = ["Model", "Models", "visitor_id"]
 
@@ -29,10 +32,13 @@ _SHOWN = 20
 class _SiteTurn(Turn):
     """A turn that waits in its site's queue, which the site's bots share."""
 
-    limiter: Limiter
+    model: Model
 
     def limiters(self) -> Iterable[Limiter]:
-        return (self.limiter,)
+        return (self.model.limiter,)
+
+    def prepare(self) -> Steps[None]:
+        return self.model.minute.start(self.deadline)
 
 
 @dataclass(frozen=True)
@@ -43,33 +49,38 @@ class Model:
         id: the name of the model.
         client: talks to the bot.
         limiter: the queue of the bot's site.
+        minute: the limit per minute of the bot's site.
     """
 
     id: str
     client: AsyncClient
     limiter: Limiter
+    minute: MinuteLimiter
 
     def turn(self, messages: Any, visitor: str, *, web_search: bool = False) -> Turn:
         """A turn of `visitor`.
 
         Raises:
             InvalidMessageError, InvalidConfigError: the bot can't be asked that.
+            MinuteLimitError: the site has had all messages of the minute.
         """
+        self.minute.check()
         core = self.client.core
         options: TurnOptions = {"web_search": web_search}
         turn = _SiteTurn(core, check(messages, core.config.limits), options, visitor)
-        turn.limiter = self.limiter
+        turn.model = self
         return turn
 
 
 class _Site:
     """A site, a client for its page, and one for each of its bots that was asked for."""
 
-    def __init__(self, settings: SiteSettings) -> None:
+    def __init__(self, settings: SiteSettings, shared: SharedCount | None) -> None:
         self.name = settings.name
         self._settings = settings
         first = settings.bots[0] if settings.bots else None
         self._page = self._client(first)
+        self._minute = MinuteLimiter(settings.per_minute, self._page.site, shared)
         self._models: dict[str, Model] = {}
         if first is not None:
             self._add(first, self._page)
@@ -82,7 +93,7 @@ class _Site:
 
     def _add(self, bot: str, client: AsyncClient) -> Model:
         name = f"{self.name}/{bot}" if self.name else bot
-        model = self._models[bot] = Model(name, client, self._page.core.limiter)
+        model = self._models[bot] = Model(name, client, self._page.core.limiter, self._minute)
         return model
 
     async def bots(self) -> list[str]:
@@ -110,10 +121,19 @@ class _Site:
 
 
 class Models:
-    """All models of a server.  Sites are not asked before somebody wants to know."""
+    """All models of a server.  Sites are not asked before somebody wants to know.
 
-    def __init__(self, sites: Iterable[SiteSettings]) -> None:
-        self._sites = {site.name: _Site(site) for site in sites}
+    Args:
+        sites: whose bots they are.
+        redis: URL of the Redis in which several servers count a site's turns together, or None.
+
+    Raises:
+        MissingRequirementsError, InvalidConfigError: that Redis can't be used.
+    """
+
+    def __init__(self, sites: Iterable[SiteSettings], redis: str | None = None) -> None:
+        self._shared = None if redis is None else SharedCount(redis)
+        self._sites = {site.name: _Site(site, self._shared) for site in sites}
 
     async def names(self) -> list[str]:
         """The names of all models.  A site that can't be read is left out, if another can.
@@ -164,10 +184,12 @@ class Models:
                 client.core.close()
 
     async def aclose(self) -> None:
-        """Close every client."""
+        """Close every client, and the connections to Redis."""
         for site in self._sites.values():
             for client in site.clients():
                 await client.aclose()
+        if self._shared is not None:
+            await self._shared.aclose()
 
 
 def visitor_id(token: str, user: str) -> str:

@@ -11,7 +11,7 @@ from .failures import ApiError, invalid_request
 
 __all__ = [
     "ChatRequest", "flag_of", "json_object", "message_of", "model_of", "object_of", "parse_chat",
-    "refuse_fields", "user_of",
+    "refuse_fields", "refuse_format", "user_of",
 ]  # fmt: skip
 
 
@@ -116,11 +116,19 @@ def _refuse(value: dict[str, Any]) -> None:
     modalities = value.get("modalities")
     if modalities is not None and modalities != ["text"]:
         raise invalid_request("A site's bot answers in text.", "modalities", "unsupported_value")
-    form = object_of(value, "response_format")
+    refuse_format(object_of(value, "response_format"), "response_format")
+
+
+def refuse_format(form: dict[str, Any], where: str) -> None:
+    """Refuse a wish for an answer that is more than text.
+
+    Raises:
+        ApiError: it is one (400).
+    """
     if form.get("type", "text") != "text":
         raise invalid_request(
             "A site's bot can't be held to a format: ask for it in the message.",
-            "response_format",
+            where,
             "unsupported_value",
         )
 

@@ -19,6 +19,7 @@ from .requests import (
     model_of,
     object_of,
     refuse_fields,
+    refuse_format,
     user_of,
 )
 
@@ -48,13 +49,7 @@ def parse_response(body: bytes) -> ChatRequest:
                 "A site's bot has no tools but a web search.", "tools", "unsupported_value"
             )
         web_search = True
-    form = object_of(object_of(value, "text"), "format")
-    if form.get("type", "text") != "text":
-        raise invalid_request(
-            "A site's bot can't be held to a format: ask for it in the message.",
-            "text.format",
-            "unsupported_value",
-        )
+    refuse_format(object_of(object_of(value, "text"), "format"), "text.format")
     given = value.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(items, list) or not items:

@@ -24,6 +24,10 @@ _KEEP_ALIVE = 15
 """Seconds that an idle connection stays open: OpenAI's SDKs use theirs again within these."""
 _LATE = 5
 """Seconds that answers have to say that they were ended."""
+_OVERHEAD = 256 << 10
+"""Bytes that a request may have beside its body: head, marks of chunks, trailers."""
+_UNLIMITED = hasattr(AutoHTTPProtocol, "on_body")
+"""The parser is httptools, which keeps whatever comes; h11 has limits itself."""
 
 
 class Server(uvicorn.Server):
@@ -48,7 +52,7 @@ class Server(uvicorn.Server):
 
 def make_server(settings: Settings) -> Server:
     """A server for `settings`: `serve(sockets=[...])` runs it on a loop, `run()` by itself."""
-    models = Models(settings.sites)
+    models = Models(settings.sites, settings.redis)
     config = uvicorn.Config(
         create_app(settings, models),
         host=settings.host,
@@ -140,13 +144,15 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
     uvicorn itself bounds the time between requests, but none for the first, and none for one that
     has begun: so a client could hold connections by sending a byte now and then.  One that never
     reads would hold its turn, and the site's place for it, for ever: a turn's clock stands still
-    while its consumer is busy.
+    while its consumer is busy.  With httptools, endless trailers took 14 bytes of memory for each
+    byte that was sent.
     """
 
     head_timeout: float
     stuck_timeout: float
     head_timer: asyncio.TimerHandle | None = None
     write_timer: asyncio.TimerHandle | None = None
+    overhead = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -158,13 +164,21 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self.overhead += len(data)
         super().data_received(data)
+        if _UNLIMITED and self.overhead > _OVERHEAD:
+            self.transport.abort()
         if self.cycle is not None and not self.cycle.response_complete:
             self._head_came()
         elif self.head_timer is None:
             self._await_head()
 
+    def on_body(self, body: bytes) -> None:
+        self.overhead -= len(body)
+        super().on_body(body)
+
     def on_response_complete(self) -> None:
+        self.overhead = 0
         super().on_response_complete()
         self._head_came()  # From here on it is uvicorn's timer, until the next request begins.
         if self.transport.get_write_buffer_size():

@@ -41,12 +41,14 @@ class SiteSettings:
             whose models are the bots' ids.
         bots: ids of the bots to serve; empty for all that the page shows.  Needed with a key.
         my_site: the person who starts the server says that the site is theirs, or that they may.
+        per_minute: turns that may start within a minute (int); 0 for no limit.
     """
 
     arguments: ClientArguments = field(repr=False)
     name: str = ""
     bots: tuple[str, ...] = ()
     my_site: bool = False
+    per_minute: int = 60
 
     def __post_init__(self) -> None:
         where = f"The site {self.name!r}" if self.name else "The site"
@@ -66,6 +68,8 @@ class SiteSettings:
             )
         if keyed and not self.bots:
             raise InvalidConfigError(f"{where}: with a key, `bots` must name the bots to serve.")
+        if isinstance(self.per_minute, bool) or self.per_minute < 0:
+            raise InvalidConfigError(f"{where}: per_minute must be 0 (no limit) or above.")
         for bot in self.bots or (None,):
             Config.of({**self.arguments, "bot": bot})
 
@@ -86,6 +90,8 @@ class Settings:
         body_timeout: seconds for a request's body.
         stuck_timeout: seconds after which a client that reads nothing is dropped.
         grace: seconds that running answers have once the server is asked to stop.
+        redis: URL of a Redis or Valkey server, in which all servers with the same sites count the
+            turns of a minute together; None: this server counts its own.
     """
 
     sites: tuple[SiteSettings, ...]
@@ -99,6 +105,7 @@ class Settings:
     body_timeout: float = 60.0
     stuck_timeout: float = 60.0
     grace: float = 10.0
+    redis: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.sites:
@@ -166,9 +173,9 @@ def _settings(table: dict[str, Any], folder: Path, given: dict[str, Any]) -> Set
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InvalidConfigError("allow-hosts must be a list of host names.")
     values: dict[str, Any] = {"allow_hosts": tuple(names)}
-    tokens = _tokens(table, folder)
-    if tokens:
+    if tokens := _tokens(table, folder):
         values["tokens"] = tokens
+    values["redis"] = _secret(table, "redis", folder)
     for name, kind in _SERVER_OPTIONS.items():
         if name in table:
             values[name.replace("-", "_")] = _typed(table.pop(name), name, kind)
@@ -204,9 +211,12 @@ def _site(name: str, table: dict[str, Any], folder: Path) -> SiteSettings:
     if not isinstance(bots, list) or not all(isinstance(bot, (str, int)) for bot in bots):
         raise InvalidConfigError(f"sites.{name}.bots must be a list of ids.")
     my_site = table.pop("my-site", False)
+    further: Any = {}
+    if "per-minute" in table:
+        further["per_minute"] = _typed(table.pop("per-minute"), f"sites.{name}.per-minute", int)
     if table:
         raise InvalidConfigError(f"sites.{name} has unknown settings: {', '.join(sorted(table))}.")
-    return SiteSettings(arguments, name, tuple(map(str, bots)), my_site)
+    return SiteSettings(arguments, name, tuple(map(str, bots)), my_site, **further)
 
 
 def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
