@@ -69,7 +69,7 @@ class HubThread:
 
     @property
     def under_way(self) -> int:
-        """How many transfers run, and commands wait."""
+        """The number of transfers that run and commands that wait."""
         return len(self._transfers.running) + len(self._commands)
 
     def start(self, transfer: Transfer) -> bool:
