@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from .config import config_command
 from .errors import one_line_errors
 from .group import PromptGroup
 from .options import arguments_of, client_options, last_of, site_of, talk_options
@@ -284,22 +285,6 @@ def _batch(
             sys.exit(1)
 
 
-@command.command("config")
-def _config() -> None:
-    """Show the configuration file and its sites, which `--site NAME` uses.
-
-    \b
-    [sites.mine]
-    site = "https://example.org/chat/"
-    bot = "5"                        and system, transport, proxy, timeout
-    api_key_env = "MY_SITES_KEY"     a variable with the owner's key; or api_key_file
-    """
-    from .config import show_config
-
-    with one_line_errors():
-        show_config()
-
-
 @command.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def _completion(shell: str) -> None:
@@ -330,4 +315,5 @@ def _sandbox(arguments: tuple[str, ...]) -> None:
     sys.exit(main(arguments, "chatgptes sandbox"))
 
 
+command.add_command(config_command)
 command.add_command(serve_command)

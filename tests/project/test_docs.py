@@ -133,7 +133,8 @@ def test_shell(site: Site, tmp_path: Path, where: str, lines: str) -> None:
         f'{name}() {{ "{sys.executable}" -m {name} "$@"; }}' for name in ("chatgptes", "llm")
     ]
     program = "\n".join([*functions, here(lines, site)])
-    result = run(["sh", "-e", "-c", program], tmp_path, CHATGPTES_SITE=site.url)
+    given = {"CHATGPTES_SITE": site.url, "CHATGPTES_CONFIG": str(tmp_path / "config.toml")}
+    result = run(["sh", "-e", "-c", program], tmp_path, **given)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() or list(tmp_path.iterdir())
 
