@@ -190,6 +190,28 @@ def test_it_looks_the_same_however_it_comes() -> None:
     assert look.endswith("The end.")
 
 
+CODE = "call(first_argument, second_argument, third_argument)  # a comment"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"- words {'word ' * 12}\n\n  ```python\n  {CODE}\n  short\n  ```\n- two\n",
+        f"9. one\n10. two\n    - three {'word ' * 12}\n\n      ```\n      {CODE}\n      ```\n",
+        f"> words {'word ' * 12}\n>\n> ```sh\n> {CODE}\n> ```\n",
+        f"1. > - words {'word ' * 12}\n   >\n   >       {CODE}\n",
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--no-stream"]])
+def test_code_in_lists_and_quotes_is_never_broken(answer: str, options: list[str]) -> None:
+    with Site(answer=lambda _: answer, chunk_delay=0.001) as site:
+        with Terminal("--site", site.url, *options, "Hello", columns=40) as terminal:
+            assert terminal.done() == 0
+    shown = terminal.text.splitlines()
+    assert any(line.endswith(CODE) for line in shown)
+    assert max(len(line) for line in shown if CODE not in line) <= 40
+
+
 def test_the_end_of_a_long_block_is_shown_while_it_is_written() -> None:
     rest = threading.Event()
 
