@@ -47,6 +47,8 @@ def run(command: list[str], folder: Path, **environment: str) -> subprocess.Comp
             "PYTHONIOENCODING": "utf-8",
             "PATH": "/usr/bin:/bin",
             "LLM_USER_PATH": str(folder),
+            "CHATGPTES_DATA": str(folder / "data"),
+            "CHATGPTES_CONFIG": str(folder / "config.toml"),
             **environment,
         },
     )
@@ -133,8 +135,7 @@ def test_shell(site: Site, tmp_path: Path, where: str, lines: str) -> None:
         f'{name}() {{ "{sys.executable}" -m {name} "$@"; }}' for name in ("chatgptes", "llm")
     ]
     program = "\n".join([*functions, here(lines, site)])
-    given = {"CHATGPTES_SITE": site.url, "CHATGPTES_CONFIG": str(tmp_path / "config.toml")}
-    result = run(["sh", "-e", "-c", program], tmp_path, **given)
+    result = run(["sh", "-e", "-c", program], tmp_path, CHATGPTES_SITE=site.url)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() or list(tmp_path.iterdir())
 
