@@ -30,7 +30,7 @@ _option = click.argument("option", type=click.Choice(list(OPTIONS)), metavar="OP
 @click.group("config", invoke_without_command=True)
 @click.pass_context
 def config_command(context: click.Context) -> None:
-    """Show and change the configuration file: sites with a name, for `--site NAME`.
+    """Keep sites and their options under a name, for `--site NAME`.
 
     \b
     chatgptes config set mine site https://example.org/chat/

@@ -8,6 +8,7 @@ api_key = "env:MY_SITES_KEY"
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -148,12 +149,22 @@ def _check_secret(option: str, value: Any) -> None:
 
 
 def named_site(name: str) -> dict[str, Any] | None:
-    """Return the options of the site with this name, or None if no site has it.
+    """Return the options of the site with this name, or None if it is an address.
 
     Raises:
-        InvalidConfigError, OSError: as `named_sites`.
+        InvalidConfigError: it is neither, or the file can't be used.
+        OSError: the file can't be read.
     """
-    return named_sites().get(name) if is_name(name) else None
+    if not is_name(name):
+        return None
+    sites = named_sites()
+    if name not in sites:
+        close = difflib.get_close_matches(name, sites, 1)
+        text = f" Did you mean {close[0]!r}?" if close else " An address begins with https://."
+        raise InvalidConfigError(
+            f"No site has the name {name!r}; `chatgptes config` lists those that have one.{text}"
+        )
+    return sites[name]
 
 
 def value_of(options: dict[str, Any], option: str) -> Any:

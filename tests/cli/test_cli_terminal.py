@@ -328,7 +328,12 @@ def test_a_pipe_from_which_nothing_comes_is_named(site: Site) -> None:
 def test_alone_it_shows_what_there_is() -> None:
     with Terminal() as terminal:
         assert terminal.done() == 0
-        assert "Commands:" in terminal.text
+        shown = terminal.text.rstrip().splitlines()
+        assert "Commands:" in shown
+        # All of it, on a screen of 80 columns and 24 lines; no line is cut off.
+        assert len(shown) <= 23
+        assert max(map(len, shown)) <= 80
+        assert not [line for line in shown if line.endswith("...") and "Usage" not in line]
 
 
 def test_json_is_indented_and_coloured(site: Site) -> None:
@@ -396,6 +401,16 @@ def test_a_conversation(tmp_path: Path, program: tuple[str, ...]) -> None:
         prompts = [messages[-1]["content"] for messages in site.messages]
         assert prompts[:2] == ["My name is Ada", "What is my name?"]
         assert prompts[2] == "What is my name?"
+
+
+def test_the_help_of_chat_fits_a_terminal(site: Site) -> None:
+    with Terminal("chat", "--site", site.url) as terminal:
+        terminal.see("/exit to leave.")
+        terminal.type("/help\n")
+        terminal.see("written with //.")
+        terminal.type("\x04")
+        assert terminal.done() == 0
+    assert max(map(len, terminal.text.splitlines())) <= 80
 
 
 def test_ctrl_d_ends_a_message_of_several_lines(site: Site) -> None:

@@ -201,16 +201,12 @@ def test_a_file_that_can_not_be_used_is_not_touched(run: Run, file: Path) -> Non
     assert not Path(os.devnull).is_file()
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.getuid() == 0, reason="needs a user's rights")
-def test_a_folder_that_can_not_be_written(run: Run, file: Path) -> None:
-    file.parent.mkdir()
-    file.write_text(BY_HAND)
-    file.parent.chmod(0o500)
-    refused = run("config", "set", "mine", "bot", "5")
-    file.parent.chmod(0o700)
+def test_a_folder_that_can_not_be_made(run: Run, file: Path) -> None:
+    file.parent.write_text("a file")
+    refused = run("config", "set", "mine", "site", "example.org")
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
-    assert file.read_text() == BY_HAND
+    assert str(file.parent) in refused.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -307,6 +303,17 @@ def test_a_site_and_a_proxy_may_be_secrets(run: Run, file: Path, site: Site) -> 
     answered = run("--site", "mine", "Hi", **given)
     assert answered.returncode == 0, answered.stderr
     assert site.requests[-1].headers["authorization"].startswith("Basic ")
+
+
+def test_a_name_that_no_site_has(run: Run, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text(BY_HAND)
+    for words in (["--site", "mime", "Hi"], ["doctor", "mime"], ["chat", "--site", "mime"]):
+        refused = run(*words)
+        assert refused.returncode == 2
+        assert "No site has the name 'mime'" in refused.stderr
+        assert "Did you mean 'mine'?" in refused.stderr
+    assert "begins with https://" in run("--site", "something", "Hi").stderr
 
 
 def test_the_sandbox_uses_no_named_site(run: Run, file: Path) -> None:
