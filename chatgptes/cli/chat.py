@@ -33,7 +33,7 @@ HELP = """\
 /load FILE     continue a saved one
 /help          show this list
 /exit          leave (so does Ctrl-D)
-Ctrl-C stops an answer.  Tab completes; the arrow keys bring back what you wrote.
+Ctrl-C stops an answer.  Tab completes; arrow keys bring back what you wrote.
 Lines that are pasted together are one message; Alt-Enter begins a new line.
 A line that ends in \\ continues on the next one; several lines may stand between
 \"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""
