@@ -731,6 +731,6 @@ def test_without_rich(site: Site) -> None:
     )  # fmt: skip
     assert result.returncode == 1
     assert result.stderr.strip() == (
-        "chatgptes: the command line needs rich: pip install click rich"
+        "chatgptes: the command line needs rich: pip install click rich prompt_toolkit"
     )
     assert site.messages == []
