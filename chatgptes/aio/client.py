@@ -23,14 +23,9 @@ from ..values.reply import Reply
 from .conversation import AsyncConversation
 from .driver import AsyncTurn, run_steps
 from .stream import AsyncStream, read_to_end
-from .threads import (
-    MadeOnce,
-    TaskTurn,
-    ThreadedTurn,
-    current_owner,
-    in_thread,
-    run_steps_in_thread,
-)
+from .tasks import TaskTurn, current_owner
+from .threaded import ThreadedTurn, run_steps_in_thread
+from .threads import MadeOnce, in_thread
 from .timed import Timed
 
 __all__ = ["AsyncClient"]

@@ -16,7 +16,8 @@ from ..values.deadline import Deadline, Timeout
 from ..values.messages import Prompt
 from ..values.reply import Reply
 from .stream import AsyncStream, read_to_end
-from .threads import TaskTurn, in_thread
+from .tasks import TaskTurn
+from .threads import in_thread
 
 __all__ = ["AsyncConversation"]
 

@@ -11,7 +11,9 @@ from ..turn.take import Turn
 from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.reply import Reply
-from .threads import TaskTurn, current_owner, load, perform_wait
+from .starting import wait_to_start
+from .tasks import TaskTurn, current_owner, perform_wait
+from .threads import load
 
 __all__ = ["AsyncDriver", "AsyncTurn", "run_steps"]
 
@@ -137,6 +139,7 @@ class AsyncTurn(TaskTurn):
     async def _begin(self) -> AsyncDriver[Reply]:
         await load(self.turn)
         transport = await self._connect(self.turn.deadline)
+        await wait_to_start()
         steps = self.begin(current_owner())
         self._driver = AsyncDriver(steps, transport, self.turn.deadline)
         return self._driver

@@ -10,7 +10,7 @@ import anyio.lowlevel
 
 from ..turn.stream import reply_of
 from ..values.reply import Reply
-from .threads import TaskTurn
+from .tasks import TaskTurn
 
 __all__ = ["AsyncStream", "read_to_end"]
 

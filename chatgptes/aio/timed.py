@@ -13,7 +13,7 @@ from ..transport.base import AsyncResponse, AsyncTransport
 from ..values.deadline import Deadline
 from ..values.http import Headers, Request
 from ..values.urls import redact
-from .threads import call_on_loop
+from .tasks import call_on_loop
 
 __all__ = ["Timed"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..errors import (
@@ -23,7 +24,10 @@ __all__ = ["BodyDecoder", "usage_from"]
 
 _BLANK = b" \t\r\n\0"
 _WHOLE = (b"{", b"<html", b"<!doctype")
-_TEXT_KEYS = ('"delta"', '"content"', '"live"')
+_MAY_BECOME_WHOLE = frozenset(
+    sign[:length] for sign in (*_WHOLE, BOM) for length in range(len(sign) + 1)
+).__contains__
+_HAS_TEXT = re.compile('"(?:delta|content|live)"').search
 """An event that can't be read and holds one of these has lost text."""
 
 
@@ -116,7 +120,7 @@ class BodyDecoder:
             self._looked = True
         else:
             # An empty one, or the first bytes of what is looked for, may yet become it.
-            self._looked = not any(sign.startswith(start) for sign in (*_WHOLE, BOM))
+            self._looked = not _MAY_BECOME_WHOLE(start)
 
     def _check_size(self) -> None:
         whole = not self._is_stream
@@ -180,7 +184,7 @@ class BodyDecoder:
     def _parse(self, value: str) -> Any:
         """Parse an event's data; None where it is no JSON, which is noted if it held text."""
         data = parse_event(value)
-        if data is None and any(key in value for key in _TEXT_KEYS):
+        if data is None and _HAS_TEXT(value):
             self._damaged = True
         return data
 

@@ -19,12 +19,15 @@ class Headers:
 
     def __init__(self, items: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
         pairs = items.items() if isinstance(items, Mapping) else items
-        self._items = tuple((name.lower(), value) for name, value in pairs)
+        self._items = tuple([(name.lower(), value) for name, value in pairs])
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`, or `default`."""
         name = name.lower()
-        return next((value for key, value in self._items if key == name), default)
+        for key, value in self._items:
+            if key == name:
+                return value
+        return default
 
     def get_all(self, name: str) -> list[str]:
         """Every value of `name`, in order."""

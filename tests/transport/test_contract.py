@@ -82,8 +82,9 @@ def test_what_a_callback_raises_comes_out(raised: type[BaseException]) -> None:
         engine.start(exchange)
         with pytest.raises(raised):
             for _ in range(100):
-                assert engine.step() is None
-                engine.wait(0.1)
+                if ended := engine.multi.step():
+                    assert engine.result(ended) is None
+                engine.multi.wait(0.1)
     engine.close()
 
 

@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 from starlette.types import Receive, Scope, Send
 
-from ...aio.threads import TaskTurn
+from ...aio.tasks import TaskTurn
 from ...errors import ChatGptEsError, InvalidConfigError
 from ...values.reply import Reply
 from .failures import ApiError, api_error_for, invalid_request

@@ -6,10 +6,8 @@ cancelled nor closed promptly.
 
 from __future__ import annotations
 
-import math
-import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .exchange import Exchange
 from .handle import REFUSED, Handle
@@ -18,7 +16,6 @@ from .multi import Multi, free
 __all__ = ["Engine"]
 
 _STARTS = 4
-_LONGEST_WAIT_MS = 60_000
 
 
 class Engine:
@@ -28,12 +25,13 @@ class Engine:
 
     Attributes:
         key: the origin that it has been to.
+        multi: drives the transfer: `step` it, and `wait` between the steps.
     """
 
     def __init__(self) -> None:
         self.key = ""
         self.easy = Handle()
-        self._multi = Multi()
+        self.multi = Multi()
         self._running = False
         self._starts = 0
         self._looking_up = False
@@ -47,7 +45,7 @@ class Engine:
     @property
     def alive(self) -> bool:
         """Not closed, and of this process."""
-        return self._multi.alive
+        return self.multi.alive
 
     def start(self, exchange: Exchange) -> None:
         """Begin the transfer that the handle was set up for.
@@ -59,16 +57,18 @@ class Engine:
         self._starts = 1
         self.easy.report_to(exchange)
         self._running = True  # Before it is so: Ctrl-C in between must not leave it added.
-        self._multi.add(self.easy)
+        self.multi.add(self.easy)
 
-    def step(self) -> int | None:
-        """Do what can be done without waiting; curl's result code once the transfer is over.
+    def result(self, ended: Sequence[tuple[object, int]]) -> int | None:
+        """curl's result code of a transfer that `multi.step` said has ended.
+
+        None where it was begun anew instead.
 
         Raises:
-            BaseException: what was raised inside a callback (KeyboardInterrupt, in practice).
+            BaseException: what was raised inside a callback (KeyboardInterrupt, in practice);
+                libcurl ends the transfer then.
         """
-        ended = self._multi.step()
-        result = ended[0][1] if ended else None
+        result = ended[0][1]
         fault = self.easy.fault()
         if fault is not None:
             raise fault
@@ -79,28 +79,18 @@ class Engine:
 
     def _start_again(self) -> None:
         """Begin anew, after libcurl had chosen a connection that has ended."""
-        self._multi.remove(self.easy)
+        self.multi.remove(self.easy)
         self._starts += 1
         self.easy.begin_anew(fresh=self._starts >= _STARTS)
-        self._multi.add(self.easy)
+        self.multi.add(self.easy)
 
     def unpause(self) -> None:
         """Let libcurl hand over what it kept when it was told to pause."""
         self.easy.unpause()
 
-    def wait(self, seconds: float | None) -> bool:
-        """Wait until there is something to do, `wake` is called, or `seconds` have passed.
-
-        Returns True when the network had something.
-        """
-        wait = _LONGEST_WAIT_MS if seconds is None else math.ceil(seconds * 1000)
-        if os.name == "nt":
-            wait = min(wait, 100)  # Where Ctrl-C does not end a wait.
-        return self._multi.wait(wait)
-
     def wake(self) -> None:
         """End a `wait`, now or when it comes.  Any thread, at any time."""
-        self._multi.wake()
+        self.multi.wake()
 
     def stop(self) -> None:
         """Take the transfer away, finished or not; connections that are whole are kept."""
@@ -109,7 +99,7 @@ class Engine:
         if self._running:
             self._looking_up = self.easy.looking_up()
             # Its callbacks may be freed only afterwards, even if Ctrl-C lands between these lines.
-            self._multi.remove(self.easy)
+            self.multi.remove(self.easy)
             self._running = False
         self.easy.release()
         self._exchange = None
@@ -118,8 +108,8 @@ class Engine:
         """Free the handles and their connections.  Any number of times."""
         if self.alive:
             self.stop()
-            free(self.easy, self._multi, aside=self._looking_up)
+            free(self.easy, self.multi, aside=self._looking_up)
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        if "_multi" in self.__dict__ and not finalizing():
+        if "multi" in self.__dict__ and not finalizing():
             self.close()

@@ -168,5 +168,5 @@ class Exchange:
     @property
     def headers(self) -> Headers:
         """The headers in the head."""
-        lines = (line.decode("latin-1").partition(":") for line in self.head[1:])
-        return Headers((name, value.strip()) for name, colon, value in lines if colon)
+        lines = [line.decode("latin-1").partition(":") for line in self.head[1:]]
+        return Headers([(name, value.strip()) for name, colon, value in lines if colon])

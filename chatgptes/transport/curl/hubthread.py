@@ -33,6 +33,7 @@ _IDLE_HANDLES = 256
 _CONNECTIONS = 2048
 _STARTS = 4
 _AT_EXIT_SECONDS = 2.0
+_SHORTEST_WAIT = 0.001
 
 
 class HubThread:
@@ -304,8 +305,7 @@ class HubThread:
                 with self._lock:
                     self.ended = not self._commands
                     return not self.ended
-        milliseconds = 60_000 if left > 60 else max(1, math.ceil(left * 1000))
-        self._multi.wait(milliseconds)
+        self._multi.wait(max(left, _SHORTEST_WAIT))
         self._awake = True
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from .handle import Handle
 __all__ = ["Multi", "free"]
 
 _MAXCONNECTS = 6  # CURLMOPT_MAXCONNECTS
-_LONGEST_WAIT_MS = 60_000
+_LONGEST_WAIT = 60.0 if os.name != "nt" else 0.1  # Windows: where Ctrl-C does not end a wait.
 
 
 class Multi:
@@ -64,14 +65,14 @@ class Multi:
             message = lib.curl_multi_info_read(self._multi, self._count)
         return ended
 
-    def wait(self, milliseconds: int) -> bool:
-        """Wait until there is something to do, `wake` is called, or the time has passed.
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until there is something to do, `wake` is called, or `seconds` have passed.
 
         Returns True when the network had something.
         """
-        lib.curl_multi_poll(
-            self._multi, ffi.NULL, 0, min(milliseconds, _LONGEST_WAIT_MS), self._count
-        )
+        wait = _LONGEST_WAIT if seconds is None or seconds > _LONGEST_WAIT else seconds
+        # Rounded up: 0 would not wait, and the caller would come back at once.
+        lib.curl_multi_poll(self._multi, ffi.NULL, 0, math.ceil(wait * 1000), self._count)
         return bool(self._count[0])
 
     def wake(self) -> None:

@@ -177,11 +177,19 @@ class _Response(StreamedResponse):
     def _advance(self) -> None:
         """Drive the transfer until something came of it: a head, some body, or its end."""
         engine, exchange, deadline = self._engine, self._exchange, self._deadline
+        multi, limits = engine.multi, deadline.timeout
         since = time.monotonic()  # Time that the consumer took before is no silence of the site.
         state: tuple[int, ...] = ()
-        active = False
         while True:
-            self._result = engine.step()
+            sent = bool(self.status) or engine.easy.sent()
+            limit = limits.read if sent else limits.connect
+            left = deadline.remaining(None if limit is None else limit - time.monotonic() + since)
+            if left is not None and left <= 0:
+                raise self._timeout_error(sent)
+            # Waited for first: where libcurl has something to do already, it does not wait.
+            active = multi.wait(left)
+            if ended := multi.step():
+                self._result = engine.result(ended)
             if self._result is not None or exchange.chunks:
                 return
             if exchange.head_done and not self.status:
@@ -196,15 +204,12 @@ class _Response(StreamedResponse):
                 before, state = state, (exchange.received, *engine.easy.progress())
                 if state != before:
                     since = time.monotonic()
-            sent, limits = engine.easy.sent(), deadline.timeout
-            limit = limits.read if sent else limits.connect
-            left = deadline.remaining(None if limit is None else limit - time.monotonic() + since)
-            if left is not None and left <= 0:
-                deadline.check()
-                if sent:
-                    raise _faults.read_timeout(self.url, deadline, self.status or None)
-                raise _faults.connect_timeout(self.url, deadline, self._proxy)
-            active = engine.wait(left)
+
+    def _timeout_error(self, sent: bool) -> ChatGptEsError:
+        self._deadline.check()
+        if sent:
+            return _faults.read_timeout(self.url, self._deadline, self.status or None)
+        return _faults.connect_timeout(self.url, self._deadline, self._proxy)
 
     def _read(self) -> bytes:
         exchange = self._exchange
