@@ -16,7 +16,7 @@ from typing import Any
 from .conversation import Conversation
 from .errors import InvalidConfigError
 
-__all__ = ["DATA_VARIABLE", "history_file", "keep", "last_conversation", "write_private"]
+__all__ = ["DATA_VARIABLE", "history_file", "keep", "last_conversation"]
 
 DATA_VARIABLE = "CHATGPTES_DATA"
 _LAST = "last.json"
@@ -56,24 +56,15 @@ def keep(conversation: Conversation, bot: str | None) -> None:
     fields = conversation.to_dict() | {"bot": bot}
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(folder / _LAST, json.dumps(fields))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all.
-
-    Raises:
-        OSError: it can't be written; what was there before stays.
-    """
-    # A rename, so that a second program finds the one file or the other; mode 0600.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        # A rename, so that a second program finds the one file or the other; mode 0600.
+        handle, name = tempfile.mkstemp(prefix=f".{_LAST}.", dir=folder)
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                json.dump(fields, file)
+            os.replace(name, folder / _LAST)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
 
 def last_conversation() -> dict[str, Any]:

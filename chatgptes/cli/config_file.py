@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidConfigError
-from ..kept import write_private
 from .named_sites import CONFIG_VARIABLE, check_sites, config_path, is_name, named_sites
 
 __all__ = ["existing_or_new_path", "set_option", "unset_option"]
@@ -135,4 +136,12 @@ def _write(document: Any, sites: dict[str, Any]) -> None:
     if target.exists() and not target.is_file():
         raise InvalidConfigError(f"{path} is no file.")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(target, text)
+    # A rename, so that the file is never half written; mode 0600.
+    handle, made = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        os.replace(made, target)
+    except BaseException:
+        Path(made).unlink(missing_ok=True)
+        raise
