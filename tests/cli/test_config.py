@@ -209,6 +209,20 @@ def test_a_folder_that_can_not_be_made(run: Run, file: Path) -> None:
     assert str(file.parent) in refused.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of files are POSIX's")
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(run: Run, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text(BY_HAND)
+    full = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        "import chatgptes.__main__ as m; m.main()"
+    )
+    refused = run("config", "set", "mine", "bot", "5", program=("-B", "-c", full))
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert file.read_text() == BY_HAND
+    assert list(file.parent.iterdir()) == [file]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_a_link_stays_one(run: Run, file: Path, tmp_path: Path) -> None:
     """As of those who keep their configuration in a repository."""
