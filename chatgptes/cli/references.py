@@ -29,6 +29,8 @@ def check_reference(value: str) -> None:
     kind, place = _parts(value)
     if not re.fullmatch(_PLACES[kind], place):
         raise InvalidConfigError(f"A reference is {REFERENCES}.")
+    if kind == "file" and not _file(place).is_absolute():
+        raise InvalidConfigError("file: needs the whole path, from the root or from ~.")
 
 
 def secret_of(reference: str) -> str:
@@ -45,7 +47,7 @@ def secret_of(reference: str) -> str:
         missing = f"The variable {place}, which should hold a secret, is not set."
     elif kind == "file":
         try:
-            secret = Path(place).expanduser().read_text(encoding="utf-8").strip()
+            secret = _file(place).read_text(encoding="utf-8").strip()
         except UnicodeDecodeError:
             secret = ""
         missing = f"There is no secret in {place}."
@@ -63,6 +65,13 @@ def _parts(reference: str) -> tuple[str, str]:
     if found is None:
         raise InvalidConfigError(f"A reference is {REFERENCES}.")
     return found["kind"], found["place"]
+
+
+def _file(place: str) -> Path:
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:  # ~nobody
+        return Path(place)
 
 
 def _from_keyring(service: str, user: str) -> str:

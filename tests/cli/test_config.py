@@ -164,6 +164,8 @@ def test_every_way_to_write_a_table(run: Run, file: Path, by_hand: str) -> None:
         (["set", "mine", "api_key", "secret"], "only where it is: env:VARIABLE, keyring:"),
         (["set", "mine", "api_key", "env:"], "A reference is env:VARIABLE"),
         (["set", "mine", "api_key", "keyring:secret"], "A reference is env:VARIABLE"),
+        (["set", "mine", "api_key", "file:key.txt"], "needs the whole path"),
+        (["set", "mine", "api_key", "file:~nobody-here/key"], "needs the whole path"),
         (["set", "mine", "site", "https://ada:secret@example.org"], "env:VARIABLE"),
         (["set", "mine", "proxy", "http://ada:secret@127.0.0.1"], "env:VARIABLE"),
         (["set", "mine", "proxy", "ada:secret@127.0.0.1"], "env:VARIABLE"),

@@ -144,6 +144,8 @@ def test_web() -> None:
             for line in server.stderr:
                 if "running on" in line:
                     break
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+                assert b'fetch("/ask?"' in page.read()
             ask = f"http://127.0.0.1:{port}/ask"
             with urllib.request.urlopen(f"{ask}?q=Hello", timeout=30) as answer:
                 assert b"sandbox" in answer.read()
