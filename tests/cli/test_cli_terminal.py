@@ -408,6 +408,7 @@ def test_the_help_of_chat_fits_a_terminal(site: Site) -> None:
         terminal.see("\n>")
         terminal.type("/help\n")
         terminal.see("written with //.")
+        terminal.see("\n>")
         terminal.type("\x04")
         assert terminal.done() == 0
     assert max(len(line.rstrip()) for line in terminal.text.splitlines()) <= 80
