@@ -19,7 +19,7 @@ def main() -> None:
         name = (error.name or "").partition(".")[0]
         if name not in ("click", "rich"):
             raise
-        sys.exit(f"chatgptes: the command line needs {name}: pip install click rich")
+        sys.exit(f"chatgptes: the command line needs {name}: pip install click rich prompt_toolkit")
 
 
 if __name__ == "__main__":

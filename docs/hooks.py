@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,16 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Rewrite the links to them."""
-    for page, source in ELSEWHERE.items():
-        markdown = markdown.replace(f"](../{source}", f"]({page}")
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Rewrite the links to them, and link the repository where its address is known.
+
+    The theme's own link would ask GitHub for figures, with every visitor's address.
+    """
+    repository = os.environ.get("REPOSITORY_URL")
+    if repository and page.is_homepage:
+        markdown = f"{markdown.rstrip()} [The repository]({repository}).\n"
+    for name, source in ELSEWHERE.items():
+        markdown = markdown.replace(f"](../{source}", f"]({name}")
     return markdown
 
 

@@ -93,11 +93,32 @@ def copy_sources(to: Path) -> None:
             shutil.copy2(ROOT / name, to / name)
 
 
+def repository() -> str | None:
+    """The address of the repository, as continuous integration knows it; None elsewhere."""
+    server, name = map(os.environ.get, ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
+    return f"{server}/{name}" if server and name else None
+
+
+def readme_for_index(readme: str, address: str) -> str:
+    """The README with absolute addresses: a package index has no file to show or to link to."""
+
+    def absolute(found: re.Match[str]) -> str:
+        kind = "raw" if found["picture"] else "blob"
+        return f"{found['picture']}{found['text']}({address}/{kind}/v{version()}/{found['file']})"
+
+    link = r"(?P<picture>!?)(?P<text>\[[^\]]*\])\((?P<file>(?!\w+:|#)[^)\s]+)\)"
+    return re.sub(link, absolute, readme)
+
+
 def build(out: Path, date: str) -> None:
     """An sdist, and a wheel from it, with times and owners that don't depend on the machine."""
     with tempfile.TemporaryDirectory() as name:
         sources = Path(name) / "sources"
         copy_sources(sources)
+        if address := repository():
+            readme = sources / "README.md"
+            text = readme_for_index(readme.read_text(encoding="utf-8"), address)
+            readme.write_text(text, encoding="utf-8")
         run(
             sys.executable, "-m", "build", "--quiet", "--outdir", str(out),
             folder=sources, SOURCE_DATE_EPOCH=date,

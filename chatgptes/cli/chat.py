@@ -26,14 +26,14 @@ HELP = """\
 /new           begin a new conversation
 /retry         send the last message again
 /image FILE    send a picture with the next message
-/system TEXT   begin anew, with this text before the first message; alone: show it
+/system TEXT   begin anew, with this text before the first message; alone: show
 /bot ID        begin anew with another bot of the page; alone: list them
 /copy          copy the last answer to the clipboard
 /save FILE     save the conversation to a file
 /load FILE     continue a saved one
 /help          show this list
 /exit          leave (so does Ctrl-D)
-Ctrl-C stops an answer.  Tab completes a command; the arrow keys bring back what you wrote.
+Ctrl-C stops an answer.  Tab completes; arrow keys bring back what you wrote.
 Lines that are pasted together are one message; Alt-Enter begins a new line.
 A line that ends in \\ continues on the next one; several lines may stand between
 \"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from .config import config_command
 from .errors import one_line_errors
 from .group import PromptGroup
 from .options import arguments_of, client_options, last_of, site_of, talk_options
@@ -21,18 +22,13 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 @click.group(cls=PromptGroup, context_settings=_SETTINGS)
 @click.version_option(__version__)
 def command() -> None:
-    """Talk to the chat bot of a WordPress site with the AI Power plugin.
+    """Talk to the chat bot of a WordPress site (plugins AI Power and AI Engine).
 
     \b
-    chatgptes "PROMPT"       ask one thing; `chatgptes ask --help` has the options
-    chatgptes chat           a conversation
-    chatgptes doctor URL     why does this site not answer?
-    git diff | chatgptes "Summarize"       sends both
-    chatgptes --sandbox "Hello"            without a network
-
-    To ask a prompt that is a command's name: `chatgptes ask "chat"`.  Options have defaults in the
-    environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY, _SYSTEM, _TIMEOUT.
-    CHATGPTES_DATA is the folder of the last conversation and the history; '' for none.
+    chatgptes --sandbox "Hello"        without a network
+    chatgptes "PROMPT"                 `chatgptes ask --help` has the options
+    git diff | chatgptes "Summarize"   sends both
+    chatgptes ask "chat"               a prompt that is a command's name
     """
 
 
@@ -80,6 +76,10 @@ def _ask(
 
     Without PROMPT, or with "-", it is read from standard input.  With both, what a pipe or a file
     on standard input holds is sent first, then PROMPT.
+
+    Options have defaults in the environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY,
+    _SYSTEM, _TIMEOUT.  CHATGPTES_DATA is the folder of the last conversation and the history (''
+    for none), CHATGPTES_CONFIG the file of `chatgptes config`.
     """
     from .ask import ask
 
@@ -254,7 +254,7 @@ def _batch(
     sandbox: bool,
     **options: Any,
 ) -> None:
-    """Ask every prompt of a file: one on each line, JSON lines, or a table.
+    """Ask every prompt of a file: lines, JSON lines, or a table.
 
     \b
     {"id": "a1", "prompt": "…"}          (the id is optional)
@@ -284,22 +284,6 @@ def _batch(
             sys.exit(1)
 
 
-@command.command("config")
-def _config() -> None:
-    """Show the configuration file and its sites, which `--site NAME` uses.
-
-    \b
-    [sites.mine]
-    site = "https://example.org/chat/"
-    bot = "5"                        and system, transport, proxy, timeout
-    api_key_env = "MY_SITES_KEY"     a variable with the owner's key; or api_key_file
-    """
-    from .config import show_config
-
-    with one_line_errors():
-        show_config()
-
-
 @command.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def _completion(shell: str) -> None:
@@ -324,10 +308,11 @@ def _completion(shell: str) -> None:
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def _sandbox(arguments: tuple[str, ...]) -> None:
-    """Serve the sandbox, a local site, until stopped; --help lists its options."""
+    """Serve the sandbox, a local site, until stopped."""
     from ..sandbox.__main__ import main
 
     sys.exit(main(arguments, "chatgptes sandbox"))
 
 
+command.add_command(config_command)
 command.add_command(serve_command)

@@ -1,35 +1,118 @@
-"""`chatgptes config`: the configuration file and its sites."""
+"""`chatgptes config`: the configuration file and its sites, shown and changed."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from ..errors import InvalidConfigError
+from ..errors import ChatGptEsError, InvalidConfigError
 from ..values.text import sanitize_line
-from ..values.urls import redact
-from .named_sites import CONFIG_VARIABLE, config_path, named_sites
+from .config_file import existing_or_new_path, set_option, unset_option
+from .errors import one_line_errors
+from .named_sites import OPTIONS, named_sites, value_of
 
-__all__ = ["show_config"]
+__all__ = ["config_command"]
 
 
-def show_config() -> None:
-    """Print the file's path, and each site with its options.
+def _names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the names that a shell completes."""
+    try:
+        return [name for name in named_sites() if name.startswith(begun)]
+    except (ChatGptEsError, OSError):
+        return []
 
-    Raises:
-        InvalidConfigError: there is no place for a file, or it can't be used.
-        OSError: it can't be read.
+
+_name = click.argument("name", shell_complete=_names)
+_option = click.argument("option", type=click.Choice(list(OPTIONS)), metavar="OPTION")
+
+
+@click.group("config", invoke_without_command=True)
+@click.pass_context
+def config_command(context: click.Context) -> None:
+    """Keep sites and their options under a name, for `--site NAME`.
+
+    \b
+    chatgptes config set mine site https://example.org/chat/
+    chatgptes config set mine bot 5
+    chatgptes config set mine api_key env:MY_SITES_KEY
+    chatgptes --site mine "Hello"
+
+    A site has the options site, bot, system, transport, proxy, timeout (seconds) and api_key, the
+    owner's key.  A secret is never written into the file, only where it is: env:VARIABLE,
+    keyring:SERVICE/USER (needs keyring) or file:PATH.  That is how a key is given, and a site or a
+    proxy whose URL has a password.
+
+    Without a command it lists the sites.
     """
-    path = config_path()
-    if path is None:
-        raise InvalidConfigError(
-            "A configuration file needs platformdirs (pip install platformdirs) or the variable"
-            f" {CONFIG_VARIABLE}, its path."
-        )
-    exists = "" if path.exists() else "  (not there yet; `chatgptes config --help` has an example)"
-    click.echo(f"{sanitize_line(str(path))}{exists}")
-    for name, options in named_sites().items():
-        click.echo(f"\n--site {name}")
-        for option, value in options.items():
-            # An address may hold a user name and a password.
-            shown = redact(value) if option in ("site", "proxy") else str(value)
-            click.echo(f"  {option} = {sanitize_line(shown)}")
+    if context.invoked_subcommand is None:
+        _show()
+
+
+@config_command.command("list")
+def _list() -> None:
+    """List the file's path, and each site with its options."""
+    _show()
+
+
+@config_command.command("path")
+def _path() -> None:
+    """Print the path of the configuration file."""
+    with one_line_errors():
+        click.echo(existing_or_new_path())
+
+
+@config_command.command("get")
+@_name
+@_option
+def _get(name: str, option: str) -> None:
+    """Print an option of a site; of a secret, where it is."""
+    with one_line_errors():
+        value = named_sites().get(name, {}).get(option)
+        if value is None:
+            raise InvalidConfigError(f"There is no {option} of a site {name!r}.")
+        click.echo(sanitize_line(str(value)))
+
+
+@config_command.command("set")
+@_name
+@_option
+@click.argument("value")
+def _set(name: str, option: str, value: str) -> None:
+    """Set an option of a site; a new site begins with its address.
+
+    The rest of the file stays as it is, with its comments.
+    """
+    with one_line_errors():
+        set_option(name, option, value)
+        _warn_of_missing_secret(name, option)
+
+
+@config_command.command("unset")
+@_name
+@click.argument("option", type=click.Choice(list(OPTIONS)), metavar="[OPTION]", required=False)
+def _unset(name: str, option: str | None) -> None:
+    """Remove an option of a site, or without OPTION the site."""
+    with one_line_errors():
+        unset_option(name, option)
+
+
+def _show() -> None:
+    with one_line_errors():
+        path = existing_or_new_path()
+        exists = "" if path.exists() else "  (not there yet; `chatgptes config set` makes it)"
+        click.echo(f"{sanitize_line(str(path))}{exists}")
+        for name, options in named_sites().items():
+            click.echo(f"\n--site {name}")
+            for option, value in options.items():
+                click.echo(f"  {option} = {sanitize_line(str(value))}")
+
+
+def _warn_of_missing_secret(name: str, option: str) -> None:
+    """Say on standard error if the place that was set holds no secret yet."""
+    options: dict[str, Any] = named_sites()[name]
+    try:
+        value_of(options, option)
+    except (InvalidConfigError, OSError) as error:
+        text = error.message if isinstance(error, InvalidConfigError) else str(error)
+        click.echo(f"chatgptes: Set.  {sanitize_line(text)}", err=True)

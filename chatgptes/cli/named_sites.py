@@ -3,11 +3,12 @@
 [sites.mine]
 site = "https://example.org/chat/"
 bot = "5"
-api_key_env = "MY_SITES_KEY"
+api_key = "env:MY_SITES_KEY"
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -15,20 +16,37 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidConfigError
+from ..turn.config import Config
+from .references import REFERENCES, check_reference, is_reference, secret_of
 
-__all__ = ["CONFIG_VARIABLE", "config_path", "is_name", "key_of", "named_site", "named_sites"]
+__all__ = [
+    "CONFIG_VARIABLE",
+    "OPTIONS",
+    "check_sites",
+    "config_path",
+    "is_name",
+    "key_of",
+    "named_site",
+    "named_sites",
+    "value_of",
+    "with_scheme",
+]
 
 CONFIG_VARIABLE = "CHATGPTES_CONFIG"
-_OPTIONS: dict[str, type | tuple[type, ...]] = {
+OPTIONS: dict[str, type | tuple[type, ...]] = {
     "site": str,
     "bot": (str, int),
     "system": str,
     "transport": str,
     "proxy": str,
     "timeout": (int, float),
-    "api_key_env": str,
-    "api_key_file": str,
+    "api_key": str,
 }
+_MAY_BE_SECRET = ("site", "proxy", "api_key")
+_HOST = re.compile(r"((?:[\w-]+\.)+[\w-]+|localhost)(?::\d+)?(?:[/?#]|$)")
+"""A host's name at the beginning of an address that has no scheme."""
+_LOGIN = re.compile(r"(?:[A-Za-z0-9+.-]+://)?[^/?#]*@")
+"""The beginning of a URL with a user name."""
 
 
 def config_path() -> Path | None:
@@ -47,6 +65,14 @@ def is_name(site: str) -> bool:
     return re.fullmatch(r"[A-Za-z][\w-]*", site) is not None and site != "localhost"
 
 
+def with_scheme(site: str) -> str:
+    """Return `site`, with https (http for this machine) if it names a host without a scheme."""
+    if not (found := _HOST.match(site.strip())):
+        return site
+    local = found[1] == "localhost" or found[1].startswith("127.")
+    return f"{'http' if local else 'https'}://{site.strip()}"
+
+
 def named_sites() -> dict[str, dict[str, Any]]:
     """Return the options of each site by its name; none if there is no file.
 
@@ -58,7 +84,7 @@ def named_sites() -> dict[str, dict[str, Any]]:
     if path is None or not path.exists():
         return {}
     try:
-        config = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = tomllib.loads(path.read_bytes().decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"{path} is no TOML: {error}.") from None
     if unknown := set(config) - {"sites"}:
@@ -68,49 +94,95 @@ def named_sites() -> dict[str, dict[str, Any]]:
     sites = config.get("sites", {})
     if not isinstance(sites, dict):
         raise InvalidConfigError(f"{path}: sites are written as [sites.NAME].")
-    for name, options in sites.items():
-        _check(f"{path}, [sites.{name}]", name, options)
+    check_sites(sites, f"{path}, ")
     return sites
 
 
-def _check(where: str, name: str, options: Any) -> None:
-    if not is_name(name):
-        raise InvalidConfigError(f"{where}: a name has letters, digits, - and _ only.")
+def check_sites(sites: dict[str, Any], where: str = "") -> None:
+    """Check names and options; the error begins with `where` and the site's table.
+
+    Raises:
+        InvalidConfigError: one can't be used.
+    """
+    for name, options in sites.items():
+        try:
+            if not is_name(name):
+                raise InvalidConfigError("a name has letters, digits, - and _ only.")
+            _check_options(options)
+        except InvalidConfigError as error:
+            raise InvalidConfigError(f"{where}[sites.{name}]: {error.message}") from None
+
+
+def _check_options(options: Any) -> None:
     if not isinstance(options, dict) or not isinstance(options.get("site"), str):
-        raise InvalidConfigError(f'{where}: it needs an address: site = "https://…".')
+        raise InvalidConfigError('it needs an address: site = "https://…".')
     for option, value in options.items():
-        if option == "api_key":
+        if option not in OPTIONS:
             raise InvalidConfigError(
-                f"{where}: a key is not written here. Put it into a variable or a file, and name"
-                " that: api_key_env, api_key_file."
+                f"there is no option {option!r}; there are {', '.join(OPTIONS)}."
             )
-        if option not in _OPTIONS:
-            raise InvalidConfigError(
-                f"{where}: there is no option {option!r}; there are {', '.join(_OPTIONS)}."
-            )
-        if isinstance(value, bool) or not isinstance(value, _OPTIONS[option]):
-            raise InvalidConfigError(f"{where}: {option} has a value of a wrong type.")
+        if isinstance(value, bool) or not isinstance(value, OPTIONS[option]):
+            raise InvalidConfigError(f"{option} has a value of a wrong type.")
+        if option in _MAY_BE_SECRET:
+            _check_secret(option, value)
+    plain: Any = {
+        name: value
+        for name, value in options.items()
+        if name != "api_key" and not (name in _MAY_BE_SECRET and is_reference(value))
+    }
+    if "site" in plain:
+        plain["site"] = with_scheme(plain["site"])
+    Config.of(plain)
+
+
+def _check_secret(option: str, value: Any) -> None:
+    """Refuse a secret in clear text; no error repeats it."""
+    if is_reference(value):
+        check_reference(value)
+    elif option == "api_key":
+        raise InvalidConfigError(f"a key is never written here, only where it is: {REFERENCES}.")
+    elif _LOGIN.match(value):
+        raise InvalidConfigError(
+            f"{option} with a user name or password is never written here, only where it is:"
+            f" {REFERENCES}."
+        )
 
 
 def named_site(name: str) -> dict[str, Any] | None:
-    """Return the options of the site with this name, or None if no site has it.
+    """Return the options of the site with this name, or None if it is an address.
 
     Raises:
-        InvalidConfigError, OSError: as `named_sites`.
+        InvalidConfigError: it is neither, or the file can't be used.
+        OSError: the file can't be read.
     """
-    return named_sites().get(name) if is_name(name) else None
+    if not is_name(name):
+        return None
+    sites = named_sites()
+    if name not in sites:
+        close = difflib.get_close_matches(name, sites, 1)
+        text = f" Did you mean {close[0]!r}?" if close else " An address begins with https://."
+        raise InvalidConfigError(
+            f"No site has the name {name!r}; `chatgptes config` lists those that have one.{text}"
+        )
+    return sites[name]
+
+
+def value_of(options: dict[str, Any], option: str) -> Any:
+    """Return an option's value: what a reference stands for, if the option may be a secret.
+
+    Raises:
+        InvalidConfigError, OSError: as `secret_of`.
+    """
+    value = options[option]
+    if option in _MAY_BE_SECRET and is_reference(value):
+        return secret_of(value)
+    return str(value) if option == "bot" else value
 
 
 def key_of(options: dict[str, Any]) -> str | None:
-    """Return the key from the variable that a site's options name, or None if they name none.
+    """Return the owner's key of a site with these options, or None if they name none.
 
     Raises:
-        InvalidConfigError: the variable is not set.
+        InvalidConfigError, OSError: as `secret_of`.
     """
-    variable = options.get("api_key_env")
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise InvalidConfigError(f"The variable {variable}, which should hold the key, is not set.")
-    return key
+    return None if "api_key" not in options else str(value_of(options, "api_key"))

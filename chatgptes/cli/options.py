@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from ..kept import last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
-from .named_sites import key_of, named_site
+from .named_sites import key_of, named_site, value_of, with_scheme
 
 __all__ = ["arguments_of", "client_options", "last_of", "site_of", "talk_options"]
 
@@ -28,8 +27,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 KEY_VARIABLE = "CHATGPTES_API_KEY"
 SITE_VARIABLE = "CHATGPTES_SITE"
-_HOST = re.compile(r"((?:[\w-]+\.)+[\w-]+|localhost)(?::\d+)?(?:[/?#]|$)")
-"""A host's name at the beginning of an address that has no scheme."""
 _TYPING = 0.02
 """Seconds between two words of the sandbox: as a bot types."""
 
@@ -125,8 +122,9 @@ def last_of(
     saved = last_conversation()
     home: str = saved["site"]
     if site is not None and not _from_environment(context, "site"):
-        address = _with_scheme((named_site(site.strip()) or {"site": site})["site"])
-        if Config.of({"site": address or ""}).site != home:
+        named = named_site(site.strip())
+        address = site if named is None else value_of(named, "site")
+        if Config.of({"site": with_scheme(address)}).site != home:
             raise click.UsageError(f"The last conversation is one with {home}, not with {site}.")
         home = site  # It may have a user name and a password, which are not kept.
     if options.get("bot") is None or _from_environment(context, "bot"):
@@ -144,21 +142,11 @@ def _named(
     named = None if site is None else named_site(site.strip())
     if named is None:
         return site, {}
-    file = named.get("api_key_file")
-    given = {**named, "api_key_file": None if file is None else str(Path(file).expanduser())}
-    for name, value in given.items():
+    for name in named:
         typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-        if name in options and value is not None and not typed:
-            options[name] = str(value) if name == "bot" else value
-    return named["site"], named
-
-
-def _with_scheme(site: str | None) -> str | None:
-    """Return `site`, with https (http for this machine) if it names a host without a scheme."""
-    if site is None or not (found := _HOST.match(site.strip())):
-        return site
-    local = found[1] == "localhost" or found[1].startswith("127.")
-    return f"{'http' if local else 'https'}://{site.strip()}"
+        if name in options and not typed:
+            options[name] = value_of(named, name)
+    return value_of(named, "site"), named
 
 
 @contextlib.contextmanager
@@ -171,9 +159,11 @@ def arguments_of(
         click.UsageError: options that don't go together.
         InvalidConfigError: there is a key, and no site that it belongs to.
     """
-    site, named = _named(context, site, options)
-    site = _with_scheme(site)
-    key = _key(options.pop("api_key_file", None), site, sandbox=sandbox) or key_of(named)
+    site, named = (site, {}) if sandbox else _named(context, site, options)
+    site = None if site is None else with_scheme(site)
+    file = options.pop("api_key_file", None)
+    key = None if file is not None else key_of(named)
+    key = key or _key(file, site, sandbox=sandbox)
     arguments: Any = {name: value for name, value in options.items() if value is not None}
     if not sandbox:
         if key is not None:
@@ -219,7 +209,7 @@ def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key or sandbox:
         return None
-    home = _with_scheme(os.environ.get(SITE_VARIABLE, "").strip()) or ""
+    home = with_scheme(os.environ.get(SITE_VARIABLE, "").strip())
     if not home:
         raise InvalidConfigError(
             f"{KEY_VARIABLE} is set without {SITE_VARIABLE}, the site that the key belongs to: set"

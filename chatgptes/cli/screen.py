@@ -11,14 +11,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..values.text import sanitize_text
 
 if TYPE_CHECKING:
-    from markdown_it.token import Token
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
     from rich.segment import Segment
@@ -201,71 +200,11 @@ class Screen:
             self.printed = True
 
     def lines(self, text: str, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
-        """`text` as it is drawn: an empty line between blocks, none around them.
-
-        Block by block, so that it looks the same however much of it is drawn at once.
-        """
-        from rich.markdown import Markdown
+        """Return `text` as it is drawn."""
+        from .markdown import draw_markdown
 
         options = options.update_width(max(1, options.max_width - _ROOM))
-        found: list[list[Segment]] = []
-        for tokens in _blocks(self._parser.parse(text)):
-            # No hyperlinks: a terminal would hide where they lead.
-            block = Markdown("", hyperlinks=False)
-            block.parsed = tokens
-            code = tokens[0].type in ("fence", "code_block")
-            wide = options.update_width(_width_of(tokens[0].content, options)) if code else options
-            lines = [
-                _without_padding(line, options.max_width if code else 0)
-                for line in console.render_lines(block, wide, pad=False)
-            ]
-            for end in (0, -1):
-                while lines and not any(part.text.strip() for part in lines[end]):
-                    del lines[end]
-            found += [[], *lines] if found and lines else lines
-        return found
-
-
-def _blocks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
-    """The tokens of each block that stands in no other."""
-    block: list[Token] = []
-    for token in tokens:
-        block.append(token)
-        if token.level == 0 and token.nesting <= 0:
-            yield block
-            block = []
-
-
-def _width_of(code: str, options: ConsoleOptions) -> int:
-    """Return the columns that keep every line of code whole, its padding included."""
-    from rich.cells import cell_len
-
-    longest = max((cell_len(line.expandtabs(4)) for line in code.split("\n")), default=0)
-    return max(options.max_width, longest + 2)
-
-
-def _without_padding(line: list[Segment], filled: int = 0) -> list[Segment]:
-    """Return `line` without the blanks at its end, which would be copied with it.
-
-    Blanks that have a colour stay, up to the column `filled` if that is given.
-    """
-    from rich.segment import Segment
-
-    # What entities (`&#12;`) stand for comes out of the drawing only.
-    line = [Segment(sanitize_text(part.text), part.style) for part in line if not part.control]
-    coloured = False
-    while line:
-        text, style, _ = line[-1]
-        coloured = bool(style and style.bgcolor)
-        if coloured and not filled:
-            return line
-        line.pop()
-        if text.rstrip():
-            line.append(Segment(text.rstrip(), style))
-            break
-    if coloured and (missing := filled - Segment.get_line_length(line)) > 0:
-        line.append(Segment(" " * missing, style))
-    return line
+        return draw_markdown(self._parser.parse(text), console, options)
 
 
 class _Block:

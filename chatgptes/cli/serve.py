@@ -18,7 +18,7 @@ from .options import arguments_of, client_options
 __all__ = ["serve_command"]
 
 
-@click.command("serve")
+@click.command("serve", short_help="Serve your own bots behind an API of OpenAI's shape.")
 @click.option(
     "--site", metavar="URL", envvar="CHATGPTES_SITE", help="The page that shows your bot."
 )

@@ -244,10 +244,11 @@ def test_greetings_starters_and_a_new_chat(show: Show, site: Site) -> None:
     assert len(site.messages[-1]) == 1
 
     def add(route: Any) -> None:
-        more = "&quot;starters&quot;:[&quot;What can you do?&quot;],&quot;text&quot;:{"
-        more += "&quot;initialGreeting&quot;:&quot;Welcome&quot;},"
         body = route.fetch().text()
-        route.fulfill(body=body.replace("data-config='{", f"data-config='{{{more}"))
+        none = "&quot;enableStarters&quot;:false,&quot;starters&quot;:[]"
+        some = "&quot;enableStarters&quot;:true,&quot;starters&quot;:[&quot;What can you do?&quot;]"
+        assert none in body
+        route.fulfill(body=body.replace(none, some).replace("Hello!", "Welcome!"))
 
     page.route(f"{site.page('consent')}", add)
     page.goto(site.page("consent"))

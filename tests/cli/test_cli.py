@@ -132,7 +132,7 @@ def test_without_its_packages() -> None:
     )
     assert result.returncode == 1
     assert result.stderr.strip() == (
-        "chatgptes: the command line needs click: pip install click rich"
+        "chatgptes: the command line needs click: pip install click rich prompt_toolkit"
     )
 
 

@@ -164,15 +164,12 @@ def test_named_sites(site: Site, tmp_path: Path) -> None:
     given = {"CHATGPTES_CONFIG": str(file)}
     assert "not there yet" in chatgptes("config", **given).stdout
     page = site.page("aipkit-two")
-    secret = page.replace("http://", "http://user:password@")
     file.write_text(
         f'[sites.two]\nsite = "{page}"\nbot = 5\nsystem = "Be brief."\n'
-        f'[sites.mine]\nsite = "{site.url}"\nbot = "5"\napi_key_env = "MY_KEY"\n'
-        f'[sites.shut]\nsite = "{secret}"\n'
+        f'[sites.mine]\nsite = "{site.url}"\nbot = "5"\napi_key = "env:MY_KEY"\n'
     )
     shown = chatgptes("config", **given).stdout
     assert "--site two" in shown
-    assert "password" not in shown
     named = json.loads(
         chatgptes("--site", "two", "--json", "Hi", CHATGPTES_BOT="77", **given).stdout
     )
@@ -200,8 +197,13 @@ def test_named_sites(site: Site, tmp_path: Path) -> None:
     [
         ("[sites.a\n", "is no TOML"),
         ("[sites.a]\nbot = 5\n", "needs an address"),
-        ('[sites.a]\nsite = "x"\napi_key = "secret"\n', "api_key_env"),
+        ('[sites.a]\nsite = "x"\napi_key = "secret"\n', "env:VARIABLE"),
+        ('[sites.a]\nsite = "x"\napi_key = "env:1"\n', "A reference is env:VARIABLE"),
+        ('[sites.a]\nsite = "https://u:secret@example.org"\n', "is never written here"),
+        ('[sites.a]\nsite = "u:secret@example.org"\n', "is never written here"),
+        ('[sites.a]\nsite = "x.org"\nproxy = "secret@example.org"\n', "is never written here"),
         ('[sites.a]\nsite = "x"\nbots = 5\n', "no option 'bots'"),
+        ('[sites.a]\nsite = "x.org"\ntransport = "tcp"\n', "transport must be"),
         ('[sites.a]\nsite = "x"\ntimeout = "5"\n', "timeout has a value of a wrong type"),
         ('[site.a]\nsite = "x"\n', "no setting 'site'"),
         ('[sites."a.b"]\nsite = "x"\n', "a name has letters"),
@@ -729,6 +731,6 @@ def test_without_rich(site: Site) -> None:
     )  # fmt: skip
     assert result.returncode == 1
     assert result.stderr.strip() == (
-        "chatgptes: the command line needs rich: pip install click rich"
+        "chatgptes: the command line needs rich: pip install click rich prompt_toolkit"
     )
     assert site.messages == []

@@ -190,6 +190,28 @@ def test_it_looks_the_same_however_it_comes() -> None:
     assert look.endswith("The end.")
 
 
+CODE = "call(first_argument, second_argument, third_argument)  # a comment"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"- words {'word ' * 12}\n\n  ```python\n  {CODE}\n  short\n  ```\n- two\n",
+        f"9. one\n10. two\n    - three {'word ' * 12}\n\n      ```\n      {CODE}\n      ```\n",
+        f"> words {'word ' * 12}\n>\n> ```sh\n> {CODE}\n> ```\n",
+        f"1. > - words {'word ' * 12}\n   >\n   >       {CODE}\n",
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--no-stream"]])
+def test_code_in_lists_and_quotes_is_never_broken(answer: str, options: list[str]) -> None:
+    with Site(answer=lambda _: answer, chunk_delay=0.001) as site:
+        with Terminal("--site", site.url, *options, "Hello", columns=40) as terminal:
+            assert terminal.done() == 0
+    shown = terminal.text.splitlines()
+    assert any(line.endswith(CODE) for line in shown)
+    assert max(len(line) for line in shown if CODE not in line) <= 40
+
+
 def test_the_end_of_a_long_block_is_shown_while_it_is_written() -> None:
     rest = threading.Event()
 
@@ -306,7 +328,12 @@ def test_a_pipe_from_which_nothing_comes_is_named(site: Site) -> None:
 def test_alone_it_shows_what_there_is() -> None:
     with Terminal() as terminal:
         assert terminal.done() == 0
-        assert "Commands:" in terminal.text
+        shown = terminal.text.rstrip().splitlines()
+        assert "Commands:" in shown
+        # All of it, on a screen of 80 columns and 24 lines; no line is cut off.
+        assert len(shown) <= 23
+        assert max(map(len, shown)) <= 80
+        assert not [line for line in shown if line.endswith("...") and "Usage" not in line]
 
 
 def test_json_is_indented_and_coloured(site: Site) -> None:
@@ -374,6 +401,17 @@ def test_a_conversation(tmp_path: Path, program: tuple[str, ...]) -> None:
         prompts = [messages[-1]["content"] for messages in site.messages]
         assert prompts[:2] == ["My name is Ada", "What is my name?"]
         assert prompts[2] == "What is my name?"
+
+
+def test_the_help_of_chat_fits_a_terminal(site: Site) -> None:
+    with Terminal("chat", "--site", site.url) as terminal:
+        terminal.see("\n>")
+        terminal.type("/help\n")
+        terminal.see("written with //.")
+        terminal.see("\n>")
+        terminal.type("\x04")
+        assert terminal.done() == 0
+    assert max(len(line.rstrip()) for line in terminal.text.splitlines()) <= 80
 
 
 def test_ctrl_d_ends_a_message_of_several_lines(site: Site) -> None:

@@ -47,6 +47,8 @@ def run(command: list[str], folder: Path, **environment: str) -> subprocess.Comp
             "PYTHONIOENCODING": "utf-8",
             "PATH": "/usr/bin:/bin",
             "LLM_USER_PATH": str(folder),
+            "CHATGPTES_DATA": str(folder / "data"),
+            "CHATGPTES_CONFIG": str(folder / "config.toml"),
             **environment,
         },
     )

@@ -83,15 +83,13 @@ def test_with_a_site(site: Site, name: str) -> None:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_with_the_pytest_plugin(
-    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, live: bool
-) -> None:
+def test_with_the_pytest_plugin(site: Site, monkeypatch: pytest.MonkeyPatch, *, live: bool) -> None:
+    """As its docstring says, in this checkout, with no other plugin of pytest's."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     plugin = "chatgptes.integrations.pytest_plugin"
     options = ["--chatgptes-site", site.url] if live else []
-    # Not this project's own configuration, which is for its tests.
-    options += ["-c", os.devnull, "--rootdir", str(tmp_path), "-p", "no:cacheprovider"]
+    options += ["-p", "no:cacheprovider"]
     told = run("-m", "pytest", "-p", plugin, "examples/test_translator.py", *options)
     assert ("1 passed, 3 skipped" if live else "6 passed") in told
     assert bool(site.messages) == live
@@ -146,6 +144,8 @@ def test_web() -> None:
             for line in server.stderr:
                 if "running on" in line:
                     break
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as page:
+                assert b'fetch("/ask?"' in page.read()
             ask = f"http://127.0.0.1:{port}/ask"
             with urllib.request.urlopen(f"{ask}?q=Hello", timeout=30) as answer:
                 assert b"sandbox" in answer.read()

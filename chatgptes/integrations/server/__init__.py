@@ -33,7 +33,7 @@ if not TYPE_CHECKING:  # A type checker would take it to mean that there is any 
         except ModuleNotFoundError as error:
             if error.name and error.name.partition(".")[0] in ("starlette", "uvicorn"):
                 raise MissingRequirementsError(
-                    f"The server needs {error.name}: pip install 'chatgptes[serve]'."
+                    f"The server needs {error.name}: pip install starlette uvicorn"
                 ) from error
             raise
         value = globals()[name] = getattr(module, name)
