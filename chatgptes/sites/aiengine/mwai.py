@@ -23,10 +23,10 @@ from ..dialect import (
 )
 from ..errors import make_error
 from ..forms import check_images, check_web_search, encode_form
-from ..text import clean_text, excerpt, quote_suffix, site_said, without_surrogates
+from ..text import clean_text, excerpt, parse_json, quote_suffix, site_said, without_surrogates
 from .decoder import MwaiDecoder
 from .memory import chat_id
-from .page import NONCE_IN_PAGE, find_bots, header_nonce, is_saved_copy
+from .page import NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
 from .refusals import NO_ROUTE, error_for_object, error_for_response, json_object
 
 __all__ = ["Mwai"]
@@ -206,6 +206,12 @@ def _file_id(response: BufferedResponse) -> str:
     raise make_error(UnexpectedFormatError, message, url, status, said)
 
 
+def _shortcut(endpoint: Endpoint, message: str) -> str:
+    """The id of the starter that a message is; "" for any other message."""
+    ids = parse_json(endpoint.extra.get(SHORTCUTS, ""))
+    return str(ids.get(message.strip(), "")) if isinstance(ids, dict) else ""
+
+
 def _submit(
     question: Question, history: list[tuple[str, str]], message: str, files: list[str]
 ) -> Request:
@@ -216,6 +222,7 @@ def _submit(
     (`model`, `temperature`, `instructions`, messages of the role `system`).
     """
     endpoint = question.endpoint
+    shortcut = "" if files else _shortcut(endpoint, message)
     body: dict[str, Any] = {
         "botId": endpoint.extra.get("botId"),
         "customId": endpoint.extra.get("customId"),
@@ -225,9 +232,12 @@ def _submit(
             {"role": "user" if role == "user" else "assistant", "content": without_surrogates(text)}
             for role, text in history
         ],
-        "newMessage": message,
+        "newMessage": "" if shortcut else message,
         "stream": True,
     }
+    if shortcut:
+        # As the window's button does: the site knows the message that belongs to it.
+        body |= {"shortcutId": shortcut, "shortcutName": message.strip()}
     if len(files) == 1:
         # The name changed at 2.1.5, and the other one is ignored without a word.
         body |= {"newFileId": files[0], "newImageId": files[0]}
