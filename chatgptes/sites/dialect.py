@@ -202,6 +202,9 @@ class Dialect(Protocol):
         traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
             at least one.
         cookie_is_visitor: the site tells visitors, and their limits, by a cookie.
+        streams: answers come while they are written; None where that depends on the bot.
+        forms: a refusal may carry a form (`RefusedError.form`).
+        quota_buttons: a used-up limit may carry buttons (`QuotaError.actions`).
     """
 
     name: str
@@ -210,6 +213,9 @@ class Dialect(Protocol):
     remembers: bool
     traces: tuple[bytes, ...]
     cookie_is_visitor: bool
+    streams: bool | None
+    forms: bool
+    quota_buttons: bool
 
     def why_missing(self, page: BufferedResponse) -> str:
         """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""

@@ -46,6 +46,9 @@ class Mwai:
     slug = "ai-engine"
     remembers = False
     cookie_is_visitor = True
+    streams: bool | None = True
+    forms = False
+    quota_buttons = False
     traces: tuple[bytes, ...] = (b"mwai-", b"mwai_", b"plugins/ai-engine")
 
     def why_missing(self, page: BufferedResponse) -> str:

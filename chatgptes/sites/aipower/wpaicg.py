@@ -73,6 +73,9 @@ class Wpaicg(WpaicgFeedback):
     slug = "gpt3-ai-content-generator"
     remembers = False
     cookie_is_visitor = False
+    streams: bool | None = None  # The page says it, and can be wrong.
+    forms = False
+    quota_buttons = False
     traces: tuple[bytes, ...] = (
         b"wpaicg",
         b"gpt3-ai-content-generator",
