@@ -120,6 +120,8 @@ class Question:
         state: the `ReplyDetails.state` of the conversation's last turn.
         web_search: ask the bot to search the web.
         images: sent along with the prompt.
+        uploaded: the site's ids of images that it has from an earlier attempt of the turn, by
+            their place in `images`; the dialect adds to it.
         id: a random id, new for each question.
     """
 
@@ -131,6 +133,7 @@ class Question:
     state: Mapping[str, str] = field(default_factory=dict)
     web_search: bool = False
     images: tuple[Image, ...] = ()
+    uploaded: dict[int, str] = field(default_factory=dict)
     id: str = field(default_factory=random_id)
 
 

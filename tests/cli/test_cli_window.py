@@ -374,9 +374,8 @@ def test_in_a_terminal(site: Site, data: dict[str, str]) -> None:
             "/conversations": "Who am I?\n",
             "/conversations 1": "Loaded 2 messages from the site.",
             "Hello": "message 2 of",
-            "/conversations delete 1": "List them first",
             "/conversations ": "(this one)",
-            "/conversations delete 1 ": "Deleted on the site.",
+            "/conversations delete 1": "Deleted on the site.",
             "/1": "message 1 of",
         }.items():
             terminal.see("\n>")

@@ -83,10 +83,11 @@ class Mwai:
         check_images(question, _most_images(question.endpoint), _IMAGES)
         history, message = _split(question)
         _check_message(question, message)
-        files = []
-        for image in question.images:
-            response = yield _upload(question.endpoint, image)
-            files.append(_file_id(response))
+        for place, image in enumerate(question.images):
+            if place not in question.uploaded:
+                response = yield _upload(question.endpoint, image)
+                question.uploaded[place] = _file_id(response)
+        files = [question.uploaded[place] for place in range(len(question.images))]
         yield _submit(question, history, message, files)
 
     def decoder(
