@@ -32,7 +32,8 @@ def command() -> None:
 
     To ask a prompt that is a command's name: `chatgptes ask "chat"`.  Options have defaults in the
     environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY, _SYSTEM, _TIMEOUT.
-    CHATGPTES_DATA is the folder of the last conversation and the history; '' for none.
+    CHATGPTES_DATA is the folder of the last conversation, the history, and an id for each site by
+    which it can know you again; '' for none.
     """
 
 

@@ -117,11 +117,13 @@ class WindowCommands:
                 if not words:
                     self._list()
                 elif first == "delete" and (chosen := self._chosen(rest.strip())):
-                    if chosen.id == self._talk.conversation.id:
-                        self._session.forget_files()
+                    is_this = chosen.id == self._talk.conversation.id
                     self._talk.delete(chosen.id)
                     self._listed = ()
-                    click.echo("Deleted on the site. /conversations lists what is left.")
+                    if is_this:
+                        self._session.forget_files()
+                    anew = " A new conversation begins." if is_this else ""
+                    click.echo(f"Deleted on the site.{anew}")
                 elif first != "delete" and (chosen := self._chosen(words)):
                     self._talk.go_on(chosen.id)
                     self._session.forget_files()

@@ -1,4 +1,4 @@
-"""What the bots of a page can do, by the declarations of their dialects."""
+"""Capabilities of the bots of a page, by the declarations of their dialects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not said"}
 
 @dataclass(frozen=True, slots=True)
 class BotCapabilities:
-    """What a bot of the page can do.
+    """Capabilities of one bot of the page.
 
     Attributes:
         id: the bot's id (str).

@@ -158,7 +158,7 @@ def _classic_element(site: WordPress, page: PageSpec, bot: BotSpec, kind: str) -
 
 
 def _classic_inside(bot: BotSpec, kind: str) -> str:
-    """What a classic bot's window shows before the first message."""
+    """The texts of a classic bot's window before the first message."""
     said = "wpaicg-chat-ai-message" if kind == "widget" else "wpaicg-ai-message"
     notice = '<li class="log_notification"><span class="wpaicg-chat-message">Kept.</span></li>'
     greeting = f'<span class="wpaicg-chat-message">\n{escaped(GREETING)}\n</span>'

@@ -1,4 +1,4 @@
-"""What a `wpaicg` site's chat window has beside the messages: greeting, starters, thumbs.
+"""The parts of a `wpaicg` site's chat window beside its messages: greeting, starters, thumbs.
 
 Names of classes, fields and actions were read in the plugin's source, 1.8.79 and 1.9.18.  The
 recordings' pages show `data-feedback_btn`; what is inside of the window was cut out of them.
@@ -64,7 +64,7 @@ def window_texts(
 
 
 def _inside(part: bytes, tag: Tag, encoding: str) -> str:
-    """What is written in an element that holds no further ones: the plugin escapes it."""
+    """The source text of an element that holds no further ones: the plugin escapes it."""
     begin = tag.start + len(tag.name) + len(tag.inside) + 2
     end = part.find(b"<", begin)
     return part[begin : end if end >= 0 else begin].decode(encoding, "replace")
