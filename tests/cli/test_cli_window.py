@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from test_cli_commands import ENVIRONMENT, chatgptes
 from test_cli_terminal import Terminal
 
-from chatgptes import InvalidConfigError
+from chatgptes import InvalidConfigError, kept
 from chatgptes.kept import kept_visitor
 from chatgptes.sandbox import Site
 
@@ -181,6 +182,27 @@ class TestKept:
         }  # fmt: skip
         assert len(others) == 7
         assert not same & others
+
+    @pytest.mark.parametrize("links", [True, False])
+    def test_another_program_is_first(self, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+        def link(*_: object) -> None:
+            raise OSError(errno.EPERM, "no links here")
+
+        others: list[Any] = []
+
+        def made() -> uuid.UUID:
+            if not others:  # Between the look for the file and its making.
+                others.append(None)
+                others[0] = kept_visitor("https://a.test/")
+            return uuid.uuid4()
+
+        if not links:
+            monkeypatch.setattr(os, "link", link)
+        monkeypatch.setattr(kept, "uuid4", made)
+        mine = kept_visitor("https://a.test/")
+        assert mine is not None
+        assert (mine.id, mine.is_new, others[0].is_new) == (others[0].id, False, True)
+        assert len(list(mine.path.parent.iterdir())) == 1
 
     def test_threads_agree(self) -> None:
         found: list[Any] = []

@@ -67,7 +67,7 @@ def test_the_table_in_the_documentation(site: Site) -> None:
     """A row for each capability; yes and no are what the dialects declare."""
     rows = re.findall(
         r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|",
-        TABLE.read_text(),
+        TABLE.read_text(encoding="utf-8"),
         re.MULTILINE,
     )[1:]
     table = {name.partition(":")[0]: cells for name, *cells in rows}
