@@ -172,17 +172,17 @@ class Client:
         *,
         timeout: Timeout | float | None = None,
     ) -> None:
-        """Give an answer a thumb, as the chat window does: for `aipkit` sites.
+        """Give an answer a thumb, as the chat window does: for `aipkit` and `wpaicg` sites.
 
         Args:
             reply: the answer, from this client.  One from a conversation that another client
                 began: `Conversation.feedback`.
             verdict: "up" or "down".
-            comment: what is to be said with it (str), where a site takes that; none does yet.
+            comment: what is to be said with it (str), where a site takes that (`wpaicg`).
 
         Raises:
             InvalidMessageError, InvalidConfigError: it can't be sent; nothing was.
-            RefusedError: the site does not know the answer any more.
+            RefusedError: the site does not know the answer (any more).
             TransportError, ResponseError: the site did not take it.
         """
         self.feedback_as(self.visitor, reply, verdict, comment, timeout)

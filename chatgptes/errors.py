@@ -71,6 +71,7 @@ Phase = Literal["slot", "connect", "read", "total"]
 _PYTHON: Final[Mapping[str, str]] = {
     "api_key": "api_key=",
     "bot": "bot=",
+    "consent": "consent=True",
     "impersonate": "impersonate=None",
     "max_concurrency": "max_concurrency=",
     "min_interval": "min_interval=",

@@ -1,4 +1,4 @@
-"""The files that are kept between two runs: the history of `chat`, and the last conversation.
+"""The files that are kept between two runs: history, last conversation, visitors' ids.
 
 They are in the user's data folder, or in that of CHATGPTES_DATA; only their owner may read them.
 An empty CHATGPTES_DATA keeps nothing.  A file that can't be written is no failure of a turn.
@@ -10,16 +10,24 @@ import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
+from uuid import uuid4
 
 from .conversation import Conversation
 from .errors import InvalidConfigError
+from .values.checks import check_visitor
+from .values.urls import origin
 
-__all__ = ["DATA_VARIABLE", "history_file", "keep", "last_conversation"]
+__all__ = [
+    "DATA_VARIABLE", "KeptVisitor", "forget", "history_file", "keep", "kept_visitor",
+    "last_conversation",
+]  # fmt: skip
 
 DATA_VARIABLE = "CHATGPTES_DATA"
-_LAST = "last.json"
+_LAST, _VISITORS = "last.json", "visitors"
 
 
 def _folder() -> Path | None:
@@ -54,17 +62,34 @@ def keep(conversation: Conversation, bot: str | None) -> None:
     if folder is None:
         return
     fields = conversation.to_dict() | {"bot": bot}
-    with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A rename, so that a second program finds the one file or the other; mode 0600.
-        handle, name = tempfile.mkstemp(prefix=f".{_LAST}.", dir=folder)
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                json.dump(fields, file)
-            os.replace(name, folder / _LAST)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    with contextlib.suppress(OSError), _written(folder, _LAST, fields) as made:
+        # A rename, so that a second program finds the one file or the other.
+        os.replace(made, folder / _LAST)
+
+
+def forget(conversation_id: str) -> None:
+    """Remove the last conversation if it is this one, which its user has deleted."""
+    folder = _folder()
+    with contextlib.suppress(InvalidConfigError, OSError):
+        if folder is not None and last_conversation().get("id") == conversation_id:
+            (folder / _LAST).unlink()
+
+
+@contextlib.contextmanager
+def _written(folder: Path, name: str, fields: dict[str, Any]) -> Iterator[Path]:
+    """Write a file of another name in `folder`, which only its owner may read, for the block.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, made = tempfile.mkstemp(prefix=f".{name[:50]}.", dir=folder)  # With mode 0600.
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump(fields, file)
+        yield Path(made)
+    finally:
+        Path(made).unlink(missing_ok=True)
 
 
 def last_conversation() -> dict[str, Any]:
@@ -89,3 +114,77 @@ def last_conversation() -> dict[str, Any]:
     if not isinstance(fields, dict) or not isinstance(fields.get("site"), str):
         raise InvalidConfigError(f"{path} holds no conversation.")
     return fields
+
+
+class KeptVisitor(NamedTuple):
+    """The id that a site knows the user by.
+
+    Attributes:
+        id: the id, for `Client(visitor=…)`.
+        site: scheme, host and port of the site.
+        path: the file that it is kept in.
+        is_new: it was made just now.
+    """
+
+    id: str
+    site: str
+    path: Path
+    is_new: bool
+
+
+def kept_visitor(site: str) -> KeptVisitor | None:
+    """Return the user's id for the site of an address; make one if there is none.
+
+    A site is what it is to browsers, in whose storage the plugins' own scripts keep such an id:
+    scheme, host and port.  Each has its own file, so that no id can get to another one, and
+    programs that run at once need no lock: the file is made once, whole, by the first.
+
+    Returns:
+        None where nothing is kept.
+
+    Raises:
+        InvalidConfigError: the file holds no id for this site.
+        OSError: the file can't be read or written.
+    """
+    folder = _folder()
+    if folder is None:
+        return None
+    folder, where = folder / _VISITORS, origin(site)
+    path = folder / f"{quote(where, safe='')}.json"
+    known = _read_visitor(path, where)
+    if known is not None:
+        return KeptVisitor(known, where, path, is_new=False)
+    made = str(uuid4())
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _written(folder, path.name, {"site": where, "visitor": made}) as file:
+        is_new = _publish(file, path)
+    known = made if is_new else _read_visitor(path, where)
+    return None if known is None else KeptVisitor(known, where, path, is_new)
+
+
+def _publish(file: Path, path: Path) -> bool:
+    """Give a whole file its name, if nothing has it yet; tell whether it got it."""
+    try:
+        os.link(file, path)
+    except FileExistsError:
+        return False
+    except OSError:  # Some file systems have no links.  Windows' rename replaces nothing.
+        if path.exists():
+            return False
+        os.rename(file, path)
+    return True
+
+
+def _read_visitor(path: Path, site: str) -> str | None:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        visitor = fields["visitor"] if fields["site"] == site else None
+        if visitor is None or check_visitor(visitor) is None:
+            raise ValueError
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise InvalidConfigError(
+            f"{path} holds no visitor's id for {site}: remove it, and a new one is made."
+        ) from None
+    return str(visitor)

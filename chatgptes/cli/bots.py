@@ -20,7 +20,7 @@ def show_bots(bots: list[Bot], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(bot) for bot in bots])
         return
-    rows = [("ID", "NAME", "DIALECT", "KIND", "CAN")]
+    rows = [("ID", "NAME", "DIALECT", "KIND", "CAN", "GREETING", "STARTERS")]
     for bot in bots:
         can = [
             word
@@ -32,14 +32,33 @@ def show_bots(bots: list[Bot], *, as_json: bool) -> None:
             if does
         ]
         name, bot_id = sanitize_line(bot.name) or "-", sanitize_line(bot.id)
-        rows.append((bot_id, name, bot.dialect, bot.kind, ", ".join(can) or "-"))
+        starters = " | ".join(map(sanitize_line, bot.starters))
+        rows.append(
+            (
+                bot_id, name, bot.dialect, bot.kind, ", ".join(can) or "-",
+                sanitize_line(bot.greeting) or "-", starters or "-",
+            )
+        )  # fmt: skip
     if sys.stdout.isatty():
         from rich.text import Text
 
-        shown = table(*(name.capitalize() if name != "ID" else name for name in rows[0]))
+        shown = table(*(name.capitalize() if name != "ID" else name for name in rows[0][:5]))
         for row in rows[1:]:
-            shown.add_row(*map(Text, row))  # A plain str would be searched for rich's markup.
+            shown.add_row(*map(Text, row[:5]))  # A plain str would be searched for rich's markup.
         draw(shown)
+        for bot in bots:
+            _draw_greeting(bot)
         return
     for row in rows:
         click.echo("\t".join(row))
+
+
+def _draw_greeting(bot: Bot) -> None:
+    """Draw what a bot's window says first, and the questions that it offers."""
+    from rich.text import Text
+
+    who = sanitize_line(bot.name or bot.id)
+    if bot.greeting:
+        draw(Text(f"{who}: {sanitize_line(bot.greeting)}"))
+    for starter in bot.starters:
+        draw(Text(f"{who} offers: {sanitize_line(starter)}", style="dim"))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..client import Client
-from ..errors import ChatGptEsError
+from ..errors import ChatGptEsError, InvalidMessageError
 from ..sites.dialect import Bot
 from ..values.text import sanitize_line, sanitize_text
 from .ask import show
@@ -19,6 +19,7 @@ from .errors import print_error
 from .lines import Lines, lines_of
 from .messages import MessageReader
 from .talk import Talk
+from .window import WindowCommands
 
 __all__ = ["Chat"]
 
@@ -29,6 +30,10 @@ HELP = """\
 /system TEXT   begin anew, with this text before the first message; alone: show
 /bot ID        begin anew with another bot of the page; alone: list them
 /copy          copy the last answer to the clipboard
+/1, /2, …      send one of the questions that the bot's window offers
+/good, /bad    give the last answer a thumb; with a comment: /good TEXT
+/conversations list what the site remembers; with a number: continue that one;
+               with delete and a number: delete it on the site
 /save FILE     save the conversation to a file
 /load FILE     continue a saved one
 /help          show this list
@@ -65,7 +70,9 @@ class Chat:
         self._own_files: set[Path] = set()
         self._interactive = sys.stdin.isatty()
         self._failed = False
+        self._window = WindowCommands(self, self._talk, lambda: self._lines.quiet())
         self._commands: dict[str, Callable[[str], None]] = {
+            **self._window.commands(),
             "new": self._new,
             "retry": self._retry,
             "image": self._image,
@@ -102,9 +109,9 @@ class Chat:
         if self._interactive:
             self._greet()
         if path is not None:
-            self._show_loaded(f" from {path}")
+            self.show_loaded(f"from {path}")
         elif self._continued:
-            self._show_loaded("")
+            self.show_loaded("")
         try:
             self._loop()
         finally:
@@ -116,26 +123,19 @@ class Chat:
         bot = None
         try:
             with self._lines.quiet():
-                bots = self._talk.client.bots()
+                count, bot = len(self._talk.client.bots()), self._window.bot()
         except KeyboardInterrupt:
             pass
         except ChatGptEsError as error:
-            self._fail(error)
+            self.fail(error)
         else:
-            wanted = self._talk.client.core.config.bot
-            bot = next((each for each in bots if wanted in (None, each.id)), None)
-            if bot is not None and wanted is None and len(bots) > 1:
-                click.echo(f"The page shows {len(bots)} bots: /bot lists them.")
+            if bot is not None and self._talk.client.core.config.bot is None and count > 1:
+                click.echo(f"The page shows {count} bots: /bot lists them.")
         name = _name_of(bot) if bot is not None else ""
         who = f"{name} on {site}" if name else site
         click.echo(f"Talking to {who}. /help for help, /exit to leave.")
         if bot is not None and not self._talk.conversation.messages:
-            self._show_greeting(bot)
-
-    def _show_greeting(self, bot: Bot) -> None:
-        greeting = sanitize_text(str(getattr(bot, "greeting", None) or "")).strip()
-        if greeting:
-            click.echo(f"\n{greeting}\n")
+            self._window.show_greeting(bot)
 
     def _loop(self) -> None:
         while True:
@@ -153,7 +153,7 @@ class Chat:
                 # At the prompt it drops the line; a second one after an answer has nothing to drop.
                 click.echo("\n(Ctrl-D or /exit leaves.)")
             except UnicodeDecodeError:
-                self._complain("That line is not text in the terminal's encoding.")
+                self.complain("That line is not text in the terminal's encoding.")
 
     def _run_line(self, text: str) -> object:
         """Run a command or send a message; LEAVE if the command is to leave."""
@@ -161,18 +161,21 @@ class Chat:
         if not text.strip():
             return None
         if text.startswith("//"):
-            self._send(text[1:])
+            self.send(text[1:])
         elif not text.startswith("/"):
-            self._send(text)
+            self.send(text)
         elif name in ("exit", "quit"):
             return LEAVE
+        elif name.isascii() and name.isdigit() and len(name) < 9 and not rest:
+            self._window.send_starter(int(name))
         elif name in self._commands and "\n" not in text:
             self._commands[name](rest.strip())
         else:
-            self._complain(f"There is no command /{sanitize_line(name)}; /help lists them.")
+            self.complain(f"There is no command /{sanitize_line(name)}; /help lists them.")
         return None
 
-    def _send(self, text: str) -> None:
+    def send(self, text: str) -> None:
+        """Send a message and show its answer."""
         try:
             with self._lines.quiet():
                 show(self._talk.stream(text), self._plain)
@@ -180,25 +183,28 @@ class Chat:
         except KeyboardInterrupt:
             if not self._interactive:
                 raise
-            self._complain("Stopped; the conversation goes on without this question.")
+            self.complain("Stopped; the conversation goes on without this question.")
         except ChatGptEsError as error:
-            self._fail(error)
+            self.fail(error)
+            if isinstance(error, InvalidMessageError) and self._talk.images:
+                self._talk.images = []
+                self.complain("The next message goes without those images.")
         if self._interactive:
             click.echo()
 
     def _retry(self, _: str) -> None:
         text = self._talk.take_back()
         if text is None:
-            self._complain("There is no message to send again.")
+            self.complain("There is no message to send again.")
         else:
-            self._send(text)
+            self.send(text)
 
     def _image(self, name: str) -> None:
         path = self._path(name, "/image FILE")
         if path is None:
             return
         if not path.is_file():
-            self._complain(f"{path}: there is no such file.")
+            self.complain(f"{path}: there is no such file.")
             return
         self._talk.images.append(path)
         names = ", ".join(each.name for each in self._talk.images)
@@ -207,7 +213,7 @@ class Chat:
     def _system(self, text: str) -> None:
         if text:
             self._talk.begin(text)
-            self._own_files = set()
+            self.forget_files()
             click.echo("A new conversation, with this system text.")
         elif system := self._talk.system:
             click.echo(sanitize_text(system))
@@ -223,19 +229,19 @@ class Chat:
                     return
                 bot = self._talk.use(bot_id)
         except ChatGptEsError as error:
-            self._fail(error)
+            self.fail(error)
             return
-        self._own_files = set()
+        self.forget_files()
         click.echo(f"A new conversation, with {_name_of(bot) or sanitize_line(bot.id)}.")
         if self._interactive:
-            self._show_greeting(bot)
+            self._window.show_greeting(bot)
 
     def _copy(self, _: str) -> None:
         answer = self._talk.answer
         if answer is None:
-            self._complain("There is no answer to copy yet.")
+            self.complain("There is no answer to copy yet.")
         elif not sys.stdout.isatty():
-            self._complain("/copy needs a terminal.")
+            self.complain("/copy needs a terminal.")
         else:
             # OSC 52: the terminal itself puts it there, also through ssh.
             data = base64.b64encode(answer.encode("utf-8", "replace")).decode("ascii")
@@ -248,12 +254,12 @@ class Chat:
         if path is None:
             return
         if path not in self._own_files and path.exists():
-            self._complain(f"{path} exists already: give another name, or remove it first.")
+            self.complain(f"{path} exists already: give another name, or remove it first.")
             return
         try:
             self._talk.conversation.save(path)
         except OSError as error:
-            self._complain(f"{path}: {error.strerror or error}")
+            self.complain(f"{path}: {error.strerror or error}")
             return
         self._own_files.add(path)
         count = len(self._talk.conversation.messages)
@@ -266,19 +272,21 @@ class Chat:
         try:
             self._load_from(path)
         except ChatGptEsError as error:
-            self._fail(error)
+            self.fail(error)
         except OSError as error:
-            self._complain(f"{path}: {error.strerror or error}")
+            self.complain(f"{path}: {error.strerror or error}")
         else:
-            self._show_loaded(f" from {path}")
+            self.show_loaded(f"from {path}")
 
     def _load_from(self, path: Path) -> None:
         self._talk.load(path)
         self._own_files = {path}  # Only this conversation's own file may be overwritten.
 
-    def _show_loaded(self, source: str) -> None:
+    def show_loaded(self, source: str) -> None:
+        """Show the end of the conversation."""
         messages = self._talk.conversation.messages
-        click.echo(f"Loaded {len(messages)} messages{sanitize_line(source)}.")
+        where = f" {sanitize_line(source)}" if source else ""
+        click.echo(f"Loaded {len(messages)} messages{where}.")
         for message in messages[-2:]:
             who = "You" if message["role"] == "user" else "Bot"
             content = message["content"]
@@ -289,12 +297,16 @@ class Chat:
 
     def _new(self, _: str) -> None:
         self._talk.begin(self._talk.system)
-        self._own_files = set()
+        self.forget_files()
         click.echo("A new conversation.")
+
+    def forget_files(self) -> None:
+        """Note that no file is this conversation's own any more, to be overwritten."""
+        self._own_files = set()
 
     def _path(self, name: str, usage: str) -> Path | None:
         if not name:
-            self._complain(f"Which file? {usage}")
+            self.complain(f"Which file? {usage}")
             return None
         return self._expanded(name)
 
@@ -304,11 +316,13 @@ class Chat:
         except RuntimeError:  # ~nobody
             return Path(name)
 
-    def _fail(self, error: ChatGptEsError) -> None:
+    def fail(self, error: ChatGptEsError) -> None:
+        """Show an error."""
         self._failed = True
         print_error(error)
 
-    def _complain(self, text: str) -> None:
+    def complain(self, text: str) -> None:
+        """Say that a command can't be carried out."""
         self._failed = True
         click.echo(f"chatgptes: {sanitize_line(text)}", err=True)
 

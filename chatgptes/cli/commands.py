@@ -78,8 +78,8 @@ def _ask(
     on standard input holds is sent first, then PROMPT.
 
     Options have defaults in the environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY,
-    _SYSTEM, _TIMEOUT.  CHATGPTES_DATA is the folder of the last conversation and the history (''
-    for none), CHATGPTES_CONFIG the file of `chatgptes config`.
+    _SYSTEM, _TIMEOUT.  CHATGPTES_DATA is the folder of the last conversation, the history and
+    your id for each site ('' for none), CHATGPTES_CONFIG the file of `chatgptes config`.
     """
     from .ask import ask
 

@@ -28,6 +28,7 @@ __all__ = ["one_line_errors", "print_error"]
 _OPTIONS = {
     "api_key": "--api-key-file",
     "bot": "--bot",
+    "consent": "--consent",
     "min_interval": "--min-interval",
     "proxy": "--proxy",
     "retry_failed": "--retry-failed",

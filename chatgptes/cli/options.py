@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from ..client import Client
 from ..errors import InvalidConfigError
-from ..kept import last_conversation
+from ..kept import kept_visitor, last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
@@ -84,10 +84,21 @@ _CLIENT = (
         help="For the whole turn.  [300]",
     ),
     click.option(
+        "--consent",
+        is_flag=True,
+        default=None,
+        help="You agree to what the bot's page asks its visitors; an error quotes it.",
+    ),
+    click.option(
         "-v", "--verbose", is_flag=True, help="Show every request on standard error.",
         expose_value=False, is_eager=True, callback=lambda _context, _option, on: _log(on),
     ),
 )  # fmt: skip
+_ANONYMOUS = click.option(
+    "--anonymous",
+    is_flag=True,
+    help="Be a new visitor to the site: use no kept id, and keep none.",
+)
 _SYSTEM = click.option(
     "--system",
     metavar="TEXT",
@@ -104,8 +115,8 @@ def client_options(command: Command) -> Command:
 
 
 def talk_options(command: Command) -> Command:
-    """Add those, `--site` and `--system`."""
-    return _SITE(client_options(_SYSTEM(command)))
+    """Add those, `--site`, `--system` and `--anonymous`."""
+    return _SITE(client_options(_SYSTEM(_ANONYMOUS(command))))
 
 
 def last_of(
@@ -164,12 +175,16 @@ def arguments_of(
     file = options.pop("api_key_file", None)
     key = None if file is not None else key_of(named)
     key = key or _key(file, site, sandbox=sandbox)
+    # Commands without this option send no visitor's id.
+    anonymous = options.pop("anonymous", True)
     arguments: Any = {name: value for name, value in options.items() if value is not None}
     if not sandbox:
         if key is not None:
             arguments["api_key"] = key
         if site is not None:
             arguments["site"] = site
+        if not anonymous and key is None and (visitor := _visitor(site or DEFAULT_SITE)):
+            arguments["visitor"] = visitor
         yield arguments
         return
     if site is not None and not _from_environment(context, "site"):
@@ -192,6 +207,32 @@ def site_of(
     """Give a client for those options, for the block."""
     with arguments_of(context, site, sandbox, options) as arguments, Client(**arguments) as client:
         yield client
+
+
+def _visitor(site: str) -> str | None:
+    """Return the id that the site knows the user by; None where none can be kept.
+
+    Says on standard error that there is a new one, or why there is none.
+    """
+    try:
+        address = Config.of({"site": site}).site
+    except InvalidConfigError:
+        return None  # The client says it.
+    try:
+        kept = kept_visitor(address)
+    except InvalidConfigError as error:
+        text = error.message
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror or error}."
+    else:
+        if kept is not None and kept.is_new:
+            where = sanitize_line(str(kept.path))
+            said = f"{kept.site} can know you again by an id that is kept in {where}"
+            click.echo(f"chatgptes: {said} (--anonymous does without).", err=True)
+        return None if kept is None else kept.id
+    said = "So you are a new visitor to the site this time (with --anonymous, too)."
+    click.echo(f"chatgptes: {sanitize_line(text)} {said}", err=True)
+    return None
 
 
 def _from_environment(context: click.Context, name: str) -> bool:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = ["draw", "table"]
 
 
-def table(*columns: str) -> Table:
-    """Return an empty table with these columns."""
+def table(*columns: str | Text) -> Table:
+    """Return an empty table with these columns; a str is read as rich's markup."""
     from rich import box
     from rich.table import Table
 

@@ -5,7 +5,8 @@ Not `doctor`: the package has a function of that name, which a submodule would h
 
 from __future__ import annotations
 
+from .capabilities import BotCapabilities
 from .values import STEPS, Diagnosis, Step
 from .walk import doctor
 
-__all__ = ["STEPS", "Diagnosis", "Step", "doctor"]
+__all__ = ["STEPS", "BotCapabilities", "Diagnosis", "Step", "doctor"]

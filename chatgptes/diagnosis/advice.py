@@ -242,7 +242,8 @@ _BY_CLASS: tuple[tuple[type[ChatGptEsError], _Words], ...] = (
     (ConnectError, "Check the address and your network; the server may be down."),
     (
         ConsentRequiredError,
-        "Read what the page asks. If you agree, give consent=True; nothing was sent.",
+        "Read what the page asks. If you agree, give consent=True (on the command line --consent); "
+        "nothing was sent.",
     ),
     (InvalidConfigError, "Change that argument."),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from .capabilities import BotCapabilities
+
 __all__ = ["STEPS", "UNREACHED", "Diagnosis", "Step", "StepName"]
 
 StepName = Literal["name", "connection", "TLS", "page", "gate", "bots", "dialect", "nonce", "turn"]
@@ -12,6 +14,7 @@ STEPS: tuple[StepName, ...] = (
     "name", "connection", "TLS", "page", "gate", "bots", "dialect", "nonce", "turn",
 )  # fmt: skip
 UNREACHED = "not reached"
+_MOST_SHOWN = 8  # Bots.
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,12 @@ class Diagnosis:
     Attributes:
         site: the page's address, without credentials (str).
         steps: what was looked at, in this order (tuple of `Step`).
+        bots: what the bots that were found can do (tuple of `BotCapabilities`).
     """
 
     site: str
     steps: tuple[Step, ...]
+    bots: tuple[BotCapabilities, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -58,7 +63,12 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values."""
-        return {"site": self.site, "ok": self.ok, "steps": [asdict(step) for step in self.steps]}
+        return {
+            "site": self.site,
+            "ok": self.ok,
+            "steps": [asdict(step) for step in self.steps],
+            "bots": [asdict(bot) for bot in self.bots],
+        }
 
     def __str__(self) -> str:
         lines = [self.site]
@@ -67,4 +77,7 @@ class Diagnosis:
             lines.append(f"  {step.name:10} {mark:6} {step.detail}")
             if step.advice:
                 lines.append(f"  {'':17} {step.advice}")
+        lines += [line for bot in self.bots[:_MOST_SHOWN] for line in bot.lines()]
+        if (more := len(self.bots) - _MOST_SHOWN) > 0:
+            lines.append(f"  and {more} more bots")
         return "\n".join(lines)

@@ -35,6 +35,7 @@ from ..values.urls import redact
 from . import page as page_reading
 from . import probes
 from .advice import OTHER_HOST, advice
+from .capabilities import BotCapabilities, capabilities_of
 from .nonce import CACHED, FORBIDDEN, NEVER_TAKEN, NONE_GIVEN, how_taken, probe
 from .statuses import Place, of_status
 from .values import STEPS, UNREACHED, Diagnosis, Step, StepName
@@ -82,6 +83,7 @@ class _Walk:
         self._deadline = Deadline(client.timeout)
         self._steps: dict[StepName, Step] = {}
         self._parts = urlsplit(client.site)
+        self._capabilities: tuple[BotCapabilities, ...] = ()
         self._door: Place = "ajax" if client.core.config.api_key is None else "api"
 
     def diagnosis(self) -> Diagnosis:
@@ -99,7 +101,7 @@ class _Walk:
         except _Failed:
             pass
         steps = (self._steps.get(name, Step(name, None, UNREACHED)) for name in STEPS)
-        return Diagnosis(redact(self._client.site), tuple(steps))
+        return Diagnosis(redact(self._client.site), tuple(steps), self._capabilities)
 
     def _run(self, steps: Steps[T]) -> T:
         return run_steps(steps, self._client.connect(), self._deadline)
@@ -218,6 +220,7 @@ class _Walk:
             raise self._bad("bots", *page_reading.no_bots(page), "BotNotFoundError")
         session = self._client.core.session
         session.keep(endpoints)
+        self._capabilities = capabilities_of(endpoints)
         with self._errors_are("bots"):
             chosen = session.choose(endpoints)
         named = [
@@ -285,6 +288,7 @@ class _Walk:
                 raise self._bad("page", error.message, OTHER_HOST, type(error).__name__) from None
         self._good("page", f"the API is at {redact(endpoint.url)}")
         self._good("gate", "no bot check")
+        self._capabilities = capabilities_of([endpoint])
         self._skipped("bots", f"bot {endpoint.bot.id}, as you named it")
         self._namespaces(endpoint)
         tested = "the test turn tests the key" if self._ask else "the key is not tested"

@@ -13,6 +13,10 @@ class Classic {
     this.label = data.botId === "0" ? "The site's bot" : `Bot ${data.botId}`;
     this.images = element.querySelector("[data-takes-image]") ? 1 : 0;
     this.types = "image/png,image/jpeg,image/webp,image/gif";
+    const shown = (selector) => [...element.querySelectorAll(selector)]
+      .map((each) => each.textContent.trim());
+    [this.greeting] = shown("[class$=ai-message] .wpaicg-chat-message");
+    this.starters = shown(".wpaicg-conversation-starter");
     if (!this.nonce) throw new Failure("This bot's element has no nonce.");
   }
 
@@ -157,6 +161,9 @@ class Engine {
     Object.assign(this, { element, index, nonce: this.system.restNonce, floating: params.window });
     this.label = (params.aiName ?? "Bot").replace(/:\s*$/, "");
     this.greeting = params.startSentence;
+    this.shortcuts = Object.fromEntries(
+      (this.system.shortcuts ?? []).map(({ data }) => [data.label, data.shortcutId]));
+    this.starters = Object.keys(this.shortcuts);
     this.images = params.imageUpload ? params.maxUploads ?? 1 : 0;
     this.types = "image/png,image/jpeg";
     this.longest = params.textInputMaxLength;
@@ -205,6 +212,8 @@ class Engine {
     const { botId, customId, contextId, stream } = this.system;
     const body = { botId, customId, contextId, stream, newMessage: message, chatId: this.chat };
     body.messages = this.history;
+    const shortcutId = !files.length && this.shortcuts[message];
+    if (shortcutId) Object.assign(body, { newMessage: "", shortcutId, shortcutName: message });
     if (this.previous) body.previousResponseId = this.previous;
     if (ids.length) Object.assign(body, { newFileId: ids[0], newImageId: ids[0] });
     if (ids.length > 1) body.newFileIds = ids;

@@ -154,6 +154,14 @@ _ASIDE_AIPKIT = {
     "memory-refused": "500: the site's database does not do it",
 }
 
+_ASIDE_CLASSIC = {
+    "feedback-nonce": "403: the nonce is refused, of a thumb",
+    "feedback-http-500": "500 with an HTML page, of the same",
+    "feedback-challenge": "a challenge page, of the same",
+    "feedback-html": "200 with an HTML page, of the same",
+    "feedback-refused": "the site keeps no answers, so it knows none to give a thumb",
+}
+
 _CLASSIC_STREAM = {
     "assistant": "a good answer in the events of a bot backed by assistants",
     "assistant-error": "such a bot's assistant_error",
@@ -182,7 +190,7 @@ Each has a bot that always meets it: on the pages "fault-NAME" (aipkit), "fault-
 `Site.rest_bots`.
 """
 
-ASIDE = MappingProxyType({"mwai": _ASIDE_MWAI, "aipkit": _ASIDE_AIPKIT})
+ASIDE = MappingProxyType({"mwai": _ASIDE_MWAI, "aipkit": _ASIDE_AIPKIT, "classic": _ASIDE_CLASSIC})
 """As `FAULTS`, for what is beside the turns, or what only some come by: a client's first one, and
 one with an image."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .bot import Message
 from .faults import http_fault
 from .mwai_answer import AnswerParts
-from .mwai_page import NONCE
+from .mwai_page import NONCE, shortcut_message
 from .mwai_request import (
     HEADERS,
     Visit,
@@ -43,7 +43,7 @@ SESSION, SUBMIT, UPLOAD = (
     "mwai-ui/v1/chats/submit",
     "mwai-ui/v1/files/upload",
 )
-QUERY = "mwai/v1/simpleChatbotQuery"
+QUERY, DISCUSSIONS = "mwai/v1/simpleChatbotQuery", "mwai-ui/v1/discussions/list"
 
 _COOKIE = "mwai_session_id"
 _REJECTED = "That question can't be taken."
@@ -76,7 +76,12 @@ class Mwai:
     def handle(self, exchange: Exchange, route: str, plugin: str) -> None:
         """Answer a request for `route`, as version `plugin`."""
         request = exchange.request
-        known = {SUBMIT: self._submit, UPLOAD: self._upload, QUERY: self._query}
+        known = {
+            SUBMIT: self._submit,
+            UPLOAD: self._upload,
+            QUERY: self._query,
+            DISCUSSIONS: self._discussions,
+        }
         if version(plugin) >= (2, 4, 4):
             known[SESSION] = self._start_session
         visit = self._visit(exchange, route, plugin)
@@ -86,7 +91,7 @@ class Mwai:
             bad_nonce(visit)
         elif route not in known or request.method != "POST":
             no_route(visit)
-        elif route in (SUBMIT, UPLOAD) and not sent and version(plugin) >= (2,):
+        elif route in (SUBMIT, UPLOAD, DISCUSSIONS) and not sent and version(plugin) >= (2,):
             forbidden(visit)
         else:
             known[route](visit)
@@ -120,6 +125,10 @@ class Mwai:
         body = {"success": True, "sessionId": visit.session, "restNonce": nonce}
         headers = [*visit.headers, *visit.cookies, ("Allow", "POST")]
         visit.exchange.respond(200, php_json(body), JSON, headers)
+
+    def _discussions(self, visit: Visit) -> None:
+        """Refuse the list of old chats, as to every visitor who is not logged in."""
+        refuse(visit, 200, "Log in first.")
 
     def _upload(self, visit: Visit) -> None:
         request, fault = visit.exchange.request, self._site.meet_aside("mwai", 1)
@@ -161,6 +170,11 @@ class Mwai:
             return
         body, bot, fault = asked
         message = body.get("newMessage")
+        if bot and not message and (shortcut := body.get("shortcutId")):
+            message = shortcut_message(bot, str(shortcut))
+            if not message:
+                refuse(visit, 400, "That starter is not here any more.")
+                return
         files = file_ids(body, plugin)
         if message is not None and not isinstance(message, str):
             fatal(visit.exchange, visit.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from .php import escaped, php_json, version
@@ -92,5 +93,20 @@ def _system(site: WordPress, page: PageSpec, bot: BotSpec) -> dict[str, Any]:
     }
     if not old:
         consent = {"id": "mwai_gdpr_sandbox", "type": "content", "data": {"html": "<p>Agree?</p>"}}
-        system |= {"actions": [], "blocks": [consent] if bot.consent else [], "shortcuts": []}
+        system |= {"actions": [], "blocks": [consent] if bot.consent else []}
+        system["shortcuts"] = [
+            {"type": "message", "data": {"label": label, "shortcutId": shortcut_id(bot, label)}}
+            for label in bot.starters
+        ]
     return system
+
+
+def shortcut_id(bot: BotSpec, label: str) -> str:
+    """The id of a starter, which only the site can read."""
+    return hashlib.sha256(f"{bot.id} {label}".encode()).hexdigest()
+
+
+def shortcut_message(bot: BotSpec, given: str) -> str:
+    """The message that belongs to a starter; "" where the bot has none with this id."""
+    found = (label for label in bot.starters if shortcut_id(bot, label) == given)
+    return next((f"{label}, please, and briefly." for label in found), "")

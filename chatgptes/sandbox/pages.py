@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from . import aipkit, mwai_page, window, wpaicg
 from .catalogue import BOTS, PageSpec
 from .faults import http_fault
-from .php import php_json, version
+from .php import escaped, php_json, version
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -145,6 +145,7 @@ def _classic_element(site: WordPress, page: PageSpec, bot: BotSpec, kind: str) -
         "data-url": site.page(page.name),
         "data-bot-id": bot.id,
         "data-openai_stream_nav": "1" if bot.streams and not lies else "0",
+        "data-feedback_btn": "1" if bot.thumbs else "",
         "data-type": kind,
     }
     if page.trick == "no-nonce":
@@ -152,7 +153,21 @@ def _classic_element(site: WordPress, page: PageSpec, bot: BotSpec, kind: str) -
     tag = _tag(page, attributes, '"')
     # Real pages show a button for images: here this says that the bot takes them.
     hint = " data-takes-image" if bot.images else ""
-    return f'{tag}\n<div class="{css.split()[0]}-content"{hint}></div></div>'
+    inside = _classic_inside(bot, kind)
+    return f'{tag}\n<div class="{css.split()[0]}-content"{hint}>{inside}</div></div>'
+
+
+def _classic_inside(bot: BotSpec, kind: str) -> str:
+    """The texts of a classic bot's window before the first message."""
+    said = "wpaicg-chat-ai-message" if kind == "widget" else "wpaicg-ai-message"
+    notice = '<li class="log_notification"><span class="wpaicg-chat-message">Kept.</span></li>'
+    greeting = f'<span class="wpaicg-chat-message">\n{escaped(GREETING)}\n</span>'
+    parts = [f'<ul>{notice}\n<li class="{said}">{greeting}</li></ul>']
+    if bot.starters:
+        button = '<button type="button" class="wpaicg-conversation-starter">{}</button>'
+        shown = "\n".join(button.format(escaped(each)) for each in bot.starters)
+        parts.append(f'<div class="wpaicg-conversation-starters">{shown}</div>')
+    return "\n".join(parts)
 
 
 def _aipkit_element(

@@ -388,7 +388,7 @@ class Site:
             pages.serve(exchange, self, page)
 
 
-_ASIDE_STEPS = {"session": 0, "upload": 1, "memory": 3}
+_ASIDE_STEPS = {"session": 0, "upload": 1, "memory": 3, "feedback": 3}
 """The steps at which a fault beside the turns is met, by its first word."""
 
 

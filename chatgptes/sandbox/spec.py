@@ -19,8 +19,8 @@ class BotSpec:
         state: it keeps the model's own response ids, may search the web, and cites.
         images: it takes images.
         consent: its page asks for consent.
-        starters: questions that its window offers (`aipkit`).
-        thumbs: its window has thumbs (`aipkit`).
+        starters: questions that its window offers.
+        thumbs: its window has thumbs (not `mwai`).
         cookie: its turns need the cookie that its page sets.
         custom: what an `mwai` bot is called that its page has customised; the page names it by
             this alone where it is the id, too.

@@ -212,8 +212,8 @@ for (const [index, element] of found.entries()) {
     labels.set(bot.label, same);
     if (same > 1) bot.label += ` (${same})`; // A name for each, for those who can't see which.
     const window = new Window(bot);
+    element.replaceChildren(...(bot.floating ? [] : [window.element]));
     if (bot.floating) float(window);
-    else element.replaceChildren(window.element);
   } catch (error) {
     element.append(h("p", { className: "cw-failed" }, error.message));
   }

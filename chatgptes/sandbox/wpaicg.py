@@ -12,6 +12,7 @@ from .faults import http_fault
 from .php import clean, escaped, php_json, strip_tags, version
 from .pictures import WPAICG_TYPES, is_animated, kind_of
 from .telling import Telling
+from .wpaicg_feedback import FEEDBACK, WpaicgFeedback
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .spec import BotSpec
     from .wordpress import WordPress
 
-ACTIONS = frozenset({"wpaicg_chat_shortcode_message", "wpaicg_chatbox_message"})
+ACTIONS = frozenset({"wpaicg_chat_shortcode_message", "wpaicg_chatbox_message", FEEDBACK})
 NONCE = "wpaicg"
 
 _JSON = "application/json; charset=UTF-8"
@@ -72,13 +73,24 @@ def _turn(item: object) -> Message:
 
 
 class Wpaicg:
-    """Answers the classic actions of one site."""
+    """Answers the classic actions of one site.
+
+    Attributes:
+        feedback: the thumbs that its answers got.
+    """
 
     def __init__(self, site: WordPress) -> None:
+        self.feedback = WpaicgFeedback(site, NONCE)
         self._site = site
 
     def handle(self, exchange: Exchange) -> None:
-        """Answer one turn."""
+        """Answer one request."""
+        if exchange.request.param("action") == FEEDBACK:
+            self.feedback.handle(exchange)
+        else:
+            self._turn(exchange)
+
+    def _turn(self, exchange: Exchange) -> None:
         request, site = exchange.request, self._site
         bot = site.bot(request.param("bot_id"), "wpaicg") or site.default_bot
         if not site.nonces.holds(request.param("_wpnonce"), NONCE):
@@ -135,6 +147,7 @@ class Wpaicg:
                 return
             if bot.images:  # A bot that takes none passes it over.
                 asked["images"] = [(kind_of(data), data)]
+        self.feedback.keep(request.param("chat_id"))
         answer = self._site.model.ask([*messages, asked], fault)
         if bot.streams:
             _Stream(exchange, self._site, bot, fault).tell(answer)

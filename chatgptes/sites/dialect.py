@@ -120,6 +120,8 @@ class Question:
         state: the `ReplyDetails.state` of the conversation's last turn.
         web_search: ask the bot to search the web.
         images: sent along with the prompt.
+        uploaded: the site's ids of images that it has from an earlier attempt of the turn, by
+            their place in `images`; the dialect adds to it.
         id: a random id, new for each question.
     """
 
@@ -131,6 +133,7 @@ class Question:
     state: Mapping[str, str] = field(default_factory=dict)
     web_search: bool = False
     images: tuple[Image, ...] = ()
+    uploaded: dict[int, str] = field(default_factory=dict)
     id: str = field(default_factory=random_id)
 
 
@@ -202,6 +205,9 @@ class Dialect(Protocol):
         traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
             at least one.
         cookie_is_visitor: the site tells visitors, and their limits, by a cookie.
+        streams: answers come while they are written; None where that depends on the bot.
+        forms: a refusal may carry a form (`RefusedError.form`).
+        quota_buttons: a used-up limit may carry buttons (`QuotaError.actions`).
     """
 
     name: str
@@ -210,6 +216,9 @@ class Dialect(Protocol):
     remembers: bool
     traces: tuple[bytes, ...]
     cookie_is_visitor: bool
+    streams: bool | None
+    forms: bool
+    quota_buttons: bool
 
     def why_missing(self, page: BufferedResponse) -> str:
         """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""

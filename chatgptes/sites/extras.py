@@ -1,6 +1,7 @@
 """Things that a dialect may offer beside its turns: feedback, and the site's own memory.
 
-As with turns, a dialect makes requests and reads responses; the core sends them.
+As with turns, a dialect makes requests and reads responses; the core sends them.  `capabilities`
+says which of all that a bot has.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import Protocol, runtime_checkable
 from ..values.http import Request
 from ..values.remembered import RememberedConversation, SiteConversation
 from ..values.reply import Reply
-from .dialect import BufferedResponse, Endpoint
+from .dialect import BufferedResponse, Dialect, Endpoint
 
-__all__ = ["KeepsConversations", "TakesFeedback"]
+__all__ = ["KeepsConversations", "TakesFeedback", "capabilities"]
 
 
 @runtime_checkable
@@ -79,3 +80,27 @@ class KeepsConversations(Protocol):
     def check_done(self, response: BufferedResponse) -> None:
         """See `TakesFeedback.check_done`."""
         ...
+
+
+def capabilities(endpoint: Endpoint, its_dialect: Dialect) -> dict[str, bool | None]:
+    """Return what a bot can do, by name; None where its page does not say."""
+    bot = endpoint.bot
+    keeps = isinstance(its_dialect, KeepsConversations)
+    thumbs = isinstance(its_dialect, TakesFeedback) and its_dialect.offers_feedback(endpoint)
+    return {
+        "streaming": its_dialect.streams,
+        "images": bot.images,
+        "web search": bot.web_search,
+        "greeting": bool(bot.greeting),
+        "starters": bool(bot.starters),
+        "consent asked": bool(bot.consent),
+        "feedback": thumbs,
+        "feedback comment": isinstance(its_dialect, TakesFeedback)
+        and thumbs
+        and its_dialect.takes_comment,
+        "memory on the site": its_dialect.remembers,
+        "conversation list": keeps,
+        "conversation deletion": keeps,
+        "forms": its_dialect.forms,
+        "quota buttons": its_dialect.quota_buttons,
+    }

@@ -26,6 +26,7 @@ class Ask:
         state: what the last turn left, for the same place.
         images: pictures that go with the new user message.
         web_search: ask the bot to search the web.
+        uploaded: see `Question.uploaded`.
     """
 
     messages: Sequence[Message]
@@ -36,6 +37,7 @@ class Ask:
     state: Mapping[str, str] = field(default_factory=dict)
     images: tuple[Image, ...] = ()
     web_search: bool = False
+    uploaded: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -88,4 +90,5 @@ def question_for(ask: Ask, endpoint: Endpoint, its_dialect: Dialect, answer: Ans
         ask.state if same_place else {},
         ask.web_search,
         ask.images,
+        ask.uploaded,
     )

@@ -112,8 +112,8 @@ class Core:
         asked = bot.consent if isinstance(bot.consent, str) else ""
         quoted = f": “{asked}”" if asked else " (read it there)."
         error = ConsentRequiredError(
-            f"The page of the bot {bot.id} asks its visitors to agree first{quoted} If you do, give"
-            " consent=True."
+            f"The page of the bot {bot.id} asks its visitors to agree first{quoted}",
+            hint=Hint("consent", purpose="if you agree"),
         )
         error.asked = asked
         raise error

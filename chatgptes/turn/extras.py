@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
-from ..sites import dialect
+from ..sites import DIALECTS, dialect
 from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
 from ..sites.extras import KeepsConversations, TakesFeedback
 from ..values.deadline import Deadline
@@ -83,11 +83,13 @@ def feedback_dialect(core: Core, reply: Reply, verdict: str, comment: str | None
     its_dialect = dialect(reply.dialect)
     if not isinstance(its_dialect, TakesFeedback):
         raise InvalidConfigError(
-            f"The sites of this kind ({reply.dialect}) take no feedback; those of the dialect "
-            "aipkit do."
+            f"The sites of this kind ({reply.dialect}) take no feedback; those of the dialects "
+            f"{_names_of(TakesFeedback)} do."
         )
     if comment and not its_dialect.takes_comment:
-        raise InvalidMessageError("This site takes a thumb without a comment.")
+        raise InvalidMessageError(
+            f"A site of this kind ({reply.dialect}) takes a thumb without a comment."
+        )
     if not (reply.message_id and reply.conversation_id):
         raise InvalidMessageError("The site has given this reply no id: it can't be named to it.")
     return its_dialect
@@ -106,7 +108,8 @@ def feedback(
             )
         if not its_dialect.offers_feedback(endpoint):
             raise InvalidConfigError(
-                f"The owner has switched feedback off for the bot {endpoint.bot.id}."
+                f"The window of the bot {endpoint.bot.id} has no thumbs: the owner has switched"
+                " feedback off, or the plugin is older."
             )
         return its_dialect.feedback_request(
             endpoint, visitor, reply, up=verdict == "up", comment=comment or ""
@@ -186,6 +189,10 @@ def delete(core: Core, conversation: str, visitor: str, deadline: Deadline) -> S
     )
 
 
+def _names_of(ability: type) -> str:
+    return " and ".join(each.name for each in DIALECTS if isinstance(each, ability))
+
+
 def _keeper(core: Core, deadline: Deadline) -> Steps[KeepsConversations]:
     session = core.session
     bot = session.choose((yield from session.endpoints(deadline))).bot
@@ -193,8 +200,8 @@ def _keeper(core: Core, deadline: Deadline) -> Steps[KeepsConversations]:
     if not isinstance(its_dialect, KeepsConversations):
         raise InvalidConfigError(
             f"Sites of {its_dialect.plugin} (dialect {bot.dialect}) give visitors no list of "
-            "their conversations, and delete none for them; those of the dialect aipkit do. "
-            "Conversation.save() keeps one in a file."
+            "their conversations, and delete none for them; those of the dialect "
+            f"{_names_of(KeepsConversations)} do. Conversation.save() keeps one in a file."
         )
     return its_dialect
 

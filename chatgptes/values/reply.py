@@ -44,7 +44,7 @@ class Reply:
         bot: the bot's id (str).
         dialect: "wpaicg", "aipkit", "rest", "mwai" or "mwai-rest".
         model: the model's name (str) where the site says it, else None.
-        message_id: the site's id of this answer (str), or None.
+        message_id: the site's id of this answer (str), or None; feedback goes by it.
         conversation_id: the id of the conversation it belongs to (str), or None.
         usage: tokens, where the site says them, else None.
         citations: the sources it names (tuple, often empty).

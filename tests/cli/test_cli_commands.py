@@ -154,7 +154,7 @@ def test_the_last_conversation(site: Site, tmp_path: Path) -> None:
     chatgptes("--sandbox", "Hi", **kept)
     assert "message 6 of" in chatgptes("-c", "Six", **kept).stdout
     if sys.platform != "win32":
-        assert [path.stat().st_mode & 0o77 for path in (tmp_path / "data").iterdir()] == [0]
+        assert {path.stat().st_mode & 0o77 for path in (tmp_path / "data").iterdir()} == {0}
     nothing = chatgptes("-c", "Hi", CHATGPTES_DATA="")
     assert nothing.returncode == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import pickle
 import threading
@@ -87,8 +88,16 @@ class TestPages:
         (engine,) = Client(site.page("engine")).bots()
         assert engine.greeting == 'I\'m a sandbox & no "model" · ünïcödé'
         assert engine.starters == ()
-        (classic,) = Client(site.page("classic")).bots()
-        assert (classic.greeting, classic.starters) == ("", ())
+        assert Client(site.page("engine-starters")).bots()[0].starters == (
+            "Show me around", "Who am I?",
+        )  # fmt: skip
+        for page in ("classic", "classic-widget"):
+            (classic,) = Client(site.page(page)).bots()
+            assert classic.greeting == bot.greeting
+            assert classic.starters == ("What can you do?", 'Is 1 < 2 & "so on"?')
+        plain, other = Client(site.page("classic-two")).bots()
+        assert plain.starters == other.starters == ()
+        assert plain.greeting == other.greeting == bot.greeting
 
     def test_consent(self, site: Site) -> None:
         assert Client(site.page("consent")).bots()[0].consent == f"One thing first: {ASKED}"
@@ -196,7 +205,62 @@ class TestFeedback:
                 client.wait(call())
         assert client.wait(client.conversations())
 
-    @pytest.mark.parametrize("page", ["classic", "engine"])
+    @pytest.mark.parametrize("page", ["classic", "classic-plain", "classic-old", "classic-widget"])
+    @pytest.mark.parametrize("comment", [None, 'So "good" & <b>short</b>\n你好'])
+    def test_of_the_classic_plugin(self, site: Site, make: Any, page: str, comment: Any) -> None:
+        client = make(site.page(page))
+        reply = client.wait(client.chat("Hello"))
+        assert reply.message_id == site.requests[-1].param("chat_id")
+        client.wait(client.feedback(reply, "down", comment))
+        form = site.requests[-1].form
+        identity = {"classic-widget": "widget", "classic": "shortcode"}.get(page)
+        assert form == {
+            "action": "wpaicg_submit_feedback",
+            "chatId": reply.message_id,
+            "feedbackType": "down",
+            "feedbackDetails": comment or "",
+            "_wpnonce": site.nonces.current("wpaicg"),
+            "chatbot_id": identity or f"custom_bot_{reply.bot}",
+        }
+        site.expire_nonces()
+        client.wait(client.feedback(reply, "up"))
+        assert [each.form["feedbackType"] for each in site.requests if "chatId" in each.form] == [
+            "down", "up", "up",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("fault", "error"),
+        [
+            ("feedback-http-500", UnexpectedStatusError),
+            ("feedback-challenge", ChallengeError),
+            ("feedback-html", UnexpectedFormatError),
+            ("feedback-refused", RefusedError),
+        ],
+    )
+    def test_faults_of_the_classic_plugin(
+        self, site: Site, make: Any, fault: str, error: Any
+    ) -> None:
+        client = make(site.page("classic"))
+        reply = client.wait(client.chat("Hello"))
+        before = len(site.requests)
+        site.next(fault)
+        with pytest.raises(error) as caught:
+            client.wait(client.feedback(reply, "up"))
+        assert "chatId" not in str(caught.value)
+        # Each would be noted, so it is not sent again.
+        assert len(site.requests) == before + 1
+        with pytest.raises(RefusedError, match="the owner decides whether it keeps any"):
+            client.wait(client.feedback(dataclasses.replace(reply, message_id="1"), "up"))
+
+    def test_a_nonce_of_the_classic_plugin_that_stays_dead(self, site: Site, make: Any) -> None:
+        client = make(site.page("classic"))
+        reply = client.wait(client.chat("Hello"))
+        site.next("feedback-nonce", times=3)
+        with pytest.raises(RefusedError) as caught:
+            client.wait(client.feedback(reply, "up"))
+        assert type(caught.value) is RefusedError
+
+    @pytest.mark.parametrize("page", ["engine"])
     def test_others_take_none(self, site: Site, make: Any, page: str) -> None:
         client = make(site.page(page))
         reply = client.wait(client.chat("Hello"))
@@ -206,9 +270,15 @@ class TestFeedback:
         assert len(site.requests) == before
 
     def test_what_can_not_be_sent(self, site: Site) -> None:
+        with Client(site.page("classic-lies")) as client:
+            reply = client.chat("Hello")
+            with pytest.raises(InvalidConfigError, match="no thumbs"):
+                client.feedback(reply, "up")
         with Client(site.url) as client, Client(site.page("aipkit-popup")) as other:
             reply = client.chat("Hello")
             quiet = other.chat("Hello")
+            with pytest.raises(InvalidMessageError, match="without a comment"):
+                client.feedback(reply, "up", "Well said.")
             strange = Reply("", client.site, "6", "aipkit", None, "a", "b")
             before = len(site.requests)
             for wrong in (
@@ -223,7 +293,7 @@ class TestFeedback:
             ):
                 with pytest.raises(InvalidMessageError):
                     wrong()
-            with pytest.raises(InvalidConfigError, match="switched feedback off"):
+            with pytest.raises(InvalidConfigError, match="no thumbs"):
                 other.feedback(quiet, "up")
             assert len(site.requests) == before
 
@@ -325,6 +395,17 @@ class TestTheSitesMemory:
             with pytest.raises(InvalidConfigError, match="no turn yet"):
                 client.conversation().delete()
 
+    def test_deleting_what_the_site_no_longer_has(self, site: Site) -> None:
+        # So answers 2.4.71: nothing was deleted, and nothing is there.
+        with Client(site.url) as client:
+            talk = client.conversation()
+            talk.chat("Hello")
+            again = client.conversation(talk.to_dict())
+            talk.delete()
+            again.delete()
+            assert again.messages == []
+            assert client.conversations() == []
+
     def test_a_failed_deletion_leaves_it_as_it_was(self, site: Site) -> None:
         with Client(site.url) as client:
             talk = client.conversation()
@@ -395,6 +476,19 @@ def test_visitors(visitor: Any) -> None:
         Client("https://example.org", visitor=visitor)
 
 
+def test_a_starter_of_the_other_plugin(site: Site, make: Any) -> None:
+    client = make(site.page("engine-starters"))
+    starter = client.wait(client.bots())[0].starters[0]
+    talk = client.conversation()
+    client.wait(talk.chat("Hello"))
+    # The page does not show the message behind it; the site knows it.
+    assert "> Show me around, please, and briefly." in client.wait(talk.chat(f" {starter} ")).text
+    assert len(site.messages[-1]) == 3
+    assert [each["content"] for each in talk.messages[2:3]] == [f" {starter} "]
+    client.wait(talk.chat(f"{starter}!"))
+    assert site.messages[-1][-1]["content"] == f"{starter}!"
+
+
 def test_a_visitor_is_shown_to_the_site(site: Site, make: Any) -> None:
     client = make(site.page("classic"), visitor=VISITOR)
     assert client.visitor == VISITOR
@@ -442,11 +536,15 @@ def decoded(event: str, data: object) -> Any:
 @pytest.mark.parametrize(
     ("given", "actions"),
     [
-        ([{"text": "Log in", "href": "/login/"}], (("Log in", "https://example.org/login/"),)),
         (
-            [{"title": "<b>Buy</b>", "link": "http://shop.example/"}],
+            [{"label": "Log in", "url": "/login/", "variant": "primary"}],
+            (("Log in", "https://example.org/login/"),),
+        ),
+        (
+            [{"label": "<b>Buy</b>", "url": "http://shop.example/"}],
             (("Buy", "http://shop.example/"),),
         ),
+        ([{"text": "Not a key", "href": "/a"}, {"title": "x", "link": "/a"}], ()),
         ([{"label": "x", "url": "javascript:alert(1)"}], ()),
         ([{"label": "", "url": "/a"}, {"url": "/a"}, {"label": "x"}, 5, None], ()),
         ({"label": "x"}, ()),

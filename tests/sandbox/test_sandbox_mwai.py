@@ -381,3 +381,32 @@ def test_namespaces(site: Site) -> None:
     assert alone.keys() == {"namespaces"}
     assert "aipkit/v1" not in alone["namespaces"]
     assert "mwai/v1" in names(f"{site.home}?rest_route=/")["namespaces"]
+
+
+def test_old_chats_are_not_for_visitors(site: Site) -> None:
+    nonce = fetch(f"{site.api_root}mwai/v1/start_session", body=b"").json["restNonce"]
+    for sent, status in (({"X-WP-Nonce": nonce}, 200), ({}, 401), ({"X-WP-Nonce": "bad"}, 403)):
+        headers = {"Content-Type": "application/json", **sent}
+        seen = fetch(
+            f"{site.api_root}mwai-ui/v1/discussions/list", body=b'{"botId":"default"}',
+            headers=headers,
+        )  # fmt: skip
+        assert seen.status == status
+        assert seen.json.get("success") is (False if status == 200 else None)
+
+
+def test_a_starter_is_known_by_its_id(site: Site) -> None:
+    system = engine_bot(fetch(site.page("engine-starters")).text)
+    nonce = fetch(f"{site.api_root}mwai/v1/start_session", body=b"").json["restNonce"]
+    headers = {"Content-Type": "application/json", "X-WP-Nonce": nonce}
+    (first, _) = system["shortcuts"]
+    assert "message" not in first["data"]
+
+    def ask(shortcut: str) -> Any:
+        body = {"botId": "guide", "newMessage": "", "shortcutId": shortcut}
+        url = f"{site.api_root}mwai-ui/v1/chats/submit"
+        return fetch(url, body=json.dumps(body).encode(), headers=headers)
+
+    assert "Show me around, please" in ask(first["data"]["shortcutId"]).json["reply"]
+    seen = ask("0" * 64)
+    assert (seen.status, seen.json["success"]) == (400, False)

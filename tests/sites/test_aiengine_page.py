@@ -20,7 +20,7 @@ def test_a_bot() -> None:
     assert found.url == SUBMIT
     assert found.post_id == "6"
     assert (found.nonce, found.nonce_first) == ("", True)
-    assert found.extra["greeting"] == "Say 'hi' & \"go\""
+    assert found.bot.greeting == "Say 'hi' & \"go\""
     assert found.extra["maxLength"] == "512"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chatgptes.errors import ChatGptEsError
 from chatgptes.sites.dialect import (
@@ -74,12 +74,15 @@ def decode(
     status: int = 200,
     headers: Iterable[tuple[str, str]] = (),
     limits: Limits | None = None,
+    asked_as: str = "",
     **changes: object,
 ) -> Outcome:
-    """The outcome of a body that comes in pieces."""
+    """The outcome of a body that comes in pieces; `asked_as` is the question's id."""
     data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     sent = Headers([*headers, *([("Content-Type", kind)] if kind else [])])
     question = question_for(dialect, **changes)
+    if asked_as:
+        question = replace(question, id=asked_as)
     decoder = dialect.decoder(question, URL, status, sent, limits or Limits())
     out = Outcome(details=decoder.details)
     ends = [*sorted(cut for cut in cuts if cut < len(data)), len(data)]

@@ -53,6 +53,7 @@ replaced if there is a variable of that name; {{name}} stands for {name} itself.
 
 _OPTIONS = {
     "bot": "--bot",
+    "consent": "--with NAME, a client made with consent=True,",
     "proxy": "--proxy",
     "site": "--site URL",
     "timeout.total": "--timeout",

@@ -13,6 +13,7 @@ __all__ = ["TurnError", "llm_error"]
 _OPTIONS = {
     "api_key": "--key",
     "bot": "-o bot",
+    "consent": "-o consent true",
     "proxy": "-o proxy",
     "site": "-o site URL",
     "timeout.total": "-o timeout",

@@ -57,6 +57,9 @@ class ChatGptEsOptions(llm.Model.Options):
         allow_inf_nan=False,  # llm's log is JSON, which has no infinity.
         description="Seconds for the whole turn",
     )
+    consent: bool | None = Field(
+        default=None, description="You agree to what the bot's page asks its visitors"
+    )
     web_search: bool | None = Field(
         default=None, description="Let the bot search the web, if its owner allows that"
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STICKY", "Target", "default_options", "target"]
 
-STICKY = ("site", "bot", "transport", "proxy")
+STICKY = ("site", "bot", "transport", "proxy", "consent")
 """Options that a conversation keeps when they are not given again."""
 _WAYS = ("transport", "proxy")
 """Those of them that say how to connect, not whom to ask."""

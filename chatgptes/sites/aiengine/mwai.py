@@ -23,10 +23,10 @@ from ..dialect import (
 )
 from ..errors import make_error
 from ..forms import check_images, check_web_search, encode_form
-from ..text import clean_text, excerpt, quote_suffix, site_said, without_surrogates
+from ..text import clean_text, excerpt, parse_json, quote_suffix, site_said, without_surrogates
 from .decoder import MwaiDecoder
 from .memory import chat_id
-from .page import NONCE_IN_PAGE, find_bots, header_nonce, is_saved_copy
+from .page import NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
 from .refusals import NO_ROUTE, error_for_object, error_for_response, json_object
 
 __all__ = ["Mwai"]
@@ -46,6 +46,9 @@ class Mwai:
     slug = "ai-engine"
     remembers = False
     cookie_is_visitor = True
+    streams: bool | None = True
+    forms = False
+    quota_buttons = False
     traces: tuple[bytes, ...] = (b"mwai-", b"mwai_", b"plugins/ai-engine")
 
     def why_missing(self, page: BufferedResponse) -> str:
@@ -80,10 +83,11 @@ class Mwai:
         check_images(question, _most_images(question.endpoint), _IMAGES)
         history, message = _split(question)
         _check_message(question, message)
-        files = []
-        for image in question.images:
-            response = yield _upload(question.endpoint, image)
-            files.append(_file_id(response))
+        for place, image in enumerate(question.images):
+            if place not in question.uploaded:
+                response = yield _upload(question.endpoint, image)
+                question.uploaded[place] = _file_id(response)
+        files = [question.uploaded[place] for place in range(len(question.images))]
         yield _submit(question, history, message, files)
 
     def decoder(
@@ -206,6 +210,12 @@ def _file_id(response: BufferedResponse) -> str:
     raise make_error(UnexpectedFormatError, message, url, status, said)
 
 
+def _shortcut(endpoint: Endpoint, message: str) -> str:
+    """The id of the starter that a message is; "" for any other message."""
+    ids = parse_json(endpoint.extra.get(SHORTCUTS, ""))
+    return str(ids.get(message.strip(), "")) if isinstance(ids, dict) else ""
+
+
 def _submit(
     question: Question, history: list[tuple[str, str]], message: str, files: list[str]
 ) -> Request:
@@ -216,6 +226,7 @@ def _submit(
     (`model`, `temperature`, `instructions`, messages of the role `system`).
     """
     endpoint = question.endpoint
+    shortcut = "" if files else _shortcut(endpoint, message)
     body: dict[str, Any] = {
         "botId": endpoint.extra.get("botId"),
         "customId": endpoint.extra.get("customId"),
@@ -225,9 +236,12 @@ def _submit(
             {"role": "user" if role == "user" else "assistant", "content": without_surrogates(text)}
             for role, text in history
         ],
-        "newMessage": message,
+        "newMessage": "" if shortcut else message,
         "stream": True,
     }
+    if shortcut:
+        # As the window's button does: the site knows the message that belongs to it.
+        body |= {"shortcutId": shortcut, "shortcutName": message.strip()}
     if len(files) == 1:
         # The name changed at 2.1.5, and the other one is ignored without a word.
         body |= {"newFileId": files[0], "newImageId": files[0]}

@@ -48,6 +48,9 @@ class MwaiRest:
     slug = "ai-engine"
     remembers = False
     cookie_is_visitor = False
+    streams: bool | None = False
+    forms = False
+    quota_buttons = False
     traces: tuple[bytes, ...] = ()
     namespace = "mwai/v1"
 

@@ -7,6 +7,7 @@ script fills it in and removes the attributes, so a page saved from a browser ha
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -19,16 +20,23 @@ from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
 from ..html import attributes, tags, utf8
 from ..text import clean_text, parse_json, string_or_empty, without_surrogates
 
-__all__ = ["CHAT_ROUTE", "NONCE_IN_PAGE", "find_bots", "header_nonce", "is_saved_copy"]
+__all__ = [
+    "CHAT_ROUTE", "NONCE_IN_PAGE", "SHORTCUTS", "find_bots", "header_nonce", "is_saved_copy",
+]  # fmt: skip
 
 CHAT_ROUTE = "/mwai-ui/v1/chats/submit"
 
 NONCE_IN_PAGE = "nonce_in_page"
 """Key in `Endpoint.extra`: only the page has a nonce (2.0.1 to 2.4.3)."""
 
+SHORTCUTS = "shortcuts"
+"""Key in `Endpoint.extra`: JSON, the ids of starters by their labels."""
+
 _CONTAINER = b"mwai-chatbot-container"
 _HEADER_VALUE = re.compile(r"[!-~]{1,200}")
 _CONSENT = "mwai_gdpr_"
+_MOST_STARTERS = 20
+_LONGEST_STARTER = 2000  # Characters.
 _BUTTON = re.compile(r"<button\b.*?</button\s*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -98,6 +106,7 @@ def _endpoint(
     bot_id, custom_id = _identifier(system.get("botId")), _identifier(system.get("customId"))
     if not (bot_id or custom_id) or not (root := _root(page, system)):
         return None
+    starters, shortcuts = _starters(system)
     bot = Bot(
         id=bot_id or custom_id,
         name=clean_text(params.get("aiName"), 100).rstrip(": "),
@@ -107,17 +116,18 @@ def _endpoint(
         images=_takes_images(params),
         consent=_consent(system),
         greeting=clean_text(params.get("startSentence"), 2000),
+        starters=starters,
     )
     nonce = header_nonce(system.get("restNonce"))
     extra = {
         "root": root,
         "botId": bot_id,
         "customId": custom_id,
-        "greeting": clean_text(params.get("startSentence")),
         "mode": clean_text(params.get("mode"), 50),
         "maxLength": _count(params.get("textInputMaxLength")),
         "maxUploads": _count(params.get("maxUploads")),
         NONCE_IN_PAGE: "yes" if nonce else "",
+        SHORTCUTS: json.dumps(shortcuts) if shortcuts else "",
     }
     return Endpoint(
         bot=bot,
@@ -136,6 +146,32 @@ def _takes_images(params: Mapping[Any, Any]) -> bool | None:
     if True in said:
         return True
     return False if False in said else None
+
+
+def _starters(system: Mapping[Any, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The starters, and the ids of those whose message the page does not show, by their labels.
+
+    The shapes were read in the plugin's source: from 2.4.9 on there are shortcuts with a label and
+    a message; from 3.3.3 on an id that only the site can read stands where the message was.
+    """
+    given = system.get("shortcuts")
+    starters: list[str] = []
+    ids: dict[str, str] = {}
+    for shortcut in given[:_MOST_STARTERS] if isinstance(given, list) else ():
+        data = shortcut.get("data") if isinstance(shortcut, dict) else None
+        if not isinstance(data, dict) or not (
+            shortcut.get("type") == "message" or data.get("action") == "message"
+        ):
+            continue  # Others run a script of the page.
+        label = " ".join(without_surrogates(string_or_empty(data.get("label"))).split())
+        message = without_surrogates(string_or_empty(data.get("message"))).strip()
+        shortcut_id = without_surrogates(string_or_empty(data.get("shortcutId"))).strip()
+        text = (label if shortcut_id else message)[:_LONGEST_STARTER]
+        if text and text not in starters:
+            starters.append(text)
+            if shortcut_id:
+                ids[text] = shortcut_id
+    return tuple(starters), ids
 
 
 def _consent(system: Mapping[Any, Any]) -> str | bool:

@@ -65,6 +65,9 @@ class Aipkit(AipkitMemory):
     slug = "gpt3-ai-content-generator"
     remembers = True
     cookie_is_visitor = False
+    streams: bool | None = True
+    forms = True
+    quota_buttons = True
     traces: tuple[bytes, ...] = (
         b"aipkit",
         b"gpt3-ai-content-generator",

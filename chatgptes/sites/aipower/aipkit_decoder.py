@@ -76,15 +76,18 @@ def _form(data: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _actions(notice: Any, base: str) -> tuple[tuple[str, str], ...]:
-    """The buttons of a notice: their texts and addresses."""
+    """The buttons of a notice: their texts and addresses.
+
+    The keys `label` and `url` (and `variant`, a colour) are those of the plugin's source, 2.4.5 to
+    2.4.97; the notices that were recorded (2.4.71) have no buttons.
+    """
     given = notice.get("actions") if isinstance(notice, dict) else None
     found = []
     for action in given[:_MOST_ACTIONS] if isinstance(given, list) else ():
         if not isinstance(action, dict):
             continue
-        texts = (clean_text(action.get(key), 200) for key in ("label", "text", "title"))
-        written = (string_or_empty(action.get(key)).strip() for key in ("url", "href", "link"))
-        text, address = next(filter(None, texts), ""), next(filter(None, written), "")[:2000]
+        text = clean_text(action.get("label"), 200)
+        address = string_or_empty(action.get("url")).strip()[:2000]
         url = join_url(base, address) if address else ""
         if text and url.startswith(("http://", "https://")):
             found.append((text, url))

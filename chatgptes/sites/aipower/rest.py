@@ -59,6 +59,9 @@ class Rest:
     slug = "gpt3-ai-content-generator"
     remembers = False
     cookie_is_visitor = False
+    streams: bool | None = False
+    forms = False
+    quota_buttons = False
     namespace = "aipkit/v1"
     traces: tuple[bytes, ...] = ()
 

@@ -24,7 +24,6 @@ from ..dialect import (
     FoundBot,
     NonceRefused,
     Question,
-    random_id,
 )
 from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
@@ -32,6 +31,7 @@ from ..html import attributes, places, tags, utf8
 from ..text import clean_text, excerpt, parse_json, site_said, without_surrogates
 from .wpaicg_decoder import WpaicgDecoder
 from .wpaicg_objects import is_known, refusal
+from .wpaicg_window import NO_FEEDBACK, WpaicgFeedback, chat_id, identity_of, window_texts
 
 __all__ = ["Wpaicg", "history_text"]
 
@@ -65,7 +65,7 @@ def history_text(history: Iterable[tuple[str, str]]) -> str:
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
-class Wpaicg:
+class Wpaicg(WpaicgFeedback):
     """The classic way; a `Dialect`."""
 
     name = "wpaicg"
@@ -73,6 +73,9 @@ class Wpaicg:
     slug = "gpt3-ai-content-generator"
     remembers = False
     cookie_is_visitor = False
+    streams: bool | None = None  # The page says it, and can be wrong.
+    forms = False
+    quota_buttons = False
     traces: tuple[bytes, ...] = (
         b"wpaicg",
         b"gpt3-ai-content-generator",
@@ -117,7 +120,11 @@ class Wpaicg:
             page_url = _page_url(page, read)
             urls = urls or ajax_urls(page, page_url)
             found.append(FoundBot(tag.start, _endpoint(page, read, urls, nonce, page_url)))
-        return found
+        starts = [position for position, _ in found]
+        return [
+            FoundBot(position, _with_texts(endpoint, window_texts(body, position, end, encoding)))
+            for (position, endpoint), end in zip(found, [*starts[1:], len(body)], strict=False)
+        ]
 
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
         """Yield the one request of a turn: the fields of the plugin's own script, in its order."""
@@ -127,10 +134,6 @@ class Wpaicg:
             raise InvalidMessageError("This site takes no image without a word with it.")
         endpoint, bot = question.endpoint, question.endpoint.bot
         widget = bot.kind == "widget"
-        if bot.id in ("", "0"):
-            identity = "widget" if widget else "shortcode"
-        else:
-            identity = f"custom_bot_{bot.id}"
         fields = {
             "_wpnonce": endpoint.nonce,
             "post_id": endpoint.post_id,
@@ -138,12 +141,10 @@ class Wpaicg:
             "action": "wpaicg_chatbox_message" if widget else "wpaicg_chat_shortcode_message",
             "message": without_surrogates(question.prompt),
             "bot_id": bot.id,
-            "chatbot_identity": identity,
+            "chatbot_identity": identity_of(bot),
             "wpaicg_chat_history": history_text(question.history),
             "wpaicg_chat_client_id": re.sub(r"[^A-Za-z0-9]", "", question.visitor)[:10],
-            # The script's own is a random number of five digits, sent where the bot streams; a
-            # bot that does not stream passes it over.
-            "chat_id": str(10_000 + int(random_id(), 16) % 90_000),
+            "chat_id": chat_id(question),
         }
         kind, body = encode_form(fields, ("image", question.images[0]) if question.images else None)
         yield Request(
@@ -160,7 +161,9 @@ class Wpaicg:
         self, question: Question, url: str, status: int, headers: Headers, limits: Limits
     ) -> Decoder:
         """Return a decoder for the answer."""
-        return WpaicgDecoder(url, status, headers, limits, images=bool(question.images))
+        return WpaicgDecoder(
+            url, status, headers, limits, message_id=chat_id(question), images=bool(question.images)
+        )
 
     def error_for(self, response: BufferedResponse) -> ChatGptEsError:
         """Return the error for a response with a status other than 2xx.
@@ -247,4 +250,10 @@ def _endpoint(
         post_id=read.get("data-post-id", ""),
         page_url=page_url or page.url,
         further_urls=urls[1:],
+        extra={} if read.get("data-feedback_btn", "").strip() == "1" else {NO_FEEDBACK: "yes"},
     )
+
+
+def _with_texts(endpoint: Endpoint, texts: tuple[str, tuple[str, ...]]) -> Endpoint:
+    greeting, starters = texts
+    return replace(endpoint, bot=replace(endpoint.bot, greeting=greeting, starters=starters))

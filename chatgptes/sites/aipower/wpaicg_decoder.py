@@ -189,7 +189,7 @@ class WpaicgDecoder(ObjectDecoder):
         return ""
 
     def _identify(self, data: dict[Any, Any]) -> None:
-        self.details.message_id = self.details.message_id or clean_text(data.get("id"), 200) or None
+        self._model_id = self._model_id or clean_text(data.get("id"), 200)
 
     def _ended(self) -> str:
         if self._error_words:

@@ -82,14 +82,24 @@ class ObjectDecoder(BodyDecoder):
     is_known = staticmethod(is_known)
 
     def __init__(
-        self, url: str, status: int, headers: Headers, limits: Limits, *, images: bool = False
+        self,
+        url: str,
+        status: int,
+        headers: Headers,
+        limits: Limits,
+        *,
+        message_id: str | None = None,
+        images: bool = False,
     ) -> None:
         super().__init__(url, status, headers, limits)
         self._images = images
+        self._model_id = ""  # The model's service has named its answer.
+        # The site's own name for the answer is the one that it got with the question.
+        self.details.message_id = message_id
 
     def _model_began(self) -> bool:
         """Tell whether the model has begun to answer: what fails from here on is its failure."""
-        return self._has_text or self.details.message_id is not None
+        return self._has_text or bool(self._model_id)
 
     def _upstream(self, said: str) -> ChatGptEsError:
         return self._make_error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
@@ -136,7 +146,7 @@ class ObjectDecoder(BodyDecoder):
 
     def _note(self, data: dict[Any, Any]) -> None:
         details = self.details
-        details.message_id = details.message_id or clean_text(data.get("id"), 200) or None
+        self._model_id = self._model_id or clean_text(data.get("id"), 200)
         details.model = details.model or clean_text(data.get("model"), 200) or None
         details.usage = usage_from(data.get("usage")) or details.usage
 

@@ -1,0 +1,151 @@
+"""`Conversation`: turns that follow one another, for `Client`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, Unpack
+
+from ..transport import Transport
+from ..turn.blocking import BlockingTurn
+from ..turn.core import Core
+from ..turn.options import TurnOptions
+from ..turn.queueing import ConversationQueue
+from ..turn.steps import Steps
+from ..turn.stream import Stream, read_to_end
+from ..values.deadline import Deadline, Timeout
+from ..values.messages import Prompt
+from ..values.reply import Reply
+from .saved import Source
+from .state import ConversationState
+
+__all__ = ["Connected", "Conversation"]
+
+
+class Connected(Protocol):
+    """As much of a client as its conversations need."""
+
+    @property
+    def core(self) -> Core:
+        """The part that its turns share."""
+
+    def connect(self) -> Transport:
+        """Its transport."""
+
+    def perform(
+        self,
+        steps: Callable[[Deadline], Steps[None]],
+        timeout: Timeout | float | None = None,
+        queue: ConversationQueue | None = None,
+    ) -> None:
+        """Perform steps that are no turn."""
+
+    def feedback_as(
+        self,
+        visitor: str,
+        reply: Reply,
+        verdict: str,
+        comment: str | None,
+        timeout: Timeout | float | None,
+    ) -> None:
+        """Give feedback as another visitor."""
+
+
+class Conversation:
+    """Turns that follow one another.  Made by `Client.conversation()`.
+
+    One turn at a time: a second one from another thread waits for the first.  A turn that failed
+    or was left early leaves the conversation as it was (though an `aipkit` site, which keeps the
+    conversation itself, may remember what it was asked).
+    """
+
+    def __init__(
+        self,
+        client: Connected,
+        saved: Source | None = None,
+        *,
+        site_id: str | None = None,
+    ) -> None:
+        self.client = client
+        self._state = ConversationState(client.core, saved, site_id)
+        self._state.load()
+        if not self._state.is_fetched:
+            client.perform(self._state.fetch, queue=self._state.queue)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Conversation, (self.client, self.to_dict())
+
+    def __repr__(self) -> str:
+        if "_state" not in self.__dict__:
+            return "<Conversation, not made>"
+        state = self._state
+        return f"<Conversation of {len(state.messages)} messages with {state.core.config.site}>"
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages so far, as `{"role": …, "content": …}` (a copy).
+
+        The content is a string, or for a message with images a list of parts, in which they are
+        `data:` URLs.
+        """
+        return [message.as_dict() for message in self._state.messages]
+
+    @property
+    def id(self) -> str:
+        """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
+        return self._state.id
+
+    def chat(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Reply:
+        """Say `prompt` and wait for the whole answer.
+
+        Args:
+            prompt: the next user message (str, or a list of parts).
+            **options: `images`, `web_search` and `timeout` of this turn: see `TurnOptions`.  A
+                site's bot sees images with this message only: later turns bring the words of
+                earlier ones along, not their pictures.
+
+        Raises:
+            ChatGptEsError: as `Client.chat`.
+        """
+        return read_to_end(self._turn(prompt, options))
+
+    def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Stream:
+        """Say `prompt` and read the answer as it comes.  Arguments and errors as `chat`."""
+        return Stream(self._turn(prompt, options))
+
+    def _turn(self, prompt: Prompt, options: TurnOptions) -> BlockingTurn:
+        turn = self._state.turn(prompt, options)
+        turn.load()
+        return BlockingTurn(turn, self.client.connect)
+
+    def feedback(
+        self,
+        reply: Reply,
+        verdict: Literal["up", "down"],
+        comment: str | None = None,
+        *,
+        timeout: Timeout | float | None = None,
+    ) -> None:
+        """Give an answer of this conversation a thumb: see `Client.feedback`."""
+        self.client.feedback_as(self._state.visitor, reply, verdict, comment, timeout)
+
+    def delete(self, *, timeout: Timeout | float | None = None) -> None:
+        """Delete the conversation on the site, and begin anew: for `aipkit` sites.
+
+        Raises:
+            InvalidConfigError: the site deletes nothing for visitors, or there was no turn yet.
+            TransportError, ResponseError: the site did not delete it; it stays as it was.
+        """
+        self.client.perform(self._state.delete, timeout, self._state.queue)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is needed to go on, as plain JSON values: see `Client.conversation`."""
+        return self._state.to_dict()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_dict()` to a file, as a whole or not at all; only its owner may read it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self._state.save(path)

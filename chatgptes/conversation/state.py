@@ -1,0 +1,219 @@
+"""The state of a conversation, for either kind of client: nothing of any dialect."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from ..errors import ChatGptEsError, InvalidConfigError
+from ..sites import dialect
+from ..turn.ask import Ask, place_of
+from ..turn.core import Core
+from ..turn.extras import check_site_id, delete, history
+from ..turn.options import TurnOptions, check_options
+from ..turn.queueing import ConversationQueue, Limiter
+from ..turn.steps import Steps
+from ..turn.take import Turn
+from ..values.deadline import Deadline
+from ..values.messages import Message, Prompt, check_prompt, images_of
+from ..values.process import PerProcess
+from .saved import SavedConversation, Source, read, write
+
+__all__ = ["ConversationState"]
+
+
+class ConversationState:
+    """The messages of a conversation so far, and all that the next turn needs.
+
+    Its file, if it continues from one, is read by `load`, which may block.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        saved: Source | None,
+        site_id: str | None = None,
+    ) -> None:
+        if not (saved is None or isinstance(saved, (Mapping, str, os.PathLike))):
+            raise InvalidConfigError(
+                "A conversation continues from a dict or the path of a file, not from"
+                f" {type(saved).__name__}."
+            )
+        if saved is not None and site_id is not None:
+            raise InvalidConfigError("A conversation continues saved or site_id, not both.")
+        self._site_id = None if site_id is None else check_site_id(site_id)
+        self.core = core
+        self.messages: list[Message] = []
+        self.id = str(uuid4())
+        self.visitor = core.visitor
+        self.system = core.config.system
+        self.place = ""
+        self.state: dict[str, str] = {}
+        self._queue = PerProcess(ConversationQueue)
+        self._loading = PerProcess(threading.Lock)
+        self._saved = saved
+        if isinstance(saved, Mapping):
+            self.load()
+
+    @property
+    def queue(self) -> ConversationQueue:
+        """The queue of its turns; after a fork a turn under way is the parent's."""
+        return self._queue.get()
+
+    @property
+    def loaded(self) -> bool:
+        """Its file has been read, if there is one."""
+        return self._saved is None
+
+    def load(self) -> None:
+        """Read its file, if there is one that was not read yet.
+
+        Raises:
+            InvalidConfigError: the file holds no conversation.
+            OSError: it can't be read.
+        """
+        with self._loading.get():
+            saved = self._saved
+            if saved is not None:
+                self._restore(saved if isinstance(saved, Mapping) else read(saved))
+                self._saved = None
+
+    @property
+    def is_fetched(self) -> bool:
+        """Its messages were fetched from the site, if they come from there."""
+        return self._site_id is None
+
+    def fetch(self, deadline: Deadline) -> Steps[None]:
+        """Fetch its messages from the site, if they come from there and were not fetched yet.
+
+        Raises:
+            ChatGptEsError: as `extras.history`.
+        """
+        if self._site_id is None:
+            return
+        found, endpoint = yield from history(self.core, self._site_id, deadline)
+        for asked, answer in found.pairs():
+            self.messages += [Message("user", asked), Message("assistant", answer)]
+        self.id, self.state, self.place = self._site_id, dict(found.state), place_of(endpoint)
+        self._site_id = None
+
+    def delete(self, deadline: Deadline) -> Steps[None]:
+        """Delete it on the site, and begin anew.  Its place in the queue must be held.
+
+        Raises:
+            ChatGptEsError: as `extras.delete`; it stays as it was.
+        """
+        if self._site_id is None and not self.place:
+            raise InvalidConfigError(
+                "This conversation has no turn yet, so there is nothing to delete."
+            )
+        yield from delete(self.core, self._site_id or self.id, self.visitor, deadline)
+        self.messages, self.state, self.place = [], {}, ""
+        self.id, self._site_id = str(uuid4()), None
+
+    def check_loaded(self) -> None:
+        """Raise if its file was not read yet, or its messages not fetched."""
+        if self._site_id is not None:
+            raise ChatGptEsError(
+                "The conversation's messages have not been fetched yet: await the conversation"
+                " first (`talk = await client.conversation(site_id=…)`), or take a turn."
+            )
+        if self._saved is not None:
+            raise ChatGptEsError(
+                "The conversation's file has not been read yet: await the conversation first"
+                " (`talk = await client.conversation(path)`), or take a turn."
+            )
+
+    def turn(self, prompt: Prompt, options: TurnOptions) -> Turn:
+        """The next turn.
+
+        Raises:
+            InvalidMessageError, InvalidConfigError: an argument can't be used.
+        """
+        check_options(options)
+        message = check_prompt(prompt, self.core.config.limits, options.get("images", ()))
+        return _NextTurn(self, message, options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is needed to go on, as plain JSON values."""
+        self.check_loaded()
+        return SavedConversation(
+            id=self.id,
+            visitor=self.visitor,
+            site=self.core.config.site,
+            system=self.system,
+            messages=self.messages,
+            place=self.place,
+            state=self.state,
+        ).to_dict()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `to_dict()` to a file, as a whole or not at all; only its owner may read it.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self.load()
+        write(path, self.to_dict())
+
+    def _restore(self, fields: Mapping[str, Any]) -> None:
+        saved = SavedConversation.parse(fields)
+        self.id, self.visitor, self.system = saved.id, saved.visitor, saved.system
+        self.messages, self.place, self.state = saved.messages, saved.place, saved.state
+
+
+class _NextTurn(Turn):
+    """The next turn of a conversation: its question is known once the turn before has ended."""
+
+    def __init__(
+        self, conversation: ConversationState, message: Message, options: TurnOptions
+    ) -> None:
+        super().__init__(conversation.core, (message,), options)
+        self._conversation = conversation
+
+    @property
+    def needs_loading(self) -> bool:
+        return super().needs_loading or not self._conversation.loaded
+
+    def load(self) -> None:
+        super().load()
+        self._conversation.load()
+
+    def limiters(self) -> Iterable[Limiter]:
+        # The conversation's own first: a turn that waits for the one before takes no permit.
+        return (self._conversation.queue, *super().limiters())
+
+    def prepare(self) -> Steps[None]:
+        yield from self._conversation.fetch(self.deadline)
+
+    def ask(self) -> Ask:
+        conversation = self._conversation
+        return Ask(
+            messages=[*conversation.messages, *self.messages],
+            system=conversation.system,
+            visitor=conversation.visitor,
+            conversation=conversation.id,
+            place=conversation.place,
+            state=conversation.state,
+            images=images_of(self.messages),
+            web_search=self.web_search,
+        )
+
+    def succeeded(self, text: str) -> None:
+        conversation, answer = self._conversation, self.answer
+        assert answer.decoder is not None
+        conversation.messages += [*self.messages, Message("assistant", text)]
+        conversation.id = answer.conversation
+        kept = conversation.state if conversation.place == answer.place else {}
+        conversation.state = {**kept, **answer.decoder.details.state}
+        conversation.place = answer.place
+
+    def failed(self) -> None:
+        # A site that keeps no conversation may still have noted what was asked: what the turn
+        # before left goes with a history that it no longer has.
+        endpoint = self.answer.endpoint
+        if endpoint is not None and not dialect(endpoint.bot.dialect).remembers:
+            self._conversation.state = {}

@@ -1,0 +1,148 @@
+"""The parts of a `wpaicg` site's chat window beside its messages: greeting, starters, thumbs.
+
+Names of classes, fields and actions were read in the plugin's source, 1.8.79 and 1.9.18.  The
+recordings' pages show `data-feedback_btn`; what is inside of the window was cut out of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import RefusedError, UnexpectedFormatError
+from ...values.http import Request
+from ...values.reply import Reply
+from ..challenge import challenge_error, gate_error, is_gate
+from ..dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
+from ..errors import make_error
+from ..forms import encode_form
+from ..html import Tag, tags, unescape
+from ..text import (
+    clean_text,
+    excerpt,
+    parse_json,
+    quote_suffix,
+    site_said,
+    without_surrogates,
+)  # fmt: skip
+
+__all__ = ["NO_FEEDBACK", "WpaicgFeedback", "chat_id", "identity_of", "window_texts"]
+
+NO_FEEDBACK = "no_feedback"
+"""Key in `Endpoint.extra`: the bot's window has no thumbs."""
+
+_GREETINGS = (b"wpaicg-ai-message", b"wpaicg-chat-ai-message")  # In the text; in the widget.
+_TEXT, _STARTER = b"wpaicg-chat-message", b"wpaicg-conversation-starter"
+_REACH = 65_536  # Bytes behind the bot's element in which they are looked for.
+_LONGEST = 2000  # Characters of a greeting or a starter.
+_MOST_STARTERS = 20
+
+
+def window_texts(
+    body: bytes, start: int, end: int, encoding: str = "utf-8"
+) -> tuple[str, tuple[str, ...]]:
+    """Return the greeting and the starters of the bot whose element begins at `start`.
+
+    Args:
+        end: where the next bot's element begins, or the page ends.
+    """
+    # The element begins a tag, so what is cut out reads as the whole page would from there.
+    part = body[start : min(end, start + _REACH)]
+    greeting = ""
+    starters: list[str] = []
+    is_greeting = False
+    for tag in tags(part, (*_GREETINGS, _TEXT, _STARTER)):
+        if tag.name == b"li":
+            is_greeting = True
+        elif tag.name == b"button" and len(starters) < _MOST_STARTERS:
+            starters.append(
+                " ".join(without_surrogates(unescape(_inside(part, tag, encoding))).split())
+            )
+        elif tag.name == b"span" and is_greeting and not greeting:
+            # Another such text may stand before it: that the conversation is kept.
+            greeting = clean_text(_inside(part, tag, encoding), _LONGEST)
+    return greeting, tuple(text[:_LONGEST] for text in starters if text)
+
+
+def _inside(part: bytes, tag: Tag, encoding: str) -> str:
+    """The source text of an element that holds no further ones: the plugin escapes it."""
+    begin = tag.start + len(tag.name) + len(tag.inside) + 2
+    end = part.find(b"<", begin)
+    return part[begin : end if end >= 0 else begin].decode(encoding, "replace")
+
+
+def identity_of(bot: Bot) -> str:
+    """Return what the plugin's script calls a bot in its requests."""
+    if bot.id in ("", "0"):
+        return "widget" if bot.kind == "widget" else "shortcode"
+    return f"custom_bot_{bot.id}"
+
+
+def chat_id(question: Question) -> str:
+    """Return the number under which the site notes a question, and its answer's thumbs.
+
+    The script's own is a random number of up to five digits, sent where the bot streams; we
+    always send one.
+    """
+    return str(10_000 + int(question.id, 16) % 90_000)
+
+
+class WpaicgFeedback:
+    """An implementation of `TakesFeedback`."""
+
+    takes_comment = True
+
+    def offers_feedback(self, endpoint: Endpoint) -> bool:
+        """See `TakesFeedback.offers_feedback`."""
+        return not endpoint.extra.get(NO_FEEDBACK)
+
+    def feedback_request(
+        self, endpoint: Endpoint, visitor: str, reply: Reply, *, up: bool, comment: str
+    ) -> Request:
+        """See `TakesFeedback.feedback_request`.  The site is not told who the visitor is."""
+        fields = {
+            "action": "wpaicg_submit_feedback",
+            "chatId": reply.message_id or "",
+            "feedbackType": "up" if up else "down",
+            "feedbackDetails": without_surrogates(comment),
+            "_wpnonce": endpoint.nonce,
+            "chatbot_id": identity_of(endpoint.bot),
+        }
+        kind, body = encode_form(fields)
+        return Request(
+            "POST",
+            endpoint.url,
+            headers={**endpoint.headers, "Content-Type": kind},
+            body=body,
+            referrer=endpoint.bot.page,
+            repeatable=False,  # The site adds each to those that it has.
+        )
+
+    def check_done(self, response: BufferedResponse) -> None:
+        """See `TakesFeedback.check_done`."""
+        url, status = response.url, response.status
+        data = parse_json(response.body, _is_known)
+        if isinstance(data, dict):
+            if is_gate(data):
+                raise gate_error(data, url, status)
+            if data.get("success") is True:
+                return
+            if data.get("success") is False:
+                said = clean_text(data.get("data"))
+                message = (
+                    f"The site did not take the feedback{quote_suffix(said)} It takes one only for"
+                    " an answer that it has kept; the owner decides whether it keeps any."
+                )
+                raise make_error(RefusedError, message, url, status, said)
+            if "msg" in data:  # So 1.8.79 refuses a nonce.
+                said = clean_text(data.get("msg"))
+                message = f"The site refused the feedback{quote_suffix(said)}"
+                raise make_error(NonceRefused, message, url, status, said)
+        if blocked := challenge_error(status, response.headers, response.body, url, markup=True):
+            raise blocked
+        said = excerpt(response.body)
+        message = f"The site's answer to the feedback is in no known form.{site_said(said)}"
+        raise make_error(UnexpectedFormatError, message, url, status, said)
+
+
+def _is_known(data: Any) -> bool:
+    return isinstance(data, dict) and ("success" in data or "msg" in data or is_gate(data))
