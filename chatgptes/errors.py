@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 __all__ = [
     "AuthenticationError",
@@ -127,6 +127,15 @@ def _rebuild(
     return error
 
 
+class Details(TypedDict, total=False):
+    """Arguments that every error takes: see the attributes of `ChatGptEsError`."""
+
+    url: str | None
+    status: int | None
+    excerpt: str | None
+    hint: Hint | None
+
+
 class ChatGptEsError(Exception):
     """Base of everything this library raises on purpose.
 
@@ -141,26 +150,16 @@ class ChatGptEsError(Exception):
             `cors_denied`; None where the site said nothing in that form.
     """
 
-    url: str | None
-    status: int | None
-    excerpt: str | None
+    url: str | None = None
+    status: int | None = None
+    excerpt: str | None = None
     code: str | None = None
     hint: Hint | None = None
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
-    ) -> None:
+    def __init__(self, message: str, **details: Unpack[Details]) -> None:
         super().__init__(message)
-        self.url = url
-        self.status = status
-        self.excerpt = excerpt
-        self.hint = hint
+        for name in Details.__annotations__:
+            setattr(self, name, details.get(name))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not the default: it would call the class with positional arguments only, and would lose
@@ -177,12 +176,10 @@ class ChatGptEsError(Exception):
 
     def in_words(self, names: Mapping[str, str]) -> str:
         """Return message and hint, in an interface's words for arguments (see `Hint.text`)."""
-        hint = self.hint.text(names) if self.hint is not None else ""
-        return f"{self.message} {hint}" if hint else self.message
+        return f"{self.message} {self.hint.text(names) if self.hint else ''}".rstrip()
 
     def __str__(self) -> str:
-        hint = str(self.hint) if self.hint is not None else ""
-        return f"{self.message} {hint}" if hint else self.message
+        return f"{self.message} {self.hint or ''}".rstrip()
 
 
 class MissingRequirementsError(ChatGptEsError, ImportError):
@@ -231,19 +228,8 @@ class RequestTimeout(TransportError, TimeoutError):
             (silence), or "total" (the whole turn).
     """
 
-    phase: Phase
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        phase: Phase = "total",
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
-    ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
+    def __init__(self, message: str, *, phase: Phase = "total", **details: Unpack[Details]) -> None:
+        super().__init__(message, **details)
         self.phase = phase
 
 
@@ -295,19 +281,10 @@ class RateLimitError(ResponseError):
         retry_after: how long the site asks to wait (float, seconds), or None.
     """
 
-    retry_after: float | None
-
     def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
+        self, message: str, *, retry_after: float | None = None, **details: Unpack[Details]
     ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
+        super().__init__(message, **details)
         self.retry_after = retry_after
 
 
@@ -354,17 +331,6 @@ class StreamInterruptedError(ResponseError):
         partial: the text that had arrived (str).
     """
 
-    partial: str
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        partial: str = "",
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
-    ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
+    def __init__(self, message: str, *, partial: str = "", **details: Unpack[Details]) -> None:
+        super().__init__(message, **details)
         self.partial = partial
