@@ -73,7 +73,8 @@ def run_batch(
                     write(result.to_dict())
                     sys.stdout.flush()
     except KeyboardInterrupt:
-        click.echo(f"chatgptes: Interrupted.{_how_to_continue(out)}", err=True)
+        how = " The same command continues from here." if out is not None else ""
+        click.echo(f"chatgptes: Interrupted.{how}", err=True)
         raise
     finally:
         if last is not None:
@@ -98,10 +99,6 @@ def _print_table(out: str | None, to: str, prompts: list[str | dict[str, Any]]) 
         write = _writer(to, prompts)
         for fields in results_of(out):
             write(fields)
-
-
-def _how_to_continue(out: str | None) -> str:
-    return " The same command continues from here." if out is not None else ""
 
 
 def _summary(last: BatchProgress, failures: Counter[str]) -> str:

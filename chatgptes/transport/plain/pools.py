@@ -1,4 +1,4 @@
-"""requests' adapter and urllib3's pools, over sockets that end at a deadline (`_sockets`)."""
+"""requests' adapter and urllib3's pools, over sockets that end at a deadline (`sockets.py`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ...errors import ChatGptEsError
 from ..errors import headers_too_large
-from .errors import connect_fault
+from .errors import connect_error
 from .sockets import Operation, connect, current
 from .socks import SocksRefused, negotiate
 
@@ -128,7 +128,7 @@ class _Watched(_Connection):
             self.is_verified = self.proxy_is_verified = True
             operation.tls_sockets.clear()
         except _FAILURES as e:
-            error = operation.fault or connect_fault(operation, e)
+            error = operation.error or connect_error(operation, e)
         finally:
             for sock in operation.tls_sockets:
                 sock.close()

@@ -1,7 +1,7 @@
 """The plain transport: `requests`, with an honest user agent.
 
 Of requests and urllib3 this uses the adapter, the pools and the HTTP parser.  Sockets are ours
-(`_sockets`), so that every wait ends at the deadline or its cancel.  Name resolution is the
+(`sockets.py`), so that every wait ends at the deadline or its cancel.  Name resolution is the
 exception: the calling thread may stay in `getaddrinfo` until the system gives up.
 """
 
@@ -26,7 +26,7 @@ from .. import errors as _faults
 from ..response import StreamedResponse
 from ..settings import Routes, ca_path, explain, header_lines
 from .decoding import ACCEPTED, BadEncoding, decode
-from .errors import fault
+from .errors import error_for
 from .pools import Adapter
 from .sockets import Operation, TLSSocket, under_way
 
@@ -108,13 +108,13 @@ class RequestsTransport:
                     proxies={"all": proxy.url} if proxy else {},
                 )
             if answer.status_code != 407 or proxy is None or not proxy.forwards(request.url):
-                return _Response(operation, answer.raw, self._spoiled)
+                return _Response(operation, answer.raw, self._replace_pools)
             answer.close()
             error = _faults.proxy_failed(request.url, proxy, status=407)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
-            error = fault(operation, e)
+            error = error_for(operation, e)
         except BaseException:
-            self._spoiled()
+            self._replace_pools()
             raise
         finally:
             if operation.status is None:
@@ -122,7 +122,7 @@ class RequestsTransport:
         explain(error, self._verify, self._trust_env)
         raise _faults.without_context(error)
 
-    def _spoiled(self) -> None:
+    def _replace_pools(self) -> None:
         """Ctrl-C can have landed inside the pools' own locks, which then stay taken for ever."""
         self._adapter = Adapter(self._context)
 
@@ -174,9 +174,9 @@ def _tls_context(path: str | None) -> ssl.SSLContext:
 
 
 class _Response(StreamedResponse):
-    def __init__(self, operation: Operation, raw: Any, spoiled: Callable[[], None]) -> None:
+    def __init__(self, operation: Operation, raw: Any, replace_pools: Callable[[], None]) -> None:
         super().__init__(operation.url)
-        self._spoiled = spoiled
+        self._replace_pools = replace_pools
         self.status = operation.status = raw.status
         self.headers = Headers(raw.headers.items())
         self._operation = operation
@@ -198,11 +198,11 @@ class _Response(StreamedResponse):
             # Both shut the connection down, which can look like the end of the body.
             if piece or not (self._operation.deadline.cancelled or self._closing):
                 return piece
-            error = fault(self._operation, TimeoutError())
+            error = error_for(self._operation, TimeoutError())
         except BadEncoding as e:
             error = _faults.bad_encoding(self.url, self.status, e.coding, str(e))
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as e:
-            error = fault(self._operation, e)
+            error = error_for(self._operation, e)
         if self._closing:
             error = TransportError("The response was closed.", url=redact(self.url))
         raise _faults.without_context(error)
@@ -217,7 +217,7 @@ class _Response(StreamedResponse):
                     pass
             self._raw.release_conn()
         except BaseException:
-            self._spoiled()
+            self._replace_pools()
             raise
 
     def _interrupt(self) -> None:
