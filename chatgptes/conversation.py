@@ -17,7 +17,7 @@ from .transport import Transport
 from .turn.ask import Ask, place_of
 from .turn.blocking import BlockingTurn
 from .turn.core import Core
-from .turn.extras import check_site_id, delete, history
+from .turn.extras import check_site_id, delete, feedback, history
 from .turn.options import TurnOptions, check_options
 from .turn.queueing import ConversationQueue, Limiter
 from .turn.steps import Steps
@@ -265,8 +265,8 @@ class _NextTurn(Turn):
             self._conversation.state = {}
 
 
-class Connected(Protocol):
-    """As much of a client as its conversations need."""
+class ConversationClient(Protocol):
+    """The part of a client that its conversations use."""
 
     @property
     def core(self) -> Core:
@@ -283,16 +283,6 @@ class Connected(Protocol):
     ) -> None:
         """Perform steps that are no turn."""
 
-    def feedback_as(
-        self,
-        visitor: str,
-        reply: Reply,
-        verdict: str,
-        comment: str | None,
-        timeout: Timeout | float | None,
-    ) -> None:
-        """Give feedback as another visitor."""
-
 
 class Conversation:
     """Turns that follow one another.  Made by `Client.conversation()`.
@@ -304,7 +294,7 @@ class Conversation:
 
     def __init__(
         self,
-        client: Connected,
+        client: ConversationClient,
         saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         *,
         site_id: str | None = None,
@@ -370,7 +360,9 @@ class Conversation:
         timeout: Timeout | float | None = None,
     ) -> None:
         """Give an answer of this conversation a thumb: see `Client.feedback`."""
-        self.client.feedback_as(self._state.visitor, reply, verdict, comment, timeout)
+        state = self._state
+        steps = feedback(state.core, reply, verdict, comment, state.visitor)
+        self.client.perform(steps, timeout)
 
     def delete(self, *, timeout: Timeout | float | None = None) -> None:
         """Delete the conversation on the site, and begin anew: for `aipkit` sites.

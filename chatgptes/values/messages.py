@@ -188,7 +188,10 @@ def _parts(
                 pass
             case {"type": "image_url", "image_url": {"url": source} | source, **more} if not more:
                 # A path here would be a mistake: the form is OpenAI's, whose servers read no files.
-                if not isinstance(source, str) or not (_is_data(source) or "://" in source):
+                is_url = isinstance(source, str) and (
+                    "://" in source or source[:5].lower() == "data:"
+                )
+                if not is_url:
                     raise InvalidMessageError(f"{where} has an image_url that is no data: URL.")
             case _:
                 keys = f" with keys {sorted(map(str, part))}" if isinstance(part, Mapping) else ""
@@ -199,10 +202,6 @@ def _parts(
         name = f"The image of {where[0].lower()}{where[1:]}"
         images.append(image_of(source, name, limit))
     return text, tuple(images)
-
-
-def _is_data(source: str) -> bool:
-    return source[:5].lower() == "data:"
 
 
 def check_text(text: str, what: str) -> str:
