@@ -30,7 +30,7 @@ from .values.messages import Message, Prompt, check, check_prompt, images_of
 from .values.process import PerProcess
 from .values.reply import Reply
 
-__all__ = ["Conversation", "ConversationState"]
+__all__ = ["Conversation", "ConversationState", "write_json"]
 
 VERSION = 1
 _NO_LIMITS = Limits(prompt=1 << 40, image=1 << 40)  # Whatever was sent once is restored.
@@ -169,19 +169,7 @@ class ConversationState:
             OSError: it can't be written.
         """
         self.load()
-        target = Path(path)
-        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
-        # mkstemp makes it with mode 0600, in the same folder, so that the rename is atomic.
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_json(Path(path), self.to_dict())
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
         if saved.get("version") != VERSION:
@@ -263,6 +251,25 @@ class _NextTurn(Turn):
         endpoint = self.answer.endpoint
         if endpoint is not None and not dialect(endpoint.bot.dialect).remembers:
             self._conversation.state = {}
+
+
+def write_json(path: Path, fields: Mapping[str, Any]) -> None:
+    """Write a file that only its owner may read.  It is the old one or the new, never a part.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    # mkstemp makes it with mode 0600, in the same folder, so that the rename is atomic.
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump(fields, file, ensure_ascii=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 class ConversationClient(Protocol):

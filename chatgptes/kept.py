@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from .conversation import Conversation
+from .conversation import Conversation, write_json
 from .errors import InvalidConfigError
 
 __all__ = ["DATA_VARIABLE", "history_file", "keep", "last_conversation"]
@@ -56,15 +55,7 @@ def keep(conversation: Conversation, bot: str | None) -> None:
     fields = conversation.to_dict() | {"bot": bot}
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A rename, so that a second program finds the one file or the other; mode 0600.
-        handle, name = tempfile.mkstemp(prefix=f".{_LAST}.", dir=folder)
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                json.dump(fields, file)
-            os.replace(name, folder / _LAST)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_json(folder / _LAST, fields)
 
 
 def last_conversation() -> dict[str, Any]:
