@@ -48,7 +48,6 @@ class RequestsTransport:
         proxy: str | None = None,
         verify: bool | str | os.PathLike[str] = True,
         trust_env: bool = True,
-        user_agent: str | None = None,
         max_headers: int = 256 << 10,
     ) -> None:
         """Make a transport; nothing is opened yet.
@@ -60,7 +59,6 @@ class RequestsTransport:
                 `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names), the path of a CA
                 file or directory to check against that, False to check nothing.
             trust_env: heed the environment, which is read now and not again.
-            user_agent: what to call itself; None for `chatgptes/VERSION`.
             max_headers: bytes of a response's headers that are taken.
 
         Raises:
@@ -68,12 +66,11 @@ class RequestsTransport:
         """
         self._settings = {
             "proxy": proxy, "verify": verify, "trust_env": trust_env,
-            "user_agent": user_agent, "max_headers": max_headers,
+            "max_headers": max_headers,
         }  # fmt: skip
         self._routes = Routes.read(proxy, trust_env)
         self._verify, self._trust_env = verify, trust_env
         self._context = _tls_context(ca_path(verify, trust_env))
-        self._user_agent = user_agent or f"chatgptes/{__version__}"
         self._max_headers = max_headers
         self._closed = False
         self._pid = os.getpid()
@@ -129,7 +126,7 @@ class RequestsTransport:
     def _prepare(self, request: Request) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
         headers: Any = {
-            "User-Agent": self._user_agent,
+            "User-Agent": f"chatgptes/{__version__}",
             "Accept-Encoding": ACCEPTED,
             "Accept": "*/*",
         }
