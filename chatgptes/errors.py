@@ -69,19 +69,13 @@ __all__ = [
 Phase = Literal["slot", "connect", "read", "total"]
 
 _PYTHON: Final[Mapping[str, str]] = {
-    "api_key": "api_key=",
-    "bot": "bot=",
     "impersonate": "impersonate=None",
-    "max_concurrency": "max_concurrency=",
-    "min_interval": "min_interval=",
-    "proxy": "proxy=",
     "retry_failed": "retry_failed=True",
-    "site": "site=",
     "timeout.connect": "timeout=Timeout(connect=…)",
     "timeout.read": "timeout=Timeout(read=…)",
     "timeout.total": "timeout=Timeout(total=…)",
-    "verify": "verify=",
 }
+"""Arguments that are more than `NAME=` in a hint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +105,11 @@ class Hint:
         return f"Use {name} {self.purpose}." if name else ""
 
     def __str__(self) -> str:
-        first, _, rest = (self.argument or "").partition(".")
-        if first == "limits":
-            return self.text({f"limits.{rest}": f"limits= with a larger Limits.{rest}"})
-        return self.text(_PYTHON)
+        name = self.argument or ""
+        if name.startswith("limits."):
+            field = name.removeprefix("limits.")
+            return self.text({name: f"limits= with a larger Limits.{field}"})
+        return self.text({name: _PYTHON.get(name, f"{name}=")} if name else {})
 
 
 def _rebuild(
