@@ -1,6 +1,6 @@
-"""Images that go with a message: from a file, bytes, or a data URL; known by what they begin with.
+"""Images that go with a message: a file, bytes, or a data URL, recognized by the first bytes.
 
-Nothing is downloaded: an image with a web address is the caller's to fetch.
+Nothing is downloaded: a program fetches an image with a web address itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages, checked before anything goes out, and put into words.
+"""Messages: checked before anything is sent, and written out for sites that take one text.
 
 A message is `{"role": "user" | "assistant" | "system", "content": str | [parts]}`, a part is
 `{"type": "text", "text": str}` or `{"type": "image", "image": …}` (a path, bytes, or a `data:` URL;

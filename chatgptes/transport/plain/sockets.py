@@ -58,7 +58,7 @@ class Operation:
     """One request and its response, as the sockets that carry it see it.
 
     Attributes:
-        stage: what it is at: "connect", "proxy", "tls" (nothing of the request was sent yet),
+        stage: the stage it is in: "connect", "proxy", "tls" (nothing of the request was sent yet),
             "head" (sending, and waiting for the response's headers) or "body".
         error: the error that explains whatever comes up through the libraries in between.
         status: the response's status, once it is known.
