@@ -36,14 +36,13 @@ _AT_EXIT_SECONDS = 2.0
 
 
 class HubThread:
-    """A thread that runs all transfers of a client, with one multi handle of libcurl.
+    """A thread that drives transfers until it is stopped, or idle for long.
 
-    Other threads call `start`, `post` and `stop`.  All other methods run in this thread alone, so
-    what they use needs no lock.  The thread ends when it is stopped, or after some time without a
-    transfer.
+    Everything whose name begins with an underscore belongs to the thread itself; `start`, `post`
+    and `stop` are called from others.
 
     Attributes:
-        ended: True once it accepts no more transfers (bool).
+        ended: it takes no more transfers.
     """
 
     def __init__(self, settings: Settings) -> None:
