@@ -154,6 +154,7 @@ class Script:
         """
         with self._lock:
             for step in self._steps:
+                # The requests from here on that can take this step; an answer is for the second.
                 asks_at = [n for n in range(at, 3) if belongs(step.fault, where, n)]
                 if not step.fault:
                     asks_at = [2]
