@@ -139,15 +139,6 @@ _MODULES = {
     "conversation": ("Conversation",),
     "values.deadline": ("Deadline", "Timeout"),
     "diagnosis": ("Diagnosis", "Step", "doctor"),
-    "errors": (
-        "AuthenticationError", "BotNotFoundError", "ChallengeError", "ChatGptEsError",
-        "ConnectError", "ConsentRequiredError", "EmptyReplyError", "InvalidConfigError",
-        "InvalidMessageError", "MissingRequirementsError", "ProxyError", "QuotaError",
-        "RateLimitError", "RefusedError",
-        "RequestTimeout", "ResponseError", "ResponseTooLargeError", "StreamInterruptedError",
-        "TLSError", "TransportError", "TurnCancelled", "UnexpectedFormatError",
-        "UnexpectedStatusError", "UpstreamError",
-    ),
     "values.http": ("Headers", "Limits", "Request"),
     "values.images": ("ImageSource",),
     "integrations.ipython": ("load_ipython_extension", "unload_ipython_extension"),
@@ -168,10 +159,9 @@ if not TYPE_CHECKING:  # A type checker would take it to mean that there is any 
     def __getattr__(name: str) -> Any:
         if name in _SUBMODULES:
             return import_module(f".{name}", __name__)
-        try:
-            module = _WHERE[name]
-        except KeyError:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        module = _WHERE.get(name, "errors")
+        if name not in _WHERE and name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(f".{module}", __name__), name)
         globals()[name] = value
         return value

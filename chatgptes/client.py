@@ -15,7 +15,7 @@ from .transport import Transport, is_async, select
 from .turn.blocking import BlockingTurn, run_steps
 from .turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from .turn.core import Core
-from .turn.extras import feedback, feedback_dialect, list_conversations, with_permits
+from .turn.extras import feedback, list_conversations, with_permits
 from .turn.options import TurnOptions
 from .turn.queueing import ConversationQueue
 from .turn.steps import Steps
@@ -185,22 +185,7 @@ class Client:
             RefusedError: the site does not know the answer (any more).
             TransportError, ResponseError: the site did not take it.
         """
-        self.feedback_as(self.visitor, reply, verdict, comment, timeout)
-
-    def feedback_as(
-        self,
-        visitor: str,
-        reply: Reply,
-        verdict: str,
-        comment: str | None,
-        timeout: Timeout | float | None,
-    ) -> None:
-        """Give feedback as another visitor.  No part of the public interface."""
-        core = self.core
-        feedback_dialect(core, reply, verdict, comment)
-        self.perform(
-            lambda deadline: feedback(core, reply, verdict, comment, visitor, deadline), timeout
-        )
+        self.perform(feedback(self.core, reply, verdict, comment, self.visitor), timeout)
 
     def perform(
         self,

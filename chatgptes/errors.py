@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 __all__ = [
     "AuthenticationError",
@@ -69,20 +69,14 @@ __all__ = [
 Phase = Literal["slot", "connect", "read", "total"]
 
 _PYTHON: Final[Mapping[str, str]] = {
-    "api_key": "api_key=",
-    "bot": "bot=",
     "consent": "consent=True",
     "impersonate": "impersonate=None",
-    "max_concurrency": "max_concurrency=",
-    "min_interval": "min_interval=",
-    "proxy": "proxy=",
     "retry_failed": "retry_failed=True",
-    "site": "site=",
     "timeout.connect": "timeout=Timeout(connect=…)",
     "timeout.read": "timeout=Timeout(read=…)",
     "timeout.total": "timeout=Timeout(total=…)",
-    "verify": "verify=",
 }
+"""Arguments that are more than `NAME=` in a hint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +106,11 @@ class Hint:
         return f"Use {name} {self.purpose}." if name else ""
 
     def __str__(self) -> str:
-        first, _, rest = (self.argument or "").partition(".")
-        if first == "limits":
-            return self.text({f"limits.{rest}": f"limits= with a larger Limits.{rest}"})
-        return self.text(_PYTHON)
+        name = self.argument or ""
+        if name.startswith("limits."):
+            field = name.removeprefix("limits.")
+            return self.text({name: f"limits= with a larger Limits.{field}"})
+        return self.text({name: _PYTHON.get(name, f"{name}=")} if name else {})
 
 
 def _rebuild(
@@ -126,6 +121,15 @@ def _rebuild(
     error.__cause__ = state.pop("__cause__", None)
     error.__dict__.update(state)
     return error
+
+
+class Details(TypedDict, total=False):
+    """Arguments that every error takes: see the attributes of `ChatGptEsError`."""
+
+    url: str | None
+    status: int | None
+    excerpt: str | None
+    hint: Hint | None
 
 
 class ChatGptEsError(Exception):
@@ -142,26 +146,16 @@ class ChatGptEsError(Exception):
             `cors_denied`; None where the site said nothing in that form.
     """
 
-    url: str | None
-    status: int | None
-    excerpt: str | None
+    url: str | None = None
+    status: int | None = None
+    excerpt: str | None = None
     code: str | None = None
     hint: Hint | None = None
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
-    ) -> None:
+    def __init__(self, message: str, **details: Unpack[Details]) -> None:
         super().__init__(message)
-        self.url = url
-        self.status = status
-        self.excerpt = excerpt
-        self.hint = hint
+        for name in Details.__annotations__:
+            setattr(self, name, details.get(name))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not the default: it would call the class with positional arguments only, and would lose
@@ -178,12 +172,10 @@ class ChatGptEsError(Exception):
 
     def in_words(self, names: Mapping[str, str]) -> str:
         """Return message and hint, in an interface's words for arguments (see `Hint.text`)."""
-        hint = self.hint.text(names) if self.hint is not None else ""
-        return f"{self.message} {hint}" if hint else self.message
+        return f"{self.message} {self.hint.text(names) if self.hint else ''}".rstrip()
 
     def __str__(self) -> str:
-        hint = str(self.hint) if self.hint is not None else ""
-        return f"{self.message} {hint}" if hint else self.message
+        return f"{self.message} {self.hint or ''}".rstrip()
 
 
 class MissingRequirementsError(ChatGptEsError, ImportError):
@@ -232,19 +224,8 @@ class RequestTimeout(TransportError, TimeoutError):
             (silence), or "total" (the whole turn).
     """
 
-    phase: Phase
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        phase: Phase = "total",
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
-    ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
+    def __init__(self, message: str, *, phase: Phase = "total", **details: Unpack[Details]) -> None:
+        super().__init__(message, **details)
         self.phase = phase
 
 
@@ -296,19 +277,10 @@ class RateLimitError(ResponseError):
         retry_after: how long the site asks to wait (float, seconds), or None.
     """
 
-    retry_after: float | None
-
     def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
+        self, message: str, *, retry_after: float | None = None, **details: Unpack[Details]
     ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
+        super().__init__(message, **details)
         self.retry_after = retry_after
 
 
@@ -355,17 +327,6 @@ class StreamInterruptedError(ResponseError):
         partial: the text that had arrived (str).
     """
 
-    partial: str
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        partial: str = "",
-        url: str | None = None,
-        status: int | None = None,
-        excerpt: str | None = None,
-        hint: Hint | None = None,
-    ) -> None:
-        super().__init__(message, url=url, status=status, excerpt=excerpt, hint=hint)
+    def __init__(self, message: str, *, partial: str = "", **details: Unpack[Details]) -> None:
+        super().__init__(message, **details)
         self.partial = partial

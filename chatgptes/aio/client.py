@@ -11,7 +11,7 @@ from ..sites.dialect import Bot
 from ..transport import AsyncTransport, Transport, is_async, select_async
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
 from ..turn.core import Core
-from ..turn.extras import feedback, feedback_dialect, list_conversations, with_permits
+from ..turn.extras import feedback, list_conversations, with_permits
 from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue, Permit
 from ..turn.steps import Steps
@@ -127,22 +127,7 @@ class AsyncClient:
         timeout: Timeout | float | None = None,
     ) -> None:
         """Give an answer a thumb: `Client.feedback`."""
-        await self.feedback_as(self.visitor, reply, verdict, comment, timeout)
-
-    async def feedback_as(
-        self,
-        visitor: str,
-        reply: Reply,
-        verdict: str,
-        comment: str | None,
-        timeout: Timeout | float | None,
-    ) -> None:
-        """Give feedback as another visitor.  No part of the public interface."""
-        core = self.core
-        feedback_dialect(core, reply, verdict, comment)
-        await self.perform(
-            lambda deadline: feedback(core, reply, verdict, comment, visitor, deadline), timeout
-        )
+        await self.perform(feedback(self.core, reply, verdict, comment, self.visitor), timeout)
 
     async def bots(self, *, timeout: Timeout | float | None = None) -> list[Bot]:
         """The bots that the page shows: `Client.bots`."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, Unpack
 
 from ..conversation import ConversationState
 from ..turn.core import Core
+from ..turn.extras import feedback
 from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue
 from ..turn.steps import Steps
@@ -22,8 +23,8 @@ from .threads import in_thread
 __all__ = ["AsyncConversation"]
 
 
-class Runs(Protocol):
-    """As much of a client as its conversations need."""
+class AsyncConversationClient(Protocol):
+    """The part of a client that its conversations use."""
 
     core: Core
 
@@ -38,16 +39,6 @@ class Runs(Protocol):
     ) -> None:
         """Perform steps that are no turn."""
 
-    async def feedback_as(
-        self,
-        visitor: str,
-        reply: Reply,
-        verdict: str,
-        comment: str | None,
-        timeout: Timeout | float | None,
-    ) -> None:
-        """Give feedback as another visitor."""
-
 
 class AsyncConversation:
     """Turns that follow one another.  Made by `AsyncClient.conversation()`.
@@ -58,7 +49,7 @@ class AsyncConversation:
 
     def __init__(
         self,
-        client: Runs,
+        client: AsyncConversationClient,
         saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         *,
         site_id: str | None = None,
@@ -119,7 +110,9 @@ class AsyncConversation:
     ) -> None:
         """Give an answer of this conversation a thumb: `Conversation.feedback`."""
         await in_thread(self._state.load)
-        await self._client.feedback_as(self._state.visitor, reply, verdict, comment, timeout)
+        state = self._state
+        steps = feedback(state.core, reply, verdict, comment, state.visitor)
+        await self._client.perform(steps, timeout)
 
     async def delete(self, *, timeout: Timeout | float | None = None) -> None:
         """Delete the conversation on the site, and begin anew: `Conversation.delete`."""

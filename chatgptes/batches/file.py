@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import threading
 from collections.abc import Mapping
@@ -24,11 +23,8 @@ from .prompts import Item
 
 __all__ = ["BatchResult", "Journal", "results_of"]
 
-_BEGINNING = b'{"id": '
-# A line of ours, also one that another program has written anew with other blanks.
-_OURS = re.compile(rb'\s*\{\s*"id"\s*:.*?,\s*"index"\s*:\s*\d+\s*,\s*"digest"\s*:\s*"')
-_START = 65_536
-"""Bytes in which a line of ours is recognised."""
+_BEGINNING = b'{"id"'
+"""The beginning of every line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +76,6 @@ class BatchResult:
             "status": error.status,
             "partial": getattr(error, "partial", None),
         }
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _host_and_path(site: str) -> tuple[str | None, str]:
@@ -150,33 +138,26 @@ class Journal:
 
     def _read(self) -> None:
         self._file.seek(0)
-        start = self._file.read(_START)
         # Another program's file may be one line of many gigabytes: it is not read whole.
-        if len(start) == _START and b"\n" not in start and not _OURS.match(start):
+        if not _BEGINNING.startswith(self._file.read(len(_BEGINNING))):
             raise self._not_ours(1)
         self._file.seek(0)
         good = 0
-        line = b""
-        number = 0
         with open(self._file.fileno(), "rb", closefd=False) as reader:
             for number, line in enumerate(reader, 1):
-                if not line.endswith(b"\n"):
-                    break
-                self._remember(line, number)
+                try:
+                    self._remember(line, number)
+                except InvalidConfigError:
+                    # A kill cut the last line short: it is removed, and its prompt asked again.
+                    # Not without proof that it is ours: whole lines before it, or enough of itself.
+                    ours = good and _BEGINNING.startswith(line[: len(_BEGINNING)])
+                    if line.endswith(b"\n") or not (ours or b'"digest": "' in line):
+                        raise
+                    self._file.truncate(good)
+                    return
                 good += len(line)
-            else:
-                return
-        if _is_json(line):
-            # Only the line end is missing (an editor took it), or it is another program's: raises.
-            self._remember(line, number)
-            self._file.write(b"\n")
-            return
-        # A kill cut the last line short: it is removed, and its prompt asked again.  Not without
-        # proof that it is ours: whole lines before it, or enough of itself.
-        begins = line.startswith(_BEGINNING) or _BEGINNING.startswith(line)
-        if not (begins and good) and not _OURS.match(line[:_START]):
-            raise self._not_ours(number)
-        self._file.truncate(good)
+                if not line.endswith(b"\n"):  # An editor took it.
+                    self._file.write(b"\n")
 
     def _remember(self, line: bytes, number: int) -> None:
         try:

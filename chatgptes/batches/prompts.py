@@ -21,9 +21,8 @@ _ONE_A_LINE = (
     'have an "id"), or a JSON string.'
 )
 _TEXT_TOO = 'Text that is JSON itself goes into {"prompt": "…"}.'
-# How JSON that goes over several lines begins.
-_ARRAY = re.compile(r'\s*\[\s*(?:["{]|\Z)')
-_TALL_OBJECT = re.compile(r"\s*\{\s*\Z")
+# The beginning of JSON that is an array, or goes over several lines.
+_NOT_LINES = re.compile(r'\s*(?:\[\s*(?:["{]|\Z)|\{\s*\Z)')
 _OBJECT = re.compile(r'\s*\{\s*"(?:prompt|messages|id)"')
 
 
@@ -112,47 +111,40 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     Raises:
         InvalidMessageError: a line is no prompt; the message names it.
     """
+    text = text.removeprefix("\ufeff")
     suffix = Path(name).suffix.lower()
+    prompts: list[tuple[str, Any]]
     if suffix in SEPARATORS:
-        rows = table_prompts(text.removeprefix("\ufeff"), name, SEPARATORS[suffix])
-        for _ in _checked(rows):  # Here, where the lines' numbers are known.
-            pass
-        return [row for _, row in rows]
-    # Not splitlines(): a prompt may hold U+2028 and other separators.
-    lines = [
-        (f"{name}, line {number}", line.removesuffix("\r"))
-        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1)
-        if line.strip()
-    ]
-    if not lines:
-        return []
+        prompts = table_prompts(text, name, SEPARATORS[suffix])
+    else:
+        # Not splitlines(): a prompt may hold U+2028 and other separators.
+        lines = [
+            (f"{name}, line {number}", line.removesuffix("\r"))
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        ]
+        prompts = _prompts_of_lines(lines, suffix) if lines else []
+    for _ in _checked(prompts):  # Here, where the lines' numbers are known.
+        pass
+    return [prompt for _, prompt in prompts]
+
+
+def _prompts_of_lines(lines: list[tuple[str, str]], suffix: str) -> list[tuple[str, Any]]:
     where, first = lines[0]
-    if _ARRAY.match(first):
+    if _NOT_LINES.match(first):
         raise InvalidMessageError(
-            f"{where}: a JSON array begins here. {_ONE_A_LINE} (jq -c '.[]' makes them of an "
-            f"array.) {_TEXT_TOO}"
-        )
-    if _TALL_OBJECT.match(first):
-        raise InvalidMessageError(
-            f"{where}: a JSON object begins here that continues on the next line. {_ONE_A_LINE} "
-            f"(jq -c . makes them of such objects.) {_TEXT_TOO}"
+            f"{where}: a JSON array, or an object over several lines, begins here. {_ONE_A_LINE} "
+            f"(jq -c '.[]' makes them of an array, jq -c . of objects.) {_TEXT_TOO}"
         )
     if suffix in (".jsonl", ".ndjson") or _is_object(first):
-        return _json_lines(lines)
+        return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
         if _is_object(line.rstrip().removesuffix(",")):
             raise InvalidMessageError(
                 f"{where}: this is a JSON object, but the file's first line is none, so all lines "
                 f"would be asked as plain text. {_ONE_A_LINE} {_TEXT_TOO}"
             )
-    return [line for _, line in lines]
-
-
-def _json_lines(lines: list[tuple[str, str]]) -> list[str | dict[str, Any]]:
-    values = [(where, _value(line, where)) for where, line in lines]
-    for _ in _checked(values):  # Here, where the lines' numbers are known.
-        pass
-    return [value for _, value in values]
+    return list(lines)
 
 
 def _value(line: str, where: str) -> Any:

@@ -82,13 +82,11 @@ class TableWriter:
     def __init__(self, file: TextIO, kept: Iterable[str]) -> None:
         # A kept column that has the name of one of ours would be there twice.
         self._kept = [name for name in dict.fromkeys(kept) if name not in _OURS]
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow([*_OURS[:2], *self._kept, *_OURS[2:]])
+        header = [*_OURS[:2], *self._kept, *_OURS[2:]]
+        self._writer = csv.DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
+        self._writer.writeheader()
 
     def write(self, fields: Mapping[str, Any]) -> None:
         """Write one result, given as `BatchResult.to_dict()` gives it."""
-        columns = fields.get("columns") or {}
-        cells = [fields.get(name) for name in _OURS[:2]]
-        cells += [columns.get(name) for name in self._kept]
-        cells += [fields.get(name) for name in _OURS[2:]]
-        self._writer.writerow(["" if cell is None else cell for cell in cells])
+        columns = fields.get("columns", {})
+        self._writer.writerow({**fields, **{name: columns.get(name) for name in self._kept}})

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,13 +21,7 @@ from ..batches.table import TableWriter
 from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
 __all__ = ["run_batch"]
-
-_ROOM_FOR_A_BAR = 64
-"""Columns; on fewer the figures would be cut."""
 
 
 def run_batch(
@@ -79,7 +73,8 @@ def run_batch(
                     write(result.to_dict())
                     sys.stdout.flush()
     except KeyboardInterrupt:
-        click.echo(f"chatgptes: Interrupted.{_how_to_continue(out)}", err=True)
+        how = " The same command continues from here." if out is not None else ""
+        click.echo(f"chatgptes: Interrupted.{how}", err=True)
         raise
     finally:
         if last is not None:
@@ -104,10 +99,6 @@ def _print_table(out: str | None, to: str, prompts: list[str | dict[str, Any]]) 
         write = _writer(to, prompts)
         for fields in results_of(out):
             write(fields)
-
-
-def _how_to_continue(out: str | None) -> str:
-    return " The same command continues from here." if out is not None else ""
 
 
 def _summary(last: BatchProgress, failures: Counter[str]) -> str:
@@ -159,70 +150,45 @@ def _progress(total: int, *, printing: bool) -> Iterator[Callable[[BatchProgress
     if not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
         yield lambda _: None
         return
-    with _shown(_bar()) as bar:
-        task = bar.add_task("", total=total, failed=0, rate="")
-
-        def show(progress: BatchProgress) -> None:
-            asked = progress.answered + progress.failed
-            elapsed = bar.tasks[0].elapsed or 0.0
-            rate = f"{60 * asked / elapsed:.0f}/min" if asked and elapsed else ""
-            bar.update(
-                task,
-                # Prompts that are not asked take no time, and would spoil the estimate.
-                total=None if progress.total is None else progress.total - _not_asked(progress),
-                completed=asked,
-                failed=progress.failed,
-                rate=rate,
-            )
-
-        yield show
-
-
-@contextmanager
-def _shown(bar: Progress) -> Iterator[Progress]:
-    """Show `bar` for the block, and bring the cursor back even after Ctrl-C."""
-    try:
-        with bar:
-            yield bar
-    finally:
-        with suppress(Exception):  # It may have started only in part.
-            bar.live.stop()
-        bar.console.show_cursor(True)
-
-
-def _not_asked(progress: BatchProgress) -> int:
-    return progress.skipped + progress.failed_before + progress.unasked
-
-
-def _bar() -> Progress:
-    from rich.console import Console, RenderableType
-    from rich.constrain import Constrain
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
-        ProgressColumn,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
     console = Console(stderr=True)
-    columns: list[ProgressColumn] = [
+    bar = Progress(
+        *([BarColumn(20)] if console.width >= 70 else []),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TextColumn("{task.fields[failed]} failed"),
         TextColumn("left"),
         TimeRemainingColumn(),
-    ]
-    if console.width >= _ROOM_FOR_A_BAR:
-        columns.insert(0, BarColumn())
-        columns.insert(-2, TimeElapsedColumn())
+        console=console,
+        redirect_stdout=False,
+    )
+    task = bar.add_task("", total=total, failed=0, rate="")
 
-    class Bar(Progress):
-        def get_renderables(self) -> Iterator[RenderableType]:
-            # Two columns stay free, for the ^C that a terminal writes: behind a full line it would
-            # begin another one, and the bar be there twice.
-            yield Constrain(self.make_tasks_table(self.tasks), console.width - 2)
+    def show(progress: BatchProgress) -> None:
+        asked = progress.answered + progress.failed
+        elapsed = bar.tasks[0].elapsed or 0.0
+        # Prompts that are not asked take no time, and would spoil the estimate.
+        not_asked = progress.skipped + progress.failed_before + progress.unasked
+        bar.update(
+            task,
+            total=None if progress.total is None else progress.total - not_asked,
+            completed=asked,
+            failed=progress.failed,
+            rate=f"{60 * asked / elapsed:.0f}/min" if asked and elapsed else "",
+        )
 
-    return Bar(*columns, console=console, redirect_stdout=False)
+    try:
+        with bar:
+            yield show
+    finally:
+        with suppress(Exception):  # Ctrl-C may have hit its start or its end.
+            bar.live.stop()
+        console.show_cursor(True)

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Unpack
 from ..transport import Transport
 from ..turn.blocking import BlockingTurn
 from ..turn.core import Core
+from ..turn.extras import feedback
 from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue
 from ..turn.steps import Steps
@@ -19,11 +20,11 @@ from ..values.reply import Reply
 from .saved import Source
 from .state import ConversationState
 
-__all__ = ["Connected", "Conversation"]
+__all__ = ["Conversation", "ConversationClient"]
 
 
-class Connected(Protocol):
-    """As much of a client as its conversations need."""
+class ConversationClient(Protocol):
+    """The part of a client that its conversations use."""
 
     @property
     def core(self) -> Core:
@@ -40,16 +41,6 @@ class Connected(Protocol):
     ) -> None:
         """Perform steps that are no turn."""
 
-    def feedback_as(
-        self,
-        visitor: str,
-        reply: Reply,
-        verdict: str,
-        comment: str | None,
-        timeout: Timeout | float | None,
-    ) -> None:
-        """Give feedback as another visitor."""
-
 
 class Conversation:
     """Turns that follow one another.  Made by `Client.conversation()`.
@@ -61,7 +52,7 @@ class Conversation:
 
     def __init__(
         self,
-        client: Connected,
+        client: ConversationClient,
         saved: Source | None = None,
         *,
         site_id: str | None = None,
@@ -127,7 +118,9 @@ class Conversation:
         timeout: Timeout | float | None = None,
     ) -> None:
         """Give an answer of this conversation a thumb: see `Client.feedback`."""
-        self.client.feedback_as(self._state.visitor, reply, verdict, comment, timeout)
+        state = self._state
+        steps = feedback(state.core, reply, verdict, comment, state.visitor)
+        self.client.perform(steps, timeout)
 
     def delete(self, *, timeout: Timeout | float | None = None) -> None:
         """Delete the conversation on the site, and begin anew: for `aipkit` sites.

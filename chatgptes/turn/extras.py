@@ -23,7 +23,6 @@ __all__ = [
     "check_site_id",
     "delete",
     "feedback",
-    "feedback_dialect",
     "history",
     "list_conversations",
     "with_permits",
@@ -64,8 +63,8 @@ def with_permits(
             permit.release()
 
 
-def feedback_dialect(core: Core, reply: Reply, verdict: str, comment: str | None) -> TakesFeedback:
-    """Check a feedback before anything is sent; the dialect that takes it.
+def _feedback_dialect(core: Core, reply: Reply, verdict: str, comment: str | None) -> TakesFeedback:
+    """Check a feedback before anything is sent; return the dialect that takes it.
 
     Raises:
         InvalidMessageError, InvalidConfigError: it can't be sent.
@@ -96,10 +95,14 @@ def feedback_dialect(core: Core, reply: Reply, verdict: str, comment: str | None
 
 
 def feedback(
-    core: Core, reply: Reply, verdict: str, comment: str | None, visitor: str, deadline: Deadline
-) -> Steps[None]:
-    """Give feedback on `reply`, which `feedback_dialect` has checked."""
-    its_dialect = feedback_dialect(core, reply, verdict, comment)
+    core: Core, reply: Reply, verdict: str, comment: str | None, visitor: str
+) -> Callable[[Deadline], Steps[None]]:
+    """Check a feedback, and return a function that gives the steps to send it.
+
+    Raises:
+        InvalidMessageError, InvalidConfigError: it can't be sent.
+    """
+    its_dialect = _feedback_dialect(core, reply, verdict, comment)
 
     def request(endpoint: Endpoint) -> Request:
         if endpoint.bot.id != reply.bot:
@@ -115,7 +118,7 @@ def feedback(
             endpoint, visitor, reply, up=verdict == "up", comment=comment or ""
         )
 
-    return (yield from _exchange(core, deadline, request, its_dialect.check_done))
+    return lambda deadline: _exchange(core, deadline, request, its_dialect.check_done)
 
 
 def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConversation]]:

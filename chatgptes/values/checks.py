@@ -40,7 +40,8 @@ def headers_of(headers: Any, authorization: str | None) -> dict[str, str]:
     """The further request headers, names in lower case.
 
     Raises:
-        InvalidConfigError: a name or value no header can have, or one that is not the caller's.
+        InvalidConfigError: a name or value that no header can have, or a name that only the
+            library sets.
     """
     if headers is None:
         headers = {}
@@ -59,7 +60,7 @@ def headers_of(headers: Any, authorization: str | None) -> dict[str, str]:
 
 
 def check_cookies(cookies: Any) -> None:
-    """May `cookies` be sent: a mapping of str to str, a `http.cookiejar.CookieJar`, or None?
+    """Check that cookies are a mapping of str to str, a `http.cookiejar.CookieJar`, or None.
 
     Raises:
         InvalidConfigError: they are none of these, or hold what no header can.
@@ -105,7 +106,7 @@ def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any
 
 
 def check_verify(verify: Any) -> None:
-    """Is `verify` of a type that can be used?  Whether there is such a file is seen later.
+    """Check the type of `verify`; the transport checks whether there is such a file.
 
     Raises:
         InvalidConfigError: it is not.
@@ -118,7 +119,12 @@ def check_verify(verify: Any) -> None:
 
 
 class Site(NamedTuple):
-    """The site's address, and what its user name and password make of the requests."""
+    """A site's URL and host.
+
+    Attributes:
+        authorization: the header of the URL's user name and password, or None.
+        secrets: what must not show in errors and logs.
+    """
 
     url: str
     host: str
@@ -173,6 +179,7 @@ def _basic(parts: SplitResult) -> tuple[str | None, tuple[str, ...]]:
 
 
 def proxy_secrets(proxy: Any) -> tuple[str, ...]:
+    """Return the parts of a proxy's URL that must not show in errors and logs."""
     try:
         return _basic(urlsplit(proxy))[1] if isinstance(proxy, str) else ()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Deadline: how long a turn may still take, whether it was cancelled, and whom to tell.
+"""Deadline: the time that a turn has left, and its cancel.
 
 Everything that waits in a turn (slot, single flight, connect, first byte, mid-stream, retry
 sleep) waits on one `Deadline`, so one `cancel()` ends any of them.
@@ -9,14 +9,12 @@ collector: `cancel()` may be called from a finalizer, in any thread, at any poin
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import TracebackType
 
 from ..errors import Hint, InvalidConfigError, RequestTimeout, TurnCancelled
 
@@ -47,7 +45,7 @@ class Timeout:
                 raise InvalidConfigError(
                     f"timeout: {name} must be a positive number of seconds or None, not {value!r}."
                 )
-            # threading's own limit; a day more or less means "no limit" here.
+            # More than threading can wait: as good as no limit.
             if value > threading.TIMEOUT_MAX / 2:
                 object.__setattr__(self, name, None)
 
@@ -123,12 +121,13 @@ class Registration:
     socket, a handle) may be given to somebody else.
     """
 
-    __slots__ = ("_callback", "_lock", "_taken_from")
+    __slots__ = ("_callback", "_lock", "_waiting")
 
-    def __init__(self, callback: Callable[[], None]) -> None:
+    def __init__(self, callback: Callable[[], None], waiting: set[Registration]) -> None:
         self._callback: Callable[[], None] | None = callback
         self._lock = threading.RLock()  # Reentrant: a finalizer may cancel inside close().
-        self._taken_from: Callable[[], object] | None = None
+        self._waiting = waiting
+        waiting.add(self)
 
     def run(self) -> None:
         with self._lock:
@@ -139,18 +138,12 @@ class Registration:
     def close(self) -> None:
         with self._lock:
             self._callback = None
-        if self._taken_from is not None:
-            self._taken_from()
+        self._waiting.discard(self)
 
     def __enter__(self) -> Registration:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -173,10 +166,7 @@ class Deadline:
         self._since: float | None = time.monotonic()
         self._limits: list[float] = []
         self.cancelled = False
-        self._keys = itertools.count()
-        # A plain dict as a mailbox: setting, popping and popitem are atomic, so every callback is
-        # taken by exactly one side without a lock around both.
-        self._callbacks: dict[int, Registration] = {}
+        self._waiting: set[Registration] = set()  # Its steps are atomic: no lock is needed.
 
     def __repr__(self) -> str:
         state = "cancelled" if self.cancelled else f"{self.elapsed:.3f} s spent"
@@ -203,13 +193,10 @@ class Deadline:
         """Seconds left (never negative), and no more than `limit`; None for no limit at all."""
         left = limit
         total = self.timeout.total
-        if total is not None:
-            since = self._since  # Not `elapsed`: each chunk of an answer comes by here.
-            rest = total - self._spent - (0.0 if since is None else time.monotonic() - since)
-            left = rest if left is None or rest < left else left
-        for end in self._limits:
-            rest = end - self.elapsed
-            left = rest if left is None or rest < left else left
+        if total is not None or self._limits:
+            elapsed = self.elapsed
+            for end in self._limits if total is None else (total, *self._limits):
+                left = end - elapsed if left is None else min(left, end - elapsed)
         return None if left is None else max(0.0, left)
 
     def expired(self) -> bool:
@@ -231,12 +218,11 @@ class Deadline:
     def overrun(self) -> RequestTimeout:
         """The error of having no time left."""
         total = self.timeout.total
+        if total is None:
+            return RequestTimeout("The turn took longer than it may.")
         return RequestTimeout(
-            "The turn took longer than it may."
-            if total is None
-            else f"The turn took longer than its total of {total:g} s.",
-            phase="total",
-            hint=None if total is None else Hint("timeout.total", purpose="to allow more"),
+            f"The turn took longer than its total of {total:g} s.",
+            hint=Hint("timeout.total", purpose="to allow more"),
         )
 
     @contextmanager
@@ -254,7 +240,7 @@ class Deadline:
         self.cancelled = True
         while True:
             try:
-                _, registration = self._callbacks.popitem()
+                registration = self._waiting.pop()
             except KeyError:
                 return
             try:
@@ -268,14 +254,10 @@ class Deadline:
         It may run in any thread, and must not block.  Take it back with the returned
         registration's `close()`, or use that in a `with` statement.
         """
-        registration = Registration(callback)
-        key = next(self._keys)
-        registration._taken_from = lambda: self._callbacks.pop(key, None)
-        self._callbacks[key] = registration
+        registration = Registration(callback, self._waiting)
         if self.cancelled:
-            taken = self._callbacks.pop(key, None)
-            if taken is not None:
-                taken.run()
+            self._waiting.discard(registration)
+            registration.run()
         return registration
 
     def wait(self, signal: Signal, limit: float | None = None) -> bool:

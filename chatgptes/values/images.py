@@ -1,6 +1,6 @@
-"""Images that go with a message: from a file, bytes, or a data URL; known by what they begin with.
+"""Images that go with a message: a file, bytes, or a data URL, recognized by the first bytes.
 
-Nothing is downloaded: an image with a web address is the caller's to fetch.
+Nothing is downloaded: a program fetches an image with a web address itself.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote
 
 from ..errors import Hint, InvalidMessageError
 
@@ -26,8 +26,7 @@ _BEGINNINGS = (
     ("image/gif", re.compile(rb"GIF8[79]a")),
     ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
 )
-_DATA_URL = re.compile(r"(?is)data:[^,]*?(?P<base64>;\s*base64)?,(?P<data>.*)")
-_MOST_WRITTEN_OUT = 100_000  # Characters: more would take long to decode.
+_DATA_URL = re.compile(r"(?is)data:[^,]*;\s*base64,(.*)")
 _WEB = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # Two letters at least: "C:\\" is a path.
 
 
@@ -131,16 +130,9 @@ def _read(image: Unread, limit: int) -> bytes:
 def _decoded(url: str, where: str) -> bytes:
     match = _DATA_URL.fullmatch(url)
     if match is None:
-        raise InvalidMessageError(f"{where} is a data: URL without data.")
-    text = match["data"]
-    if not match["base64"]:
-        if len(text) > _MOST_WRITTEN_OUT:
-            raise InvalidMessageError(f"{where} is a long data: URL without base64: use base64.")
-        return unquote_to_bytes(text)
-    if "%" in text:
-        text = unquote(text)
+        raise InvalidMessageError(f"{where} is a data: URL without data in base64.")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode("".join(unquote(match[1]).split()), validate=True)
     except ValueError:  # binascii.Error is one.
         raise InvalidMessageError(f"{where} is a data: URL whose base64 is damaged.") from None
 

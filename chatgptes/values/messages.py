@@ -1,4 +1,4 @@
-"""Messages, checked before anything goes out, and put into words.
+"""Messages: checked before anything is sent, and written out for sites that take one text.
 
 A message is `{"role": "user" | "assistant" | "system", "content": str | [parts]}`, a part is
 `{"type": "text", "text": str}` or `{"type": "image", "image": …}` (a path, bytes, or a `data:` URL;
@@ -116,14 +116,10 @@ def check_prompt(prompt: Prompt, limits: Limits, images: Sequence[ImageSource] =
         or any(isinstance(part, Mapping) and "role" in part for part in parts)
     ):
         raise InvalidMessageError(
-            "A conversation takes one message at a time, as a string or a list of parts;"
-            f" this is {_kind(prompt)}. For a list of messages there is Client.chat()."
+            "A conversation takes one message at a time, as a string or a list of parts. For a list"
+            " of messages there is Client.chat()."
         )
     return check([{"role": "user", "content": prompt}], limits, images)[0]
-
-
-def _kind(prompt: Any) -> str:
-    return "a list of messages" if isinstance(prompt, list) else type(prompt).__name__
 
 
 def images_of(messages: Sequence[Message]) -> tuple[Image, ...]:
@@ -181,55 +177,31 @@ def _message(item: Any, where: str, limit: int, *, with_images: bool = False) ->
 def _parts(
     content: Sequence[Any], where: str, limit: int
 ) -> tuple[str, tuple[Image | Unread, ...]]:
-    texts: list[str] = []
+    text = ""
     images: list[Image | Unread] = []
     for part in content:
-        if not isinstance(part, Mapping) or (kind := part.get("type")) not in _KINDS:
-            raise _no_part(part, where)
-        if kind == "text":
-            texts.append(_text(part, where))
-        else:
-            name = f"The image of {where[0].lower()}{where[1:]}"
-            images.append(image_of(_source(part, where), name, limit))
-    return "".join(texts), tuple(images)
-
-
-_KINDS = ("text", "image", "image_url")
-
-
-def _text(part: Mapping[str, Any], where: str) -> str:
-    if set(part) != {"type", "text"}:
-        raise _no_part(part, where)
-    if not isinstance(part["text"], str):
-        raise InvalidMessageError(f"{where} has a text part whose text is not a string.")
-    return part["text"]
-
-
-def _source(part: Mapping[str, Any], where: str) -> Any:
-    """The source that an image part names; more of OpenAI's form (`detail`) is ignored."""
-    if part["type"] == "image" and set(part) == {"type", "image"}:
-        return part["image"]
-    inner = part.get("image_url")
-    if part["type"] == "image_url" and set(part) == {"type", "image_url"}:
-        url = inner.get("url") if isinstance(inner, Mapping) else inner
-        # A path here would be a mistake: the form is OpenAI's, whose servers read no files.
-        if isinstance(url, str) and (url[:5].lower() == "data:" or "://" in url):
-            return url
-        raise InvalidMessageError(f"{where} has an image_url that is no data: URL.")
-    raise _no_part(part, where)
-
-
-def _no_part(part: Any, where: str) -> InvalidMessageError:
-    return InvalidMessageError(
-        f'{where} has a part that is not {{"type": "text", "text": "…"}} or {{"type": "image",'
-        f' "image": path, bytes or data: URL}}: {_shape(part)}.'
-    )
-
-
-def _shape(part: Any) -> str:
-    if isinstance(part, Mapping):
-        return f"a dict of type {part.get('type')!r} with keys {sorted(map(str, part))}"
-    return type(part).__name__
+        match dict(part) if isinstance(part, Mapping) else part:
+            case {"type": "text", "text": str(words), **more} if not more:
+                text += words
+                continue
+            case {"type": "image", "image": source, **more} if not more:
+                pass
+            case {"type": "image_url", "image_url": {"url": source} | source, **more} if not more:
+                # A path here would be a mistake: the form is OpenAI's, whose servers read no files.
+                is_url = isinstance(source, str) and (
+                    "://" in source or source[:5].lower() == "data:"
+                )
+                if not is_url:
+                    raise InvalidMessageError(f"{where} has an image_url that is no data: URL.")
+            case _:
+                keys = f" with keys {sorted(map(str, part))}" if isinstance(part, Mapping) else ""
+                raise InvalidMessageError(
+                    f'{where} has a part that is not {{"type": "text", "text": "…"}} or {{"type":'
+                    f' "image", "image": path, bytes or data: URL}}: a {type(part).__name__}{keys}.'
+                )
+        name = f"The image of {where[0].lower()}{where[1:]}"
+        images.append(image_of(source, name, limit))
+    return text, tuple(images)
 
 
 def check_text(text: str, what: str) -> str:

@@ -83,10 +83,11 @@ class Proxy:
 
     @property
     def socks(self) -> bool:
+        """True for a SOCKS proxy."""
         return self.scheme.startswith("socks")
 
     def forwards(self, url: str) -> bool:
-        """It reads the request for `url` itself, where it would else only pass bytes on."""
+        """Tell whether the proxy reads the request for `url`; otherwise it only passes bytes on."""
         return not self.socks and url.startswith("http:")
 
     @property

@@ -108,7 +108,7 @@ def origin(url: str) -> str:
 
 
 def may_send(url: str, to: str) -> bool:
-    """May what is meant for `url` go to the address `to`?
+    """Tell whether a request meant for `url` may go to the address `to`, such as a redirect's.
 
     Only to the same host (with or without `www.`) over http or https, never from https to http,
     and to the same port but for the step from http to https.

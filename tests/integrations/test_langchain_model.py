@@ -345,7 +345,7 @@ class TestClients:
         bot = ChatGptEsChat()
         outside = bot._shared_client() if used else None
         for _ in range(2):
-            with Site() as site, default_is({"site": site.url}, shared.ClientCache(), sandbox=True):
+            with Site() as site, default_is({"site": site.url}, shared.ClientCache()):
                 assert "sandbox" in bot.invoke("Hello").text
                 assert len(site.messages) == 1
         if outside is not None:

@@ -97,7 +97,7 @@ def test_a_stored_key_is_for_what_is_below_its_address(
 ) -> None:
     store(**stored)
     options = model().Options(site=asked, bot=5)
-    assert target(options, (), {}, None).arguments.get("api_key") == expected
+    assert target(options, {}, None).arguments.get("api_key") == expected
 
 
 def test_a_key_is_not_taken_for_an_address() -> None:
@@ -161,9 +161,10 @@ def test_from_python_all_is_given(site: Site) -> None:
 
 
 def test_a_default_way_is_taken_where_the_conversation_had_none() -> None:
+    by_default(site="https://y.org/", proxy="http://p.org:1")
     options = model().Options(site="https://y.org/", proxy="http://p.org:1")
     left = {"site": "https://x.org/", "options": {"site": "https://x.org/"}}
-    shown = target(options, {"site", "proxy"}, left, None).shown
+    shown = target(options, left, None).shown
     assert shown == {"site": "https://x.org/", "proxy": "http://p.org:1"}
 
 

@@ -70,7 +70,7 @@ def test_what_an_answer_raises_is_the_tests_own(run: Run) -> None:
             assert caught.value.partial == "abc"
         """
     )
-    assert_all(result, failed=18, skipped=2, xfailed=1, passed=2)
+    assert_all(result, failed=22, skipped=2, xfailed=1, passed=2)
     result.stdout.fnmatch_lines(
         ["E*Failed: not this", "E*DID NOT RAISE*", "E*SystemExit: 3", "E*Failed: after one"]
     )
@@ -82,8 +82,7 @@ def test_what_is_no_text_is_no_answer(run: Run) -> None:
     result = run(
         """
         @pytest.mark.parametrize("value", [
-            None, 5, b"xy", bytearray(b"x"), {"a": 1}, {"a"}, ["a", 5], [b"x"], (None,),
-            ValueError("returned")], ids=repr)
+            None, 5, b"xy", ["a", 5], [b"x"], ValueError("returned")], ids=repr)
         def test_of_functions(chatgptes_site, value):
             chatgptes_site.answers(lambda prompt: value)
             with pytest.raises(chatgptes.UpstreamError):
@@ -95,8 +94,7 @@ def test_what_is_no_text_is_no_answer(run: Run) -> None:
                 chatgptes.chat("Hello")
 
         @pytest.mark.parametrize("answer, named", [
-            (b"x", "bytes"), ({"a"}, "set"), (["a", 5], "int"), ([None], "NoneType"),
-            (ValueError, "ValueError"), (KeyboardInterrupt, "KeyboardInterrupt"),
+            (b"x", "int"), (["a", 5], "int"), ([None], "NoneType"),
             (KeyboardInterrupt(), "KeyboardInterrupt")])
         def test_at_once(chatgptes_site, answer, named):
             for say in (chatgptes_site.answers, chatgptes_site.always):
@@ -113,9 +111,9 @@ def test_what_is_no_text_is_no_answer(run: Run) -> None:
                 chatgptes_site.fails(None)
         """
     )
-    assert_all(result, failed=11, passed=8)
+    assert_all(result, failed=7, passed=5)
     result.stdout.fnmatch_lines(
-        ["E*TypeError: An answer is a str*not NoneType.", "E*TypeError: A piece*"]
+        ["E*TypeError: An answer is a str*not NoneType.", "E*TypeError: A chunk*"]
     )
 
 
@@ -143,9 +141,9 @@ def test_turns_side_by_side_take_a_step_each(run: Run) -> None:
 
         @pytest.mark.parametrize("round", range(3))
         @pytest.mark.chatgptes(dialect="all")
-        def test_many(chatgptes_site, round):
-            kind = chatgptes_site._kind
-            fault, error = ("quota", "QuotaError")
+        def test_many(chatgptes_site, request, round):
+            kind = request.node.callspec.params["chatgptes_site"]
+            fault, error = ("quota", "RefusedError" if kind == "mwai" else "QuotaError")
             if kind == "rest":
                 fault, error = ("model-429", "UpstreamError")
             for number in range(20):
@@ -170,7 +168,7 @@ def test_turns_side_by_side_take_a_step_each(run: Run) -> None:
                     gate.open()
         """
     )
-    assert_all(result, passed=53)
+    assert_all(result, passed=56)
 
 
 def test_what_a_turn_did_not_use_is_the_next_ones(run: Run) -> None:

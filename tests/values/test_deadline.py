@@ -78,7 +78,7 @@ def test_cancel_calls_everybody_once_from_any_thread() -> None:
     assert sorted(called) == ["a", "b", "late"]
     with pytest.raises(TurnCancelled):
         deadline.check()
-    assert deadline._callbacks == {}
+    assert not deadline._waiting
 
 
 def test_cancel_ends_a_sleep() -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import keyword
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-__all__ = ["CHOICES", "ChatError", "filled", "parsed", "seconds"]
+__all__ = ["CHOICES", "ChatError", "filled", "parse_options"]
 
-_FLAGS = ("sandbox", "new", "help", "continue")
 CHOICES = ("bot", "system", "transport", "proxy")  # Arguments of a client, beside its site.
-_VALUES = ("site", *CHOICES, "with", "timeout", "to")
-_OPTION = re.compile(r"\s*--([a-z]+)(?:(=|\s+|$)((?:\"[^\"]*\"|'[^']*'|[^\s\"'])+)?)?(?=\s|$)")
-_SHORT = re.compile(r"\s*-c(?=\s|$)")
 _BRACES = re.compile(r"\{\{(?P<doubled>[^\W\d]\w*)\}\}|\{(?P<name>[^\W\d]\w*)\}")
 
 
@@ -40,42 +37,41 @@ def filled(text: str, names: Mapping[str, Any]) -> str:
     return _BRACES.sub(value, text)
 
 
-def parsed(line: str) -> tuple[dict[str, str], str]:
-    """Return the options at the beginning of `line`, and the rest as it is."""
-    options: dict[str, str] = {}
-    while line.lstrip().startswith("--") or _SHORT.match(line):
-        if short := _SHORT.match(line):
-            options["continue"] = ""
-            line = line[short.end() :]
-            continue
-        found = _OPTION.match(line)
-        name = found[1] if found else line.split()[0].removeprefix("--")
-        if found is None or name not in (*_FLAGS, *_VALUES):
-            raise ChatError(f"There is no option --{name} like this: see `%chat --help`.")
-        if name in _FLAGS:
-            if found[2] == "=":
-                raise ChatError(f"--{name} takes no value.")
-            options[name] = ""
-            line = line[found.end(1) :]
-            continue
-        if not found[3]:
-            raise ChatError(f"--{name} needs a value: see `%chat --help`.")
-        options[name] = "".join(shlex.split(found[3]))
-        line = line[found.end() :]
-    if not _is_name(options.get("to", "reply")):
-        raise ChatError(f"--to needs a variable's name, and {options['to']!r} can't be one.")
-    return options, line.strip()
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ChatError(f"{message[0].upper()}{message[1:]}: see `%chat --help`.")
 
 
-def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text)
+def _variable(text: str) -> str:
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise argparse.ArgumentTypeError(f"{text!r} can't be a variable's name")
+    return text
 
 
-def seconds(options: dict[str, str]) -> float | None:
-    """Return the value of --timeout, or None."""
-    if "timeout" not in options:
-        return None
+_parser = _Parser(
+    prog="%chat", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
+)
+for _flag in ("--sandbox", "--new", "--help"):
+    _parser.add_argument(_flag, action="store_true")
+_parser.add_argument("-c", "--continue", action="store_true")
+for _option in ("site", *CHOICES, "with"):
+    _parser.add_argument(f"--{_option}")
+_parser.add_argument("--timeout", type=float)
+_parser.add_argument("--to", type=_variable)
+
+
+def parse_options(line: str) -> dict[str, Any]:
+    """Return the options of a line: only those that are given.
+
+    Raises:
+        ChatError: they can't be used, or there is other text.
+    """
     try:
-        return float(options["timeout"])
-    except ValueError:
-        raise ChatError("--timeout needs a number of seconds.") from None
+        options, rest = _parser.parse_known_args(shlex.split(line))
+    except ValueError as error:
+        raise ChatError(f"{error}: see `%chat --help`.") from None
+    for text in rest:
+        if text.startswith("-"):
+            raise ChatError(f"There is no option {text}: see `%chat --help`.")
+        raise ChatError("Write the text below, in the cell: %%chat, then the text.")
+    return vars(options)

@@ -19,7 +19,7 @@ from ...conversation import Conversation
 from ...errors import ChatGptEsError
 from ...kept import keep, last_conversation
 from ...turn.config import Config
-from .line import CHOICES, ChatError, filled, parsed, seconds
+from .line import CHOICES, ChatError, filled, parse_options
 from .showing import Growing, Printed, plain
 from .tracebacks import leave_tracebacks, shorten_tracebacks
 
@@ -76,7 +76,7 @@ class ChatMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._names: dict[str, Any] = shell.user_ns
-        self._settings: dict[str, str] = {}
+        self._settings: dict[str, Any] = {}
         self._talk: Conversation | None = None
         self._own: Client | None = None
         self._sandbox: Site | None = None
@@ -85,16 +85,14 @@ class ChatMagics(Magics):
     def chat(self, line: str, cell: str | None = None) -> None:
         """Send a cell to a site's bot; `%chat --help` lists the options."""
         try:
-            options, rest = parsed(line)
+            options = parse_options(line)
             if "help" in options:
                 print(HELP)
                 return
-            if rest:
-                raise ChatError("Write the text below, in the cell: %%chat, then the text.")
             talk = self._conversation(options)
             if cell is not None and cell.strip():
                 text = filled(cell.strip(), self._names)
-                reply = self._turn(talk.stream(text, timeout=seconds(options)))
+                reply = self._turn(talk.stream(text, timeout=options.get("timeout")))
                 if not {"sandbox", "with"} & set(self._settings):
                     keep(talk, talk.client.core.config.bot)
                 if "to" in options:
@@ -113,7 +111,7 @@ class ChatMagics(Magics):
             self._sandbox.stop()
         self._talk = self._own = self._sandbox = None
 
-    def _conversation(self, options: dict[str, str]) -> Conversation:
+    def _conversation(self, options: dict[str, Any]) -> Conversation:
         """Return the notebook's conversation, or a new one if the options ask for that."""
         settings = dict(self._settings)
         if {"site", "sandbox", "with", "continue"} & set(options):
@@ -153,7 +151,7 @@ class ChatMagics(Magics):
         elif anew or self._talk is None or self._talk.client is not given:
             self._talk = given.conversation()
 
-    def _begin(self, settings: dict[str, str], saved: Mapping[str, Any] | None = None) -> None:
+    def _begin(self, settings: dict[str, Any], saved: Mapping[str, Any] | None = None) -> None:
         """Begin a conversation, or continue a saved one.
 
         The client is a new one only if the settings have changed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import types
 from typing import Any
@@ -34,20 +35,13 @@ def _show(
 ) -> list[str]:
     """Show `error` without the library's frames and causes; `%debug` has all of them."""
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace  # For `%debug`.
-    cause, context, quiet = error.__cause__, error.__context__, error.__suppress_context__
-    whole = error.__traceback__
-    try:
-        error.__cause__ = error.__context__ = None
-        short = _without_library(trace)
-        error.__traceback__ = short
-        shown: list[str] = shell.InteractiveTB.structured_traceback(
-            kind, error, short, tb_offset=tb_offset
-        )
-        shell._showtraceback(kind, error, shown)  # As IPython's own handlers do.
-    finally:
-        error.__cause__, error.__context__ = cause, context
-        error.__suppress_context__ = quiet
-        error.__traceback__ = whole
+    short = _without_library(trace)
+    alone = copy.copy(error).with_traceback(short)
+    alone.__cause__ = None
+    shown: list[str] = shell.InteractiveTB.structured_traceback(
+        kind, alone, short, tb_offset=tb_offset
+    )
+    shell._showtraceback(kind, error, shown)  # As IPython's own handlers do.
     return shown
 
 

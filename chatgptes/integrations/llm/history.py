@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +20,7 @@ from ...values.urls import redact
 if TYPE_CHECKING:
     from ...client import Client
 
-__all__ = ["NAME", "VERSION", "History", "Point", "claim", "read_history", "release"]
+__all__ = ["NAME", "VERSION", "History", "Point", "read_history"]
 
 NAME = "chatgptes"
 """The name of the model, and of the data it puts beside its answers."""
@@ -51,16 +49,6 @@ class History(NamedTuple):
     prompt: str
     attachments: list[llm.Attachment]
     left: Mapping[str, Any]
-
-    @property
-    def assistant_first(self) -> bool:
-        """True if the assistant speaks first, as in no conversation of a site."""
-        return bool(self.messages) and self.messages[0]["role"] == "assistant"
-
-    def as_messages(self) -> list[dict[str, str]]:
-        """Return all of it as messages."""
-        system = [{"role": "system", "content": self.system}] if self.system else []
-        return [*system, *self.messages, {"role": "user", "content": self.prompt}]
 
     def images(self) -> list[bytes]:
         """Return the attachments.  Reads files, and downloads those that have an address.
@@ -102,38 +90,13 @@ class History(NamedTuple):
         return hashlib.sha256(written.encode("ascii")).hexdigest()
 
 
-_REMEMBERED = 10_000
-_claimed: OrderedDict[Point, None] = OrderedDict()
-_lock = threading.Lock()
-
-
-def claim(point: Point) -> bool:
-    """Claim `point` for a turn; False if another turn of this process has continued from it.
-
-    A site that keeps the conversation itself would take two branches of it for one.
-    """
-    with _lock:
-        if point in _claimed:
-            return False
-        _claimed[point] = None
-        if len(_claimed) > _REMEMBERED:
-            _claimed.popitem(last=False)
-        return True
-
-
-def release(point: Point) -> None:
-    """Give `point` back after a turn that failed: the next one may continue from there."""
-    with _lock:
-        _claimed.pop(point, None)
-
-
 def read_history(chain: Sequence[llm.Message]) -> History:
     """Read the messages of a turn.
 
     Of other models' turns only the text stays: sites have no tools and no reasoning.
 
     Raises:
-        InvalidMessageError: they don't end in a user's message.
+        InvalidMessageError: they don't begin and end with a user's message.
     """
     system: list[str] = []
     merged: list[tuple[str, list[str], list[llm.Attachment]]] = []
@@ -154,6 +117,8 @@ def read_history(chain: Sequence[llm.Message]) -> History:
             merged[-1][2].extend(attached)
     if not merged or merged[-1][0] != "user":
         raise InvalidMessageError("There is no prompt to send.")
+    if merged[0][0] != "user":
+        raise InvalidMessageError("The first message is the assistant's: a site's is the user's.")
     *before, (_, prompt, attachments) = merged
     return History(
         system="\n\n".join(system),

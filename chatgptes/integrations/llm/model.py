@@ -19,8 +19,8 @@ from pydantic import Field
 
 from ...errors import ChatGptEsError, StreamInterruptedError
 from .errors import TurnError, llm_error
-from .history import NAME, VERSION, Point, claim, read_history, release
-from .target import STICKY, default_options, target
+from .history import NAME, VERSION, Point, read_history
+from .target import STICKY, target
 
 if TYPE_CHECKING:
     from ...client import Client
@@ -85,14 +85,20 @@ class _Model:
         return llm.get_key(input=explicit_key) if explicit_key else self.key
 
 
+_continued: dict[Point, _Turn] = {}
+"""The turn that continued from a point, for this process.
+
+A site that keeps the conversation itself would take two branches of it for one.
+"""
+
+
 class _Turn:
     """One turn: its arguments, and the use of its reply."""
 
     def __init__(self, prompt: llm.Prompt, key: str | None) -> None:
         self._prompt = prompt
         self._key = key
-        self._defaults = default_options(prompt.options)
-        self._claimed: Point | None = None
+        self._point: Point | None = None
 
     def prepare(self) -> None:
         """Read keys and attachments, which are files or on the network, and find the client."""
@@ -100,15 +106,13 @@ class _Turn:
 
         options: Any = self._prompt.options
         self.history = read_history(self._prompt.messages)
-        self.target = target(options, self._defaults, self.history.left, self._key)
+        self.target = target(options, self.history.left, self._key)
         self.client: Client = cached_client(self.target.arguments)
         self.how: dict[str, Any] = {
             "images": self.history.images(),
             "web_search": bool(options.web_search),
             "timeout": options.timeout,
         }
-        history = self.history
-        self.content: Any = history.as_messages() if history.assistant_first else history.prompt
         for name in STICKY:
             if getattr(options, name) is not None:
                 # llm logs them: without passwords, and with the values in use.
@@ -116,7 +120,7 @@ class _Turn:
 
     @contextlib.contextmanager
     def errors_for_llm(self, *, shown: bool) -> Iterator[None]:
-        """Turn errors into llm's; release the point of a turn that failed.
+        """Turn errors into llm's; after a failure, another turn may continue from the same point.
 
         Raises:
             TurnError: it failed.
@@ -126,23 +130,21 @@ class _Turn:
         except ChatGptEsError as error:
             raise llm_error(error, shown=shown) from error
         finally:
-            if self._claimed is not None:
-                release(self._claimed)
+            if self._point is not None:
+                _continued.pop(self._point, None)
 
     def conversation(self, client: Any) -> Any:
-        """Return a conversation of either kind of client, or the client itself."""
-        if self.history.assistant_first:
-            return client
+        """Return a conversation of either kind of client."""
         point = self.history.point(self.client)
         continued = point is not None
         if point is not None and self.history.left["memory"]:
-            continued = claim(point)
-            self._claimed = point if continued else None
+            continued = _continued.setdefault(point, self) is self
+            self._point = point if continued else None
         return client.conversation(self.history.saved(self.client, continued=continued))
 
     def finish(self, response: Any, talk: Any, reply: Reply, chunk: str = "") -> StreamEvent:
         """Report the reply's data to llm; return the last chunk, with the data for later turns."""
-        self._claimed = None  # It stays claimed.
+        self._point = None  # It stays in `_continued`.
         if reply.usage is not None:
             response.set_usage(input=reply.usage.input_tokens, output=reply.usage.output_tokens)
         if reply.model:
@@ -156,15 +158,14 @@ class _Turn:
             "finish_reason": reply.finish_reason,
             "citations": [dataclasses.asdict(each) for each in reply.citations],
         }
+        state = talk.to_dict()
         left: dict[str, Any] = {
             "version": VERSION,
             "options": self.target.shown,
             "rest": self.target.rest,
+            "digest": self.history.digest(reply.text),
+            **{name: state[name] for name in ("id", "visitor", "memory", "state", "site")},
         }
-        if not self.history.assistant_first:
-            state = talk.to_dict()
-            left |= {name: state[name] for name in ("id", "visitor", "memory", "state", "site")}
-            left["digest"] = self.history.digest(reply.text)
         return StreamEvent(type="text", chunk=chunk, provider_metadata={NAME: left})
 
 
@@ -189,10 +190,10 @@ class ChatGptEsModel(_Model, llm.KeyModel):
             turn.prepare()
             talk = turn.conversation(turn.client)
             if not stream:
-                reply = talk.chat(turn.content, **turn.how)
+                reply = talk.chat(turn.history.prompt, **turn.how)
                 yield turn.finish(response, talk, reply, reply.text)
                 return
-            with talk.stream(turn.content, **turn.how) as chunks:
+            with talk.stream(turn.history.prompt, **turn.how) as chunks:
                 try:
                     yield from chunks
                 except StreamInterruptedError:
@@ -225,10 +226,10 @@ class AsyncChatGptEsModel(_Model, llm.AsyncKeyModel):
             await in_thread(turn.prepare)
             talk = turn.conversation(AsyncClient.over(turn.client.core))
             if not stream:
-                reply = await talk.chat(turn.content, **turn.how)
+                reply = await talk.chat(turn.history.prompt, **turn.how)
                 yield turn.finish(response, talk, reply, reply.text)
                 return
-            async with talk.stream(turn.content, **turn.how) as chunks:
+            async with talk.stream(turn.history.prompt, **turn.how) as chunks:
                 try:
                     async for chunk in chunks:
                         yield chunk

@@ -5,12 +5,12 @@ Neither a history nor a key goes where nobody sent it: see docs/howto/llm.md.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
-import click
 import llm
+from llm.cli import get_model_options
 
 from ...errors import Hint, InvalidConfigError
 from ...values.checks import site_of
@@ -20,7 +20,7 @@ from .history import NAME
 if TYPE_CHECKING:
     from ...turn.config import ClientArguments
 
-__all__ = ["STICKY", "Target", "default_options", "target"]
+__all__ = ["STICKY", "Target", "target"]
 
 STICKY = ("site", "bot", "transport", "proxy", "consent")
 """Options that a conversation keeps when they are not given again."""
@@ -45,27 +45,11 @@ class Target(NamedTuple):
         return "api_key" in self.arguments
 
 
-def default_options(options: Any) -> frozenset[str]:
-    """Return the names of options that have the value which `llm models options set` stored.
-
-    llm's program passes those on like options that its user gave.  To be called in its thread.
-    """
-    if click.get_current_context(silent=True) is None:
-        return frozenset()  # From Python, llm adds no stored options.
-    from llm.cli import get_model_options
-
-    stored = get_model_options(NAME).items()
-    return frozenset(name for name, value in stored if str(getattr(options, name, None)) == value)
-
-
-def target(
-    options: Any, defaults: Container[str], left: Mapping[str, Any], key: str | None
-) -> Target:
+def target(options: Any, left: Mapping[str, Any], key: str | None) -> Target:
     """Return whom to ask, by the options given and those that the conversation had.
 
     Args:
         options: the model's `Options`.
-        defaults: names of those that are the user's stored ones: a conversation's come first.
         left: what the conversation's last answer left in llm's log.
         key: the owner's key, if one was given with the prompt.
 
@@ -74,7 +58,10 @@ def target(
     """
     values = {name: getattr(options, name) for name in STICKY}
     values = {name: value for name, value in values.items() if value is not None}
-    given = {name: value for name, value in values.items() if not (left and name in defaults)}
+    # llm passes what `llm models options set` stored on like options that the user gave; a
+    # conversation that has begun keeps its own.
+    stored = get_model_options(NAME) if left else {}
+    given = {name: value for name, value in values.items() if stored.get(name) != str(value)}
     shown, rest = values, False
     if left and ("site" not in given or _page(given["site"]) == left.get("site")):
         ways = {name: value for name, value in values.items() if name in _WAYS}

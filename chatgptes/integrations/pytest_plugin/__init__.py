@@ -10,8 +10,8 @@ pytest loads this in every run, so it imports nothing before a fixture is asked 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,58 +25,45 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Gate", "SiteUnderTest"]
 
-PAGE_OF = {"aipkit": "front", "classic": "classic", "plain": "classic-plain", "rest": "front"}
+PAGE_OF = {
+    "aipkit": "front",
+    "classic": "classic",
+    "plain": "classic-plain",
+    "rest": "front",
+    "mwai": "engine",
+}
 INTERVAL = 0.5
 """Least seconds between the starts of two turns with a real site, which has other visitors."""
-_DEFAULTS: dict[str, Any] = {
-    "dialect": None, "page": None, "live": None, "strict": True, "allow": (),
-}  # fmt: skip
 _MARKER = (
-    "chatgptes(dialect=None, page=None, live=None, strict=True, allow=()): the kind of"
-    f" `chatgptes_site` (dialect: {', '.join(PAGE_OF)}, a list of them, or 'all'; page: a page of"
-    " the sandbox); live=False: only with the sandbox, live=True: only with a real site;"
+    "chatgptes(dialect='aipkit', strict=True, allow=()): the bot of `chatgptes_site`"
+    f" ({', '.join(PAGE_OF)}, a list of them, or 'all');"
     " strict=False: answers may be unused, or run out; allow: other hosts that may be reached."
 )
-_SHOWN = 20
 
 
 def __getattr__(name: str) -> Any:
-    if name == "SiteUnderTest":
-        from .site import SiteUnderTest
+    if name in __all__:
+        from . import site
 
-        return SiteUnderTest
-    if name in ("Answer", "Gate"):
-        from . import script
-
-        return getattr(script, name)
+        return getattr(site, name)
     raise AttributeError(name)
+
+
+@dataclass(kw_only=True)
+class _Marked:
+    """The arguments of a test's marker."""
+
+    dialect: Any = "aipkit"
+    strict: bool = True
+    allow: str | Collection[str] = ()
 
 
 @dataclass
 class _Record:
-    """The network and the script of one test, looked at when it has ended."""
+    """One test: the requests that were stopped, and the steps of its bot."""
 
-    stopped: list[str]
+    stopped: list[str] = field(default_factory=list)
     script: Script | None = None
-    shown: int = 0
-
-    def check(self) -> None:
-        """Fail the test if a request was stopped, or answers are left or were missing.
-
-        Raises:
-            BaseException: an error of the test's own answers.
-            pytest.fail.Exception: anything else.
-        """
-        script = self.script
-        if script is not None and script.broken:
-            raise script.broken[0]
-        lines = [f"The test tried to reach {origin}." for origin in self.stopped[self.shown :]]
-        self.shown = len(self.stopped)
-        if script is not None and script.strict:
-            lines += [f"Unused: {name}" for name in script.unused()[:_SHOWN]]
-            lines += [f"No answer was left for {text[:80]!r}" for text in script.surplus[:_SHOWN]]
-        if lines:
-            pytest.fail("chatgptes:\n  " + "\n  ".join(lines), pytrace=False)
 
 
 _record_key: pytest.StashKey[_Record] = pytest.StashKey()
@@ -105,44 +92,39 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_live_key] = _live_arguments(config)
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Name the real site, if the tests talk to one."""
-    arguments = config.stash[_live_key]
-    if arguments is None:
-        return None
-    from ...values.urls import redact
-
-    return f"chatgptes: tests talk to {redact(arguments['site'])}"
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each dialect that its marker names; a real site has only its own."""
-    if "chatgptes_site" not in metafunc.fixturenames:
+    marker = metafunc.definition.get_closest_marker("chatgptes")
+    if marker is None or "chatgptes_site" not in metafunc.fixturenames:
         return
-    try:
-        dialects = _marked(metafunc.definition)["dialect"]
-    except pytest.fail.Exception:
-        return  # Raised here, it would end the whole file: the test's setup raises it again.
+    dialects = marker.kwargs.get("dialect")
     if dialects == "all":
         dialects = list(PAGE_OF)
-    if dialects and isinstance(dialects, list) and metafunc.config.stash[_live_key] is None:
+    if isinstance(dialects, list) and metafunc.config.stash[_live_key] is None:
         metafunc.parametrize("chatgptes_site", dialects, indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Check a test's record when it has passed, or when one of its answers has raised."""
-    record = item.stash.get(_record_key, None)
+    """Fail a test that has left answers unused, ran out of them, or reached for other hosts.
+
+    An error in one of its answers is raised even if the program took it for the model's.
+    """
+    record = item.stash.get(_record_key, _Record())
+    script = record.script
     try:
         result = yield
     except Exception:
-        if record is not None:
-            record.shown = len(record.stopped)  # The failure says it already.
-            if record.script is not None and record.script.broken:
-                raise record.script.broken[0] from None
+        if script is not None and script.broken:
+            raise script.broken[0] from None
         raise
-    if record is not None:
-        record.check()
+    if script is not None and script.broken:
+        raise script.broken[0]
+    wrong = [f"The test tried to reach {origin}." for origin in record.stopped]
+    if script is not None:
+        wrong += script.left_over()
+    if wrong:
+        pytest.fail("chatgptes:\n  " + "\n  ".join(wrong), pytrace=False)
     return result
 
 
@@ -153,22 +135,16 @@ def chatgptes_offline(request: pytest.FixtureRequest) -> Iterator[None]:
     `usefixtures = chatgptes_offline` in pytest's configuration puts it around all tests.  With
     `--chatgptes-site`, that site may be reached.
     """
-    from .network import guarded, hosts_of
+    from ...values.checks import site_of
+    from .network import guarded
 
-    try:
-        allowed = hosts_of(_marked(request.node)["allow"])
-    except ValueError as error:
-        _refuse(f"{error}.")
+    allow = _marked(request).allow
+    allowed = {allow} if isinstance(allow, str) else set(allow)
     if (arguments := request.config.stash[_live_key]) is not None:
-        from ...values.checks import site_of
-
-        host = site_of(arguments["site"]).host.removeprefix("www.")
-        allowed |= {host, f"www.{host}"}
+        allowed.add(site_of(arguments["site"]).host)
     with guarded(allowed) as stopped:
-        record = request.node.stash[_record_key] = _Record(stopped)
+        request.node.stash[_record_key] = _Record(stopped)
         yield
-        record.script = None
-        record.check()
 
 
 @pytest.fixture
@@ -181,59 +157,25 @@ def chatgptes_site(
     new clients for chatgpt.es, and the command line, by `CHATGPTES_SITE`.  The library reaches
     nothing else, unless the marker's `allow` names its host.
     """
-    from .network import default_is
-    from .site import SiteUnderTest
-
-    marked = _marked(request.node)
-    arguments = request.config.stash[_live_key]
-    if arguments is None:
-        if marked["live"]:
-            pytest.skip("needs a real site (--chatgptes-site)")
-        yield from _sandbox(request, marked)
-        return
-    if marked["live"] is False or marked["page"] is not None:
-        pytest.skip("needs the sandbox; --chatgptes-site names a real site")
-    clients = request.getfixturevalue("_chatgptes_live_clients")
-    with default_is(arguments, clients, sandbox=False):
-        bot = arguments.get("bot")
-        yield SiteUnderTest(arguments, None if bot is None else str(bot))
-
-
-def _sandbox(
-    request: pytest.FixtureRequest, marked: dict[str, Any]
-) -> Generator[SiteUnderTest, None, None]:
-    from ...sandbox.catalogue import PAGES
     from ...shared import ClientCache
     from .network import default_is
-    from .script import Script, ScriptedSite
-    from .site import SiteUnderTest
+    from .script import Script
+    from .site import SiteUnderTest, scripted_site
 
-    kind, page = getattr(request, "param", None) or marked["dialect"], marked["page"]
-    if kind is not None and page is not None:
-        _refuse("name a dialect or a page, not both.")
-    if page is None:
-        kind = "aipkit" if kind is None else kind
-        if kind not in list(PAGE_OF):  # It may be anything that a marker can hold.
-            _refuse(f"the dialects are {', '.join(PAGE_OF)}, not {kind!r}.")
-        page = PAGE_OF[kind]
-    elif page not in list(PAGES):
-        _refuse(f"the sandbox has no page {page!r} (see chatgptes.sandbox.Site.pages).")
-    script = Script(strict=marked["strict"])
-    site = ScriptedSite(script)
-    with site:
-        shows = PAGES[page].shows
-        bot = shows[0][0] if shows else None
-        arguments: ClientArguments = {"site": site.page(page)}
-        if kind == "rest":
-            bot = arguments["bot"] = site.rest_bot
-            arguments["api_key"] = site.api_key
-        request.node.stash[_record_key].script = script
-        clients = ClientCache()
-        try:
-            with default_is(arguments, clients, sandbox=True):
-                yield SiteUnderTest(arguments, bot, sandbox=site, kind=kind or "")
-        finally:
-            clients.close()
+    arguments = request.config.stash[_live_key]
+    if arguments is not None:
+        with default_is(arguments, request.getfixturevalue("_chatgptes_live_clients")):
+            yield SiteUnderTest(arguments, arguments.get("bot"))
+        return
+    marked = _marked(request)
+    script = request.node.stash[_record_key].script = Script(strict=marked.strict)
+    clients = ClientCache()
+    with (
+        scripted_site(getattr(request, "param", marked.dialect), script) as site,
+        default_is(site.arguments, clients),
+    ):
+        yield site
+        clients.close()
 
 
 @pytest.fixture
@@ -265,25 +207,17 @@ def _chatgptes_live_clients() -> Iterator[ClientCache]:
     clients.close()
 
 
-def _marked(node: Any) -> dict[str, Any]:
-    """Return the arguments of a test's markers; the nearer marker comes first.
+def _marked(request: pytest.FixtureRequest) -> _Marked:
+    """Return the arguments of a test's nearest marker.
 
     Raises:
-        pytest.fail.Exception: a marker has an unknown argument.
+        pytest.fail.Exception: the marker has an unknown argument.
     """
-    found = dict(_DEFAULTS)
-    for marker in reversed(list(node.iter_markers("chatgptes"))):
-        unknown = [*map(repr, marker.args), *(set(marker.kwargs) - set(_DEFAULTS))]
-        if unknown:
-            _refuse(f"no argument {', '.join(unknown)}; it is {_MARKER.partition(':')[0]}.")
-        if {"dialect", "page"} & set(marker.kwargs):
-            found.update(dialect=None, page=None)  # Either chooses the bot.
-        found.update(marker.kwargs)
-    return found
-
-
-def _refuse(why: str) -> Any:
-    pytest.fail(f"@pytest.mark.chatgptes: {why}", pytrace=False)
+    marker = request.node.get_closest_marker("chatgptes")
+    try:
+        return _Marked(*marker.args, **marker.kwargs) if marker else _Marked()
+    except TypeError:
+        pytest.fail(f"@pytest.mark.chatgptes takes: {_MARKER}", pytrace=False)
 
 
 def _live_arguments(config: pytest.Config) -> ClientArguments | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,28 +14,12 @@ import pytest
 from ...errors import InvalidConfigError
 from ...shared import ClientCache, using_cache
 from ...turn.guard import default_site, guarded_by
-from ...values.urls import ascii_url, origin
+from ...values.urls import origin
 
 if TYPE_CHECKING:
     from ...turn.config import ClientArguments
 
-__all__ = ["default_is", "guarded", "hosts_of"]
-
-_OWN = "CHATGPTES_TEST_"
-
-
-def hosts_of(allow: Any) -> set[str]:
-    """Return the hosts that a marker's `allow` names.
-
-    Raises:
-        ValueError: it is neither a host nor a list of hosts.
-    """
-    given = [allow] if isinstance(allow, str) else allow
-    if not isinstance(given, (list, tuple)) or not all(
-        isinstance(each, str) and each and not set(each) & set("/:@?# ") for each in given
-    ):
-        raise ValueError(f"allow names hosts, such as 'wordpress.test', not {allow!r}")
-    return {urlsplit(ascii_url(f"http://{each}/")).hostname or "" for each in given}
+__all__ = ["default_is", "guarded"]
 
 
 def _is_loopback(host: str) -> bool:
@@ -46,16 +30,17 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def guarded(allowed: Set[str]) -> Iterator[list[str]]:
-    """Stop requests to hosts other than this machine and `allowed`.
+def guarded(allowed: Iterable[str]) -> Iterator[list[str]]:
+    """Stop requests to hosts other than this machine and `allowed`, with `www.` or without.
 
     Gives the origins of stopped requests; the list grows, as programs may swallow the error.
     """
+    hosts = {host.lower().removeprefix("www.") for host in allowed}
     stopped: list[str] = []
 
     def check(url: str) -> None:
         host = urlsplit(url).hostname or ""
-        if host in allowed or _is_loopback(host):
+        if host.removeprefix("www.") in hosts or _is_loopback(host):
             return
         stopped.append(origin(url))
         raise InvalidConfigError(
@@ -69,30 +54,26 @@ def guarded(allowed: Set[str]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def default_is(
-    arguments: ClientArguments, clients: ClientCache, *, sandbox: bool
-) -> Iterator[None]:
+def default_is(arguments: ClientArguments, clients: ClientCache) -> Iterator[None]:
     """In this block, programs that name no site, or chatgpt.es, get that of `arguments`.
+
+    No setting of the user applies to the command line, and no proxy to this machine.
 
     Args:
         arguments: the site, and the bot and the key for the command line's environment.
         clients: the cache of `chatgptes.chat()`.
-        sandbox: it is on this machine, so no proxy and no other setting of the user applies.
     """
     with (
         default_site(arguments["site"]),
         using_cache(clients),
         pytest.MonkeyPatch.context() as patch,
     ):
-        given = {"SITE": "site", "BOT": "bot", "API_KEY": "api_key"}
         for name in list(os.environ):
-            replaced = sandbox or name.removeprefix("CHATGPTES_") in given
-            if name.startswith("CHATGPTES_") and replaced and not name.startswith(_OWN):
+            if name.startswith("CHATGPTES_") and not name.startswith("CHATGPTES_TEST_"):
                 patch.delenv(name)
-        for variable, name in given.items():
-            if arguments.get(name) is not None:
-                patch.setenv(f"CHATGPTES_{variable}", str(arguments.get(name)))
-        for name in ("NO_PROXY", "no_proxy") if sandbox else ():
-            before = os.environ.get(name)
-            patch.setenv(name, ",".join(filter(None, [before, "127.0.0.1", "localhost"])))
+        for name in ("site", "bot", "api_key"):
+            if (value := arguments.get(name)) is not None:
+                patch.setenv(f"CHATGPTES_{name.upper()}", str(value))
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1,localhost", prepend=",")
         yield

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from ...sandbox.spec import BotSpec
 
 __all__ = ["Answer", "Gate", "Script", "ScriptedSite", "Step", "check_answer"]
+
+_SHOWN = 20
 
 
 class Gate:
@@ -58,8 +59,7 @@ class Gate:
         self._opened.set()
 
 
-Pieces = Iterable[str | Gate]
-Answer = str | Pieces | Callable[[str], str | Pieces] | Exception
+Answer = str | Iterable[str | Gate] | Callable[[str], "str | Iterable[str | Gate]"] | Exception
 """An answer of the bot: a text, which is streamed word by word; its chunks, with gates between
 them; a function that gets the prompt (str) and returns one of these; or an error of the model."""
 
@@ -70,22 +70,19 @@ def check_answer(answer: Any) -> Answer:
     Raises:
         TypeError: it can't.
     """
-    if isinstance(answer, (str, Exception)) or (callable(answer) and not isinstance(answer, type)):
+    if isinstance(answer, (str, Exception)) or callable(answer):
         checked: Answer = answer
         return checked
-    return list(_pieces(answer))
+    return list(_chunks(answer))
 
 
-def _pieces(value: Any) -> Iterator[str | Gate]:
-    # Their iteration gives numbers, keys, or an order by chance.
-    wrong = isinstance(value, (bytes, bytearray, memoryview, Mapping, Set, type))
-    if wrong or not isinstance(value, Iterable):
-        name = value.__name__ if isinstance(value, type) else type(value).__name__
-        raise TypeError(f"An answer is a str, or an iterable of str and gates, not {name}.")
-    for piece in value:
-        if not isinstance(piece, (str, Gate)):
-            raise TypeError(f"A piece of an answer is a str or a gate, not {type(piece).__name__}.")
-        yield piece
+def _chunks(given: Any) -> Iterator[str | Gate]:
+    if not isinstance(given, Iterable):
+        raise TypeError(f"An answer is a str or its chunks, not {type(given).__name__}.")
+    for chunk in given:
+        if not isinstance(chunk, (str, Gate)):
+            raise TypeError(f"A chunk of an answer is a str or a gate, not {type(chunk).__name__}.")
+        yield chunk
 
 
 @dataclass(frozen=True)
@@ -108,71 +105,71 @@ class Script:
 
     Attributes:
         strict: once answers were set, a turn for which none is left is an error.
-        surplus: prompts for which no answer was left (list of str).
         broken: errors that the test's own functions raised.
+        lasting: the step of every turn for which there is no other, or None.
+        gates: the gates of the test, to end them all.
     """
 
     def __init__(self, *, strict: bool) -> None:
         self.strict = strict
-        self.surplus: list[str] = []
         self.broken: list[BaseException] = []
         self.lasting: Step | None = None
         self.gates: list[Gate] = []
-        self._steps: deque[Step] = deque()
+        self._steps: list[Step] = []
         self._has_answers = False
+        self._surplus: list[str] = []
         self._lock = threading.Lock()
-        self._thread = threading.local()  # `claim`: the step of the request that it serves.
+        self._thread = threading.local()  # `step`: that of the request which it serves.
 
     def add(self, steps: Sequence[Step]) -> None:
         """Append steps."""
         with self._lock:
-            self._steps.extend(steps)
+            self._steps += steps
             self._has_answers = self._has_answers or any(not step.fault for step in steps)
 
-    def unused(self) -> list[str]:
-        """Return the names of steps that no turn has taken."""
+    def left_over(self) -> list[str]:
+        """Return a line for each step that no turn has taken, and each turn without an answer."""
+        if not self.strict:
+            return []
         with self._lock:
-            return [step.name for step in self._steps]
+            unused = [f"Unused: {step.name}" for step in self._steps[:_SHOWN]]
+            return unused + [f"No answer was left for {text[:80]!r}" for text in self._surplus]
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Give back an answer that this thread's request claimed, if the site refused the turn."""
-        self._thread.claim = None
+        """Give back the answer of this thread's request if the site did not ask the model."""
+        self._thread.step = None
         try:
             yield
         finally:
-            claim = self._thread.claim
-            if claim is not None and not claim.fault:
+            step = self._thread.step
+            if step is not None and not step.fault:
                 with self._lock:
-                    self._steps.appendleft(claim)
+                    self._steps.insert(0, step)
 
-    def fault(self, where: str, at: int) -> str:
+    def take_fault(self, where: str, at: int) -> str:
         """Return the fault for request `at` (1 or 2) of a turn with a bot of the kind `where`.
 
-        The request that asks the model claims its step here, so that no other turn takes it.
+        The request that asks the model takes its step here, so that no other turn takes it.
         """
         with self._lock:
-            step = self._first_for(where, at)
-            # Another request of the turn meets the fault, or asks the model.
-            if step is None or not (belongs(step.fault, where, at) if step.fault else at == 2):
-                return ""
-            self._steps.remove(step)
-            self._thread.claim = step
-            return step.fault
-
-    def _first_for(self, where: str, at: int) -> Step | None:
-        """Return the first step that the rest of such a turn can take."""
-        for step in self._steps:
-            if not step.fault or any(belongs(step.fault, where, n) for n in range(at, 3)):
-                return step
-        return None
+            for step in self._steps:
+                # The requests from here on that can take this step; an answer is for the second.
+                asks_at = [n for n in range(at, 3) if belongs(step.fault, where, n)]
+                if not step.fault:
+                    asks_at = [2]
+                if asks_at[:1] == [at]:
+                    self._steps.remove(step)
+                    self._thread.step = step
+                    return step.fault
+                if asks_at:  # The turn's second request takes it.
+                    return ""
+        return ""
 
     def answer(self, messages: list[Message]) -> str | Iterable[str]:
         """Answer in place of the sandbox's model."""
         prompt = messages[-1]["content"]
-        step, self._thread.claim = self._thread.claim, None
-        if step is None:
-            step = self._next(prompt)
+        step, self._thread.step = self._thread.step or self._next(prompt), None
         given = step.answer
         if given is None:
             return sandbox_answer(messages)
@@ -181,15 +178,13 @@ class Script:
         if callable(given):
             with self._recording():
                 given = given(prompt)
-                if not isinstance(given, str):
-                    given = _pieces(given)
         if isinstance(given, str):
             # A fault in the middle comes after a few chunks, so the whole text goes before it.
             return [given] if step.fault else given
         return self._text(given)
 
     def _next(self, prompt: str) -> Step:
-        """Return the step of a turn that has claimed none."""
+        """Return the step of a turn that has taken none: it meets a fault of `Site.next`."""
         with self._lock:
             for step in self._steps:
                 if not step.fault:
@@ -199,16 +194,16 @@ class Script:
                 return self.lasting
             if not (self.strict and self._has_answers):
                 return Step("the built-in bot")
-            self.surplus.append(prompt)
+            self._surplus.append(prompt)
         raise ModelError("This test has set no more answers.")
 
-    def _text(self, pieces: Pieces) -> Iterator[str]:
+    def _text(self, given: Any) -> Iterator[str]:
         with self._recording():
-            for piece in pieces:
-                if isinstance(piece, Gate):
-                    piece.pass_through()
+            for chunk in _chunks(given):
+                if isinstance(chunk, Gate):
+                    chunk.pass_through()
                 else:
-                    yield piece
+                    yield chunk
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
@@ -232,7 +227,7 @@ class ScriptedSite(Site):
 
     def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
         """Return the fault of this step: the bot's own, that of `next()`, or the script's."""
-        return super().take_fault(bot, where, step) or self.script.fault(where, step)
+        return super().take_fault(bot, where, step) or self.script.take_fault(where, step)
 
     def stop(self) -> None:
         """End everything, answers at gates included."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ...sandbox import FAULTS, Received, Site
+from ...sandbox import FAULTS, Site
+from ...sandbox.catalogue import PAGES
 from ...values.urls import redact
-from .script import Answer, Gate, ScriptedSite, Step, check_answer
+from . import PAGE_OF
+from .script import Answer, Gate, Script, ScriptedSite, Step, check_answer
 
 if TYPE_CHECKING:
     from ...turn.config import ClientArguments
 
-__all__ = ["SiteUnderTest"]
-
-SHOWN = 80
-"""Characters of a text in a report."""
+__all__ = ["Answer", "Gate", "SiteUnderTest", "scripted_site"]
 
 
 class SiteUnderTest:
@@ -36,19 +37,13 @@ class SiteUnderTest:
     """
 
     def __init__(
-        self,
-        arguments: ClientArguments,
-        bot: str | None,
-        *,
-        sandbox: ScriptedSite | None = None,
-        kind: str = "",
+        self, arguments: ClientArguments, bot: Any, sandbox: ScriptedSite | None = None
     ) -> None:
         self.url: str = arguments["site"]
         self.bot = bot
         self.live = sandbox is None
         self._arguments = arguments
         self._sandbox = sandbox
-        self._kind = kind
 
     def __repr__(self) -> str:
         return f"<SiteUnderTest {redact(self.url)}{', live' if self.live else ''}>"
@@ -77,10 +72,10 @@ class SiteUnderTest:
             TypeError: one can't be an answer.
         """
         __tracebackhide__ = True
-        script = self._scripted("answers()").script
         if not answers:
             raise TypeError("answers() needs at least one.")
-        script.add([Step(f"answers({_short(each)})", "", check_answer(each)) for each in answers])
+        steps = [Step(f"answers({each!r:.80})", answer=check_answer(each)) for each in answers]
+        self._scripted.script.add(steps)
 
     def always(self, answer: Answer) -> None:
         """Set the answer of every turn for which there is no other.
@@ -89,8 +84,7 @@ class SiteUnderTest:
             TypeError: it can't be an answer.
         """
         __tracebackhide__ = True
-        script = self._scripted("always()").script
-        script.lasting = Step(f"always({_short(answer)})", "", check_answer(answer))
+        self._scripted.script.lasting = Step("always()", answer=check_answer(answer))
 
     def fails(self, fault: str, times: int = 1, *, saying: Answer | None = None) -> None:
         """Let the next turn, or the next `times`, fail.
@@ -102,14 +96,16 @@ class SiteUnderTest:
                 whole before the fault; of chunks, at least two.  Default: the built-in bot's.
 
         Raises:
-            ValueError: this kind of bot has no such fault, or `times` is less than 1.
+            ValueError: there is no such fault, or `times` is less than 1.
             TypeError: `saying` can't be an answer.
         """
         __tracebackhide__ = True
-        script = self._scripted("fails()").script
         if times < 1:
             raise ValueError(f"times must be 1 or more, not {times}.")
-        script.add([self._fault(fault, saying)] * times)
+        if not any(fault in names for names in FAULTS.values()):
+            raise ValueError(f"There is no fault {fault!r} (see chatgptes.sandbox.FAULTS).")
+        answer = None if saying is None else check_answer(saying)
+        self._scripted.script.add([Step(f"fails({fault!r})", fault, answer)] * times)
 
     def gate(self) -> Gate:
         """Return a place in an answer where the bot waits: `answers(["One", gate, " two"])`.
@@ -118,49 +114,27 @@ class SiteUnderTest:
         """
         __tracebackhide__ = True
         gate = Gate()
-        self._scripted("gate()").script.gates.append(gate)
+        self._scripted.script.gates.append(gate)
         return gate
 
     @property
     def prompts(self) -> list[str]:
         """The prompt of each turn that reached the bot's model, in order (list of str)."""
         __tracebackhide__ = True
-        return [messages[-1]["content"] for messages in list(self._scripted("prompts").messages)]
-
-    @property
-    def turns(self) -> list[list[dict[str, str]]]:
-        """The messages of each turn, {"role", "content"}, the prompt last."""
-        __tracebackhide__ = True
-        return self._scripted("turns").messages
-
-    @property
-    def requests(self) -> list[Received]:
-        """Every request that the site received, in order."""
-        __tracebackhide__ = True
-        return self._scripted("requests").requests
+        return [messages[-1]["content"] for messages in list(self._scripted.messages)]
 
     @property
     def sandbox(self) -> Site:
-        """The sandbox itself: its quota, nonces, stalled answers, pages."""
+        """The sandbox itself: its requests, messages, quota, nonces, pages."""
         __tracebackhide__ = True
-        return self._scripted("sandbox")
+        return self._scripted
 
-    def _scripted(self, what: str) -> ScriptedSite:
+    @property
+    def _scripted(self) -> ScriptedSite:
         __tracebackhide__ = True
         if self._sandbox is None:
-            pytest.skip(
-                f"chatgptes_site.{what} needs the sandbox; --chatgptes-site names a real site"
-            )
+            pytest.skip("needs the sandbox; --chatgptes-site names a real site")
         return self._sandbox
-
-    def _fault(self, fault: str, saying: Answer | None) -> Step:
-        __tracebackhide__ = True
-        kinds = [FAULTS[self._kind]] if self._kind else FAULTS.values()
-        if not any(fault in names for names in kinds):
-            whose = f"a bot of the kind {self._kind!r}" if self._kind else "the sandbox"
-            raise ValueError(f"{whose} has no fault {fault!r} (see chatgptes.sandbox.FAULTS).")
-        answer = None if saying is None else check_answer(saying)
-        return Step(f"fails({fault!r})", fault, answer)
 
 
 class _Arguments(dict[str, Any]):
@@ -173,6 +147,18 @@ class _Arguments(dict[str, Any]):
         return repr(shown)
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+@contextmanager
+def scripted_site(dialect: Any, script: Script) -> Iterator[SiteUnderTest]:
+    """Run a sandbox whose bots follow `script`; `dialect` (of a marker) chooses the page."""
+    if dialect not in list(PAGE_OF):
+        known = ", ".join(PAGE_OF)
+        pytest.fail(f"@pytest.mark.chatgptes: the dialects are {known}, not {dialect!r}.", False)
+    page = PAGE_OF[dialect]
+    sandbox = ScriptedSite(script)
+    with sandbox:
+        arguments: ClientArguments = {"site": sandbox.page(page)}
+        bot = PAGES[page].shows[0][0]
+        if dialect == "rest":
+            bot = arguments["bot"] = sandbox.rest_bot
+            arguments["api_key"] = sandbox.api_key
+        yield SiteUnderTest(arguments, bot, sandbox)

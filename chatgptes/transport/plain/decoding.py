@@ -1,6 +1,6 @@
-"""Content encodings undone, a bounded piece at a time, whatever the ratio.
+"""Bodies in gzip and deflate, decoded at most 64 KiB at a time: a few bytes can hold gigabytes.
 
-The standard library's two; an end that never came is an error, which `requests` does not notice.
+A body that breaks off before its end is an error, which `requests` does not notice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MEMBER = b"\x1f\x8b"
 
 
 class BadEncoding(Exception):
-    """`coding` names the encoding; the text says what is wrong with it."""
+    """The body can't be decoded; `coding` names the encoding."""
 
     def __init__(self, coding: str, reason: str) -> None:
         super().__init__(reason)
@@ -28,7 +28,7 @@ class BadEncoding(Exception):
 
 
 def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """The body in `pieces` without the encodings that the header value `encoding` lists.
+    """Decode the body in `pieces`; the header value `encoding` lists its encodings.
 
     Raises:
         BadEncoding: one of them is not known, or the data is not of it or not whole.

@@ -14,18 +14,15 @@ from .. import errors as _faults
 from .sockets import Operation
 from .socks import SocksRefused
 
-__all__ = ["connect_fault", "fault"]
+__all__ = ["connect_error", "error_for"]
 
 
-def connect_fault(operation: Operation, error: Exception) -> ChatGptEsError:
+def connect_error(operation: Operation, error: Exception) -> ChatGptEsError:
     """The error for an exception that ended a connection before anything was sent."""
     url, proxy = operation.url, operation.proxy
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or operation.deadline.cancelled:
         return _timed(operation)
-    if operation.deadline.cancelled:
-        return _timed(operation)
-    through_proxy = proxy is not None and operation.stage != "tls"
-    if proxy is not None and through_proxy:
+    if proxy is not None and operation.stage != "tls":
         if isinstance(error, SocksRefused):
             return _faults.proxy_failed(url, proxy, reason=str(error))
         refused = re.search(r"Tunnel connection failed: (\d{3})", str(error))
@@ -65,10 +62,10 @@ def _timed(operation: Operation) -> ChatGptEsError:
         return error
 
 
-def fault(operation: Operation, error: BaseException) -> ChatGptEsError:
+def error_for(operation: Operation, error: BaseException) -> ChatGptEsError:
     """The error for an exception of the libraries about the request under way."""
-    if operation.fault is not None:
-        return operation.fault
+    if operation.error is not None:
+        return operation.error
     causes = list(_causes(error))
     if operation.deadline.cancelled or any(isinstance(e, TimeoutError) for e in causes):
         return _timed(operation)

@@ -1,4 +1,4 @@
-"""requests' adapter and urllib3's pools, over sockets that end at a deadline (`_sockets`)."""
+"""requests' adapter and urllib3's pools, over sockets that end at a deadline (`sockets.py`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ...errors import ChatGptEsError
 from ..errors import headers_too_large
-from .errors import connect_fault
+from .errors import connect_error
 from .sockets import Operation, connect, current
 from .socks import SocksRefused, negotiate
 
@@ -28,8 +28,9 @@ _IDLE_CONNECTIONS = 32
 
 
 class _Head:
-    """The file that http.client reads a response's head from, with what it does not look after:
-    how long the head is, and whether it is whole.
+    """The file that http.client reads a response's head from.
+
+    It checks what http.client does not: the length of the head, and that it is whole.
     """
 
     def __init__(self, file: Any, operation: Operation) -> None:
@@ -87,7 +88,7 @@ _FAILURES = (OSError, SocksRefused, http.client.HTTPException, urllib3.exception
 
 
 class _Watched(_Connection):
-    """A connection that tells the operation under way what stage it is at."""
+    """A connection that tells the current operation its stage."""
 
     response_class = _HTTPResponse
     operation: Operation | None = None
@@ -128,7 +129,7 @@ class _Watched(_Connection):
             self.is_verified = self.proxy_is_verified = True
             operation.tls_sockets.clear()
         except _FAILURES as e:
-            error = operation.fault or connect_fault(operation, e)
+            error = operation.error or connect_error(operation, e)
         finally:
             for sock in operation.tls_sockets:
                 sock.close()
@@ -154,7 +155,7 @@ class _HTTPS(_Watched, HTTPSConnection):
 
 
 class _Stack:
-    """The place where a pool keeps its idle connections: as much of a `LifoQueue` as urllib3 uses.
+    """A pool's idle connections: the part of a `LifoQueue` that urllib3 uses.
 
     A `LifoQueue` has a lock in Python code; Ctrl-C in there leaves it taken, and the thread that
     puts the next connection back waits for ever.  A deque's own steps can't be interrupted.

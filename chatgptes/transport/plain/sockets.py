@@ -29,7 +29,7 @@ _NEXT_ADDRESS_AFTER = 0.25
 _SLICE = 1 << 16
 
 
-# What this thread is sending: urllib3 makes connections deep inside one call.
+# The operation of this thread: urllib3 makes connections deep inside one call.
 _under_way = threading.local()
 
 
@@ -58,9 +58,9 @@ class Operation:
     """One request and its response, as the sockets that carry it see it.
 
     Attributes:
-        stage: what it is at: "connect", "proxy", "tls" (nothing of the request was sent yet),
+        stage: the stage it is in: "connect", "proxy", "tls" (nothing of the request was sent yet),
             "head" (sending, and waiting for the response's headers) or "body".
-        fault: the error that explains whatever comes up through the libraries in between.
+        error: the error that explains whatever comes up through the libraries in between.
         status: the response's status, once it is known.
         tls_sockets: those made for it.  Where wrapping fails, ssl forgets some without closing.
     """
@@ -71,7 +71,7 @@ class Operation:
         self.proxy = proxy
         self.max_headers = max_headers
         self.stage = "connect"
-        self.fault: ChatGptEsError | None = None
+        self.error: ChatGptEsError | None = None
         self.status: int | None = None
         self.tls_sockets: list[TLSSocket] = []
         self._connect_started = time.monotonic()
@@ -83,7 +83,7 @@ class Operation:
 
     def fail(self, error: ChatGptEsError) -> NoReturn:
         """Raise `error`, and remember it: the libraries above may wrap it in one of theirs."""
-        self.fault = error
+        self.error = error
         raise error
 
     def limit(self) -> float | None:

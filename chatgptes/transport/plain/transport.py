@@ -1,7 +1,7 @@
 """The plain transport: `requests`, with an honest user agent.
 
 Of requests and urllib3 this uses the adapter, the pools and the HTTP parser.  Sockets are ours
-(`_sockets`), so that every wait ends at the deadline or its cancel.  Name resolution is the
+(`sockets.py`), so that every wait ends at the deadline or its cancel.  Name resolution is the
 exception: the calling thread may stay in `getaddrinfo` until the system gives up.
 """
 
@@ -26,7 +26,7 @@ from .. import errors as _faults
 from ..response import StreamedResponse
 from ..settings import Routes, ca_path, explain, header_lines
 from .decoding import ACCEPTED, BadEncoding, decode
-from .errors import fault
+from .errors import error_for
 from .pools import Adapter
 from .sockets import Operation, TLSSocket, under_way
 
@@ -48,7 +48,6 @@ class RequestsTransport:
         proxy: str | None = None,
         verify: bool | str | os.PathLike[str] = True,
         trust_env: bool = True,
-        user_agent: str | None = None,
         max_headers: int = 256 << 10,
     ) -> None:
         """Make a transport; nothing is opened yet.
@@ -60,7 +59,6 @@ class RequestsTransport:
                 `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names), the path of a CA
                 file or directory to check against that, False to check nothing.
             trust_env: heed the environment, which is read now and not again.
-            user_agent: what to call itself; None for `chatgptes/VERSION`.
             max_headers: bytes of a response's headers that are taken.
 
         Raises:
@@ -68,12 +66,11 @@ class RequestsTransport:
         """
         self._settings = {
             "proxy": proxy, "verify": verify, "trust_env": trust_env,
-            "user_agent": user_agent, "max_headers": max_headers,
+            "max_headers": max_headers,
         }  # fmt: skip
         self._routes = Routes.read(proxy, trust_env)
         self._verify, self._trust_env = verify, trust_env
         self._context = _tls_context(ca_path(verify, trust_env))
-        self._user_agent = user_agent or f"chatgptes/{__version__}"
         self._max_headers = max_headers
         self._closed = False
         self._pid = os.getpid()
@@ -108,13 +105,13 @@ class RequestsTransport:
                     proxies={"all": proxy.url} if proxy else {},
                 )
             if answer.status_code != 407 or proxy is None or not proxy.forwards(request.url):
-                return _Response(operation, answer.raw, self._spoiled)
+                return _Response(operation, answer.raw, self._replace_pools)
             answer.close()
             error = _faults.proxy_failed(request.url, proxy, status=407)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
-            error = fault(operation, e)
+            error = error_for(operation, e)
         except BaseException:
-            self._spoiled()
+            self._replace_pools()
             raise
         finally:
             if operation.status is None:
@@ -122,14 +119,14 @@ class RequestsTransport:
         explain(error, self._verify, self._trust_env)
         raise _faults.without_context(error)
 
-    def _spoiled(self) -> None:
+    def _replace_pools(self) -> None:
         """Ctrl-C can have landed inside the pools' own locks, which then stay taken for ever."""
         self._adapter = Adapter(self._context)
 
     def _prepare(self, request: Request) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
         headers: Any = {
-            "User-Agent": self._user_agent,
+            "User-Agent": f"chatgptes/{__version__}",
             "Accept-Encoding": ACCEPTED,
             "Accept": "*/*",
         }
@@ -174,9 +171,9 @@ def _tls_context(path: str | None) -> ssl.SSLContext:
 
 
 class _Response(StreamedResponse):
-    def __init__(self, operation: Operation, raw: Any, spoiled: Callable[[], None]) -> None:
+    def __init__(self, operation: Operation, raw: Any, replace_pools: Callable[[], None]) -> None:
         super().__init__(operation.url)
-        self._spoiled = spoiled
+        self._replace_pools = replace_pools
         self.status = operation.status = raw.status
         self.headers = Headers(raw.headers.items())
         self._operation = operation
@@ -198,11 +195,11 @@ class _Response(StreamedResponse):
             # Both shut the connection down, which can look like the end of the body.
             if piece or not (self._operation.deadline.cancelled or self._closing):
                 return piece
-            error = fault(self._operation, TimeoutError())
+            error = error_for(self._operation, TimeoutError())
         except BadEncoding as e:
             error = _faults.bad_encoding(self.url, self.status, e.coding, str(e))
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as e:
-            error = fault(self._operation, e)
+            error = error_for(self._operation, e)
         if self._closing:
             error = TransportError("The response was closed.", url=redact(self.url))
         raise _faults.without_context(error)
@@ -217,7 +214,7 @@ class _Response(StreamedResponse):
                     pass
             self._raw.release_conn()
         except BaseException:
-            self._spoiled()
+            self._replace_pools()
             raise
 
     def _interrupt(self) -> None:
