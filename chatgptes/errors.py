@@ -252,17 +252,18 @@ class TurnCancelled(TransportError):
 
 
 class ResponseError(ChatGptEsError, ValueError):
-    """There was a response, and it is no answer."""
-
-
-class UnexpectedStatusError(ResponseError):
-    """An HTTP status that means no answer.
+    """There was a response, and it is no answer.
 
     Attributes:
-        retry_after: how long the site asks to wait (float, seconds; with a 503), or None.
+        retry_after: how long the site asks to wait (float, seconds; with a 429, a 503 or a bot
+            check), or None.
     """
 
     retry_after: float | None = None
+
+
+class UnexpectedStatusError(ResponseError):
+    """An HTTP status that means no answer."""
 
 
 class UnexpectedFormatError(ResponseError):
@@ -289,13 +290,7 @@ class ChallengeError(ResponseError):
 
 
 class RateLimitError(ResponseError):
-    """The site answered 429.
-
-    Attributes:
-        retry_after: how long the site asks to wait (float, seconds), or None.
-    """
-
-    retry_after: float | None
+    """The site answered 429."""
 
     def __init__(
         self,
