@@ -45,8 +45,11 @@ _LATER = frozenset({429, 503})
 _BLANK = b"\xef\xbb\xbf \t\r\n\0"
 _JSON = (b"{", b"[")
 _EVENT = (b"data:", b"event:", b":")
-# `<br` and `<b` begin PHP's notices, behind which anything may come.
-_MARKUP = re.compile(rb"<(?!br?\b)[a-z!?]", re.IGNORECASE)
+# Not of a PHP notice (`<br`), behind which anything may come, nor of a sentence (`<p`).
+_PAGE = re.compile(
+    rb"<(?:[!?]|(?:html|head|body|title|meta|link|style|script|center|div|table|h[1-6])\b)",
+    re.IGNORECASE,
+)
 _HEARD = re.compile(
     rb"<!--.*?(?:-->|\Z)"  # A plugin's remark, of which nothing counts.
     rb"|(?P<script><script\b[^<>]*>)(?P<code>.*?)(?:</script|\Z)"
@@ -159,7 +162,7 @@ def block_page_error(response: BufferedResponse) -> RefusedError | None:
 
 def _is_foreign(response: BufferedResponse) -> bool:
     bare = response.body[:_START].strip(_BLANK)
-    if bare.startswith(_JSON) or _MARKUP.match(bare):
+    if bare.startswith(_JSON) or _PAGE.match(bare):
         return True
     if bare in (b"0", b"-1"):
         return False  # WordPress's own ways to say no.
@@ -179,7 +182,7 @@ def _blocked(message: str, status: int, headers: Headers, said: str, url: str) -
 
 def _find_mark(status: int, headers: Headers, start: bytes, *, markup: bool) -> Mark | None:
     """The first mark in `start`, which is in lower case."""
-    markup = markup or "html" in headers.get("content-type").lower() or bool(_MARKUP.match(start))
+    markup = markup or "html" in headers.get("content-type").lower() or bool(_PAGE.match(start))
     short = len(start) <= _SHORT and not start.startswith(_EVENT)
     if not (markup or short) or _OF_SITE.search(start):
         return None
