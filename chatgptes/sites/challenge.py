@@ -104,11 +104,11 @@ def challenge_error(
     start = body_start[:_START]
     bare = start.lstrip(_BLANK)
     mark = None
-    if has_challenge_header(headers):
-        pass
-    elif bare.startswith(_JSON):
-        return _json_gate(parse_json(body_start), status, headers, url)
-    else:
+    if not has_challenge_header(headers):
+        # Behind a PHP notice, too.
+        data = None if _PAGE.match(bare) else parse_json(start)
+        if isinstance(data, dict) or bare.startswith(_JSON):
+            return _json_gate(data, status, headers, url)
         mark = _find_mark(status, headers, bare.lower(), markup=markup)
         if mark is None:
             return None
@@ -142,14 +142,17 @@ def _json_gate(
     return None
 
 
-def block_page_error(response: BufferedResponse) -> RefusedError | None:
-    """Return the error for a refusal of a message whose sender has left no mark.
+def block_page_error(response: BufferedResponse, data: object = None) -> RefusedError | None:
+    """Return the error for a refusal of a message whose sender has left no mark, or None.
 
     The plugins refuse with their JSON or, with status 403, in a sentence: only something before
-    them sends a page, another JSON, or a web server's own words.  Objects of a
-    dialect's shape are the caller's to read first.
+    them sends a page, another JSON, or a web server's own words.
+
+    Args:
+        response: the response.
+        data: the JSON value in it, or None.
     """
-    if response.status not in _BLOCKING or not _is_foreign(response):
+    if response.status not in _BLOCKING or not _is_foreign(response, data):
         return None
     return _blocked(
         "Something before the plugin refused the request, as firewalls do",
@@ -160,7 +163,9 @@ def block_page_error(response: BufferedResponse) -> RefusedError | None:
     )
 
 
-def _is_foreign(response: BufferedResponse) -> bool:
+def _is_foreign(response: BufferedResponse, data: object) -> bool:
+    if isinstance(data, dict):
+        return not _REFUSAL_KEYS & data.keys()
     bare = response.body[:_START].strip(_BLANK)
     if bare.startswith(_JSON) or _PAGE.match(bare):
         return True
@@ -223,6 +228,10 @@ _ANSWER_KEYS = frozenset(
     {"choices", "code", "data", "error", "msg", "reply", "status", "success", "type"}
 )
 """Objects with one of these are a plugin's or WordPress's: what they say may be about anything."""
+
+
+_REFUSAL_KEYS = frozenset({"choices", "code", "msg", "reply", "success"})
+"""One of these is in what a plugin, or WordPress, refuses with."""
 
 
 def wants_token(data: Mapping[Any, Any]) -> bool:

@@ -114,7 +114,7 @@ def error_for_response(response: BufferedResponse) -> ChatGptEsError:
         return error
     if data is not None and (refused := error_for_object(data, response.url, response.status)):
         return with_wait(refused, response.headers)
-    return (None if known else block_page_error(response)) or error
+    return block_page_error(response, data) or error
 
 
 def _says_yes(data: dict[Any, Any]) -> bool:

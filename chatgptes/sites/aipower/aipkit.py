@@ -175,7 +175,7 @@ class Aipkit(AiPower, AipkitMemory):
             return unknown
         if known and (refused := refusal(response, data)):
             return refused
-        if not known and (blocked := block_page_error(response)):
+        if blocked := block_page_error(response, data):
             return blocked
         if status == 403:
             said = excerpt(response.body)

@@ -129,7 +129,7 @@ class Rest(AiPower):
             return error
         if known and (refused := _error_in(data, url, status)):
             return with_wait(refused, response.headers)
-        if not known and (blocked := block_page_error(response)):
+        if blocked := block_page_error(response, data):
             return blocked
         if status in (401, 403):
             return _key_error(url, status, excerpt(response.body))

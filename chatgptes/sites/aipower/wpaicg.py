@@ -179,7 +179,7 @@ class Wpaicg(AiPower):
             and (refused := refusal(data, url, status))
         ):
             return with_wait(refused, response.headers)
-        if not known and (blocked := block_page_error(response)):
+        if blocked := block_page_error(response, data):
             return blocked
         if status == 403:
             said = clean_text(data.get("msg")) if known else excerpt(response.body)
