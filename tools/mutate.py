@@ -148,7 +148,7 @@ def survives(change: Change, tree: Path, seconds: float) -> bool:
     source = path.read_bytes()
     path.write_bytes(source[: change.start] + change.new.encode() + source[change.end :])
     command = [
-        sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=20",
+        sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=100",
         "--hypothesis-seed=0", *tests_for(change.file, tree),
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
