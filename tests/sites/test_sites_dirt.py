@@ -410,3 +410,10 @@ def test_a_damaged_event_with_text_is_no_success(damaged: str) -> None:
     heard = decode(AIPKIT, f'{start}data: {{"delta":"Hi"}}\n\ndata: {{"delta":"a\n\n{done}')
     assert heard.text == "Hi"
     assert type(heard.error) is UpstreamError
+
+
+@pytest.mark.parametrize("junk", ["<br />", BOM + " ", "PHP Notice: x in y on line 1", "x "])
+def test_a_field_behind_junk_may_have_no_blank(junk: str) -> None:
+    tight = START.replace(": ", ":") + junk + delta("Hello ").replace("data: ", "data:")
+    out = decode(AIPKIT, junk + tight + junk + delta("world").replace("data: ", "data:") + DONE)
+    assert (out.text, out.kind) == ("Hello world", "")
