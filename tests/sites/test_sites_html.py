@@ -451,3 +451,8 @@ def test_an_end_tag_in_an_attribute_ends_nothing() -> None:
         assert html.tags(page, (b"bot-one",)) == []
         page += b"<div class=bot-one>"
         assert len(html.tags(page, (b"bot-one",))) == 1
+
+
+def test_line_ends_in_an_attribute_are_line_feeds() -> None:
+    (tag,) = html.tags(b'<p class="x" data-a="1\r\n2\r3\n4">', [b"x"])
+    assert html.attributes(tag)["data-a"] == "1\n2\n3\n4"

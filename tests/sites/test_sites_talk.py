@@ -23,12 +23,14 @@ from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import (
     block_page_error,
     challenge_error,
+    gate_error,
     has_challenge_header,
     is_gate,
 )
 from chatgptes.sites.dialect import Dialect, NonceRefused
 from chatgptes.sites.errors import error_for_page, error_for_status
 from chatgptes.sites.gate_marks import MARKS, Kind
+from chatgptes.sites.text import clean_text, excerpt
 from chatgptes.values.http import Headers
 
 HTML = [("Content-Type", "text/html; charset=UTF-8")]
@@ -396,3 +398,20 @@ def test_a_refusal_is_of_an_answer_only() -> None:
 def test_a_refusal_counts_before_the_check_of_the_same_product() -> None:
     first = [mark.kind for mark in MARKS if mark.product == "Imperva"]
     assert first[0] is Kind.FIREWALL
+
+
+def test_an_entity_of_thousands_of_digits_is_shown_as_it_is() -> None:
+    words = f"Reason &#{'9' * 5000}; more"
+    assert clean_text(words).startswith("Reason &#999")
+    assert excerpt(words.encode()).startswith("Reason &#999")
+
+
+def test_a_gates_own_words_are_quoted() -> None:
+    for data in (
+        {"code": "x_ts_required", "message": "Verify"},
+        {"error": "Verify", "ts_required": 1},
+    ):
+        error = gate_error(data, "https://a.test/", 403)
+        assert error.excerpt == "Verify"
+        assert "“Verify”" in str(error)
+    assert gate_error({"ts_required": 1}, "https://a.test/", 403).excerpt is None
