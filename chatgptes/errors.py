@@ -234,17 +234,18 @@ class TurnCancelled(TransportError):
 
 
 class ResponseError(ChatGptEsError, ValueError):
-    """There was a response, and it is no answer."""
-
-
-class UnexpectedStatusError(ResponseError):
-    """An HTTP status that means no answer.
+    """There was a response, and it is no answer.
 
     Attributes:
-        retry_after: how long the site asks to wait (float, seconds; with a 503), or None.
+        retry_after: how long the site asks to wait (float, seconds; with a 429, a 503 or a bot
+            check), or None.
     """
 
     retry_after: float | None = None
+
+
+class UnexpectedStatusError(ResponseError):
+    """An HTTP status that means no answer."""
 
 
 class UnexpectedFormatError(ResponseError):
@@ -271,11 +272,7 @@ class ChallengeError(ResponseError):
 
 
 class RateLimitError(ResponseError):
-    """The site answered 429.
-
-    Attributes:
-        retry_after: how long the site asks to wait (float, seconds), or None.
-    """
+    """The site answered 429."""
 
     def __init__(
         self, message: str, *, retry_after: float | None = None, **details: Unpack[Details]

@@ -27,9 +27,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("chatgptes", "tests", "pyproject.toml", "setup.cfg")
 TESTS = {
-    "chatgptes/sites/": ["tests/sites", "tests/turn/test_take.py"],
+    "chatgptes/sites/": [
+        "tests/sites", "tests/turn/test_take.py", "tests/turn/test_first_look.py",
+    ],
     "chatgptes/turn/": [
-        "tests/turn/test_take.py", "tests/turn/test_queueing.py", "tests/turn/test_field.py",
+        "tests/turn/test_take.py", "tests/turn/test_first_look.py", "tests/turn/test_queueing.py",
+        "tests/turn/test_field.py",
         "tests/turn/test_limits.py", "tests/turn/test_defaults.py",
         "tests/turn/test_bounded_errors.py", "tests/client/test_conversation.py",
         "tests/client/test_client_wire.py", "tests/turn/test_secrets.py",
@@ -145,7 +148,7 @@ def survives(change: Change, tree: Path, seconds: float) -> bool:
     source = path.read_bytes()
     path.write_bytes(source[: change.start] + change.new.encode() + source[change.end :])
     command = [
-        sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=20",
+        sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=100",
         "--hypothesis-seed=0", *tests_for(change.file, tree),
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from ..errors import UnexpectedFormatError
 from .dialect import BufferedResponse, Dialect, Endpoint, FoundBot
+from .html import tags
 from .registry import DIALECTS, KEY_DIALECTS
 
-__all__ = ["DIALECTS", "KEY_DIALECTS", "dialect", "find_bots", "plugin_names", "plugin_traces"]
+__all__ = [
+    "DIALECTS", "KEY_DIALECTS", "dialect", "find_bots", "plugin_names", "plugin_traces",
+    "shows_container",
+]  # fmt: skip
 
 _BY_NAME: dict[str, Dialect] = {each.name: each for each in (*DIALECTS, *KEY_DIALECTS)}
 
@@ -59,6 +63,11 @@ def _floats(found: FoundBot) -> bool:
 def plugin_traces(body: bytes) -> list[Dialect]:
     """Return the dialects of which a page without a bot carries traces."""
     return [each for each in DIALECTS if any(body.rfind(trace) >= 0 for trace in each.traces)]
+
+
+def shows_container(body: bytes) -> bool:
+    """Tell whether a page has the element of a bot, of which it may still show none."""
+    return bool(tags(body, [name for each in DIALECTS for name in each.containers]))
 
 
 def plugin_names() -> str:

@@ -1,24 +1,27 @@
 """Bot checks and firewalls in front of a site, told from its own answers.
 
-Nothing here gets past one: it ends the turn, and the message says what a user may do.
-
-`MARKS` and `HEADER_MARKS` list what tells one: to add a product, add a line.
+Nothing here gets past one: it ends the turn, and the message says what a user may do.  Their marks
+are in `gate_marks`.
 """
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ChallengeError, Hint, RefusedError
 from ..values.http import Headers
 from ..values.urls import redact
 from .dialect import BufferedResponse
-from .text import clean_text, excerpt, site_said, string_or_empty
+from .gate_marks import HEADER_MARKS, MARKS, Kind, Mark
+from .text import clean_text, excerpt, parse_json, site_said, string_or_empty
+from .waits import retry_after, with_wait
 
 __all__ = [
-    "block_page_error", "challenge_error", "gate_error", "has_challenge_header", "is_gate",
+    "HEADER_MARKS", "MARKS", "Kind", "Mark", "block_page_error", "challenge_error", "gate_error",
+    "has_challenge_header", "is_gate", "wants_token",
 ]  # fmt: skip
 
 _ADVICE = (
@@ -31,140 +34,55 @@ _BLOCKED_ADVICE = (
     "let you through, or try another network."
 )
 _START = 65_536  # Bytes of a body that are looked at.
-_SHORT = 4096  # Bytes at most of a body that is a gate's sentence or object, not markup.
+_SHORT = 4096  # Bytes at most of a body that is a gate's sentence, not markup.
 
 # With these, a mark that a normal page may carry as well tells a gate.
-_REFUSING = frozenset({202, 403, 405, 406, 409, 415, 418, 429, 444, 503})
+_REFUSING = frozenset({202, 403, 405, 406, 409, 415, 418, 429, 444, 501, 503})
+# With these, only what stands before a plugin answers a message with a page, or not at all.
+_BLOCKING = frozenset({403, 405, 406, 409, 412, 415, 418, 423, 444, 451, 501})
+_LATER = frozenset({429, 503})
 
-
-class Kind(Enum):
-    """The two ways of a gate."""
-
-    CHALLENGE = "challenge"
-    """It has visitors prove that they are people, or wait, or keep a cookie."""
-    FIREWALL = "firewall"
-    """It refuses an address."""
-
-
-class Mark(NamedTuple):
-    """Bytes that tell a gate's page.
-
-    Attributes:
-        product: whose they are.
-        text: the bytes, in lower case.
-        kind: its way.
-        always: on every status; else only with one that refuses, because normal pages of sites
-            with this product hold them too.
-        plain: also in a short body that is no markup.
-    """
-
-    product: str
-    text: bytes
-    kind: Kind = Kind.CHALLENGE
-    always: bool = False
-    plain: bool = False
-
-
-def _challenge_marks(product: str, *texts: bytes, always: bool = True) -> list[Mark]:
-    return [Mark(product, text, always=always) for text in texts]
-
-
-def _firewall_marks(product: str, *texts: bytes) -> list[Mark]:
-    return [Mark(product, text, Kind.FIREWALL, plain=True) for text in texts]
-
-
-# To add a product, add a line, and say where it was seen.
-MARKS = (
-    # A site behind Cloudflare has /cdn-cgi/challenge-platform/scripts in its normal pages, and its
-    # forms may have a Turnstile box: those are marks on refusing statuses only.
-    *_challenge_marks(
-        "Cloudflare", b"_cf_chl_opt", b"<title>just a moment...</title>", b"/orchestrate/chl_page",
-        b"/orchestrate/jsch", b"/orchestrate/managed",
-    ),
-    *_challenge_marks(
-        "Cloudflare", b"just a moment", b"attention required! | cloudflare", b"cf-chl",
-        b"challenge-platform", b"challenges.cloudflare.com", b"cf-turnstile", always=False,
-    ),
-    *_challenge_marks("reCAPTCHA", b"g-recaptcha", always=False),
-    *_challenge_marks("hCaptcha", b"h-captcha", always=False),
-    # SiteGround: status 202, a meta refresh (woocommerce/woocommerce#52896).
-    *_challenge_marks("SiteGround", b"/.well-known/sgcaptcha/", b"/.well-known/captcha/"),
-    # Imunify360: JSON {"message": …} with 200 or 415, a page with a "preloader" (wafw00f), its
-    # WebShield's page with a form of that name.
-    Mark("Imunify360", b"access denied by imunify360", always=True, plain=True),
-    *_challenge_marks("Imunify360", b"imunify360_preloader", b"imunify360-preloader", b"wsidchk"),
-    # Free hosts (InfinityFree, ByetHost, …) and nginx's testcookie: a cookie made by AES
-    # (kyprizel/testcookie-nginx-module, qsniyg/maxurl#146).
-    *_challenge_marks(
-        "testcookie", b"slowaes", b'src="/aes.js"', b"src='/aes.js'", b'="__test=', b"src=/aes.js"
-    ),
-    *_challenge_marks("testcookie", b"/aes.js", b"/aes.min.js", always=False),
-    *_challenge_marks("DDoS-Guard", b"/.well-known/ddos-guard/", b"<title>ddos-guard</title>"),
-    # Proof of work: Anubis (TecharoHQ/anubis), and those that copy it.
-    *_challenge_marks(
-        "Anubis", b"anubis_challenge", b"/.within.website/x/cmd/anubis/", b"anubis_version"
-    ),
-    *_challenge_marks("go-away", b"/.well-known/.git.gammaspectra.live/git/go-away/"),
-    *_challenge_marks("vDDoS", b"vddos="),
-    *_challenge_marks("BitNinja", b"security check by bitninja", b"visitor anti-robot validation"),
-    *_challenge_marks("LiteSpeed", b"/.lsrecap/recaptcha"),
-    *_challenge_marks("Vercel", b"<title>vercel security checkpoint</title>"),
-    *_challenge_marks("AWS WAF", b"awswafintegration", b"gokuprops"),
-    *_challenge_marks("SiteGround", b"our system thinks you might be a robot!"),
-    *_challenge_marks("Imperva", b"_incapsula_resource", always=False),
-    *_challenge_marks("DataDome", b"captcha-delivery.com", always=False),
-    *_challenge_marks("Sucuri", b"sucuri_cloudproxy_js"),
-    # Block pages; most as wafw00f and WhatWaf know them.
-    *_firewall_marks("Wordfence", b"generated by wordfence", b"wordfence.com/help/?query=locked"),
-    *_firewall_marks("Wordfence", b"your access to this site has been limited"),
-    *_firewall_marks("Sucuri", b"sucuri website firewall", b"cloudproxy@sucuri.net"),
-    *_firewall_marks("Sucuri", b"sucuri-firewall-block", b"sucuri_firewall_block"),
-    *_firewall_marks(
-        "ModSecurity", b"generated by mod_security", b"generated by mod security",
-        b"generated by modsecurity", b"mod_security rules triggered", b"rules of the mod_security",
-        b"/modsecurity-errorpage/", b"/modsecurity_errorpage/",
-        # Its page at most hosts, with 406.
-        b"an appropriate representation of the requested resource could not be found on this",
-    ),
-    *_firewall_marks("Imunify360", b"protected by imunify360", b"powered by imunify360"),
-    *_firewall_marks("NinjaFirewall", b"ninjafirewall"),
-    *_firewall_marks("SecuPress", b"<title>secupress", b"<h1>secupress"),
-    *_firewall_marks("Shield Security", b"you were blocked by the shield"),
-    *_firewall_marks("WP Cerber", b"your request looks suspicious or similar to automated"),
-    *_firewall_marks("BulletProof Security", b"bpsmessage"),
-    *_firewall_marks("Solid Security", b"you have been locked out"),
-    *_firewall_marks("MalCare", b"blocked because of malicious activities"),
-    *_firewall_marks("Virusdie", b"virusdie.ru/splash/"),
-    *_firewall_marks("Patchstack", b"patchstack.com/firewall", b"webarxsecurity.com"),
-    *_firewall_marks("SiteGround", b"access is restricted due to a security rule"),
-    *_firewall_marks("GoDaddy", b"godaddy website firewall", b"godaddy security"),
-    *_firewall_marks("CrowdSec", b"crowdsec ban", b"crowdsec access forbidden"),
-    *_firewall_marks("BitNinja", b"blocked by bitninja"),
-    *_firewall_marks("WPMU DEV", b"whoops, this request has been blocked!"),
-    *_firewall_marks("Imperva", b"incapsula incident id"),
-    *_firewall_marks("SiteLock", b"sitelock incident id"),
-    *_firewall_marks("StackPath", b"protected by stackpath"),
-    *_firewall_marks("Akamai", b"errors.edgesuite.net"),
-    # Its rules by address, country or browser; in words alone where no page is wanted.
-    *_firewall_marks(
-        "Cloudflare", b"error code: 1005", b"error code: 1006", b"error code: 1007",
-        b"error code: 1008", b"error code: 1009", b"error code: 1010", b"error code: 1012",
-        b"error code: 1020",
-    ),
-)  # fmt: skip
-
-# Headers of challenges: name, and the values that say so.
-HEADER_MARKS = (
-    ("cf-mitigated", ("challenge",)),  # Cloudflare
-    ("x-amzn-waf-action", ("challenge", "captcha")),  # AWS WAF
-    ("sg-captcha", ("challenge",)),  # SiteGround (woocommerce/woocommerce#52896)
-    ("x-vercel-mitigated", ("challenge",)),  # Vercel
+_BLANK = b"\xef\xbb\xbf \t\r\n\0"
+_JSON = (b"{", b"[")
+_EVENT = (b"data:", b"event:", b":")
+# Not of a PHP notice (`<br`), behind which anything may come, nor of a sentence (`<p`).
+_PAGE = re.compile(
+    rb"<(?:[!?]|(?:html|head|body|title|meta|link|style|script|center|div|table|h[1-6])\b)",
+    re.IGNORECASE,
+)
+_HEARD = re.compile(
+    rb"<!--.*?(?:-->|\Z)"  # A plugin's remark, of which nothing counts.
+    rb"|(?P<script><script\b[^<>]*>)(?P<code>.*?)(?:</script|\Z)"
+    rb"|(?P<title><title\b.*?(?:</title\s*>|\Z))"
+    rb"|(?P<tag><[a-z][^<>]*>)",
+    re.DOTALL,
+)
+_DATA_SCRIPT = re.compile(rb"\btype\s*=\s*[\"']?[a-z]+/[a-z+]*json")
+_TALKING_TAG = re.compile(rb"<(?:a|img|option|button)\b|<meta\b[^<>]*?\b(?:name|property)\s*=")
+_TALKING_ATTRIBUTE = re.compile(
+    rb"\s(?:data-[\w-]+|aria-[\w-]+|title|alt|placeholder|value)\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+)
+# What only WordPress puts into the head of its pages.
+_OF_SITE = re.compile(rb"<(?:link|script)\b[^<>]{0,1000}?(?:/wp-content/themes/|api\.w\.org)")
+# The beginning of what web servers and firewalls say in a word or two, in English mostly.
+_BLOCK_WORDS = re.compile(
+    r"\W*(?:(?:http|error|code|status|:)\s*)*(?:40[36]\b"
+    r"|forbidden\b|not acceptable\b|blocked\b|banned\b"
+    r"|access\b.{0,60}?\b(?:denied|forbidden|blocked|restricted|limited)\b"
+    r"|(?:the|your|this)?\s*(?:request|ip|connection|client|address)\b"
+    r".{0,60}?\b(?:blocked|denied|rejected|banned|forbidden)\b"
+    r"|you\b.{0,20}?\b(?:blocked|banned)\b)",
+    re.IGNORECASE,
 )
 
 
 def has_challenge_header(headers: Headers) -> bool:
     """Tell whether the headers alone say that this is a bot check."""
-    return any(headers.get(name).strip().lower() in values for name, values in HEADER_MARKS)
+    return any(
+        word.strip().lower() in values
+        for name, values in HEADER_MARKS
+        for word in re.split("[;,]", headers.get(name))
+    )
 
 
 def challenge_error(
@@ -173,51 +91,90 @@ def challenge_error(
     """Return the error for a gate in front of the site, or None if this is none.
 
     A bot check gives a `ChallengeError`, a firewall's block page a `RefusedError` that says so.
+    JSON and event streams are gates by their shape only, whatever they talk of.
 
     Args:
         status: the response's HTTP status.
         headers: its headers.
-        body_start: the beginning of its body (64 KiB are enough).
+        body_start: the beginning of its body (64 KiB are enough); empty to look at the headers
+            alone.
         url: its address, for the error.
         markup: look for marks whatever its `Content-Type`.
     """
+    start = body_start[:_START]
+    bare = start.lstrip(_BLANK)
     mark = None
     if not has_challenge_header(headers):
-        mark = _find_mark(status, headers, body_start[:_START].lower(), markup=markup)
+        # Behind a PHP notice, too.
+        data = None if _PAGE.match(bare) else parse_json(start)
+        if isinstance(data, dict) or bare.startswith(_JSON):
+            return _json_gate(data, status, headers, url)
+        mark = _find_mark(status, headers, bare.lower(), markup=markup)
         if mark is None:
             return None
     said = excerpt(body_start)
     if mark is None or mark.kind is Kind.CHALLENGE:
         product = f" ({mark.product})" if mark else ""
-        return ChallengeError(
+        checked = ChallengeError(
             f"A bot check{product} stands before the site (status {status}). {_ADVICE}",
             url=redact(url) if url else None,
             status=status,
             excerpt=said or None,
             hint=_OWNERS_API,
         )
-    return _blocked(
-        f"A firewall before the site ({mark.product}) refused the request", status, said, url
-    )
+        return with_wait(checked, headers)
+    message = f"A firewall before the site ({mark.product}) refused the request"
+    return _blocked(message, status, headers, said, url)
 
 
-def block_page_error(response: BufferedResponse) -> RefusedError | None:
-    """Return the error for a whole web page with status 403, whose sender has left no mark.
+def _json_gate(
+    data: object, status: int, headers: Headers, url: str
+) -> ChallengeError | RefusedError | None:
+    if not isinstance(data, dict):
+        return None
+    if is_gate(data):
+        return with_wait(gate_error(data, url, status), headers)
+    # Its rules, where a program asks for JSON.
+    if data.get("cloudflare_error") is True and status in _REFUSING and status not in _LATER:
+        said = clean_text(data.get("title"))
+        message = "A firewall before the site (Cloudflare) refused the request"
+        return _blocked(message, status, headers, said, url)
+    return None
 
-    The plugins refuse with JSON or a sentence, and nothing else: only something before them
-    sends a page.
+
+def block_page_error(response: BufferedResponse, data: object = None) -> RefusedError | None:
+    """Return the error for a refusal of a message whose sender has left no mark, or None.
+
+    The plugins refuse with their JSON or, with status 403, in a sentence: only something before
+    them sends a page, another JSON, or a web server's own words.
+
+    Args:
+        response: the response.
+        data: the JSON value in it, or None.
     """
-    if response.status != 403 or not _is_page(response.body[:_SHORT].lower()):
+    if response.status not in _BLOCKING or not _is_foreign(response, data):
         return None
     return _blocked(
         "Something before the plugin refused the request, as firewalls do",
         response.status,
+        response.headers,
         excerpt(response.body),
         response.url,
     )
 
 
-def _blocked(message: str, status: int, said: str, url: str) -> RefusedError:
+def _is_foreign(response: BufferedResponse, data: object) -> bool:
+    if isinstance(data, dict):
+        return not _REFUSAL_KEYS & data.keys()
+    bare = response.body[:_START].strip(_BLANK)
+    if bare.startswith(_JSON) or _PAGE.match(bare):
+        return True
+    if bare in (b"0", b"-1"):
+        return False  # WordPress's own ways to say no.
+    return response.status != 403 or _BLOCK_WORDS.match(excerpt(bare)) is not None
+
+
+def _blocked(message: str, status: int, headers: Headers, said: str, url: str) -> RefusedError:
     error = RefusedError(
         f"{message} (status {status}).{site_said(said)} {_BLOCKED_ADVICE}",
         url=redact(url) if url else None,
@@ -225,25 +182,65 @@ def _blocked(message: str, status: int, said: str, url: str) -> RefusedError:
         excerpt=said or None,
     )
     error.blocked = True
-    return error
-
-
-def _is_page(start: bytes) -> bool:
-    return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<!doctype html", b"<html"))
+    return with_wait(error, headers)
 
 
 def _find_mark(status: int, headers: Headers, start: bytes, *, markup: bool) -> Mark | None:
-    markup = markup or "html" in headers.get("content-type").lower() or _is_page(start)
-    short = len(start) <= _SHORT
+    """The first mark in `start`, which is in lower case."""
+    markup = markup or "html" in headers.get("content-type").lower() or bool(_PAGE.match(start))
+    short = len(start) <= _SHORT and not start.startswith(_EVENT)
+    if not (markup or short) or _OF_SITE.search(start):
+        return None
     refusing = status in _REFUSING
+    if not refusing and markup:
+        start = _active_parts(start)
+    elif b"&#" in start:
+        # Akamai spells its address out as entities.
+        start += html.unescape(start.decode("latin-1")).encode("utf-8", "replace")
+    # A page with a form's widget that names a time is down or busy, and opens by itself; the check
+    # that a widget is for would say nothing of a time.
+    later = status in _LATER and retry_after(headers) is not None
     for mark in MARKS:
-        if (mark.always or refusing) and (markup or (mark.plain and short)) and mark.text in start:
+        counts = mark.always or (refusing and not (later and mark.kind is Kind.CHALLENGE))
+        if counts and (markup or mark.plain) and mark.text in start:
             return mark
     return None
 
 
+def _active_parts(page: bytes) -> bytes:
+    """A page without its words, and without tags that link or describe: what acts in it."""
+    parts = []
+    for found in _HEARD.finditer(page):
+        if found["script"]:
+            parts.append(found["script"])
+            if not _DATA_SCRIPT.search(found["script"]):
+                parts.append(found["code"])
+        elif found["title"]:
+            parts.append(found["title"])
+        elif found["tag"] and not _TALKING_TAG.match(found["tag"]):
+            parts.append(_TALKING_ATTRIBUTE.sub(b"", found["tag"]))
+    return b"\n".join(parts)
+
+
 # Seen on chatgpt.es (plugin of the `wpaicg` generation) as the `data` of an answer.
 _BOX_TO_TICK = frozenset({"Du musst das Kästchen anklicken!"})
+_ANSWER_KEYS = frozenset(
+    {"choices", "code", "data", "error", "msg", "reply", "status", "success", "type"}
+)
+"""Objects with one of these are a plugin's or WordPress's: what they say may be about anything."""
+
+
+_REFUSAL_KEYS = frozenset({"choices", "code", "msg", "reply", "success"})
+"""One of these is in what a plugin, or WordPress, refuses with."""
+
+
+def wants_token(data: Mapping[Any, Any]) -> bool:
+    """Tell whether an object asks for the token of a bot check, as add-ons before a bot do."""
+    if data.get("ts_required"):
+        return True
+    inner = data.get("data")
+    codes = (data.get("code"), inner.get("code") if isinstance(inner, dict) else None)
+    return any(isinstance(code, str) and code.endswith("_ts_required") for code in codes)
 
 
 def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
@@ -254,13 +251,9 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
         plain: it is a whole answer of a `wpaicg` bot: there `{"success": false, "data": "…"}`
             is the shape of WordPress's own refusal, which only an add-on before the bot gives.
     """
-    if data.get("ts_required"):
+    if wants_token(data):
         return True
-    inner = data.get("data")
-    for code in (data.get("code"), inner.get("code") if isinstance(inner, dict) else None):
-        if isinstance(code, str) and code.endswith("_ts_required"):
-            return True
-    if not ("data" in data or "reply" in data):
+    if not _ANSWER_KEYS & data.keys():
         return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()
     said = data.get("data")
     if not isinstance(said, str):

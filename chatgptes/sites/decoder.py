@@ -18,7 +18,7 @@ from .challenge import challenge_error
 from .dialect import ReplyDetails
 from .errors import AnyError, make_error
 from .sse import Event, EventDecoder
-from .text import BOM, SurrogateJoiner, object_end, parse_event, parse_json
+from .text import BOM, SurrogateJoiner, is_blank, object_end, parse_event, parse_json
 
 __all__ = ["BodyDecoder", "usage_from"]
 
@@ -149,7 +149,7 @@ class BodyDecoder:
                         if not text:
                             continue
                     if not self._has_text:
-                        self._has_text = not text.isspace()
+                        self._has_text = not is_blank(text)
                     texts.append(text)
                 if self.complete:
                     self._check_damage()
@@ -196,7 +196,7 @@ class BodyDecoder:
 
     def _flush(self, text: str) -> list[str]:
         text = (self._joiner.push(text) if text else "") + self._joiner.flush()
-        self._has_text = self._has_text or not (text == "" or text.isspace())
+        self._has_text = self._has_text or not is_blank(text)
         return [text] if text else []
 
     def _decode_whole(self) -> list[str]:

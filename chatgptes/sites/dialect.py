@@ -67,8 +67,8 @@ class Endpoint:
         headers: sent with every request (the REST key).
         nonce_first: the nonce is not in the page: get it by `Dialect.nonce_request` before the
             first turn.
-        further_urls: addresses to try after `url`, in this order, where it answers 404 and no
-            message was taken: the page did not name the address, so `url` is a guess.
+        further_urls: addresses to try after `url`, in this order, where its answer says that no
+            plugin can have received the message there: the page did not name it, so it is a guess.
         extra: further facts that the bot's dialect needs.
     """
 
@@ -204,6 +204,7 @@ class Dialect(Protocol):
         slug: the plugin's folder on a site, which the addresses of its scripts show.
         traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
             at least one.
+        containers: class names of the elements in which pages show the dialect's bots.
         cookie_is_visitor: the site tells visitors, and their limits, by a cookie.
         streams: answers come while they are written; None where that depends on the bot.
         forms: a refusal may carry a form (`RefusedError.form`).
@@ -215,6 +216,7 @@ class Dialect(Protocol):
     slug: str
     remembers: bool
     traces: tuple[bytes, ...]
+    containers: tuple[bytes, ...]
     cookie_is_visitor: bool
     streams: bool | None
     forms: bool
@@ -226,6 +228,16 @@ class Dialect(Protocol):
 
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """Return the plugin's versions that a page with this bot can be of, for people."""
+        ...
+
+    def check(self, question: Question) -> None:
+        """Check that the bot's site takes a question, as far as its page tells.
+
+        Called before anything is asked for on the visitor's behalf, a nonce included.
+
+        Raises:
+            InvalidMessageError, InvalidConfigError: it does not.
+        """
         ...
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:

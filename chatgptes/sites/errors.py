@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import time
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import urljoin
 
-from ..errors import ChatGptEsError, Hint, RateLimitError, UnexpectedStatusError
-from ..values.http import Headers
+from ..errors import (
+    ChatGptEsError,
+    Hint,
+    RateLimitError,
+    ResponseError,
+    UnexpectedStatusError,
+)
 from ..values.urls import redact
 from .challenge import challenge_error
 from .dialect import BufferedResponse
-from .text import excerpt, site_said
+from .text import BOM, excerpt, site_said
+from .waits import retry_after, wait_words
 
 __all__ = [
-    "AnyError", "error_for_page", "error_for_status", "make_error", "retry_after",
+    "AnyError", "elsewhere", "error_for_page", "error_for_status", "make_error", "retry_after",
     "unknown_action_error",
 ]  # fmt: skip
 
@@ -41,50 +43,23 @@ def make_error(
     return error
 
 
-def _timestamp(value: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return None
-
-
-def retry_after(headers: Headers, now: float | None = None) -> float | None:
-    """Return the seconds that `Retry-After` asks to wait (never negative), or None.
-
-    Args:
-        headers: of the response; a date is compared with its own `Date`, so that a wrong clock
-            on either side changes nothing.
-        now: seconds since the epoch, for a response without `Date`; default: this machine's.
-    """
-    value = headers.get("retry-after").strip()
-    # Proxies join two headers by a comma; a date has one, too, behind its day.
-    if number := re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*s?\s*(?:,|\Z)", value):
-        return float(number[1])
-    until = _timestamp(value) if value else None
-    if until is None:
-        return None
-    since = _timestamp(headers.get("date"))
-    if since is None:
-        since = time.time() if now is None else now
-    return max(0.0, until - since)
-
-
-def error_for_status(response: BufferedResponse, *, of_page: bool = False) -> ChatGptEsError:
-    """Return the error for a response by its status (not 2xx) alone.
+def error_for_status(
+    response: BufferedResponse, *, of_page: bool = False, of_site: bool = False
+) -> ResponseError:
+    """Return the error for a response by its status (not 2xx) alone, and by what gates look like.
 
     Args:
         response: the response.
         of_page: it is the page whose address the user gave, not the answer to a message.
+        of_site: its body is of the site's plugin itself: no gate, whatever it talks of.
     """
     url, status = response.url, response.status
-    if error := challenge_error(status, response.headers, response.body, url):
+    body = b"" if of_site else response.body
+    if error := challenge_error(status, response.headers, body, url):
         return error
     said = excerpt(response.body)
     wait = retry_after(response.headers) if status in (429, 502, 503, 504) else None
-    how_long = "" if wait is None else f" It asks to wait {wait:.0f} s."
+    how_long = wait_words(wait)
     if status == 429:
         return RateLimitError(
             f"The site wants fewer requests (status 429).{how_long} Wait, then ask less often "
@@ -133,7 +108,7 @@ def _redirect_message(response: BufferedResponse, of_page: bool) -> str:
     )
 
 
-def error_for_page(response: BufferedResponse) -> ChatGptEsError | None:
+def error_for_page(response: BufferedResponse) -> ResponseError | None:
     """Return the error for the response to a page's GET, or None if it is a page.
 
     A challenge is found on any status, since some are served with 200.
@@ -145,7 +120,7 @@ def error_for_page(response: BufferedResponse) -> ChatGptEsError | None:
 
 def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | None:
     """Return the error for WordPress's `0` without more: no plugin there knows the action."""
-    if response.body.strip() != b"0":
+    if response.body.strip(BOM + b" \t\r\n") != b"0":
         return None
     return make_error(
         UnexpectedStatusError,
@@ -156,3 +131,16 @@ def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | 
         response.status,
         "0",
     )
+
+
+def elsewhere(error: UnexpectedStatusError) -> int:
+    """Return how surely an answer to a message says that no plugin can have received it there.
+
+    0: it does not say so.  1: nothing is at the address.  2: WordPress is, without the plugin, so
+    that this tells a user more than an address that was guessed wrong.
+
+    A 303 is left out: it is how a server answers that has taken a form.
+    """
+    if error.status == 400 and error.excerpt == "0":
+        return 2
+    return int(error.status in (301, 302, 307, 308, 404, 410))

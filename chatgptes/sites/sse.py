@@ -23,7 +23,7 @@ _OPENING = re.compile(rb"<(?:(script|style)\b|!--)", re.IGNORECASE)
 _CLOSING = {
     b"script": re.compile(rb"</script", re.IGNORECASE),
     b"style": re.compile(rb"</style", re.IGNORECASE),
-    b"": re.compile(rb"-->"),
+    b"": re.compile(rb"(?<=<!--)-?>|--!?>"),  # `<!-->` and `<!--->` are whole comments.
 }
 _FIELDS, _OBJECT_FIELDS = (b"data:", b"event:"), (b"data: {", b"data:{")
 _ANY_FIELD = (b"data:", b"event:", b":", b"id:", b"retry:")

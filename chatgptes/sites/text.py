@@ -11,7 +11,7 @@ from typing import Any
 from ..values.text import sanitize_line, without_surrogates
 
 __all__ = [
-    "BOM", "NOT_AS_EXPECTED", "SurrogateJoiner", "clean_text", "excerpt", "object_end",
+    "BOM", "NOT_AS_EXPECTED", "SurrogateJoiner", "clean_text", "excerpt", "is_blank", "object_end",
     "parse_event", "parse_json", "quote_suffix", "scan_json", "site_said", "string_or_empty",
     "without_surrogates",
 ]  # fmt: skip
@@ -24,7 +24,7 @@ BOM = b"\xef\xbb\xbf"
 _LOOK_AT = 20_000  # Characters: enough to find 300 of text behind a page's head.
 
 _HIDDEN = re.compile(
-    r"<(script|style|head|svg|template)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)",
+    r"<(script|style|head|svg|template)\b.*?(?:</\1\s*>|\Z)|<!--(?:-?>|.*?(?:--!?>|\Z))",
     re.IGNORECASE | re.DOTALL,
 )
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
@@ -36,6 +36,14 @@ _SERVER_PATH = re.compile(
 )
 # The bot's private system text; the plugin (up to 1.9.18) sends it along with every answer.
 _PRIVATE = re.compile(r"[\"']?greeting_message.*", re.DOTALL)
+
+
+_SHOWS_NOTHING = " \t\r\n\xa0\ufeff\u200b\u2060\0"
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text shows nothing: it is empty, or of blanks and byte order marks only."""
+    return text.isspace() or not text.strip(_SHOWS_NOTHING)
 
 
 class SurrogateJoiner:
@@ -151,7 +159,7 @@ _OBJECT_OR_HIDDEN = re.compile(r"\{(?=\s*[\"}])|<(?:(script|style)\b|(!--))", re
 _HIDDEN_ENDS = {
     "script": re.compile(r"</script\s*>", re.IGNORECASE),
     "style": re.compile(r"</style\s*>", re.IGNORECASE),
-    "": re.compile(r"-->"),
+    "": re.compile(r"(?<=<!--)-?>|--!?>"),  # `<!-->` and `<!--->` are whole comments.
 }
 _MOST_FAILURES = 32  # Places that look like an object and are none, until the search ends.
 
@@ -177,17 +185,26 @@ def _objects(text: str, start: int, end: int, hidden: list[tuple[int, int]]) -> 
             yield value
 
 
-def parse_json(body: bytes | str, known: Callable[[dict[Any, Any]], bool] | None = None) -> Any:
+Known = Callable[[dict[Any, Any]], bool]
+Answer = Callable[[dict[Any, Any]], int]
+
+
+def parse_json(body: bytes | str, known: Known | None = None, answer: Answer | None = None) -> Any:
     """Return the JSON value that a body holds; None where it holds none (`null` included).
 
     Sites put things around a good answer: byte order marks, PHP notices, comments of caches,
     scripts, and further objects.  All of that is passed over, and so are raw line ends in
     strings.  Values nested too deep, and numbers too long, for Python count as none.
 
+    Of several objects the last one that is an `answer` is chosen, else the first that is `known`,
+    wherever they stand; else the first of all.  The last answer, because what a site prints by
+    mistake comes before the answer, which ends the request.  Objects in scripts and comments are
+    chosen only if no other fits as well.
+
     Args:
         body: the body.
-        known: tells whether an object is one that the caller expects: such a one is preferred
-            to others, objects in scripts and comments come last.
+        known: tells whether an object is one that the caller expects.
+        answer: tells how surely a known object is an answer; 0 for a refusal.
     """
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
@@ -198,16 +215,25 @@ def parse_json(body: bytes | str, known: Callable[[dict[Any, Any]], bool] | None
         first, start = scan_json(text, 0)
     except _NO_JSON:
         pass
-    else:
-        if known is None or (isinstance(first, dict) and known(first)):
-            return first
+    if known is None and start:
+        return first
+
     hidden: list[tuple[int, int]] = []
-    for value in _objects(text, start, len(text), hidden):
-        if known is None or known(value):
-            return value
-        first = value if first is None else first
+    found = [first] if start else []
+    found += _objects(text, start, len(text), hidden)
+    shown = len(found)
     for opened, closed in hidden[:_MOST_FAILURES]:
-        for value in _objects(text, opened, closed, []):
-            if known is None or known(value):
-                return value
-    return first
+        found += _objects(text, opened, closed, [])
+    ranks = [_rank(value, known, answer) for value in found]
+    best = max(ranks, default=0)
+    if best == 0:
+        return found[0] if shown else None
+    ranks = ranks[:shown] if best in ranks[:shown] else ranks
+    return found[ranks.index(best) if best == 1 else len(ranks) - 1 - ranks[::-1].index(best)]
+
+
+def _rank(value: Any, known: Known | None, answer: Answer | None) -> int:
+    """0 for an object of another shape, 1 for a known one, more for an answer."""
+    if known is None or not isinstance(value, dict) or not known(value):
+        return 0
+    return 1 + (answer(value) if answer is not None else 0)

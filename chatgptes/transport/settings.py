@@ -57,7 +57,8 @@ class Routes:
             except InvalidConfigError as error:
                 # Desktops set `all_proxy=socks://…`: no matter where no request goes through it.
                 unusable[scheme] = str(error)
-        rules = (rule.strip().lower() for rule in found.get("no", "").split(","))
+        # curl splits at blanks, too, and requests at commas only.
+        rules = re.split(r"[,\s]+", found.get("no", "").lower())
         return cls(proxies, tuple(rule for rule in rules if rule), unusable)
 
     def route(self, url: str) -> Proxy | None:
@@ -91,26 +92,41 @@ def _variable(scheme: str) -> str:
     return name if os.environ.get(name) else name.upper()
 
 
+_RULE = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(.*?)(?::(\d*))?/*")
+"""An entry of `NO_PROXY` without what people copy along from an address; and its port, if any."""
+
+
 def _excepts(rule: str, host: str, port: int) -> bool:
-    """Does one entry of `NO_PROXY` (a name and all below it, an address, a network) name `host`?"""
+    """Does one entry of `NO_PROXY` (a name and all below it, an address, a network) name `host`?
+
+    For both transports, and so for curl's readers and those of requests: a name means its
+    subdomains with and without a leading dot or `*.`; a network is in CIDR form; a port, which
+    curl does not know, narrows an entry.
+    """
     if rule == "*":
         return True
+    network = _network(rule)
+    if network is None:
+        match = _RULE.fullmatch(rule)
+        assert match is not None
+        rule, rule_port = match[1].replace("[", "").replace("]", ""), match[2]
+        if rule_port and int(rule_port) != port:
+            return False
+        network = _network(rule)
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        pass
-    else:
-        try:
-            return address in ipaddress.ip_network(rule.strip("[]"), strict=False)
-        except ValueError:
-            pass  # Perhaps an address with a port.
-    name, colon, rule_port = rule.rpartition(":")
-    if colon and rule_port.isdigit():
-        if int(rule_port) != port:
-            return False
-        rule = name.strip("[]")
-    rule = rule.removeprefix("*").lstrip(".")
-    return bool(rule) and (host == rule or host.endswith("." + rule))
+        rule = rule.removeprefix("*").strip(".")
+        return bool(rule) and (host == rule or host.endswith("." + rule))
+    address = getattr(address, "ipv4_mapped", None) or address
+    return network is not None and address in network
+
+
+def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(rule, strict=False)
+    except ValueError:
+        return None
 
 
 def ca_path(verify: bool | str | os.PathLike[str], trust_env: bool) -> str | None:

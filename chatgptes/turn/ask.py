@@ -48,6 +48,7 @@ class Answer:
         endpoint: the bot that was asked.
         decoder: knows all that came beside the text.
         conversation: the id under which it was asked.
+        accepted: the site has taken a part of the question at `endpoint`, such as its message.
         text: the chunks that were handed on.
         place: dialect, bot and address: where a site's memory of the conversation is, if it has
             one, and where the state of the last turn means something.
@@ -57,6 +58,7 @@ class Answer:
     decoder: Decoder | None = None
     conversation: str = ""
     place: str = ""
+    accepted: bool = False
     text: list[str] = field(default_factory=list)
 
 

@@ -16,6 +16,7 @@ from ..errors import (
     ProxyError,
     RateLimitError,
     RequestTimeout,
+    ResponseError,
     ResponseTooLargeError,
     TLSError,
     TransportError,
@@ -127,7 +128,7 @@ class Sender:
             return None
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt)
         delay *= random.uniform(0.5, 1.0)  # noqa: S311
-        if isinstance(error, (RateLimitError, UnexpectedStatusError)):
+        if isinstance(error, ResponseError):
             wait = error.retry_after
             if wait is not None:
                 # A little late rather than early: many clients were told the same moment.

@@ -13,7 +13,7 @@ from ..errors import (
     ChallengeError,
     ChatGptEsError,
 )
-from ..sites import dialect, find_bots, plugin_names, plugin_traces
+from ..sites import dialect, find_bots, plugin_names, plugin_traces, shows_container
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
@@ -196,7 +196,7 @@ class Session:
         # takes a while.
         endpoints = () if has_challenge_header(page.headers) else tuple(find_bots(page))
         if not endpoints:
-            raise error_for_page(page) or _no_bot(page)
+            raise _gate_before(page) or _no_bot(page)
         return endpoints
 
     def _read_past_caches(self, stale: Endpoint, deadline: Deadline) -> Steps[Endpoints]:
@@ -249,7 +249,15 @@ def _without_unique_parameter(url: str) -> str:
 
 
 def _status_error(page: BufferedResponse) -> ChatGptEsError | None:
-    return None if 200 <= page.status < 300 else error_for_status(page, of_page=True)
+    if 200 <= page.status < 300:
+        return None
+    return error_for_status(page, of_page=True, of_site=shows_container(page.body))
+
+
+def _gate_before(page: BufferedResponse) -> ChatGptEsError | None:
+    """The gate in place of a page; one with a bot's element in it is the site's own."""
+    body = b"" if shows_container(page.body) else page.body
+    return challenge_error(page.status, page.headers, body, page.url)
 
 
 def _gates_only(response: BufferedResponse) -> ChatGptEsError | None:
@@ -269,9 +277,14 @@ def _index_error(response: BufferedResponse) -> ChatGptEsError | None:
 
 
 def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
-    """Any page of the site tells where its API is, a failing one too; but not a gate before it."""
+    """Any page of the site tells where its API is, a failing one too; but not a gate before it.
+
+    A page that names the API is the site's, whatever it talks of.
+    """
+    if rest_root(page) is not None or shows_container(page.body):
+        return challenge_error(page.status, page.headers, b"", page.url)
     error = error_for_page(page)
-    if rest_root(page) is not None or page.status in (403, 404, 405, 410, 500):
+    if page.status in (403, 404, 405, 410, 500):
         return error if isinstance(error, ChallengeError) else None
     return error
 

@@ -19,6 +19,8 @@ from ..errors import (
 )
 from ..sites import dialect
 from ..sites.dialect import Decoder, Endpoint, NonceRefused
+from ..sites.errors import elsewhere
+from ..sites.text import is_blank
 from ..values.deadline import Deadline
 from ..values.images import Image
 from ..values.messages import Message, Messages, check, images_of, with_files
@@ -114,7 +116,7 @@ class Turn:
             yield from self.prepare()
             ask = self.ask()
             try:
-                yield from self._check_consent()
+                yield from self._check_first(ask)
                 endpoint = yield from self.core.session.endpoint(self.deadline)
                 tried: set[str] = set()
                 while True:
@@ -144,11 +146,17 @@ class Turn:
             for permit in reversed(self.permits):
                 permit.release()
 
-    def _check_consent(self) -> Steps[None]:
-        # Before a session is started: that is a request on the visitor's behalf, too.
+    def _check_first(self, ask: Ask) -> Steps[None]:
+        """Check what the page alone tells.
+
+        Before a session is started: that is a request on the visitor's behalf, too.
+        """
         session = self.core.session
-        endpoints = yield from session.endpoints(self.deadline)
-        self.core.check_consent(session.choose(endpoints).bot)
+        endpoint = session.choose((yield from session.endpoints(self.deadline)))
+        self.core.check_consent(endpoint.bot)
+        if endpoint.nonce_first:
+            its_dialect = dialect(endpoint.bot.dialect)
+            its_dialect.check(question_for(ask, endpoint, its_dialect, Answer()))
 
     def _open(
         self, endpoint: Endpoint, ask: Ask, tried: set[str]
@@ -156,15 +164,23 @@ class Turn:
         """Ask, and ask again where the site refused the nonce or had no such address.
 
         Returns the response that will be the answer, and its decoder.
+
+        Raises:
+            ChatGptEsError: with several addresses that all were wrong, the most telling one's.
         """
+        wrong: UnexpectedStatusError | None = None
         while True:
             try:
                 return (yield from self._ask(endpoint, ask))
             except NonceRefused as error:
                 refused = error
             except UnexpectedStatusError as error:
-                if error.status != 404 or not endpoint.further_urls:
+                if not elsewhere(error) or self.answer.accepted:
                     raise
+                if wrong is None or elsewhere(error) > elsewhere(wrong):
+                    wrong = error
+                if not endpoint.further_urls:
+                    raise wrong from None
                 url, *further = endpoint.further_urls
                 endpoint = replace(endpoint, url=url, further_urls=tuple(further))
                 continue
@@ -206,7 +222,7 @@ class Turn:
         """Send the requests of one attempt; the last one's response, and its decoder."""
         session, deadline = self.core.session, self.deadline
         its_dialect = dialect(endpoint.bot.dialect)
-        self.answer.endpoint = endpoint
+        self.answer.endpoint, self.answer.accepted = endpoint, False
         question = question_for(ask, endpoint, its_dialect, self.answer)
         requests = its_dialect.requests(question)
         request = next(requests)
@@ -218,6 +234,7 @@ class Turn:
                 "answer",
             )
             request = requests.send(buffered)
+            self.answer.accepted = True
         requests.close()
         response = yield from session.sender.open(request, deadline, its_dialect.error_for)
         decoder = self.answer.decoder = its_dialect.decoder(
@@ -237,8 +254,8 @@ class Turn:
         """`error` as the user sees it: without secrets, and with the text that came before it."""
         self.core.finish_error(error)
         text = "".join(self.answer.text)
-        if not text:
-            return error
+        if is_blank(text):
+            return error  # Nobody sees a byte order mark or an empty line: no text has come.
         interrupted = StreamInterruptedError(
             f"The answer broke off after {len(text):,} characters: {error.message}",
             partial=text,

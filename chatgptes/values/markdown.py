@@ -42,10 +42,11 @@ _AUTOLINK = re.compile(r"<(https?://[^\s<>`\\\"']+)>")
 _LONGEST = 200
 """Characters of an address that are looked at; one whose scheme may be longer is no link."""
 _ADDRESS = re.compile(
-    r"\](?:(\()(?=[\s>]*([^)]{0,200}))|(:)(?=[\s>]*([^\s)]{0,200})))"  # _LONGEST
+    r"\](?:(\()(?=[\s>]*([^)\]]{0,200}))|(:)(?=[\s>]*([^\s)\]]{0,200})))"  # _LONGEST
 )
 """`](` of a link or picture, whose address goes over line ends in some programs; `]:` of a
-definition (perhaps in a quote); and what comes then."""
+definition (perhaps in a quote); and what comes then, up to a `]`: no scheme has one, and so each
+character is looked at for one address only, however many stand in a row."""
 _SCHEME = re.compile(r"[^/?#:]*:")
 _TITLE = re.compile(r"[\"'(]")
 _IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028\u2029\ufeff\\<>]+")
@@ -161,8 +162,10 @@ def _readings(address: str) -> Iterable[str]:
     """Yield the forms that `address` may have for a browser: decoded not at all, or oftener."""
     yield address
     for decode in (html.unescape, unquote) * 3:
-        address = decode(address)
-        yield address
+        decoded = decode(address)
+        if decoded != address:
+            address = decoded
+            yield address
 
 
 def _safe(address: str) -> bool:

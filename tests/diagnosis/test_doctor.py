@@ -115,7 +115,7 @@ BAD = [
     ("fault-mwai-no-nonce", "nonce", "RefusedError", "the fresh one that it gives"),
     ("fault-mwai-members-only", "nonce", "RefusedError", "Members only"),
     ("fault-mwai-no-route", "nonce", "UnexpectedStatusError", "switch the plugin on"),
-    ("fault-mwai-http-403", "nonce", "UnexpectedStatusError", "before the REST API (/wp-json/)"),
+    ("fault-mwai-http-403", "nonce", "RefusedError", "before the REST API (/wp-json/)"),
     ("fault-mwai-http-404", "nonce", "UnexpectedStatusError", "closes the REST API"),
     ("fault-mwai-http-500", "nonce", "UnexpectedStatusError", "error log"),
     ("fault-mwai-html", "nonce", "UnexpectedFormatError", "not the plugin's REST API"),
@@ -204,7 +204,7 @@ def test_time_runs_out(site: Site) -> None:
 
 # What stands before the plugin, and what should be said of it: at admin-ajax.php, with a key.
 BEFORE = {
-    "http-403": ("before admin-ajax.php", "something before it"),
+    "http-403": ("before admin-ajax.php", "as firewalls do"),
     "http-404": ("leads nowhere", "no REST API of this plugin"),
     "http-500": ("error log", "Check the bot's id first"),
     "http-502": ("error log", "error log"),
@@ -275,7 +275,12 @@ CLASSIC_PAGE = b'<div class="wpaicg-chat-shortcode" data-nonce="0123456789" data
         (AIPKIT_PAGE, "403 Forbidden", b'{"success":false}', "refuses the nonce"),
         (CLASSIC_PAGE, "403 Forbidden", b"It has run out.", "said: “It has run out.”"),
         (CLASSIC_PAGE, "403 Forbidden", b"<html>Rule 0123456789</html>", "said: “Rule …”"),
-        (CLASSIC_PAGE, "405 Not Allowed", b"<html>No</html>", "Something before the plugin"),
+        (
+            CLASSIC_PAGE,
+            "405 Not Allowed",
+            b"<html>No</html>",
+            "in another way than the plugin does",
+        ),
         (CLASSIC_PAGE, "410 Gone", b"", "leads nowhere"),
         (CLASSIC_PAGE, "504 Gateway Timeout", b"", "broken just now"),
     ],

@@ -10,10 +10,11 @@ from hearing import decode, page_of, question_for
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatgptes import UpstreamError
+from chatgptes import QuotaError, UpstreamError
+from chatgptes.sites.aiengine.refusals import json_object
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.dialect import Dialect
-from chatgptes.sites.text import parse_json
+from chatgptes.sites.text import excerpt, is_blank, parse_json
 from chatgptes.values.http import Limits
 
 BOM = "\ufeff"
@@ -229,6 +230,7 @@ def test_which_object_is_chosen() -> None:
         return "good" in data
 
     assert parse_json('{"a":1} {"good":1} {"good":2}', known) == {"good": 1}
+    assert parse_json("<script>{}</script>x", known) is None
     assert parse_json('<script>{"good":1}</script>{"good":2}', known) == {"good": 2}
     assert parse_json('<script>{"good":1}</script>{"a":1}', known) == {"good": 1}
     assert parse_json('{"a":1}{"b":1}', known) == {"a": 1}
@@ -236,6 +238,132 @@ def test_which_object_is_chosen() -> None:
     assert parse_json("<!-- {", known) is None
     assert parse_json('{"cut": {"good":1}', known) == {"good": 1}
     assert parse_json("[1, 2]", known) == [1, 2]
+
+
+OWN: dict[str, tuple[Dialect, list[dict[str, Any]], dict[str, Any]]] = {
+    # Refusals, and objects that look like answers and are none; then the answer.
+    "wpaicg": (
+        WPAICG,
+        [{"status": "error", "msg": "Other"}, {"success": False}, {"success": True, "data": {}},
+         {"status": "success"}, {"status": "success", "data": " "}, {"error": "x"}],
+        {"status": "success", "data": "Real"},
+    ),
+    "wpaicg, the model's": (
+        WPAICG, [{"status": "success", "data": "Envelope"}, {"msg": "x"}],
+        {"choices": [{"message": {"content": "Real"}, "finish_reason": "stop"}]},
+    ),
+    "rest": (
+        REST, [{"code": "x", "message": "Other"}, {"reply": 5}, {"reply": None, "code": "y"}],
+        {"reply": "Real"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("between", ["", "\n", NOTICE, "<!-- x -->", "PHP Notice: a {b}\n"])
+def test_an_answer_wins_wherever_it_stands(name: str, between: str) -> None:
+    dialect, others, answer = OWN[name]
+    for other in others:
+        for order in ((other, answer), (answer, other), (other, other, answer), (answer, other)):
+            body = between.join(map(json.dumps, order))
+            out = decode(dialect, body, kind="text/html")
+            assert (out.text, out.kind) == ("Real", ""), (order, out.said)
+        hidden = f"<script>{json.dumps(answer)}</script>{json.dumps({'odd': 1})}"
+        assert decode(dialect, hidden, kind="text/html").text == "Real"
+
+
+def test_of_two_answers_the_last_is_the_sites() -> None:
+    for dialect, key in ((WPAICG, "data"), (REST, "reply")):
+        first, last = ({"status": "success", key: text} for text in ("First", "Last"))
+        shown = json.dumps(first) + json.dumps(last)
+        assert decode(dialect, shown, kind="application/json").text == "Last"
+        # One that is shown is meant rather than one in a script.
+        for body in (f"<script>{json.dumps(first)}</script>{json.dumps(last)}",
+                     f"{json.dumps(last)}<script>{json.dumps(first)}</script>"):  # fmt: skip
+            assert decode(dialect, body, kind="text/html").text == "Last"
+
+
+def test_of_two_refusals_the_first_is_told() -> None:
+    body = "".join(json.dumps({"status": "error", "msg": text}) for text in ("First", "Second"))
+    assert "First" in decode(WPAICG, body, kind="text/html").said
+
+
+def test_of_two_envelopes_behind_a_stream_the_answer_counts() -> None:
+    answer = json.dumps({"status": "success", "data": "Real"})
+    other = json.dumps({"status": "error", "msg": "Other"})
+    for lines in ((other, answer), (answer, other), (other, answer, other)):
+        out = decode(WPAICG, "data: [DONE]\n\n" + "\n".join(lines) + "\n\n")
+        assert (out.text, out.kind) == ("Real", "")
+
+
+@pytest.mark.parametrize("other", [{"success": True}, {"success": False, "data": {"code": "x"}}])
+def test_the_key_of_a_message_wins_over_other_objects(other: dict[str, Any]) -> None:
+    for action in ("cache_key", "nonce"):
+        good = json.dumps({"success": True, "data": {action: "key_1"}})
+        for body in (json.dumps(other) + good, good + json.dumps(other)):
+            if action == "nonce":
+                assert AIPKIT.nonce_from(page_of(body)) == "key_1"
+                continue
+            steps = AIPKIT.requests(question_for(AIPKIT))
+            next(steps)
+            assert "cache_key=key_1" in steps.send(page_of(body)).url
+
+
+def test_a_good_object_of_the_other_plugin_wins_over_a_bad_one() -> None:
+    for order in (1, -1):
+        both = [{"success": True, "reply": "Real"}, {"success": False, "message": "Other"}][::order]
+        assert json_object("".join(map(json.dumps, both)).encode()) == both[::order][0]
+
+
+EMPTY_COMMENTS = [
+    "<!-->",
+    "<!--->",
+    "<!---->",
+    "<!-- x --!>",
+    "<!-->\n",
+    "<!-- <!-- -->",
+    "a<!-->b",
+]
+
+
+@pytest.mark.parametrize("comment", EMPTY_COMMENTS)
+def test_an_empty_comment_hides_nothing(comment: str) -> None:
+    for dialect, body in STREAMS.values():
+        data = (comment + body).encode()
+        for cuts in cuts_of(data):
+            out = decode(dialect, data, cuts)
+            assert (out.text, out.kind) == ("Hello world", ""), out.said
+    # The model's failure is no refusal: the message would be sent again.
+    out = decode(AIPKIT, comment + START + ERROR)
+    assert (out.text, out.kind) == ("", "UpstreamError")
+    for dialect, known in ANSWERS.values():
+        body = f"{comment}{json.dumps(known)}<!-- -->"
+        assert decode(dialect, body, kind="text/html").text == "line 1\nline\t2"
+    assert "Reason" in excerpt(f"<html>{comment}Reason".encode())
+
+
+INVISIBLE = [BOM, "\u200b", "\u2060", " \n", BOM + " " + BOM, "\0", "\xa0"]
+
+
+@pytest.mark.parametrize("blank", INVISIBLE)
+def test_what_nobody_sees_is_no_text(blank: str) -> None:
+    assert is_blank(blank)
+    assert is_blank("")
+    assert not is_blank(f"{blank}x{blank}")
+    end = "data: [DONE]\n\n"
+    assert decode(WPAICG, chunk(blank) + chunk("", finish_reason="stop") + end).kind == (
+        "EmptyReplyError"
+    )
+    assert decode(AIPKIT, START + delta(blank) + DONE).kind == "EmptyReplyError"
+    assert decode(AIPKIT, delta(blank) + DONE).kind == "EmptyReplyError"
+    for dialect, known in (
+        (WPAICG, {"status": "success", "data": blank}),
+        (REST, {"reply": blank}),
+    ):
+        assert decode(dialect, json.dumps(known), kind="application/json").kind == "EmptyReplyError"
+    # With text behind it, it is a part of that.
+    out = decode(AIPKIT, START + delta(blank) + delta("Hi") + DONE)
+    assert (out.text, out.kind) == (f"{blank}Hi", "")
 
 
 @pytest.mark.parametrize("before", ["retry: 3000", "id: 5 ", ": x"])
@@ -282,3 +410,28 @@ def test_a_damaged_event_with_text_is_no_success(damaged: str) -> None:
     heard = decode(AIPKIT, f'{start}data: {{"delta":"Hi"}}\n\ndata: {{"delta":"a\n\n{done}')
     assert heard.text == "Hi"
     assert type(heard.error) is UpstreamError
+
+
+@pytest.mark.parametrize("junk", ["<br />", BOM + " ", "PHP Notice: x in y on line 1", "x "])
+def test_a_field_behind_junk_may_have_no_blank(junk: str) -> None:
+    tight = START.replace(": ", ":") + junk + delta("Hello ").replace("data: ", "data:")
+    out = decode(AIPKIT, junk + tight + junk + delta("world").replace("data: ", "data:") + DONE)
+    assert (out.text, out.kind) == ("Hello world", "")
+
+
+@pytest.mark.parametrize("element", ["script", "style", "STYLE"])
+def test_an_answer_that_is_not_shown_comes_last(element: str) -> None:
+    shown, hidden = ({"status": "success", "data": text} for text in ("Shown", "Hidden"))
+    body = f"{json.dumps(shown)}<{element}>{json.dumps(hidden)}</{element}>"
+    assert decode(WPAICG, body, kind="text/html").text == "Shown"
+    assert decode(WPAICG, f"{body}<!--{json.dumps(hidden)}-->", kind="text/html").text == "Shown"
+
+
+@pytest.mark.parametrize("name", ["label", "text", "title"])
+@pytest.mark.parametrize("link", ["url", "href", "link"])
+def test_the_buttons_of_a_notice_by_any_name(name: str, link: str) -> None:
+    notice = {"message": "Enough", "actions": [{name: "More", link: "/buy"}]}
+    body = f"event: error\ndata: {json.dumps({'error': 'x', 'quota_notice': notice})}\n\n"
+    error = decode(AIPKIT, body).error
+    assert isinstance(error, QuotaError)
+    assert error.actions == (("More", "https://a.test/buy"),)

@@ -286,13 +286,13 @@ def test_words_are_one_short_line_that_can_be_written(value: object) -> None:
 def test_long_words_are_cut_and_take_no_time() -> None:
     assert len(clean_text("x" * 1000)) == 300
     assert clean_text("x" * 1000).endswith("…")
-    started = time.monotonic()
+    started = time.process_time()
     for flood in (" ", "<", "</script ", "<script>", "/a", "&", "<!--", "#0 ", "in /"):
         clean_text(flood * 1_000_000)
         excerpt(flood.encode() * 1_000_000)
         parse_json(flood * 1_000_000)
         challenge_error(403, Headers(HTML), flood.encode() * 1_000_000)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_an_excerpt_has_no_markup() -> None:

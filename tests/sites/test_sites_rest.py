@@ -127,7 +127,8 @@ def coded(code: str, message: str = "Words", **data: Any) -> str:
     [
         (401, coded("rest_aipkit_invalid_api_key"), "AuthenticationError", "Words"),
         (403, coded("rest_aipkit_api_access_disabled"), "AuthenticationError", "Words"),
-        (403, "<p>Blocked</p>", "AuthenticationError", "Blocked"),
+        (403, "Your key is wrong.", "AuthenticationError", "wrong"),
+        (403, "<p>Blocked</p>", "RefusedError", "firewalls do"),
         (403, "<title>Just a moment...</title>", "ChallengeError", "bot check"),
         (429, coded("api_error"), "UpstreamError", "Words"),
         (500, coded("api_error"), "UpstreamError", "Words"),

@@ -142,20 +142,20 @@ def test_many_lines_of_one_event_are_counted_together_and_comments_are_not() -> 
 )  # fmt: skip
 def test_no_flood_takes_long_or_deep(flood: bytes) -> None:
     body = flood * (1_000_000 // len(flood))
-    started = time.monotonic()
+    started = time.process_time()
     for step in (65_536, len(body)):
         decoder = EventDecoder(1 << 30, ["a"])
         for start in range(0, len(body), step):
             decoder.feed(body[start : start + step])
         decoder.end()
-    assert time.monotonic() - started < 20  # A quadratic way takes many minutes.
+    assert time.process_time() - started < 20  # A quadratic way takes many minutes.
 
 
 def test_time_is_linear_in_the_bytes() -> None:
     burst = b'data: {"delta":" some"}\n\n' * 100_000
-    started = time.monotonic()
+    started = time.process_time()
     assert len(decode(burst)) == 100_000
     line = b"data: " + b"x" * 500_000 + b"\n\n"
     assert len(decode(line, tuple(range(len(line))))) == 1
     assert len(decode(b"data\n" * 300_000 + b"\n", max_event=1 << 30)) == 1
-    assert time.monotonic() - started < 20  # A quadratic way takes minutes.
+    assert time.process_time() - started < 20  # A quadratic way takes minutes.

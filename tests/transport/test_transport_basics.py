@@ -343,6 +343,22 @@ def test_names_of_no_encoding(kind: str, coding: str) -> None:
         assert whole(make(kind), get(server.url)) == b"as it is"
 
 
+@ALL
+@pytest.mark.parametrize(
+    "coding",
+    [
+        "GZIP", "X-GZip", " gzip ", "gzip, identity", "Identity , gzip", "gzip,", ",gzip",
+        "gzip\r\nContent-Encoding: identity", '"gzip"', "'gzip'", "gzip;q=1.0",
+    ],
+)  # fmt: skip
+def test_ways_to_write_an_encoding(kind: str, coding: str) -> None:
+    if kind != "requests" and set(coding) & set("\"';"):
+        pytest.skip("libcurl takes the name as it is")
+    data = body(gzip.compress(b"as it is", mtime=0), f"Content-Encoding: {coding}")
+    with Server(once(data)) as server:
+        assert whole(make(kind), get(server.url)) == b"as it is"
+
+
 def test_no_encoding_beside_one() -> None:
     data = body(gzip.compress(b"as it is", mtime=0), "Content-Encoding: gzip, aws-chunked")
     with Server(once(data)) as server:

@@ -247,6 +247,40 @@ def test_it_takes_no_time(text: str) -> None:
     assert time.monotonic() - start < 10  # Where a square of the length would be minutes.
 
 
+@pytest.mark.parametrize(
+    "unit",
+    ["](", "]:", "](a ", "]( > ", "[x](%6a", "](&#106;", "[a](http://x/", "](\n", "]:\t\u200b"],
+)
+def test_each_character_is_looked_at_for_one_address(
+    unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many links begin in a row: none looks at the next one's text again."""
+    looked: list[int] = []
+
+    def count(address: str) -> str:
+        looked.append(len(address))
+        return unquote(address)
+
+    monkeypatch.setattr("chatgptes.values.markdown.unquote", count)
+    sizes = []
+    for times in (500, 5000):
+        looked.clear()
+        harmless_markdown(unit * times)
+        sizes.append(sum(looked))
+    # Three looks at each, whatever is decoded.
+    assert sizes[1] <= 3 * len(unit) * 5000
+    assert sizes[1] <= 10 * sizes[0] + 600
+
+
+@pytest.mark.parametrize(
+    "text", ["[x](a](javascript:alert(1))", "[x]: b]javascript:alert(1)", "[x](\\](javascript:a)"]
+)
+def test_an_address_behind_half_a_link_is_judged_too(text: str) -> None:
+    for program in LINKING:
+        shown = program(harmless_markdown(text))
+        assert not re.findall(r"(?:href|src)=\"\s*javascript", shown)
+
+
 def test_a_reply_shows_itself_so() -> None:
     reply = Reply("<script>alert(1)</script> **bold**")
     assert reply._repr_markdown_() == "&lt;script>alert(1)&lt;/script> **bold**"

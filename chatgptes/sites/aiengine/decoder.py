@@ -15,6 +15,7 @@ from ..dialect import Question
 from ..text import (
     clean_text,
     excerpt,
+    is_blank,
     parse_event,
     site_said,
     string_or_empty,
@@ -73,7 +74,7 @@ class MwaiDecoder(BodyDecoder):
         return ""
 
     def _failed(self, message: object) -> ChatGptEsError:
-        if not any(text.strip() for text in self._live):
+        if all(map(is_blank, self._live)):
             return plugin_refusal(message, self._url, self._status)
         said = clean_text(message)
         return self._make_error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
@@ -89,7 +90,7 @@ class MwaiDecoder(BodyDecoder):
             raise self._failed(answer.get("message"))
         reply = without_surrogates(string_or_empty(answer.get("reply")))
         missing = reply[len(live) :] if reply.startswith(live) else ""
-        if not live.strip() and not missing:
+        if is_blank(live) and not missing:
             # Blanks alone are no answer that the whole one could contradict.
             missing = reply
         return self._completed(live, missing, answer)
@@ -107,10 +108,10 @@ class MwaiDecoder(BodyDecoder):
                 continue
             details.images.append(address)
             if address not in before + missing and not _NOT_IN_MARKDOWN & set(address):
-                gap = "\n\n" if (before + missing).strip() else ""
+                gap = "\n\n" if not is_blank(before + missing) else ""
                 missing += f"{gap}![Image]({address})"
         text = before + missing
-        if not text.strip():
+        if is_blank(text):
             raise self._no_text(answer)
         details.state = state_after(self._question, text)
         return missing
@@ -124,7 +125,7 @@ class MwaiDecoder(BodyDecoder):
     def _ended(self) -> str:
         if self.complete:
             return ""
-        if any(text.strip() for text in self._live):
+        if not all(map(is_blank, self._live)):
             message = "The answer broke off: its end mark never came."
         else:
             message = "The answer broke off before its first word: the site or its model failed."

@@ -26,7 +26,7 @@ from ..forms import check_images, check_web_search, encode_form
 from ..text import clean_text, excerpt, parse_json, quote_suffix, site_said, without_surrogates
 from .decoder import MwaiDecoder
 from .memory import chat_id
-from .page import NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
+from .page import CONTAINER, NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
 from .refusals import NO_ROUTE, error_for_object, error_for_response, json_object
 
 __all__ = ["Mwai"]
@@ -50,6 +50,7 @@ class Mwai:
     forms = False
     quota_buttons = False
     traces: tuple[bytes, ...] = (b"mwai-", b"mwai_", b"plugins/ai-engine")
+    containers: tuple[bytes, ...] = (CONTAINER,)
 
     def why_missing(self, page: BufferedResponse) -> str:
         """See `Dialect.why_missing`."""
@@ -77,12 +78,29 @@ class Mwai:
         """
         return find_bots(page)
 
-    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the uploads of a turn, then the message."""
+    def check(self, question: Question) -> None:
+        """See `Dialect.check`."""
         check_web_search(question)
         check_images(question, _most_images(question.endpoint), _IMAGES)
+        _, message = _split(question)
+        endpoint = question.endpoint
+        most, length = int(endpoint.extra.get("maxLength", "0")), len(message.strip(_TRIMMED))
+        if most and length > most:
+            raise InvalidMessageError(
+                f"The bot {endpoint.bot.id} of this site takes messages of at most {most:,} "
+                f"characters; this one has {length:,}, with the system text if there is any."
+            )
+
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the uploads of a turn, then the message."""
+        self.check(question)
         history, message = _split(question)
-        _check_message(question, message)
+        if (
+            question.images
+            and not message.strip()
+            and (question.endpoint.extra.get(NONCE_IN_PAGE) or not question.endpoint.nonce)
+        ):
+            raise InvalidMessageError("This site takes no image without a word with it.")
         for place, image in enumerate(question.images):
             if place not in question.uploaded:
                 response = yield _upload(question.endpoint, image)
@@ -147,27 +165,6 @@ def _split(question: Question) -> tuple[list[tuple[str, str]], str]:
     while history and history[-1][0] == "user":
         parts.insert(0, history.pop()[1])
     return history, without_surrogates("\n\n".join(filter(None, parts)))
-
-
-def _check_message(question: Question, message: str) -> None:
-    """See that the site takes a message, as far as its page tells.
-
-    Raises:
-        InvalidMessageError: it does not.
-    """
-    endpoint = question.endpoint
-    most, length = int(endpoint.extra.get("maxLength", "0")), len(message.strip(_TRIMMED))
-    if most and length > most:
-        raise InvalidMessageError(
-            f"The bot {endpoint.bot.id} of this site takes messages of at most {most:,} "
-            f"characters; this one has {length:,}, with the system text if there is any."
-        )
-    if (
-        question.images
-        and not message.strip()
-        and (endpoint.extra.get(NONCE_IN_PAGE) or not endpoint.nonce)
-    ):
-        raise InvalidMessageError("This site takes no image without a word with it.")
 
 
 def _headers(endpoint: Endpoint, **more: str) -> dict[str, str]:

@@ -13,8 +13,10 @@ from collections.abc import Generator
 
 from ...errors import (
     AuthenticationError,
+    ChallengeError,
     ChatGptEsError,
     Hint,
+    RefusedError,
     UnexpectedFormatError,
     UnexpectedStatusError,
 )
@@ -32,7 +34,8 @@ from ..dialect import (
 )
 from ..errors import make_error
 from ..forms import check_images, check_web_search, key_headers
-from ..text import clean_text, excerpt, site_said, without_surrogates
+from ..text import clean_text, excerpt, is_blank, site_said, without_surrogates
+from ..waits import with_wait
 from .refusals import NO_ROUTE, error_for_object, error_for_response, is_known, json_object
 
 __all__ = ["MwaiRest"]
@@ -52,6 +55,7 @@ class MwaiRest:
     forms = False
     quota_buttons = False
     traces: tuple[bytes, ...] = ()
+    containers: tuple[bytes, ...] = ()
     namespace = "mwai/v1"
 
     def is_bot_id(self, bot_id: str) -> bool:
@@ -85,10 +89,14 @@ class MwaiRest:
         """Return nothing: no page shows a bot of this dialect; see `endpoint`."""
         return []
 
-    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the one request of a turn."""
+    def check(self, question: Question) -> None:
+        """See `Dialect.check`."""
         check_web_search(question)
         check_images(question, 0, ())
+
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the one request of a turn."""
+        self.check(question)
         message = written_out((*question.history, ("user", question.prompt)))
         body = {"botId": question.endpoint.bot.id, "message": without_surrogates(message)}
         yield Request(
@@ -114,6 +122,9 @@ class MwaiRest:
     def error_for(self, response: BufferedResponse) -> ChatGptEsError:
         """Return the error for a response with a status other than 2xx."""
         url, status = response.url, response.status
+        error = error_for_response(response)
+        if isinstance(error, ChallengeError) or (isinstance(error, RefusedError) and error.blocked):
+            return error
         data = json_object(response.body) or {}
         code, said = clean_text(data.get("code"), 100), clean_text(data.get("message"))
         if code and status in (401, 403):
@@ -128,8 +139,9 @@ class MwaiRest:
                 f"The site has no such REST route (status {status}): the AI Engine plugin's public "
                 "API is switched off there."
             )
-            return make_error(UnexpectedStatusError, message, url, status, said, code)
-        return error_for_response(response)
+            gone = make_error(UnexpectedStatusError, message, url, status, said, code)
+            return with_wait(gone, response.headers)
+        return error
 
     def nonce_request(self, endpoint: Endpoint) -> Request | None:
         """Return None: there is no nonce."""
@@ -157,7 +169,7 @@ class _Decoder(BodyDecoder):
         data = json_object(body)
         if data is not None:
             if data.get("success") and isinstance(data.get("data"), str):
-                if not data["data"].strip():
+                if is_blank(data["data"]):
                     raise self._empty_error()
                 return without_surrogates(data["data"])
             if error := error_for_object(data, self._url, self._status):

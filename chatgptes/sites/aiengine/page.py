@@ -21,7 +21,8 @@ from ..html import attributes, tags, utf8
 from ..text import clean_text, parse_json, string_or_empty, without_surrogates
 
 __all__ = [
-    "CHAT_ROUTE", "NONCE_IN_PAGE", "SHORTCUTS", "find_bots", "header_nonce", "is_saved_copy",
+    "CHAT_ROUTE", "CONTAINER", "NONCE_IN_PAGE", "SHORTCUTS", "find_bots", "header_nonce",
+    "is_saved_copy",
 ]  # fmt: skip
 
 CHAT_ROUTE = "/mwai-ui/v1/chats/submit"
@@ -32,7 +33,7 @@ NONCE_IN_PAGE = "nonce_in_page"
 SHORTCUTS = "shortcuts"
 """Key in `Endpoint.extra`: JSON, the ids of starters by their labels."""
 
-_CONTAINER = b"mwai-chatbot-container"
+CONTAINER = b"mwai-chatbot-container"
 _HEADER_VALUE = re.compile(r"[!-~]{1,200}")
 _CONSENT = "mwai_gdpr_"
 _MOST_STARTERS = 20
@@ -53,7 +54,7 @@ def find_bots(page: BufferedResponse) -> list[FoundBot]:
     bad: UnexpectedFormatError | None = None
     # Looked for once at most: a page may hold thousands of elements.
     page_root = functools.cache(lambda: rest_root(page) or "")
-    for tag in tags(body, (_CONTAINER,)):
+    for tag in tags(body, (CONTAINER,)):
         read = attributes(tag, encoding)
         system = parse_json(read.get("data-system", ""))
         params = parse_json(read.get("data-params", ""))
@@ -75,7 +76,7 @@ def find_bots(page: BufferedResponse) -> list[FoundBot]:
 
 def is_saved_copy(body: bytes) -> bool:
     """Tell whether a page without a bot has the elements of bots, emptied by the script."""
-    found = tags(body, (_CONTAINER,))
+    found = tags(body, (CONTAINER,))
     return bool(found) and not any(attributes(tag).get("data-system") for tag in found)
 
 

@@ -15,12 +15,14 @@ from ...errors import (
     ChatGptEsError,
     RateLimitError,
     RefusedError,
+    ResponseError,
     UnexpectedStatusError,
 )
-from ..challenge import gate_error, is_gate
+from ..challenge import block_page_error, gate_error, is_gate
 from ..dialect import BufferedResponse, NonceRefused
 from ..errors import error_for_status, make_error
 from ..text import clean_text, parse_json, quote_suffix, site_said
+from ..waits import with_wait
 
 __all__ = [
     "FATAL",
@@ -41,7 +43,7 @@ _NONCE_CODES = frozenset({"rest_cookie_invalid_nonce", "rest_forbidden"})
 
 def json_object(body: bytes) -> dict[Any, Any] | None:
     """Return the JSON object of a body, in front of which PHP warnings may stand, or None."""
-    data = parse_json(body, is_known)
+    data = parse_json(body, is_known, _says_yes)
     return data if isinstance(data, dict) else None
 
 
@@ -67,7 +69,7 @@ def plugin_refusal(message: object, url: str, status: int) -> RefusedError:
     return make_error(RefusedError, text, url, status, said)
 
 
-def error_for_object(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None:
+def error_for_object(data: dict[Any, Any], url: str, status: int) -> ResponseError | None:
     """Return the error that an answer's known keys stand for, or None."""
     if is_gate(data):
         return gate_error(data, url, status)
@@ -100,15 +102,23 @@ def error_for_object(data: dict[Any, Any], url: str, status: int) -> ChatGptEsEr
 
 def error_for_response(response: BufferedResponse) -> ChatGptEsError:
     """Return the error for a response with a status other than 2xx."""
-    error = error_for_status(response)
+    data = json_object(response.body)
+    if data is not None and is_gate(data):
+        return with_wait(gate_error(data, response.url, response.status), response.headers)
+    known = data is not None and is_known(data)
+    error = error_for_status(response, of_site=known)
     if (
         isinstance(error, (ChallengeError, RateLimitError, RefusedError))
         or 300 <= response.status < 400
     ):
         return error
-    data = json_object(response.body)
-    known = error_for_object(data, response.url, response.status) if data is not None else None
-    return known or error
+    if data is not None and (refused := error_for_object(data, response.url, response.status)):
+        return with_wait(refused, response.headers)
+    return block_page_error(response, data) or error
+
+
+def _says_yes(data: dict[Any, Any]) -> bool:
+    return bool(data.get("success"))
 
 
 def _says_no(data: dict[Any, Any]) -> bool:

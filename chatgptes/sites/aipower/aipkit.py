@@ -17,7 +17,7 @@ from ...errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedFo
 from ...values.http import Headers, Limits, Request
 from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
-from ..challenge import block_page_error, challenge_error
+from ..challenge import block_page_error, challenge_error, gate_error, is_gate
 from ..dialect import (
     Bot,
     BufferedResponse,
@@ -39,9 +39,11 @@ from ..text import (
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
+from ..waits import with_wait
 from .aipkit_decoder import AipkitDecoder
-from .aipkit_forms import is_known, post, refusal
+from .aipkit_forms import is_answer, is_known, post, refusal
 from .aipkit_memory import NO_FEEDBACK, AipkitMemory
+from .plugin import AiPower
 
 __all__ = ["Aipkit"]
 
@@ -57,26 +59,16 @@ _SEARCHES = {
 _IMAGES, _MOST_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp"}), 4
 
 
-class Aipkit(AipkitMemory):
+class Aipkit(AiPower, AipkitMemory):
     """The newer way; a `Dialect`."""
 
     name = "aipkit"
-    plugin = "AI Power (AI Puffer)"
-    slug = "gpt3-ai-content-generator"
     remembers = True
-    cookie_is_visitor = False
     streams: bool | None = True
     forms = True
     quota_buttons = True
-    traces: tuple[bytes, ...] = (
-        b"aipkit",
-        b"gpt3-ai-content-generator",
-        b"gpt-ai-content-generator",
-    )
-
-    def why_missing(self, page: BufferedResponse) -> str:
-        """See `Dialect.why_missing`."""
-        return ""
+    traces: tuple[bytes, ...] = (b"aipkit", *AiPower.plugin_traces)
+    containers: tuple[bytes, ...] = (_INLINE, _POPUP)
 
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """See `Dialect.age`."""
@@ -99,7 +91,7 @@ class Aipkit(AipkitMemory):
         found: list[FoundBot] = []
         bad: UnexpectedFormatError | None = None
         where = _AjaxUrls(page)
-        for tag in tags(body, (_INLINE, _POPUP)):
+        for tag in tags(body, self.containers):
             read = attributes(tag, encoding)
             config = parse_json(read.get("data-config", ""))
             if not isinstance(config, dict):
@@ -116,10 +108,14 @@ class Aipkit(AipkitMemory):
             raise bad
         return found
 
-    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the requests: the message, then the stream of its answer under the key it got."""
+    def check(self, question: Question) -> None:
+        """See `Dialect.check`."""
         check_web_search(question)
         check_images(question, _MOST_IMAGES, _IMAGES)
+
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the requests: the message, then the stream of its answer under the key it got."""
+        self.check(question)
         endpoint, bot = question.endpoint, question.endpoint.bot
         now = int(time.time() * 1000)
         response = yield post(
@@ -171,15 +167,18 @@ class Aipkit(AipkitMemory):
     def error_for(self, response: BufferedResponse) -> ChatGptEsError:
         """Return the error for a response with a status other than 2xx."""
         status = response.status
-        error = error_for_status(response)
+        data = parse_json(response.body, is_known, is_answer)
+        known = isinstance(data, dict) and is_known(data)
+        if known and is_gate(data):
+            return with_wait(gate_error(data, response.url, status), response.headers)
+        error = error_for_status(response, of_site=known)
         if isinstance(error, (ChallengeError, RefusedError)) or status in (401, 429):
             return error
         if status == 400 and (unknown := unknown_action_error(response)):
             return unknown
-        data = parse_json(response.body, is_known)
-        if isinstance(data, dict) and (refused := refusal(response, data)):
+        if known and (refused := refusal(response, data)):
             return refused
-        if blocked := block_page_error(response):
+        if blocked := block_page_error(response, data):
             return blocked
         if status == 403:
             said = excerpt(response.body)
@@ -201,7 +200,8 @@ class Aipkit(AipkitMemory):
 
     def nonce_from(self, response: BufferedResponse) -> str | None:
         """Return the nonce in the response to `nonce_request`, or None if there is none in it."""
-        data = parse_json(response.body, is_known) if 200 <= response.status < 300 else None
+        good = 200 <= response.status < 300
+        data = parse_json(response.body, is_known, is_answer) if good else None
         if not isinstance(data, dict) or not data.get("success"):
             return None
         inner = data.get("data")
@@ -216,7 +216,7 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
         ResponseError: it took none.
     """
     body = response.body.strip()
-    data = parse_json(body, is_known)
+    data = parse_json(body, is_known, is_answer)
     inner = data.get("data") if isinstance(data, dict) else None
     key = inner.get("cache_key") if isinstance(inner, dict) else None
     if isinstance(key, str) and key and isinstance(data, dict) and data.get("success"):

@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
 from ...values.reply import Citation
 from ..addresses import join_url
-from ..challenge import gate_error, is_gate
+from ..challenge import gate_error, is_gate, wants_token
 from ..decoder import BodyDecoder
 from ..dialect import NonceRefused
 from ..text import (
@@ -221,7 +221,7 @@ class AipkitDecoder(BodyDecoder):
             return gate_error(data, self._url, self._status)
         error = data.get("error")
         inner = error if isinstance(error, dict) else {}
-        if is_gate(inner):
+        if wants_token(inner):
             return gate_error(inner, self._url, self._status)
         said = (
             clean_text(error) or clean_text(inner.get("message")) or clean_text(data.get("message"))

@@ -25,7 +25,7 @@ from ..text import (
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
-from .aipkit_forms import is_known, post, refusal
+from .aipkit_forms import is_answer, is_known, post, refusal
 
 __all__ = ["NO_FEEDBACK", "AipkitMemory"]
 
@@ -126,7 +126,7 @@ def _data(response: BufferedResponse) -> dict[Any, Any]:
     Raises:
         ResponseError: it is none.
     """
-    data = parse_json(response.body, is_known)
+    data = parse_json(response.body, is_known, is_answer)
     if isinstance(data, dict):
         if data.get("success") is True:
             inner = data.get("data")

@@ -13,13 +13,14 @@ from ...errors import (
     ChatGptEsError,
     Hint,
     RefusedError,
+    ResponseError,
     UnexpectedFormatError,
     UnexpectedStatusError,
     UpstreamError,
 )
 from ...values.http import Headers, Limits, Request
 from ..addresses import require_same_site
-from ..challenge import gate_error, is_gate
+from ..challenge import block_page_error, gate_error, is_gate
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question
 from ..errors import error_for_status, make_error
@@ -27,11 +28,14 @@ from ..forms import check_images, check_web_search, key_headers
 from ..text import (
     clean_text,
     excerpt,
+    is_blank,
     parse_json,
     site_said,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
+from ..waits import with_wait
+from .plugin import AiPower
 
 __all__ = ["Rest"]
 
@@ -51,19 +55,17 @@ def _join(root: str, route: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, urlencode(query, safe="/"), ""))
 
 
-class Rest:
+class Rest(AiPower):
     """The owner's REST API; a `KeyDialect`."""
 
     name = "rest"
-    plugin = "AI Power (AI Puffer)"
-    slug = "gpt3-ai-content-generator"
     remembers = False
-    cookie_is_visitor = False
     streams: bool | None = False
     forms = False
     quota_buttons = False
     namespace = "aipkit/v1"
     traces: tuple[bytes, ...] = ()
+    containers: tuple[bytes, ...] = ()
 
     def is_bot_id(self, bot_id: str) -> bool:
         """See `KeyDialect.is_bot_id`: numbers."""
@@ -80,10 +82,6 @@ class Rest:
             headers=headers,
         )
 
-    def why_missing(self, page: BufferedResponse) -> str:
-        """See `Dialect.why_missing`."""
-        return ""
-
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """See `Dialect.age`."""
         return "2.3 or later"
@@ -92,10 +90,14 @@ class Rest:
         """Return nothing: no page shows a bot of this dialect."""
         return []
 
-    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the one request of a turn."""
+    def check(self, question: Question) -> None:
+        """See `Dialect.check`."""
         check_web_search(question)
         check_images(question, 0, ())
+
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the one request of a turn."""
+        self.check(question)
         messages = [
             {"role": "user" if role == "user" else "assistant", "content": without_surrogates(text)}
             for role, text in (*question.history, ("user", question.prompt))
@@ -123,12 +125,15 @@ class Rest:
     def error_for(self, response: BufferedResponse) -> ChatGptEsError:
         """Return the error for a response with a status other than 2xx."""
         url, status = response.url, response.status
-        data = parse_json(response.body, _is_known)
-        if isinstance(data, dict) and (known := _error_in(data, url, status)):
-            return known
-        error = error_for_status(response)
+        data = parse_json(response.body, _is_known, _is_answer)
+        known = isinstance(data, dict) and _is_known(data)
+        error = error_for_status(response, of_site=known)
         if isinstance(error, (ChallengeError, RefusedError)):
             return error
+        if known and (refused := _error_in(data, url, status)):
+            return with_wait(refused, response.headers)
+        if blocked := block_page_error(response, data):
+            return blocked
         if status in (401, 403):
             return _key_error(url, status, excerpt(response.body))
         return error
@@ -148,6 +153,10 @@ def _is_known(data: Any) -> bool:
     )
 
 
+def _is_answer(data: dict[Any, Any]) -> bool:
+    return isinstance(data.get("reply"), str)
+
+
 def _key_error(url: str, status: int, said: str, code: str | None = None) -> AuthenticationError:
     return make_error(
         AuthenticationError,
@@ -161,7 +170,7 @@ def _key_error(url: str, status: int, said: str, code: str | None = None) -> Aut
     )
 
 
-def _error_in(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None:
+def _error_in(data: dict[Any, Any], url: str, status: int) -> ResponseError | None:
     """Return the error for WordPress's `{"code", "message", "data": {"status"}}`, or None.
 
     Only `message` is quoted: `data` can hold stack traces of the site's server.
@@ -208,7 +217,7 @@ class _RestDecoder(BodyDecoder):
         )
 
     def _whole(self, body: bytes) -> str:
-        data = parse_json(body, _is_known)
+        data = parse_json(body, _is_known, _is_answer)
         if not isinstance(data, dict):
             if blocked := self._gate_error(body):
                 raise blocked
@@ -216,7 +225,7 @@ class _RestDecoder(BodyDecoder):
             message = f"The site's REST API did not answer a JSON object.{site_said(said)}"
             raise self._make_error(UnexpectedFormatError, message, said)
         if isinstance(data.get("reply"), str):
-            if not string_or_empty(data["reply"]).strip():
+            if is_blank(string_or_empty(data["reply"])):
                 raise self._empty_error()
             self.details.model = clean_text(data.get("model"), 200) or None
             self.details.usage = usage_from(data.get("usage"))

@@ -29,8 +29,10 @@ from ..errors import error_for_status, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
 from ..html import attributes, places, tags, utf8
 from ..text import clean_text, excerpt, parse_json, site_said, without_surrogates
+from ..waits import with_wait
+from .plugin import AiPower
 from .wpaicg_decoder import WpaicgDecoder
-from .wpaicg_objects import is_known, refusal
+from .wpaicg_objects import is_answer, is_known, refusal
 from .wpaicg_window import NO_FEEDBACK, WpaicgFeedback, chat_id, identity_of, window_texts
 
 __all__ = ["Wpaicg", "history_text"]
@@ -65,26 +67,16 @@ def history_text(history: Iterable[tuple[str, str]]) -> str:
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
-class Wpaicg(WpaicgFeedback):
+class Wpaicg(AiPower, WpaicgFeedback):
     """The classic way; a `Dialect`."""
 
     name = "wpaicg"
-    plugin = "AI Power (AI Puffer)"
-    slug = "gpt3-ai-content-generator"
     remembers = False
-    cookie_is_visitor = False
     streams: bool | None = None  # The page says it, and can be wrong.
     forms = False
     quota_buttons = False
-    traces: tuple[bytes, ...] = (
-        b"wpaicg",
-        b"gpt3-ai-content-generator",
-        b"gpt-ai-content-generator",
-    )
-
-    def why_missing(self, page: BufferedResponse) -> str:
-        """See `Dialect.why_missing`."""
-        return ""
+    traces: tuple[bytes, ...] = (b"wpaicg", *AiPower.plugin_traces)
+    containers: tuple[bytes, ...] = _CLASSES
 
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """See `Dialect.age`."""
@@ -126,12 +118,16 @@ class Wpaicg(WpaicgFeedback):
             for (position, endpoint), end in zip(found, [*starts[1:], len(body)], strict=False)
         ]
 
-    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the one request of a turn: the fields of the plugin's own script, in its order."""
+    def check(self, question: Question) -> None:
+        """See `Dialect.check`."""
         check_web_search(question)
         check_images(question, 1, _IMAGES)
         if question.images and not question.prompt.strip():
             raise InvalidMessageError("This site takes no image without a word with it.")
+
+    def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the one request of a turn: the fields of the plugin's own script, in its order."""
+        self.check(question)
         endpoint, bot = question.endpoint, question.endpoint.bot
         widget = bot.kind == "widget"
         fields = {
@@ -171,23 +167,25 @@ class Wpaicg(WpaicgFeedback):
         403 is how the site refuses a nonce (1.8.79 answers 200).
         """
         url, status = response.url, response.status
-        error = error_for_status(response)
-        if status not in (400, 403) and status < 500:
-            return error
+        data = parse_json(response.body, is_known, is_answer)
+        known = isinstance(data, dict) and is_known(data)
+        if known and is_gate(data):
+            return with_wait(gate_error(data, url, status), response.headers)
+        error = error_for_status(response, of_site=known)
         if isinstance(error, (ChallengeError, RefusedError)):
             return error
         if status == 400 and (unknown := unknown_action_error(response)):
             return unknown
-        data = parse_json(response.body, is_known)
-        if isinstance(data, dict):
-            if is_gate(data):
-                return gate_error(data, url, status)
-            if known := refusal(data, url, status):
-                return known
-        if blocked := block_page_error(response):
+        if (
+            known
+            and (status in (400, 403) or status >= 500)
+            and (refused := refusal(data, url, status))
+        ):
+            return with_wait(refused, response.headers)
+        if blocked := block_page_error(response, data):
             return blocked
         if status == 403:
-            said = clean_text(data.get("msg")) if isinstance(data, dict) else excerpt(response.body)
+            said = clean_text(data.get("msg")) if known else excerpt(response.body)
             return make_error(
                 NonceRefused,
                 "The site refused the request (status 403), as it does when the page's nonce is "
@@ -195,7 +193,7 @@ class Wpaicg(WpaicgFeedback):
                 url,
                 status,
                 said,
-                clean_text(data.get("code"), 100) if isinstance(data, dict) else None,
+                clean_text(data.get("code"), 100) if known else None,
             )
         return error
 

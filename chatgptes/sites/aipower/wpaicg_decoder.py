@@ -18,7 +18,14 @@ from ..text import (
     site_said,
     string_or_empty,
 )  # fmt: skip
-from .wpaicg_objects import FAILED, ObjectDecoder, content_text, words_of_error
+from .wpaicg_objects import (
+    FAILED,
+    ObjectDecoder,
+    content_text,
+    is_answer,
+    is_known,
+    words_of_error,
+)  # fmt: skip
 
 __all__ = ["Phase", "WpaicgDecoder"]
 
@@ -154,9 +161,12 @@ class WpaicgDecoder(ObjectDecoder):
     def _stray(self, line: str) -> None:
         if self._phase is _BROKEN_FRAME:
             self._frame_text(f"\n{line}")  # The rest of a word that held a line end.
-        elif line.startswith("{") and not self._envelope:
-            data = parse_json(line)
-            if isinstance(data, dict) and ("status" in data or "msg" in data):
+        elif line.startswith("{"):
+            data = parse_json(line, is_known, is_answer)
+            if not isinstance(data, dict) or not ("status" in data or "msg" in data):
+                return
+            # See `parse_json`.
+            if is_answer(data) or not self._envelope:
                 self._envelope = data
 
     def _chunk(self, data: dict[Any, Any]) -> str:

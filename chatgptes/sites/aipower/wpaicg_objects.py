@@ -5,15 +5,33 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
+from ...errors import (
+    ChatGptEsError,
+    QuotaError,
+    RefusedError,
+    ResponseError,
+    UnexpectedFormatError,
+    UpstreamError,
+)
 from ...values.http import Headers, Limits
 from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import NonceRefused
 from ..errors import make_error
-from ..text import clean_text, excerpt, parse_json, quote_suffix, site_said, string_or_empty
+from ..text import (
+    clean_text,
+    excerpt,
+    is_blank,
+    parse_json,
+    quote_suffix,
+    site_said,
+    string_or_empty,
+)  # fmt: skip
 
-__all__ = ["FAILED", "ObjectDecoder", "content_text", "is_known", "refusal", "words_of_error"]
+__all__ = [
+    "FAILED", "ObjectDecoder", "content_text", "is_answer", "is_known", "refusal",
+    "words_of_error",
+]  # fmt: skip
 
 # Flags that come with a `msg`, in a plain answer or as a stream's first event; the stream of a
 # flagged message continues with a full answer, which the plugin's own script does not show either.
@@ -39,7 +57,17 @@ def is_known(data: Any) -> bool:
     )
 
 
-def refusal(data: dict[Any, Any], url: str, status: int) -> ChatGptEsError | None:
+def is_answer(data: dict[Any, Any]) -> int:
+    """Tell how surely a known object is an answer; 0 for a refusal.
+
+    Up to 1.8.85 the plugin's object with the text comes behind the model's own, which has more.
+    """
+    if isinstance(data.get("choices"), list):
+        return 2
+    return data.get("status") == "success" and not is_blank(string_or_empty(data.get("data")))
+
+
+def refusal(data: dict[Any, Any], url: str, status: int) -> ResponseError | None:
     """Return the error that an answer's known keys stand for, wherever they are; None for none."""
     said = clean_text(data.get("msg"))
     if data.get("tokenLimitReached"):
@@ -153,7 +181,7 @@ class ObjectDecoder(BodyDecoder):
     def _whole(self, body: bytes) -> str:
         if not body.strip():
             raise self._empty_error()
-        data = parse_json(body, is_known)
+        data = parse_json(body, is_known, is_answer)
         if isinstance(data, dict):
             return self._object(data)
         raise self._no_answer(body)
@@ -193,7 +221,7 @@ class ObjectDecoder(BodyDecoder):
         )
 
     def _text(self, text: str) -> str:
-        if not text.strip():
+        if is_blank(text):
             raise self._empty_error()
         return text
 

@@ -30,10 +30,13 @@ class BadEncoding(Exception):
 def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Decode the body in `pieces`; the header value `encoding` lists its encodings.
 
+    Names count in upper case, in quotes and with parameters, too, as servers write them.
+
     Raises:
         BadEncoding: one of them is not known, or the data is not of it or not whole.
     """
-    codings = [name.strip().lower() for name in encoding.split(",")]
+    names = (name.partition(";")[0].strip("\"' \t").lower() for name in encoding.split(","))
+    codings = [name for name in names if name not in _NO_CODING]
     if len(codings) > _MOST_CODINGS:
         raise BadEncoding(f"{len(codings)} of them", "that many make no sense")
     for coding in reversed(codings):
@@ -41,7 +44,7 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
             pieces = _inflate(pieces, coding, 16 + zlib.MAX_WBITS)
         elif coding == "deflate":
             pieces = _inflate(pieces, coding, zlib.MAX_WBITS)
-        elif coding not in _NO_CODING:
+        else:
             raise BadEncoding(coding, "that was not asked for")
     yield from pieces  # A generator, so that an unknown coding is an error of the first read.
 
