@@ -10,7 +10,7 @@ from hearing import decode, page_of, question_for
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatgptes import QuotaError, UpstreamError
+from chatgptes import UpstreamError
 from chatgptes.sites.aiengine.refusals import json_object
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.dialect import Dialect
@@ -425,13 +425,3 @@ def test_an_answer_that_is_not_shown_comes_last(element: str) -> None:
     body = f"{json.dumps(shown)}<{element}>{json.dumps(hidden)}</{element}>"
     assert decode(WPAICG, body, kind="text/html").text == "Shown"
     assert decode(WPAICG, f"{body}<!--{json.dumps(hidden)}-->", kind="text/html").text == "Shown"
-
-
-@pytest.mark.parametrize("name", ["label", "text", "title"])
-@pytest.mark.parametrize("link", ["url", "href", "link"])
-def test_the_buttons_of_a_notice_by_any_name(name: str, link: str) -> None:
-    notice = {"message": "Enough", "actions": [{name: "More", link: "/buy"}]}
-    body = f"event: error\ndata: {json.dumps({'error': 'x', 'quota_notice': notice})}\n\n"
-    error = decode(AIPKIT, body).error
-    assert isinstance(error, QuotaError)
-    assert error.actions == (("More", "https://a.test/buy"),)
