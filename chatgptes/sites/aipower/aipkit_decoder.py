@@ -79,7 +79,7 @@ def _actions(notice: Any, base: str) -> tuple[tuple[str, str], ...]:
     """The buttons of a notice: their texts and addresses.
 
     The keys `label` and `url` (and `variant`, a colour) are those of the plugin's source, 2.4.5 to
-    2.4.97; the notices that were recorded (2.4.71) have no buttons.
+    2.4.71; the notices that were recorded have no buttons.
     """
     given = notice.get("actions") if isinstance(notice, dict) else None
     found = []
