@@ -15,7 +15,7 @@ from .requests import (
     ChatRequest,
     flag_of,
     json_object,
-    message_of,
+    messages_of,
     model_of,
     object_of,
     refuse_fields,
@@ -57,7 +57,7 @@ def parse_response(body: bytes) -> ChatRequest:
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(items, list) or not items:
         raise invalid_request("`input` must be a text or a list of messages.", "input")
-    messages = [message_of(_item(item), f"input[{index}]") for index, item in enumerate(items)]
+    messages = messages_of([_item(item) for item in items], "input")
     instructions = value.get("instructions")
     if instructions is not None and not isinstance(instructions, str):
         raise invalid_request("`instructions` must be a string.", "instructions", "invalid_type")
