@@ -134,6 +134,9 @@ class _Answer:
             outcome, failure = "failed", error.failure
             fields |= {"error": error.code, "failure": failure}
             await self._fail(error)
+        except Exception:
+            outcome, failure = "failed", "bug"
+            raise
         finally:
             fields["outcome"] = outcome
             metrics.end(label, outcome, failure)
