@@ -182,6 +182,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": None}]}, "messages[0]"),
     ({"messages": [{"role": "user", "content": " "}]}, "messages"),
     ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
+    ({"messages": [{"role": "user", "content": "x" * 1_000_001}]}, "messages"),
     ({"messages": [{"role": "system", "content": ""}]}, "messages"),
     ({"web_search_options": {}}, "web_search_options"),
     ({"extra_body": {"web_search_options": False}}, "web_search_options"),
@@ -196,6 +197,7 @@ def test_bad_requests(client: Any, site: Site, options: dict[str, Any], param: s
         client.chat.completions.create(**{"model": "5", "messages": HELLO, **options})
     assert caught.value.param == param
     assert caught.value.type == "invalid_request_error"
+    assert "=" not in caught.value.body["message"]  # Python's arguments mean nothing to a client.
     assert not site.messages
 
 
