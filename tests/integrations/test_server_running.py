@@ -253,6 +253,20 @@ def test_stopping_ends_what_takes_too_long(site: Site) -> None:
     assert b"[DONE]" not in answer
 
 
+def test_stopping_at_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The second Ctrl-C: clients get an error event, and nobody a traceback."""
+    site.next("stall")
+    with serving(page(site.url), grace=60) as served, served.connect() as sock:
+        sock.sendall(served.request({**QUESTION, "stream": True}))
+        until(lambda: site.stalled == 1)
+        served.stop()
+        until(lambda: refuses(served))
+        served.server.force_exit = True
+        answer = read_all(sock)
+    assert b'"code":"stopping"' in answer
+    assert "Traceback" not in caplog.text
+
+
 # Its numbers.
 
 

@@ -24,6 +24,8 @@ _KEEP_ALIVE = 15
 """Seconds that an idle connection stays open: OpenAI's SDKs use theirs again within these."""
 _LATE = 5
 """Seconds that answers have to say that they were ended."""
+_LAST = 1.0
+"""The same after a second Ctrl-C."""
 _OVERHEAD = 256 << 10
 """Bytes that a request may have beside its body: head, marks of chunks, trailers."""
 _UNLIMITED = hasattr(AutoHTTPProtocol, "on_body")
@@ -48,6 +50,19 @@ class Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             timer.cancel()
+        if self.force_exit:
+            await self._end_now()
+
+    async def _end_now(self) -> None:
+        """End everything after a second Ctrl-C.
+
+        uvicorn would leave it to be cancelled: with a traceback for each answer, and without the
+        application's own end.
+        """
+        self._models.end_turns()
+        if tasks := self.server_state.tasks:
+            await asyncio.wait(tasks, timeout=_LAST)
+        await self.lifespan.shutdown()
 
 
 def make_server(settings: Settings) -> Server:
