@@ -201,6 +201,26 @@ def test_addresses_that_end_in_a_slash(served: Served) -> None:
     assert served.ask("GET", "/v1/models/")[2]["object"] == "list"
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_another_protocol_is_not_changed_to(served: Served, apart: bool) -> None:
+    """Java's HTTP client asks for that with its body; httptools would drop it."""
+    fields = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"]
+    request = served.request({**QUESTION, "stream": True}, *fields)
+    head, end, body = request.partition(b"\r\n\r\n")
+    with served.connect() as sock:
+        if apart:
+            sock.sendall(head + end)
+            until(lambda: bool(served.server.server_state.tasks))
+            sock.sendall(body)
+        else:
+            sock.sendall(request)
+        answer = b""
+        while b"[DONE]" not in answer and (part := sock.recv(65536)):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"[DONE]" in answer
+
+
 COUNT = 300
 
 

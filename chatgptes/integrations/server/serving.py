@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ _LAST = 1.0
 """The same after a second Ctrl-C."""
 _OVERHEAD = 256 << 10
 """Bytes that a request may have beside its body: head, marks of chunks, trailers."""
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _UNLIMITED = hasattr(AutoHTTPProtocol, "on_body")
 """The parser is httptools, which keeps whatever comes; h11 has limits itself."""
 
@@ -179,6 +181,8 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if _UNLIMITED and (self.cycle is None or self.cycle.response_complete):
+            data = _without_upgrade(data)
         self.overhead += len(data)
         super().data_received(data)
         if _UNLIMITED and self.overhead > _OVERHEAD:
@@ -227,6 +231,15 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
     def _abort_if_unwritten(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A request, or its beginning, without the wish to change to another protocol.
+
+    Java's HTTP client has it in each first request.  httptools would drop the body.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nX-Ignored:", head) + end + rest
 
 
 def _protocol_of(settings: Settings) -> type[asyncio.Protocol]:
