@@ -10,8 +10,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ..errors import InvalidConfigError
-from ..integrations.server.settings import Settings, SiteSettings, load_settings, new_token
+from ..integrations.server.settings import (
+    Settings,
+    SiteSettings,
+    load_settings,
+    new_token,
+    read_secret,
+)
 from .errors import one_line_errors
 from .options import arguments_of, client_options
 
@@ -97,7 +102,7 @@ def serve_command(
         from ..integrations.server import run
 
         if token_file is not None:
-            token = _read_token(token_file)
+            token = read_secret(Path(token_file))
         if token is not None:
             given["tokens"] = {"token": token}
         if file is None:
@@ -129,6 +134,8 @@ def _one_site(
                 "The owner's key is missing (--api-key-file).  For a page: --my-site says that it"
                 " is yours, or that you may do this."
             )
+        if bot is None and found.get("api_key") is not None:
+            raise click.UsageError("With the owner's key, --bot must name the bot.")
         bots = () if bot is None else (bot,)
         yield SiteSettings(found, "", bots, my_site or sandbox, per_minute)
 
@@ -139,13 +146,6 @@ def _check_alone(context: click.Context, names: list[str]) -> None:
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
         if given and option.name in names:
             raise click.UsageError(f"{option.opts[0]} is a setting of the file, with --config.")
-
-
-def _read_token(path: str) -> str:
-    token = Path(path).read_text(encoding="utf-8").strip()
-    if not token:
-        raise InvalidConfigError(f"--token-file: there is no token in {path}.")
-    return token
 
 
 def _say(settings: Settings, url: str, token: str | None) -> None:

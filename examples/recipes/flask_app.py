@@ -21,22 +21,27 @@ def make_app(site: str) -> Flask:
 
     @app.get("/ask")
     def ask() -> Response:
-        # Outside of the generator, so that a bad question has its own status.
         stream = client.stream(request.args.get("q", ""))
+        stream.__enter__()  # Up to the site's response: until here a status can tell.
 
         def text() -> Iterator[str]:
-            with stream:
+            try:
                 yield from stream
+            except chatgptes.ChatGptEsError as error:
+                yield f"\n[broken off: {error}]"
 
-        return Response(text(), mimetype="text/plain")
+        response = Response(text(), mimetype="text/plain")
+        response.call_on_close(stream.close)  # A visitor who goes away ends the turn.
+        return response
 
+    # As plain text: an error may have words of the site in it.
     @app.errorhandler(chatgptes.InvalidMessageError)
-    def invalid(error: chatgptes.InvalidMessageError) -> tuple[str, int]:
-        return f"{error}\n", 400
+    def invalid(error: chatgptes.InvalidMessageError) -> Response:
+        return Response(f"{error}\n", 400, mimetype="text/plain")
 
     @app.errorhandler(chatgptes.ChatGptEsError)
-    def failed(error: chatgptes.ChatGptEsError) -> tuple[str, int]:
-        return f"{error}\n", 502
+    def failed(error: chatgptes.ChatGptEsError) -> Response:
+        return Response(f"{error}\n", 502, mimetype="text/plain")
 
     return app
 

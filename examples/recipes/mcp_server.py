@@ -4,7 +4,8 @@
     python examples/recipes/mcp_server.py [URL of a page that shows your bot]
 
 It speaks over standard input and output, as desktop clients start it; without a URL it asks the
-sandbox.  For Claude Desktop and others: command `python`, arguments the two words after it.
+sandbox.  For Claude Desktop and others: the command is the full path of the Python that has both
+packages, the arguments are the full path of this file and the URL.
 """
 
 import sys

@@ -179,6 +179,11 @@ def test_web_frameworks(site: Site, name: str, package: str) -> None:
         assert fetch(f"{url}/ask?q=")[0] == 400
         status, _ = fetch(f"{url}/ask")
         assert status == 400
+        site.next("http-500")
+        assert fetch(f"{url}/ask?q=Hello")[0] == 502
+        site.next("model-error-mid")
+        status, text = fetch(f"{url}/ask?q=Hello")
+        assert (status, "[broken off: " in text) == (200, True)
 
 
 def test_fastapi(site: Site) -> None:

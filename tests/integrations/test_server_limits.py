@@ -223,6 +223,7 @@ def test_redis_goes(site: Site, redis: Redis, way: str, caplog: pytest.LogCaptur
     assert [refused(answer) for answer in answers] == [False, False, True, True]
     (warning,) = warnings(caplog)
     assert "by itself" in warning
+    assert ("(TimeoutError)" in warning) == (way == "hang")
 
 
 def test_redis_comes_back(

@@ -23,6 +23,7 @@ pytest.importorskip("starlette")
 
 from serving import TOKEN, Served, page, serving, until
 
+from chatgptes.integrations.server.models import Models
 from chatgptes.sandbox import Site
 
 resource = pytest.importorskip("resource")
@@ -185,9 +186,39 @@ def test_other_places(served: Served) -> None:
         ("POST", "/v1/embeddings", 404),
         ("GET", "/docs", 404),
     ]:
-        status, _, value = served.ask(method, path)
+        status, names, value = served.ask(method, path)
         assert status == expected
         assert value["error"]["message"]
+        assert value["error"]["code"] == {404: "not_found", 405: "not_allowed"}[expected]
+        assert ("allow" in names) == (expected == 405)
+
+
+def test_addresses_that_end_in_a_slash(served: Served) -> None:
+    """No redirect to http://, along which a client of a proxy with TLS would send its token."""
+    for method, path in [("POST", "/v1/chat/completions/"), ("GET", "/healthz/")]:
+        status, names, _ = served.ask(method, path)
+        assert (status, names.get("location")) == (404, None)
+    assert served.ask("GET", "/v1/models/")[2]["object"] == "list"
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_another_protocol_is_not_changed_to(served: Served, apart: bool) -> None:
+    """Java's HTTP client asks for that with its body; httptools would drop it."""
+    fields = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"]
+    request = served.request({**QUESTION, "stream": True}, *fields)
+    head, end, body = request.partition(b"\r\n\r\n")
+    with served.connect() as sock:
+        if apart:
+            sock.sendall(head + end)
+            until(lambda: bool(served.server.server_state.tasks))
+            sock.sendall(body)
+        else:
+            sock.sendall(request)
+        answer = b""
+        while b"[DONE]" not in answer and (part := sock.recv(65536)):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"[DONE]" in answer
 
 
 COUNT = 300
@@ -404,3 +435,24 @@ def test_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     assert lines[0]["characters"] > 0
     for text in (TOKEN, "a-wrong-token", "secret question", "sandbox answers", "ada@"):
         assert text not in caplog.text
+
+
+def test_a_bug(
+    served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a line in the access log too, and its answer the headers of every answer."""
+
+    async def broken(models: Models, name: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Models, "get", broken)
+    caplog.set_level(logging.INFO)
+    status, names, value = served.ask(body=QUESTION)
+    assert (status, value["error"]["code"]) == (500, "bug")
+    assert names["x-should-retry"] == "false"
+    until(lambda: "ZeroDivisionError" in caplog.text)  # After the line of the access log.
+    (line,) = [
+        json.loads(record.message) for record in caplog.records if record.name == "chatgptes.server"
+    ]
+    assert names["x-request-id"] == line["request"]
+    assert (line["status"], line["error"], line["outcome"]) == (500, "bug", "failed")

@@ -123,6 +123,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"type": "function", "name": "f", "parameters": {}}]}, "tools"),
     ({"tools": [{"type": "web_search"}]}, "tools"),
     ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+    ({"tools": 5}, "tools"),
+    ({"instructions": ["x"]}, "instructions"),
     ({"previous_response_id": "resp_1"}, "previous_response_id"),
     ({"background": True}, "background"),
     ({"input": ""}, "input"),
@@ -132,6 +134,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]},
         "input[0]",
     ),
+    ({"input": [5]}, "input[0]"),
+    ({"input": [{"role": "user", "content": [{"type": []}]}]}, "input[0]"),
     (
         {"input": [{"role": "user", "content": [{"type": "image", "image": "/etc/passwd"}]}]},
         "input[0]",

@@ -64,10 +64,17 @@ def test_tokens_that_are_not_taken(token: str) -> None:
         Settings((page("https://example.org/"),), {"a": token})
 
 
+@pytest.mark.parametrize("value", [0, float("inf"), float("nan")])
 @pytest.mark.parametrize("name", ["grace", "max_body", "head_timeout", "max_connections"])
-def test_limits_that_are_none(name: str) -> None:
+def test_limits_that_are_none(name: str, value: float) -> None:
     with pytest.raises(InvalidConfigError, match=name):
-        Settings((page("https://example.org/"),), {"a": TOKEN}, **{name: 0})
+        Settings((page("https://example.org/"),), {"a": TOKEN}, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["", "a.example:8399", "http://a.example", "*", "a/b", "::1"])
+def test_host_names_that_would_fit_none(name: str) -> None:
+    with pytest.raises(InvalidConfigError, match="host name"):
+        Settings((page("https://example.org/"),), {"a": TOKEN}, allow_hosts=(name,))
 
 
 def test_settings_show_no_secret() -> None:
@@ -167,12 +174,32 @@ def test_one_site_that_is_down(site: Site) -> None:
         ("token-file = 'token'\n[sites.a]\nurl = 'https://e.org/'\nmy-sight = true", "my-sight"),
         ("token-file = 'token'\n[sites.a]\nmy-site = true", "no address"),
         ("token = 'the-token-itself-0123'\n[sites.a]\nurl = 'https://e.org/'", "token"),
+        ("token-file = 'binary'\n[sites.a]\nurl = 'https://e.org/'", "binary is no text"),
+        ("token-file = 'token'\n[sites.a]\nurl = 'https://e.org/'\nmy-site = 'yes'", "my-site"),
+        ("token-file = 'token'\n[sites.a]\nurl = 'https://e.org/'\nbots = [true]", "bots"),
+        ("token-file = 'token'\n[tokens]\ntoken = 'token'\n[sites.a]\nurl = 'u'", "first token"),
     ],
 )
 def test_bad_files(folder: Path, text: str, says: str) -> None:
     (folder / "bad.toml").write_text(text)
+    (folder / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidConfigError, match=re.escape(says)):
         load_settings(folder / "bad.toml")
+
+
+def test_files_as_windows_writes_them(folder: Path) -> None:
+    (folder / "token").write_text(f"{TOKEN}\r\n", encoding="utf-8-sig")
+    text = """
+        token-file = 'token'
+        [sites.a]
+        url = 'https://example.org/'
+        my-site = true
+        bots = [5, "5"]
+    """
+    (folder / "serve.toml").write_text(text, encoding="utf-8-sig")
+    settings = load_settings(folder / "serve.toml")
+    assert dict(settings.tokens) == {"token": TOKEN}
+    assert settings.sites[0].bots == ("5",)
 
 
 # Politeness.
@@ -253,6 +280,20 @@ def test_stopping_ends_what_takes_too_long(site: Site) -> None:
     assert b"[DONE]" not in answer
 
 
+def test_stopping_at_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The second Ctrl-C: clients get an error event, and nobody a traceback."""
+    site.next("stall")
+    with serving(page(site.url), grace=60) as served, served.connect() as sock:
+        sock.sendall(served.request({**QUESTION, "stream": True}))
+        until(lambda: site.stalled == 1)
+        served.stop()
+        until(lambda: refuses(served))
+        served.server.force_exit = True
+        answer = read_all(sock)
+    assert b'"code":"stopping"' in answer
+    assert "Traceback" not in caplog.text
+
+
 # Its numbers.
 
 
@@ -299,6 +340,7 @@ def test_without_prometheus(site: Site, monkeypatch: pytest.MonkeyPatch) -> None
     [
         ([], "Which site?"),
         (["--site", "https://example.org/"], "--my-site"),
+        (["--site", "https://example.org/", "--api-key-file", "token"], "--bot must name"),
         (["--site", "https://example.org/", "--my-site", "--token", "x"], "16 printable"),
         (["--config", "serve.toml", "--site", "https://e.org/"], "--site is a setting"),
         (["--config", "serve.toml", "--timeout", "5"], "--timeout is a setting"),

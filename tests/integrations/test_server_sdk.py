@@ -159,6 +159,17 @@ def test_web_search_and_citations(site: Site) -> None:
     ]
 
 
+@pytest.mark.parametrize("empty", ["", " \n", [], [{"type": "text", "text": ""}]])
+def test_empty_messages_of_chat_windows(site: Site, empty: Any) -> None:
+    """A system prompt that nobody has filled in, and an answer that was stopped at once."""
+    assistant = {"role": "assistant", "content": empty or None}
+    messages = [{"role": "system", "content": empty}, *HELLO, assistant, *HELLO, assistant]
+    with serving(page(site.url)) as served:
+        status, _, value = served.ask(body={"model": "5", "messages": messages})
+    assert status == 200, value
+    assert len(site.messages) == 1
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
     ({"functions": [{"name": "f"}]}, "functions"),
@@ -171,7 +182,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user", "content": None}]}, "messages[0]"),
     ({"messages": [{"role": "user", "content": " "}]}, "messages"),
     ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
+    ({"messages": [{"role": "user", "content": "x" * 1_000_001}]}, "messages"),
+    ({"messages": [{"role": "system", "content": ""}]}, "messages"),
     ({"web_search_options": {}}, "web_search_options"),
+    ({"extra_body": {"web_search_options": False}}, "web_search_options"),
     ({"extra_body": {"stream": "yes"}}, "stream"),
     ({"extra_body": {"user": 5}}, "user"),
 ]
@@ -183,6 +197,7 @@ def test_bad_requests(client: Any, site: Site, options: dict[str, Any], param: s
         client.chat.completions.create(**{"model": "5", "messages": HELLO, **options})
     assert caught.value.param == param
     assert caught.value.type == "invalid_request_error"
+    assert "=" not in caught.value.body["message"]  # Python's arguments mean nothing to a client.
     assert not site.messages
 
 

@@ -227,3 +227,15 @@ def test_the_configuration(tmp_path: Path) -> None:
     files = set(re.findall(r"\./(\S+?)[:}]", compose)) - {"token", "redis-url", "redis.conf"}
     assert files == {"serve.toml", "nginx.conf.template"}
     assert all((COMPOSE / name).is_file() for name in files)
+
+
+def test_the_image_holds_no_secret() -> None:
+    """A layer of an image keeps what was copied into it, also when a later one removes it."""
+    ignored = (COMPOSE / "Dockerfile.dockerignore").read_text().splitlines()
+    first, *others = [line for line in ignored if not line.startswith("#")]
+    assert first == "*"
+    copied = {line.removeprefix("!") for line in others if line.startswith("!")}
+    assert "chatgptes" in copied
+    for name in copied:
+        assert (ROOT / name).exists()
+        assert not (COMPOSE / "token").is_relative_to(ROOT / name)

@@ -69,11 +69,12 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
 
     completions: Any = Completions(found, settings, metrics, parse_chat, Completion)
     responses: Any = Completions(found, settings, metrics, parse_response, ResponseForm)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/chat/completions", completions, methods=["POST"]),
             Route("/v1/responses", responses, methods=["POST"]),
             Route("/v1/models", list_models),
+            Route("/v1/models/", list_models),
             Route("/v1/models/{name:path}", one_model),
             Route("/healthz", healthz),
             Route("/metrics", show_metrics),
@@ -83,18 +84,21 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
             ApiError: _on_error,
             ChatGptEsError: _on_error,
             HTTPException: _on_error,
-            Exception: _on_error,
         },
         lifespan=lifespan,
     )
+    # It would name this server's http:// address: behind a proxy with TLS, clients that follow it
+    # would send their token in the clear.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
-        error = ApiError(error.status_code, error.detail, code="not_found")
+        code = "not_found" if error.status_code == 404 else "not_allowed"
+        error = ApiError(error.status_code, error.detail, code=code, headers=error.headers)
     elif isinstance(error, ChatGptEsError):
         error = api_error_for(error)
-    elif not isinstance(error, ApiError):
-        error = ApiError(500, "The server has a bug; its log has more.", "server_error", "bug")
+    assert isinstance(error, ApiError)
     request.state.record.fields["error"] = error.code
     return JSONResponse(error.body(), error.status, error.headers)

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from ...aio.tasks import TaskTurn
 from ...errors import ChatGptEsError, InvalidConfigError
 from ...values.reply import Reply
-from .failures import ApiError, api_error_for, invalid_request
+from .failures import ApiError, api_error_for, invalid_request, text_of
 from .gate import Record, read_body, send_error, send_json
 from .metrics import Metrics
 from .models import Model, Models, visitor_id
@@ -134,6 +134,9 @@ class _Answer:
             outcome, failure = "failed", error.failure
             fields |= {"error": error.code, "failure": failure}
             await self._fail(error)
+        except Exception:
+            outcome, failure = "failed", "bug"
+            raise
         finally:
             fields["outcome"] = outcome
             metrics.end(label, outcome, failure)
@@ -150,7 +153,9 @@ class _Answer:
             if not request.web_search:
                 raise
             # The only argument that a client gives.
-            raise invalid_request(str(error), "web_search_options", "unsupported_value") from error
+            raise invalid_request(
+                text_of(error), "web_search_options", "unsupported_value"
+            ) from error
 
     async def _respond(self, running: TaskTurn, model: Model, request: ChatRequest) -> None:
         fields = self._record.fields

@@ -9,7 +9,7 @@ from typing import Any
 from ... import errors
 from ...errors import ChatGptEsError
 
-__all__ = ["ApiError", "api_error_for", "invalid_request"]
+__all__ = ["ApiError", "api_error_for", "invalid_request", "text_of"]
 
 
 class ApiError(Exception):
@@ -85,8 +85,15 @@ _SHAPES: tuple[tuple[type[ChatGptEsError], int, str, str], ...] = (
     (errors.TransportError, 502, "upstream_error", "no_response"),
     (errors.ChatGptEsError, 500, "server_error", "misconfigured"),
 )
+_NAMES = {"bot": "`model`"}
+"""What clients call the library's arguments; hints at any other are for whoever runs the server."""
 _LONGEST_RETRY = 60.0
 """Seconds up to which a client may wait and ask again on its own."""
+
+
+def text_of(error: ChatGptEsError) -> str:
+    """The error's text, in the words of the API."""
+    return error.in_words(_NAMES)
 
 
 def api_error_for(error: ChatGptEsError) -> ApiError:
@@ -115,7 +122,7 @@ def api_error_for(error: ChatGptEsError) -> ApiError:
         headers["retry-after"] = str(math.ceil(wait))
     return ApiError(
         status,
-        str(error),
+        text_of(error),
         kind,
         code,
         param,

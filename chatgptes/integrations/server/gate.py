@@ -26,7 +26,9 @@ OPEN: Final = ("/healthz",)
 _ALWAYS = ("localhost", "127.0.0.1", "[::1]")
 _DRAIN = 5.0
 """Seconds that a refused client has to finish its body, so that it gets to read why."""
+_CLOSE = {"connection": "close"}
 _NEVER = {"x-should-retry": "false"}
+_BUG = ApiError(500, "The server has a bug; its log has more.", "server_error", "bug")
 
 
 class Record:
@@ -95,6 +97,11 @@ class Gate:
                 await refuse(error, scope, receive, send_noted, self._max_body)
             else:
                 await self._app(scope, receive, send_noted)
+        except Exception:
+            record.fields["error"] = _BUG.code
+            if not record.status:
+                await send_error(_BUG, send_noted, _CLOSE | _NEVER)
+            raise  # uvicorn logs it, and ends the connection.
         finally:
             record.write(scope["method"])
 
@@ -186,9 +193,6 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
             if not message.get("more_body"):
                 return b"".join(parts)
     raise ApiError(408, "The body did not come in time.", code="too_slow", headers=_CLOSE | _NEVER)
-
-
-_CLOSE = {"connection": "close"}
 
 
 async def refuse(error: ApiError, scope: Scope, receive: Receive, send: Send, most: int) -> None:

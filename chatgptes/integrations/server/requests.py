@@ -10,7 +10,7 @@ from typing import Any
 from .failures import ApiError, invalid_request
 
 __all__ = [
-    "ChatRequest", "flag_of", "json_object", "message_of", "model_of", "object_of", "parse_chat",
+    "ChatRequest", "flag_of", "json_object", "messages_of", "model_of", "object_of", "parse_chat",
     "refuse_fields", "refuse_format", "user_of",
 ]  # fmt: skip
 
@@ -61,9 +61,10 @@ def parse_chat(body: bytes) -> ChatRequest:
     if not isinstance(messages, list) or not messages:
         raise invalid_request("`messages` must be a list with a message.", "messages")
     options = object_of(value, "stream_options")
+    object_of(value, "web_search_options")
     return ChatRequest(
         model,
-        [message_of(item, f"messages[{index}]") for index, item in enumerate(messages)],
+        messages_of(messages, "messages"),
         flag_of(value, "stream"),
         flag_of(options, "include_usage"),
         value.get("web_search_options") is not None,
@@ -160,8 +161,25 @@ def user_of(value: dict[str, Any]) -> str:
     return ""
 
 
-def message_of(item: Any, where: str) -> dict[str, Any]:
-    """A message in the library's form."""
+def messages_of(items: list[Any], where: str) -> list[dict[str, Any]]:
+    """The messages in the library's form, but for empty ones of the system and the bot.
+
+    Chat windows send those: a system prompt that nobody has filled in, and an answer that was
+    stopped before its first word.
+
+    Raises:
+        ApiError: one is no message, or belongs to a tool (400).
+    """
+    messages = [_message(item, f"{where}[{index}]") for index, item in enumerate(items)]
+    return [each for each in messages if each["role"] == "user" or not _is_empty(each["content"])]
+
+
+def _is_empty(content: str | list[dict[str, Any]]) -> bool:
+    texts = [content] if isinstance(content, str) else [part.get("text", "x") for part in content]
+    return not any(text.strip() for text in texts)
+
+
+def _message(item: Any, where: str) -> dict[str, Any]:
     if not isinstance(item, dict):
         raise invalid_request(f"{where} must be an object.", where, "invalid_type")
     role = item.get("role")
@@ -172,6 +190,8 @@ def message_of(item: Any, where: str) -> dict[str, Any]:
     if not isinstance(role, str) or role not in _ROLES:
         raise invalid_request(f"{where} must have a role: user, assistant, system.", where)
     content = item.get("content")
+    if content is None and role == "assistant":
+        content = ""
     if isinstance(content, list):
         content = [_part(part, where) for part in content]
     elif not isinstance(content, str):

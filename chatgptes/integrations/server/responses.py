@@ -15,7 +15,7 @@ from .requests import (
     ChatRequest,
     flag_of,
     json_object,
-    message_of,
+    messages_of,
     model_of,
     object_of,
     refuse_fields,
@@ -43,7 +43,10 @@ def parse_response(body: bytes) -> ChatRequest:
     value = json_object(body)
     refuse_fields(value, _REFUSED)
     web_search = False
-    for tool in value.get("tools") or ():
+    tools = value.get("tools") or []
+    if not isinstance(tools, list):
+        raise invalid_request("`tools` must be a list.", "tools", "invalid_type")
+    for tool in tools:
         if not isinstance(tool, dict) or not str(tool.get("type")).startswith("web_search"):
             raise invalid_request(
                 "A site's bot has no tools but a web search.", "tools", "unsupported_value"
@@ -54,9 +57,12 @@ def parse_response(body: bytes) -> ChatRequest:
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(items, list) or not items:
         raise invalid_request("`input` must be a text or a list of messages.", "input")
-    messages = [message_of(_item(item), f"input[{index}]") for index, item in enumerate(items)]
-    if instructions := value.get("instructions"):
-        messages.insert(0, {"role": "system", "content": str(instructions)})
+    messages = messages_of([_item(item) for item in items], "input")
+    instructions = value.get("instructions")
+    if instructions is not None and not isinstance(instructions, str):
+        raise invalid_request("`instructions` must be a string.", "instructions", "invalid_type")
+    if instructions and instructions.strip():
+        messages.insert(0, {"role": "system", "content": instructions})
     return ChatRequest(
         model_of(value),
         messages,
@@ -70,7 +76,9 @@ def parse_response(body: bytes) -> ChatRequest:
 
 def _item(item: Any) -> Any:
     """An item of `input` as a message of a completion; what is none is left as it is."""
-    if not isinstance(item, dict) or item.get("type", "message") != "message":
+    if not isinstance(item, dict):
+        return item
+    if item.get("type", "message") != "message":
         return {"role": "tool"}  # Calls of functions, reasoning, and the like.
     content = item.get("content")
     if isinstance(content, list):
@@ -80,7 +88,7 @@ def _item(item: Any) -> Any:
 
 def _part(part: Any) -> Any:
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind in _PARTS:
+    if isinstance(kind, str) and kind in _PARTS:
         name = _PARTS[kind]
         return {"type": name, name: part.get(name)}
     if kind == "input_image":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -24,8 +25,11 @@ _KEEP_ALIVE = 15
 """Seconds that an idle connection stays open: OpenAI's SDKs use theirs again within these."""
 _LATE = 5
 """Seconds that answers have to say that they were ended."""
+_LAST = 1.0
+"""The same after a second Ctrl-C."""
 _OVERHEAD = 256 << 10
 """Bytes that a request may have beside its body: head, marks of chunks, trailers."""
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _UNLIMITED = hasattr(AutoHTTPProtocol, "on_body")
 """The parser is httptools, which keeps whatever comes; h11 has limits itself."""
 
@@ -48,6 +52,19 @@ class Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             timer.cancel()
+        if self.force_exit:
+            await self._end_now()
+
+    async def _end_now(self) -> None:
+        """End everything after a second Ctrl-C.
+
+        uvicorn would leave it to be cancelled: with a traceback for each answer, and without the
+        application's own end.
+        """
+        self._models.end_turns()
+        if tasks := self.server_state.tasks:
+            await asyncio.wait(tasks, timeout=_LAST)
+        await self.lifespan.shutdown()
 
 
 def make_server(settings: Settings) -> Server:
@@ -164,6 +181,8 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if _UNLIMITED and (self.cycle is None or self.cycle.response_complete):
+            data = _without_upgrade(data)
         self.overhead += len(data)
         super().data_received(data)
         if _UNLIMITED and self.overhead > _OVERHEAD:
@@ -212,6 +231,15 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
     def _abort_if_unwritten(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A request, or its beginning, without the wish to change to another protocol.
+
+    Java's HTTP client has it in each first request.  httptools would drop the body.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nX-Ignored:", head) + end + rest
 
 
 def _protocol_of(settings: Settings) -> type[asyncio.Protocol]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -14,7 +15,7 @@ from typing import Any, Final
 from ...errors import InvalidConfigError
 from ...turn.config import ClientArguments, Config
 
-__all__ = ["Settings", "SiteSettings", "load_settings", "new_token"]
+__all__ = ["Settings", "SiteSettings", "load_settings", "new_token", "read_secret"]
 
 SHORTEST_TOKEN: Final = 16
 """Characters; a made one has 43."""
@@ -23,6 +24,7 @@ _POSITIVE = (
     "max_body", "max_connections", "head_timeout", "body_timeout", "stuck_timeout", "grace"
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -113,6 +115,15 @@ class Settings:
         names = [site.name for site in self.sites]
         if len(set(names)) < len(names) or ("" in names and len(names) > 1):
             raise InvalidConfigError("Several sites need a different name each.")
+        self._check_tokens()
+        self._check_limits()
+        for host in self.allow_hosts:
+            if not _HOST.fullmatch(host):
+                raise InvalidConfigError(
+                    f"A host name to allow has no scheme, port or path: {host!r} would fit none."
+                )
+
+    def _check_tokens(self) -> None:
         if not self.tokens:
             raise InvalidConfigError("There is no token: nobody could use the server.")
         for name, token in self.tokens.items():
@@ -123,9 +134,11 @@ class Settings:
                 )
         if len(set(self.tokens.values())) < len(self.tokens):
             raise InvalidConfigError("Two users have the same token.")
+
+    def _check_limits(self) -> None:
         for name in _POSITIVE:
-            if not getattr(self, name) > 0:
-                raise InvalidConfigError(f"{name} must be above 0, not {getattr(self, name)!r}.")
+            if not 0 < (value := getattr(self, name)) < math.inf:
+                raise InvalidConfigError(f"{name} must be a number above 0, not {value!r}.")
         if not 0 <= self.port < 65536:
             raise InvalidConfigError(f"port must be between 0 and 65535, not {self.port}.")
 
@@ -159,7 +172,7 @@ def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise InvalidConfigError(f"{path} is no TOML: {error}") from error
     return _settings(table, path.parent, given)
@@ -196,7 +209,9 @@ def _tokens(table: dict[str, Any], folder: Path) -> dict[str, str]:
     if not isinstance(users, dict):
         raise InvalidConfigError("[tokens] must be a table: a user's name, and a file.")
     for name, file in users.items():
-        found[name] = _read(folder / _typed(file, f"tokens.{name}", str))
+        if name in found:
+            raise InvalidConfigError(f"[tokens]: {name} is the name of the file's first token.")
+        found[name] = read_secret(folder / _typed(file, f"tokens.{name}", str))
     return found
 
 
@@ -208,21 +223,24 @@ def _site(name: str, table: dict[str, Any], folder: Path) -> SiteSettings:
     if (key := _secret(table, "api-key", folder)) is not None:
         arguments["api_key"] = key
     bots = table.pop("bots", [])
-    if not isinstance(bots, list) or not all(isinstance(bot, (str, int)) for bot in bots):
+    if not isinstance(bots, list) or not all(type(bot) in (str, int) for bot in bots):
         raise InvalidConfigError(f"sites.{name}.bots must be a list of ids.")
     my_site = table.pop("my-site", False)
+    if not isinstance(my_site, bool):
+        raise InvalidConfigError(f"sites.{name}.my-site must be true or false.")
     further: Any = {}
     if "per-minute" in table:
         further["per_minute"] = _typed(table.pop("per-minute"), f"sites.{name}.per-minute", int)
     if table:
         raise InvalidConfigError(f"sites.{name} has unknown settings: {', '.join(sorted(table))}.")
-    return SiteSettings(arguments, name, tuple(map(str, bots)), my_site, **further)
+    ids = dict.fromkeys(map(str, bots))
+    return SiteSettings(arguments, name, tuple(ids), my_site, **further)
 
 
 def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
     """The secret that `name-file` or `name-env` names, or None."""
     if (file := table.pop(f"{name}-file", None)) is not None:
-        return _read(folder / _typed(file, f"{name}-file", str))
+        return read_secret(folder / _typed(file, f"{name}-file", str))
     if (variable := table.pop(f"{name}-env", None)) is not None:
         value = os.environ.get(_typed(variable, f"{name}-env", str), "").strip()
         if not value:
@@ -231,8 +249,17 @@ def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
     return None
 
 
-def _read(path: Path) -> str:
-    text = path.read_text(encoding="utf-8").strip()
+def read_secret(path: Path) -> str:
+    """The text of a file, without white space around it.
+
+    Raises:
+        InvalidConfigError: there is none.
+        OSError: it can't be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except UnicodeError:
+        raise InvalidConfigError(f"{path} is no text in UTF-8.") from None
     if not text:
         raise InvalidConfigError(f"{path} is empty.")
     return text

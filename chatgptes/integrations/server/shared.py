@@ -90,7 +90,7 @@ class SharedCount:
             log.warning(
                 "Redis does not answer (%s): until it does, each server keeps the limit per minute"
                 " by itself.",
-                type(error.__cause__ or error).__name__,
+                type(error if isinstance(error, OSError) else error.__cause__ or error).__name__,
             )
         self._down_until = time.monotonic() + _PAUSE
 
