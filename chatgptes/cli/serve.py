@@ -101,19 +101,19 @@ def serve_command(
     with one_line_errors():
         from ..integrations.server import run
 
-        if token_file is not None:
-            token = read_secret(Path(token_file))
-        if token is not None:
-            given["tokens"] = {"token": token}
         if file is None:
+            if token_file is not None:
+                if context.get_parameter_source("token") == ParameterSource.COMMANDLINE:
+                    raise click.UsageError("--token and --token-file don't go together.")
+                token = read_secret(Path(token_file))
             made = token is None
-            given.setdefault("tokens", {"token": new_token()})
+            given["tokens"] = {"token": new_token() if token is None else token}
             with _one_site(context, site, my_site, sandbox, options) as only:
                 settings = Settings((only,), **given)
                 shown = settings.tokens["token"] if made else None
                 run(settings, lambda url: _say(settings, url, shown))
         else:
-            _check_alone(context, ["site", "sandbox", "my_site", *options])
+            _check_alone(context, ["site", "sandbox", "my_site", "token", "token_file", *options])
             settings = load_settings(file, **given)
             run(settings, lambda url: _say(settings, url, None))
 

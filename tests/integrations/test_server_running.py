@@ -344,6 +344,12 @@ def test_without_prometheus(site: Site, monkeypatch: pytest.MonkeyPatch) -> None
         (["--site", "https://example.org/", "--my-site", "--token", "x"], "16 printable"),
         (["--config", "serve.toml", "--site", "https://e.org/"], "--site is a setting"),
         (["--config", "serve.toml", "--timeout", "5"], "--timeout is a setting"),
+        (["--config", "serve.toml", "--token", "x" * 20], "--token is a setting"),
+        (["--config", "serve.toml", "--token-file", "token"], "--token-file is a setting"),
+        (
+            ["--sandbox", "--token", "x" * 20, "--token-file", "token"],
+            "--token and --token-file don't go together",
+        ),
         (["--config", "serve.toml", "--per-minute", "5"], "--per-minute is a setting"),
     ],
 )
