@@ -14,6 +14,7 @@ from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.remembered import RememberedConversation, SiteConversation
 from ..values.reply import Reply
+from .ask import place_of
 from .core import Core
 from .queueing import ConversationQueue, Permit
 from .steps import Steps
@@ -175,21 +176,29 @@ def history(
     return found, used[-1]
 
 
-def delete(core: Core, conversation: str, visitor: str, deadline: Deadline) -> Steps[None]:
+def delete(
+    core: Core, conversation: str, visitor: str, place: str, deadline: Deadline
+) -> Steps[None]:
     """Delete a conversation on the site.
 
+    Args:
+        place: the bot that gave its answers ("" for none yet): see `Answer.place`.
+
     Raises:
-        InvalidConfigError: it takes no such wish of visitors.
+        InvalidConfigError: it takes no such wish of visitors, or another bot has the conversation.
     """
     keeper = yield from _keeper(core, deadline)
-    return (
-        yield from _exchange(
-            core,
-            deadline,
-            lambda endpoint: keeper.deletion_request(endpoint, visitor, conversation),
-            keeper.check_done,
-        )
-    )
+
+    def request(endpoint: Endpoint) -> Request:
+        # A site says that it has deleted what it never had.
+        if place and place != place_of(endpoint):
+            raise InvalidConfigError(
+                "This conversation is with another bot than the client's, so it can't be deleted"
+                " here: use a client of that bot's page."
+            )
+        return keeper.deletion_request(endpoint, visitor, conversation)
+
+    return (yield from _exchange(core, deadline, request, keeper.check_done))
 
 
 def _names_of(ability: type) -> str:
