@@ -138,12 +138,40 @@ class TestVisitors:
         assert (result.returncode, result.stderr.count("\n")) == (0, 1)
         assert str(path) in result.stderr
         assert "new visitor" in result.stderr
+        if sys.platform != "win32":  # A link may need a right there.
+            path.rmdir()
+            path.symlink_to("nowhere")
+            result = chatgptes("--site", site.url, "Hi", **data)
+            assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+            assert f"{path} is a link" in result.stderr
         occupied = path.parent.parent / "file"
         occupied.write_text("")
         for folder in (occupied,):
             result = chatgptes("--site", site.url, "Hi", CHATGPTES_DATA=str(folder))
             assert (result.returncode, result.stderr.count("\n")) == (0, 1)
             assert "new visitor" in result.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX's")
+    def test_a_full_disk(self, site: Site, data: dict[str, str]) -> None:
+        result = subprocess.run(
+            ["/bin/sh", "-c", 'ulimit -f 0; "$0" -m chatgptes --site "$1" Hi', sys.executable,
+             site.url],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            env=ENVIRONMENT | data,
+        )  # fmt: skip
+        assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+        assert "No id can be kept: " in result.stderr
+        assert "None" not in result.stderr
+        assert files(data) == []
+
+    def test_nobodys_home(self, site: Site, tmp_path: Path) -> None:
+        result = subprocess.run(
+            [sys.executable, "-m", "chatgptes", "--site", site.url, "Hi"], cwd=tmp_path,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            env=ENVIRONMENT | {"CHATGPTES_DATA": "~nobody-has-this-name/data"},
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        assert NOTICE in result.stderr
 
     def test_many_programs_at_once(self, site: Site, data: dict[str, str]) -> None:
         command = [sys.executable, "-m", "chatgptes", "--site", site.url, "Hi"]
