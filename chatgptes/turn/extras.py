@@ -129,14 +129,14 @@ def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConvers
         InvalidConfigError: it does not tell visitors.
     """
     keeper = yield from _keeper(core, deadline)
-    return (
-        yield from _exchange(
-            core,
-            deadline,
-            lambda endpoint: keeper.list_request(endpoint, core.visitor),
-            keeper.list_from,
-        )
+    found = yield from _exchange(
+        core,
+        deadline,
+        lambda endpoint: keeper.list_request(endpoint, core.visitor),
+        keeper.list_from,
     )
+    # An id that could not be asked for is no use, and may hold what steers a terminal.
+    return [each for each in found if _SITE_ID.fullmatch(each.id)]
 
 
 def check_site_id(site_id: object) -> str:

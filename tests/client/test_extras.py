@@ -491,6 +491,13 @@ class TestTheSitesMemory:
             with pytest.raises(ChatGptEsError):
                 read(response)
 
+    def test_ids_that_can_not_be_asked_for_are_not_listed(self, site: Site, make: Any) -> None:
+        client = make(site.url, visitor=VISITOR)
+        talk = client.conversation()
+        for odd in ("\x1b]0;x\x07", "a/../b", talk.id):
+            client.wait(client.conversation(talk.to_dict() | {"id": odd}).chat("Hello"))
+        assert [each.id for each in client.wait(client.conversations())] == [talk.id]
+
     def test_odd_entries(self) -> None:
         listed = [
             5, None, {}, {"id": 7}, {"id": " "}, {"id": "a", "title": "<b>x</b>\n\x1b[31my"},
