@@ -109,7 +109,7 @@ def last_conversation() -> dict[str, Any]:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InvalidConfigError("There is no last conversation to continue yet.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidConfigError(f"{path} is damaged: {error}.") from None
     if not isinstance(fields, dict) or not isinstance(fields.get("site"), str):
         raise InvalidConfigError(f"{path} holds no conversation.")

@@ -263,6 +263,15 @@ class TestKept:
         assert not second.is_new
         assert [each.suffix for each in first.path.parent.iterdir()] == [".json"]
 
+    @pytest.mark.parametrize("content", ["", "{", "\x00", "[" * 100_000])
+    def test_a_damaged_last_conversation(self, content: str, tmp_path: Path) -> None:
+        folder = tmp_path / "data"
+        folder.mkdir()
+        (folder / "last.json").write_text(content)
+        with pytest.raises(InvalidConfigError, match="damaged"):
+            kept.last_conversation()
+        kept.forget("x")
+
     def test_a_file_of_another_site_is_not_taken(self) -> None:
         first, second = kept_visitor("https://a.test/"), kept_visitor("https://b.test/")
         assert first is not None
