@@ -39,9 +39,9 @@ def config_command(context: click.Context) -> None:
     chatgptes --site mine "Hello"
 
     A site has the options site, bot, system, transport, proxy, timeout (seconds), consent (true if
-    you agree to what its page asks) and api_key, the owner's key.  A secret is never written into the file, only where it is: env:VARIABLE,
-    keyring:SERVICE/USER (needs keyring) or file:PATH.  That is how a key is given, and a site or a
-    proxy whose URL has a password.
+    you agree to what its page asks) and api_key, the owner's key.  A secret is never written into
+    the file, only where it is: env:VARIABLE, keyring:SERVICE/USER (needs keyring) or file:PATH.
+    That is how a key is given, and a site or a proxy whose URL has a password.
 
     Without a command it lists the sites.
     """

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
+from ..errors import ChatGptEsError, Hint, InvalidConfigError, InvalidMessageError
 from ..sites import DIALECTS, dialect
 from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
 from ..sites.extras import KeepsConversations, TakesFeedback
@@ -170,8 +170,8 @@ def history(
     found = yield from _exchange(core, deadline, request, keeper.history_from)
     if not found.messages:
         raise InvalidConfigError(
-            f"The site has no conversation {conversation} of this visitor. A visitor is known "
-            "again by the id that was given as visitor=."
+            f"The site has no conversation {conversation} of this visitor.",
+            hint=Hint("visitor", purpose="with the id of the visitor that began it"),
         )
     return found, used[-1]
 
@@ -213,7 +213,8 @@ def _keeper(core: Core, deadline: Deadline) -> Steps[KeepsConversations]:
         raise InvalidConfigError(
             f"Sites of {its_dialect.plugin} (dialect {bot.dialect}) give visitors no list of "
             "their conversations, and delete none for them; those of the dialect "
-            f"{_names_of(KeepsConversations)} do. Conversation.save() keeps one in a file."
+            f"{_names_of(KeepsConversations)} do.",
+            hint=Hint("saved", purpose="to continue one from a file"),
         )
     return its_dialect
 

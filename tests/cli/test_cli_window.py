@@ -360,6 +360,7 @@ class TestChat:
         assert "Who am I?, please" in engine.stdout
         assert "take no feedback; those of the dialects aipkit and wpaicg do" in engine.stderr
         assert "give visitors no list" in engine.stderr
+        assert "Use /save and /load to continue one from a file." in engine.stderr
         classic = chatgptes(
             "chat", "--site", site.page("classic"),
             stdin="/good\n/2\n/bad That's wrong, I think\n/conversations\n", **data,
@@ -379,6 +380,14 @@ class TestChat:
         )  # fmt: skip
         assert "exists already" in result.stderr
         assert json.loads(saved.read_text())["messages"][0]["content"] == "Two"
+
+    def test_a_list_is_one_bots(self, site: Site, data: dict[str, str]) -> None:
+        lines = "Hi\n/conversations\n/bot 5\n/conversations delete 1\n/conversations 1\n"
+        talked = chatgptes("chat", "--site", site.page("aipkit-two"), stdin=lines, **data)
+        assert talked.stderr.count("List them first: /conversations") == 2
+        assert [each.param("action") for each in site.requests if each.method == "POST"] == [
+            "aipkit_cache_sse_message", "aipkit_get_conversations_list",
+        ]  # fmt: skip
 
     def test_hostile_texts(self, data: dict[str, str]) -> None:
         with Site(answer=lambda _: "ok") as site:

@@ -426,7 +426,7 @@ class TestTheSitesMemory:
             home = elsewhere if kind == "site" else site
             other = make(home.page("aipkit-two"), bot="6", visitor=VISITOR)
             moved = other.conversation(talk.to_dict())
-            with pytest.raises(InvalidConfigError, match="another bot|no turn yet"):
+            with pytest.raises(InvalidConfigError, match=r"another bot|no turn yet"):
                 other.wait(moved.delete())
             assert moved.messages == talk.messages
             assert "aipkit_delete_single_conversation" not in actions(home)
