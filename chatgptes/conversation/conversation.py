@@ -126,8 +126,8 @@ class Conversation:
         """Delete the conversation on the site, and begin anew: for `aipkit` sites.
 
         Raises:
-            InvalidConfigError: the site deletes nothing for visitors, it had no turn there yet, or its
-                last one was with another bot.
+            InvalidConfigError: the site deletes nothing for visitors, or the conversation had no
+                turn there yet, or its last one with another bot.
             TransportError, ResponseError: the site did not delete it; it stays as it was.
         """
         self.client.perform(self._state.delete, timeout, self._state.queue)
