@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from ..errors import ChatGptEsError, Hint, InvalidConfigError, InvalidMessageError
+from ..errors import (
+    ChatGptEsError,
+    Hint,
+    InvalidConfigError,
+    InvalidMessageError,
+    UnexpectedStatusError,
+)
 from ..sites import DIALECTS, dialect
 from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
+from ..sites.errors import elsewhere
 from ..sites.extras import KeepsConversations, TakesFeedback
 from ..values.deadline import Deadline
 from ..values.http import Request
@@ -18,7 +26,7 @@ from .ask import place_of
 from .core import Core
 from .queueing import ConversationQueue, Permit
 from .steps import Steps
-from .take import plain_refusal
+from .take import with_other_nonce
 
 __all__ = [
     "check_site_id",
@@ -191,7 +199,8 @@ def delete(
 
     def request(endpoint: Endpoint) -> Request:
         # A site says that it has deleted what it never had.
-        if place and place != place_of(endpoint):
+        urls = (endpoint.url, *endpoint.further_urls)
+        if place and place not in [place_of(replace(endpoint, url=url)) for url in urls]:
             raise InvalidConfigError(
                 "This conversation is with another bot than the client's, so it can't be deleted"
                 " here: use a client of that bot's page."
@@ -225,7 +234,10 @@ def _exchange(
     make: Callable[[Endpoint], Request],
     read: Callable[[BufferedResponse], T],
 ) -> Steps[T]:
-    """Send one request and read its response; once more with a fresh nonce if it was too old."""
+    """Send one request and read its response.
+
+    Again with a fresh nonce if it was too old, or at the next address if that was none.
+    """
     session = core.session
     core.check_consent(session.choose((yield from session.endpoints(deadline))).bot)
     endpoint = yield from session.endpoint(deadline)
@@ -240,13 +252,29 @@ def _exchange(
         )
         return read(response)
 
-    try:
-        return (yield from send(endpoint))
-    except NonceRefused as refused:
-        fresh = yield from session.renewed(endpoint, deadline)
-        if fresh.nonce == endpoint.nonce:
-            raise plain_refusal(refused) from None
-    try:
-        return (yield from send(fresh))
-    except NonceRefused as refused:
-        raise plain_refusal(refused) from None
+    # The addresses and nonces of a turn: what was refused, or had no plugin, did nothing.
+    tried: set[str] = set()
+    wrong: UnexpectedStatusError | None = None
+    while True:
+        try:
+            result = yield from send(endpoint)
+        except NonceRefused as error:
+            refused = error
+        except UnexpectedStatusError as error:
+            if not elsewhere(error):
+                raise
+            if wrong is None or elsewhere(error) > elsewhere(wrong):
+                wrong = error
+            if not endpoint.further_urls:
+                raise wrong from None
+            endpoint = _at_next_url(endpoint)
+            continue
+        else:
+            session.note_url(endpoint)
+            return result
+        endpoint = yield from with_other_nonce(core, endpoint, refused, tried, deadline)
+
+
+def _at_next_url(endpoint: Endpoint) -> Endpoint:
+    url, *further = endpoint.further_urls
+    return replace(endpoint, url=url, further_urls=tuple(further))
