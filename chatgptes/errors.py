@@ -72,6 +72,7 @@ _PYTHON: Final[Mapping[str, str]] = {
     "consent": "consent=True",
     "impersonate": "impersonate=None",
     "retry_failed": "retry_failed=True",
+    "saved": "Conversation.save() and conversation(saved)",
     "timeout.connect": "timeout=Timeout(connect=…)",
     "timeout.read": "timeout=Timeout(read=…)",
     "timeout.total": "timeout=Timeout(total=…)",

@@ -34,7 +34,7 @@ def _folder() -> Path | None:
     """Return the folder, or None if nothing is kept."""
     given = os.environ.get(DATA_VARIABLE)
     if given is not None:
-        return Path(given).expanduser() if given.strip() else None
+        return Path(os.path.expanduser(given)) if given.strip() else None
     try:
         from platformdirs import user_data_path
     except ImportError:
@@ -109,7 +109,7 @@ def last_conversation() -> dict[str, Any]:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InvalidConfigError("There is no last conversation to continue yet.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidConfigError(f"{path} is damaged: {error}.") from None
     if not isinstance(fields, dict) or not isinstance(fields.get("site"), str):
         raise InvalidConfigError(f"{path} holds no conversation.")
@@ -159,7 +159,9 @@ def kept_visitor(site: str) -> KeptVisitor | None:
     with _written(folder, path.name, {"site": where, "visitor": made}) as file:
         is_new = _publish(file, path)
     known = made if is_new else _read_visitor(path, where)
-    return None if known is None else KeptVisitor(known, where, path, is_new)
+    if known is None:
+        raise InvalidConfigError(f"{path} is a link to a file that is not there.")
+    return KeptVisitor(known, where, path, is_new)
 
 
 def _publish(file: Path, path: Path) -> bool:

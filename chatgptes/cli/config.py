@@ -38,10 +38,10 @@ def config_command(context: click.Context) -> None:
     chatgptes config set mine api_key env:MY_SITES_KEY
     chatgptes --site mine "Hello"
 
-    A site has the options site, bot, system, transport, proxy, timeout (seconds) and api_key, the
-    owner's key.  A secret is never written into the file, only where it is: env:VARIABLE,
-    keyring:SERVICE/USER (needs keyring) or file:PATH.  That is how a key is given, and a site or a
-    proxy whose URL has a password.
+    A site has the options site, bot, system, transport, proxy, timeout (seconds), consent (true if
+    you agree to what its page asks) and api_key, the owner's key.  A secret is never written into
+    the file, only where it is: env:VARIABLE, keyring:SERVICE/USER (needs keyring) or file:PATH.
+    That is how a key is given, and a site or a proxy whose URL has a password.
 
     Without a command it lists the sites.
     """
@@ -71,7 +71,7 @@ def _get(name: str, option: str) -> None:
         value = named_sites().get(name, {}).get(option)
         if value is None:
             raise InvalidConfigError(f"There is no {option} of a site {name!r}.")
-        click.echo(sanitize_line(str(value)))
+        click.echo(_shown(value))
 
 
 @config_command.command("set")
@@ -105,7 +105,11 @@ def _show() -> None:
         for name, options in named_sites().items():
             click.echo(f"\n--site {name}")
             for option, value in options.items():
-                click.echo(f"  {option} = {sanitize_line(str(value))}")
+                click.echo(f"  {option} = {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else sanitize_line(str(value))
 
 
 def _warn_of_missing_secret(name: str, option: str) -> None:

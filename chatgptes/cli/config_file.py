@@ -84,8 +84,12 @@ def unset_option(name: str, option: str | None) -> None:
     _write(document, after)
 
 
-def _value(option: str, text: str) -> str | float:
+def _value(option: str, text: str) -> str | float | bool:
     """Return what a typed value is in the file."""
+    if option == "consent":
+        if text.lower() not in ("true", "false"):
+            raise InvalidConfigError(f"consent is true or false, not {text!r}.")
+        return text.lower() == "true"
     if option != "timeout":
         return text
     try:

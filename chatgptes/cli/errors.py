@@ -32,6 +32,7 @@ _OPTIONS = {
     "min_interval": "--min-interval",
     "proxy": "--proxy",
     "retry_failed": "--retry-failed",
+    "saved": "/save and /load",
     "site": "--site URL",
     "timeout.total": "--timeout",
     "verify": "the variable REQUESTS_CA_BUNDLE",

@@ -40,6 +40,7 @@ OPTIONS: dict[str, type | tuple[type, ...]] = {
     "transport": str,
     "proxy": str,
     "timeout": (int, float),
+    "consent": bool,
     "api_key": str,
 }
 _MAY_BE_SECRET = ("site", "proxy", "api_key")
@@ -121,7 +122,8 @@ def _check_options(options: Any) -> None:
             raise InvalidConfigError(
                 f"there is no option {option!r}; there are {', '.join(OPTIONS)}."
             )
-        if isinstance(value, bool) or not isinstance(value, OPTIONS[option]):
+        kind = OPTIONS[option]
+        if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kind):
             raise InvalidConfigError(f"{option} has a value of a wrong type.")
         if option in _MAY_BE_SECRET:
             _check_secret(option, value)

@@ -223,7 +223,8 @@ def _visitor(site: str) -> str | None:
     except InvalidConfigError as error:
         text = error.message
     except OSError as error:
-        text = f"{error.filename}: {error.strerror or error}."
+        where = f"{error.filename}: " if error.filename else "No id can be kept: "
+        text = f"{where}{error.strerror or error}."
     else:
         if kept is not None and kept.is_new:
             where = sanitize_line(str(kept.path))

@@ -52,6 +52,7 @@ class WindowCommands:
         self._talk = talk
         self._quiet = quiet
         self._listed: Sequence[SiteConversation] = ()
+        self._lister = talk.client
 
     def commands(self) -> dict[str, Callable[[str], None]]:
         """Return the commands by their names."""
@@ -132,7 +133,7 @@ class WindowCommands:
             self._session.fail(error)
 
     def _list(self) -> None:
-        self._listed = self._talk.remembered()
+        self._listed, self._lister = self._talk.remembered(), self._talk.client
         if not self._listed:
             click.echo("The site remembers no conversation of this visitor.")
             return
@@ -145,7 +146,7 @@ class WindowCommands:
     def _chosen(self, word: str) -> SiteConversation | None:
         """The conversation of a number in the last list; complains if it is none."""
         number = int(word) if word.isascii() and word.isdigit() and len(word) < 9 else 0
-        if not self._listed:
+        if not self._listed or self._lister is not self._talk.client:  # Another bot's since /bot.
             self._session.complain("List them first: /conversations")
         elif not 1 <= number <= len(self._listed):
             self._session.complain(f"Which one? A number from 1 to {len(self._listed)}.")

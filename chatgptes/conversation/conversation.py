@@ -126,7 +126,8 @@ class Conversation:
         """Delete the conversation on the site, and begin anew: for `aipkit` sites.
 
         Raises:
-            InvalidConfigError: the site deletes nothing for visitors, or there was no turn yet.
+            InvalidConfigError: the site deletes nothing for visitors, or the conversation had no
+                turn there yet, or its last one with another bot.
             TransportError, ResponseError: the site did not delete it; it stays as it was.
         """
         self.client.perform(self._state.delete, timeout, self._state.queue)

@@ -31,7 +31,7 @@ class SavedConversation:
     Attributes:
         id: its id.
         visitor: the id that the site knows its visitor by.
-        site: the page that it is with; for people, nothing depends on it.
+        site: the page that it is with; `id`, `visitor`, `place` and `state` are for its site alone.
         system: text put before its first prompt, or None.
         messages: pairs of a user's and an assistant's message.
         place: the bot that gave the answers: see `Answer.place`.

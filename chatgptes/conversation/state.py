@@ -20,6 +20,7 @@ from ..turn.take import Turn
 from ..values.deadline import Deadline
 from ..values.messages import Message, Prompt, check_prompt, images_of
 from ..values.process import PerProcess
+from ..values.urls import may_send
 from .saved import SavedConversation, Source, read, write
 
 __all__ = ["ConversationState"]
@@ -110,7 +111,7 @@ class ConversationState:
             raise InvalidConfigError(
                 "This conversation has no turn yet, so there is nothing to delete."
             )
-        yield from delete(self.core, self._site_id or self.id, self.visitor, deadline)
+        yield from delete(self.core, self._site_id or self.id, self.visitor, self.place, deadline)
         self.messages, self.state, self.place = [], {}, ""
         self.id, self._site_id = str(uuid4()), None
 
@@ -161,8 +162,11 @@ class ConversationState:
 
     def _restore(self, fields: Mapping[str, Any]) -> None:
         saved = SavedConversation.parse(fields)
-        self.id, self.visitor, self.system = saved.id, saved.visitor, saved.system
-        self.messages, self.place, self.state = saved.messages, saved.place, saved.state
+        self.system, self.messages = saved.system, saved.messages
+        if saved.site and not may_send(saved.site, self.core.config.site):
+            return  # An id that one site knows its visitor by is not shown to another.
+        self.id, self.visitor = saved.id, saved.visitor
+        self.place, self.state = saved.place, saved.state
 
 
 class _NextTurn(Turn):

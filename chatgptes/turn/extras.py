@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from ..errors import ChatGptEsError, InvalidConfigError, InvalidMessageError
+from ..errors import (
+    ChatGptEsError,
+    Hint,
+    InvalidConfigError,
+    InvalidMessageError,
+    UnexpectedStatusError,
+)
 from ..sites import DIALECTS, dialect
 from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
+from ..sites.errors import elsewhere
 from ..sites.extras import KeepsConversations, TakesFeedback
 from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.remembered import RememberedConversation, SiteConversation
 from ..values.reply import Reply
+from .ask import place_of
 from .core import Core
 from .queueing import ConversationQueue, Permit
 from .steps import Steps
-from .take import plain_refusal
+from .take import with_other_nonce
 
 __all__ = [
     "check_site_id",
@@ -128,14 +137,14 @@ def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConvers
         InvalidConfigError: it does not tell visitors.
     """
     keeper = yield from _keeper(core, deadline)
-    return (
-        yield from _exchange(
-            core,
-            deadline,
-            lambda endpoint: keeper.list_request(endpoint, core.visitor),
-            keeper.list_from,
-        )
+    found = yield from _exchange(
+        core,
+        deadline,
+        lambda endpoint: keeper.list_request(endpoint, core.visitor),
+        keeper.list_from,
     )
+    # An id that could not be asked for is no use, and may hold what steers a terminal.
+    return [each for each in found if _SITE_ID.fullmatch(each.id)]
 
 
 def check_site_id(site_id: object) -> str:
@@ -169,27 +178,36 @@ def history(
     found = yield from _exchange(core, deadline, request, keeper.history_from)
     if not found.messages:
         raise InvalidConfigError(
-            f"The site has no conversation {conversation} of this visitor. A visitor is known "
-            "again by the id that was given as visitor=."
+            f"The site has no conversation {conversation} of this visitor.",
+            hint=Hint("visitor", purpose="with the id of the visitor that began it"),
         )
     return found, used[-1]
 
 
-def delete(core: Core, conversation: str, visitor: str, deadline: Deadline) -> Steps[None]:
+def delete(
+    core: Core, conversation: str, visitor: str, place: str, deadline: Deadline
+) -> Steps[None]:
     """Delete a conversation on the site.
 
+    Args:
+        place: the bot that gave its answers ("" for none yet): see `Answer.place`.
+
     Raises:
-        InvalidConfigError: it takes no such wish of visitors.
+        InvalidConfigError: it takes no such wish of visitors, or another bot has the conversation.
     """
     keeper = yield from _keeper(core, deadline)
-    return (
-        yield from _exchange(
-            core,
-            deadline,
-            lambda endpoint: keeper.deletion_request(endpoint, visitor, conversation),
-            keeper.check_done,
-        )
-    )
+
+    def request(endpoint: Endpoint) -> Request:
+        # A site says that it has deleted what it never had.
+        urls = (endpoint.url, *endpoint.further_urls)
+        if place and place not in [place_of(replace(endpoint, url=url)) for url in urls]:
+            raise InvalidConfigError(
+                "This conversation is with another bot than the client's, so it can't be deleted"
+                " here: use a client of that bot's page."
+            )
+        return keeper.deletion_request(endpoint, visitor, conversation)
+
+    return (yield from _exchange(core, deadline, request, keeper.check_done))
 
 
 def _names_of(ability: type) -> str:
@@ -204,7 +222,8 @@ def _keeper(core: Core, deadline: Deadline) -> Steps[KeepsConversations]:
         raise InvalidConfigError(
             f"Sites of {its_dialect.plugin} (dialect {bot.dialect}) give visitors no list of "
             "their conversations, and delete none for them; those of the dialect "
-            f"{_names_of(KeepsConversations)} do. Conversation.save() keeps one in a file."
+            f"{_names_of(KeepsConversations)} do.",
+            hint=Hint("saved", purpose="to continue one from a file"),
         )
     return its_dialect
 
@@ -215,7 +234,10 @@ def _exchange(
     make: Callable[[Endpoint], Request],
     read: Callable[[BufferedResponse], T],
 ) -> Steps[T]:
-    """Send one request and read its response; once more with a fresh nonce if it was too old."""
+    """Send one request and read its response.
+
+    Again with a fresh nonce if it was too old, or at the next address if that was none.
+    """
     session = core.session
     core.check_consent(session.choose((yield from session.endpoints(deadline))).bot)
     endpoint = yield from session.endpoint(deadline)
@@ -230,13 +252,29 @@ def _exchange(
         )
         return read(response)
 
-    try:
-        return (yield from send(endpoint))
-    except NonceRefused as refused:
-        fresh = yield from session.renewed(endpoint, deadline)
-        if fresh.nonce == endpoint.nonce:
-            raise plain_refusal(refused) from None
-    try:
-        return (yield from send(fresh))
-    except NonceRefused as refused:
-        raise plain_refusal(refused) from None
+    # The addresses and nonces of a turn: what was refused, or had no plugin, did nothing.
+    tried: set[str] = set()
+    wrong: UnexpectedStatusError | None = None
+    while True:
+        try:
+            result = yield from send(endpoint)
+        except NonceRefused as error:
+            refused = error
+        except UnexpectedStatusError as error:
+            if not elsewhere(error):
+                raise
+            if wrong is None or elsewhere(error) > elsewhere(wrong):
+                wrong = error
+            if not endpoint.further_urls:
+                raise wrong from None
+            endpoint = _at_next_url(endpoint)
+            continue
+        else:
+            session.note_url(endpoint)
+            return result
+        endpoint = yield from with_other_nonce(core, endpoint, refused, tried, deadline)
+
+
+def _at_next_url(endpoint: Endpoint) -> Endpoint:
+    url, *further = endpoint.further_urls
+    return replace(endpoint, url=url, further_urls=tuple(further))

@@ -32,7 +32,7 @@ from .queueing import Limiter, Permit
 from .sending import AnyResponse, drain, transport_failed
 from .steps import Read, Steps, Text
 
-__all__ = ["CLOSED", "Turn", "new_turn", "plain_refusal"]
+__all__ = ["CLOSED", "Turn", "new_turn", "plain_refusal", "with_other_nonce"]
 
 CLOSED = "The client was closed in the middle of the turn."
 
@@ -129,7 +129,9 @@ class Turn:
                         refused = error
                     finally:
                         response.close()
-                    endpoint = yield from self._with_other_nonce(endpoint, refused, tried)
+                    endpoint = yield from with_other_nonce(
+                        self.core, endpoint, refused, tried, self.deadline
+                    )
                 if self.deadline.cancelled:
                     raise TurnCancelled(CLOSED)
             except BaseException:
@@ -184,39 +186,9 @@ class Turn:
                 url, *further = endpoint.further_urls
                 endpoint = replace(endpoint, url=url, further_urls=tuple(further))
                 continue
-            endpoint = yield from self._with_other_nonce(endpoint, refused, tried)
-
-    def _with_other_nonce(
-        self, stale: Endpoint, refused: NonceRefused, tried: set[str]
-    ) -> Steps[Endpoint]:
-        """`stale` with another nonce than the refused one.
-
-        Args:
-            tried: the ways that were tried in this turn.
-
-        Raises:
-            RefusedError: there is none.
-            ChatGptEsError: a gate stands before it, or the turn's time is over.
-        """
-        session = self.core.session
-        try:
-            if "renewal" not in tried:
-                tried.add("renewal")
-                endpoint = yield from session.renewed(stale, self.deadline)
-                if endpoint.nonce != stale.nonce:
-                    return endpoint
-            if "cookies" not in tried and not dialect(stale.bot.dialect).cookie_is_visitor:
-                # With a session cookie, a shop's for one, WordPress expects another nonce than
-                # the page has that it gives to a visitor without: so once as such a visitor.
-                tried.add("cookies")
-                if session.sender.cookies.refuse_new():
-                    return (yield from session.reread(self.deadline))
-        except (ChallengeError, RateLimitError, TurnCancelled):
-            raise
-        except (TransportError, ResponseError) as error:
-            self.deadline.check()
-            raise plain_refusal(refused) from error  # What the site said of the message counts.
-        raise plain_refusal(refused) from None
+            endpoint = yield from with_other_nonce(
+                self.core, endpoint, refused, tried, self.deadline
+            )
 
     def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[tuple[AnyResponse, Decoder]]:
         """Send the requests of one attempt; the last one's response, and its decoder."""
@@ -340,6 +312,39 @@ def _read_answer(
         raise decoder.error
     if decoder.complete:
         yield from drain(response, deadline)
+
+
+def with_other_nonce(
+    core: Core, stale: Endpoint, refused: NonceRefused, tried: set[str], deadline: Deadline
+) -> Steps[Endpoint]:
+    """`stale` with another nonce than the refused one.
+
+    Args:
+        tried: the ways that were tried in this turn.
+
+    Raises:
+        RefusedError: there is none.
+        ChatGptEsError: a gate stands before it, or the turn's time is over.
+    """
+    session = core.session
+    try:
+        if "renewal" not in tried:
+            tried.add("renewal")
+            endpoint = yield from session.renewed(stale, deadline)
+            if endpoint.nonce != stale.nonce:
+                return endpoint
+        if "cookies" not in tried and not dialect(stale.bot.dialect).cookie_is_visitor:
+            # With a session cookie, a shop's for one, WordPress expects another nonce than
+            # the page has that it gives to a visitor without: so once as such a visitor.
+            tried.add("cookies")
+            if session.sender.cookies.refuse_new():
+                return (yield from session.reread(deadline))
+    except (ChallengeError, RateLimitError, TurnCancelled):
+        raise
+    except (TransportError, ResponseError) as error:
+        deadline.check()
+        raise plain_refusal(refused) from error  # What the site said of the message counts.
+    raise plain_refusal(refused) from None
 
 
 def plain_refusal(error: NonceRefused) -> RefusedError:

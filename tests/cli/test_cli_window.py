@@ -138,12 +138,40 @@ class TestVisitors:
         assert (result.returncode, result.stderr.count("\n")) == (0, 1)
         assert str(path) in result.stderr
         assert "new visitor" in result.stderr
+        if sys.platform != "win32":  # A link may need a right there.
+            path.rmdir()
+            path.symlink_to("nowhere")
+            result = chatgptes("--site", site.url, "Hi", **data)
+            assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+            assert f"{path} is a link" in result.stderr
         occupied = path.parent.parent / "file"
         occupied.write_text("")
         for folder in (occupied,):
             result = chatgptes("--site", site.url, "Hi", CHATGPTES_DATA=str(folder))
             assert (result.returncode, result.stderr.count("\n")) == (0, 1)
             assert "new visitor" in result.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="limits are POSIX's")
+    def test_a_full_disk(self, site: Site, data: dict[str, str]) -> None:
+        result = subprocess.run(
+            ["/bin/sh", "-c", 'ulimit -f 0; "$0" -m chatgptes --site "$1" Hi', sys.executable,
+             site.url],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            env=ENVIRONMENT | data,
+        )  # fmt: skip
+        assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+        assert "No id can be kept: " in result.stderr
+        assert "None" not in result.stderr
+        assert files(data) == []
+
+    def test_nobodys_home(self, site: Site, tmp_path: Path) -> None:
+        result = subprocess.run(
+            [sys.executable, "-m", "chatgptes", "--site", site.url, "Hi"], cwd=tmp_path,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            env=ENVIRONMENT | {"CHATGPTES_DATA": "~nobody-has-this-name/data"},
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        assert NOTICE in result.stderr
 
     def test_many_programs_at_once(self, site: Site, data: dict[str, str]) -> None:
         command = [sys.executable, "-m", "chatgptes", "--site", site.url, "Hi"]
@@ -235,6 +263,15 @@ class TestKept:
         assert not second.is_new
         assert [each.suffix for each in first.path.parent.iterdir()] == [".json"]
 
+    @pytest.mark.parametrize("content", ["", "{", "\x00", "[" * 100_000])
+    def test_a_damaged_last_conversation(self, content: str, tmp_path: Path) -> None:
+        folder = tmp_path / "data"
+        folder.mkdir()
+        (folder / "last.json").write_text(content)
+        with pytest.raises(InvalidConfigError, match="damaged"):
+            kept.last_conversation()
+        kept.forget("x")
+
     def test_a_file_of_another_site_is_not_taken(self) -> None:
         first, second = kept_visitor("https://a.test/"), kept_visitor("https://b.test/")
         assert first is not None
@@ -323,6 +360,7 @@ class TestChat:
         assert "Who am I?, please" in engine.stdout
         assert "take no feedback; those of the dialects aipkit and wpaicg do" in engine.stderr
         assert "give visitors no list" in engine.stderr
+        assert "Use /save and /load to continue one from a file." in engine.stderr
         classic = chatgptes(
             "chat", "--site", site.page("classic"),
             stdin="/good\n/2\n/bad That's wrong, I think\n/conversations\n", **data,
@@ -342,6 +380,14 @@ class TestChat:
         )  # fmt: skip
         assert "exists already" in result.stderr
         assert json.loads(saved.read_text())["messages"][0]["content"] == "Two"
+
+    def test_a_list_is_one_bots(self, site: Site, data: dict[str, str]) -> None:
+        lines = "Hi\n/conversations\n/bot 5\n/conversations delete 1\n/conversations 1\n"
+        talked = chatgptes("chat", "--site", site.page("aipkit-two"), stdin=lines, **data)
+        assert talked.stderr.count("List them first: /conversations") == 2
+        assert [each.param("action") for each in site.requests if each.method == "POST"] == [
+            "aipkit_cache_sse_message", "aipkit_get_conversations_list",
+        ]  # fmt: skip
 
     def test_hostile_texts(self, data: dict[str, str]) -> None:
         with Site(answer=lambda _: "ok") as site:

@@ -100,6 +100,28 @@ def test_a_first_site(run: Run, file: Path, site: Site) -> None:
     assert site.messages[-1][-1]["content"] == "-5 is cold.\n\nHi"
 
 
+def test_consent(run: Run, file: Path, site: Site) -> None:
+    assert run("config", "set", "mine", "site", site.page("consent")).returncode == 0
+    for bad in ("yes", "1", ""):
+        done = run("config", "set", "mine", "consent", bad)
+        assert done.returncode == 2
+        assert "consent is true or false" in done.stderr
+    assert run("config", "set", "mine", "consent", "false").returncode == 0
+    refused = run("--site", "mine", "Hi")
+    assert refused.returncode == 2
+    assert "kept by this site" in refused.stderr
+    assert "Hi" in run("--site", "mine", "--consent", "Hi").stdout
+    assert run("config", "set", "mine", "consent", "True").returncode == 0
+    assert written(file)["mine"]["consent"] is True
+    assert run("config", "get", "mine", "consent").stdout == "true\n"
+    assert "  consent = true\n" in run("config").stdout
+    for words in (["Hi"], ["doctor", "--ask"]):
+        assert run(*words, "--site", "mine").returncode == 0
+    for bad in ('"true"', "1"):
+        file.write_text(f'[sites.mine]\nsite = "https://example.org/"\nconsent = {bad}\n')
+        assert "consent has a value of a wrong type" in run("config").stderr
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_what_is_written_by_hand_stays(run: Run, file: Path, newline: str) -> None:
     file.parent.mkdir()

@@ -416,6 +416,41 @@ class TestTheSitesMemory:
                 talk.delete()
             assert talk.to_dict() == before
 
+    @pytest.mark.parametrize("kind", ["bot", "site"])
+    def test_another_bots_is_not_deleted(self, site: Site, make: Any, kind: str) -> None:
+        # The site would say that it did, and the messages here would be gone with it.
+        first = make(site.url, visitor=VISITOR)
+        talk = first.conversation()
+        first.wait(talk.chat("Hello"))
+        with Site() as elsewhere:
+            home = elsewhere if kind == "site" else site
+            other = make(home.page("aipkit-two"), bot="6", visitor=VISITOR)
+            moved = other.conversation(talk.to_dict())
+            with pytest.raises(InvalidConfigError, match=r"another bot|no turn yet"):
+                other.wait(moved.delete())
+            assert moved.messages == talk.messages
+            assert "aipkit_delete_single_conversation" not in actions(home)
+            other.wait(moved.chat("And now?"))
+            other.wait(moved.delete())
+            assert moved.messages == []
+        assert len(first.wait(first.conversations())) == 1
+
+    def test_an_id_is_not_shown_to_another_site(self, site: Site, make: Any) -> None:
+        first = make(site.url, visitor=VISITOR)
+        talk = first.conversation()
+        reply = first.wait(talk.chat("Hello"))
+        with Site() as elsewhere:
+            other = make(elsewhere.url)
+            moved = other.conversation(talk.to_dict())
+            assert "Hello" in other.wait(moved.chat("And now?")).text
+            with pytest.raises(InvalidMessageError, match="another site"):
+                other.wait(moved.feedback(reply, "up"))
+            shown = "".join(each.target + str(each.form) for each in elsewhere.requests)
+        assert other.visitor in shown
+        assert VISITOR not in shown
+        assert talk.id not in shown
+        assert moved.to_dict()["visitor"] == other.visitor
+
     @pytest.mark.parametrize("places", [1, 4])
     def test_a_deletion_waits_for_the_turn_before_it(self, site: Site, places: int) -> None:
         with Client(site.url, max_concurrency=places) as client:
@@ -455,6 +490,13 @@ class TestTheSitesMemory:
         for read in (AipkitMemory().list_from, AipkitMemory().history_from):
             with pytest.raises(ChatGptEsError):
                 read(response)
+
+    def test_ids_that_can_not_be_asked_for_are_not_listed(self, site: Site, make: Any) -> None:
+        client = make(site.url, visitor=VISITOR)
+        talk = client.conversation()
+        for odd in ("\x1b]0;x\x07", "a/../b", talk.id):
+            client.wait(client.conversation(talk.to_dict() | {"id": odd}).chat("Hello"))
+        assert [each.id for each in client.wait(client.conversations())] == [talk.id]
 
     def test_odd_entries(self) -> None:
         listed = [

@@ -104,6 +104,9 @@ class WordPress:
         if action == "aipkit_cache_sse_message":
             key = {"success": True, "data": {"cache_key": "k-1"}}
             return body(json.dumps(key).encode(), JSON, *cookie)
+        if action in ("aipkit_get_conversations_list", "aipkit_delete_single_conversation"):
+            done = {"success": True, "data": {"conversations": [{"id": "c-1", "title": "Hi"}]}}
+            return body(json.dumps(done).encode(), JSON, *cookie)
         self.asked.append(heard)
         answer = AIPKIT_ANSWER if self.dialect == "aipkit" else ANSWER
         return head(STREAM, *cookie, length=len(answer)) + answer
@@ -265,6 +268,28 @@ def test_the_right_address_is_remembered() -> None:
         assert paths(server)[-1] == ajax
 
 
+@pytest.mark.parametrize("name", FOLDERS)
+def test_where_conversations_are_asked_for(name: str) -> None:
+    """Before any turn, and the next day: the place of a conversation is one of the addresses."""
+    more, ajax, tried = FOLDERS[name]
+    site = WordPress(
+        "aipkit",
+        good=lambda heard, nonce: nonce == OLD,
+        page=lambda site, heard: site.render(OLD, ajax=None, more=more),
+        ajax=ajax,
+    )
+    with site.serve() as server:
+        with Client(server.url, trust_env=False) as client:
+            assert [each.id for each in client.conversations()] == ["c-1"]
+            assert len(paths(server)) == tried
+            talk = client.conversation()
+            talk.chat("Hi")
+            assert len(paths(server)) == tried
+        with Client(server.url, trust_env=False) as client:
+            client.conversation(talk.to_dict()).delete()
+        assert paths(server)[-1] == ajax
+
+
 @MODES
 def test_none_of_the_addresses_is_right(mode: str) -> None:
     site = WordPress(
@@ -317,6 +342,18 @@ def test_a_cookie_of_the_page_that_makes_the_nonce_wrong(
         reply, text = turn(mode, server.url, transport=transport)
     assert isinstance(reply, Reply)
     assert (text, len(site.asked), site.refused) == ("Hello world", 1, 1)
+
+
+def test_a_cookie_that_makes_the_nonce_of_a_list_wrong() -> None:
+    site = WordPress(
+        "aipkit",
+        good=without_cookie("shop"),
+        page=lambda site, heard: site.render(OLD, "Set-Cookie: shop=1; Path=/"),
+    )
+    with site.serve() as server, Client(server.url, trust_env=False) as client:
+        for _ in range(2):
+            assert [each.id for each in client.conversations()] == ["c-1"]
+    assert site.refused == 1
 
 
 @DIALECTS

@@ -63,7 +63,7 @@ def _refusal(response: BufferedResponse, data: dict[Any, Any]) -> ResponseError 
         cls = NonceRefused
     return make_error(
         cls,
-        f"The site refused the message{quote_suffix(said or code)}{hint}",
+        f"The site refused the request{quote_suffix(said or code)}{hint}",
         response.url,
         response.status,
         said,
