@@ -35,7 +35,9 @@ __all__ = ["serve_command"]
     help="Sites, tokens and limits from a TOML file; models are named SITE/BOT.",
 )
 @click.option("--host", metavar="ADDRESS", help="Listen on this address.  [127.0.0.1]")
-@click.option("--port", metavar="N", type=click.IntRange(0, 65535), help="[8399]; 0: a free one.")
+@click.option(
+    "--port", metavar="N", type=click.IntRange(0, 65535), help="Port; 0 for a free one.  [8399]"
+)
 @click.option(
     "--allow-host",
     "allow_hosts",
@@ -51,7 +53,7 @@ __all__ = ["serve_command"]
     " CHATGPTES_SERVE_TOKEN or a file.  [a new one, printed]",
 )
 @click.option(
-    "--token-file", metavar="FILE", type=click.Path(dir_okay=False), help="It, from a file."
+    "--token-file", metavar="FILE", type=click.Path(dir_okay=False), help="The token, from a file."
 )
 @click.option("--max-concurrency", metavar="N", type=int, help="Turns at once.  [4]")
 @click.option(
