@@ -8,7 +8,7 @@ import click
 
 from ..errors import ChatGptEsError, InvalidConfigError
 from ..values.text import sanitize_line
-from .config_file import existing_or_new_path, set_option, unset_option
+from .config_file import existing_or_new_path, option_of, set_option, unset_option
 from .errors import one_line_errors
 from .named_sites import OPTIONS, named_sites, value_of
 
@@ -68,10 +68,7 @@ def _path() -> None:
 def _get(name: str, option: str) -> None:
     """Print an option of a site; of a secret, where it is."""
     with one_line_errors():
-        value = named_sites().get(name, {}).get(option)
-        if value is None:
-            raise InvalidConfigError(f"There is no {option} of a site {name!r}.")
-        click.echo(sanitize_line(str(value)))
+        click.echo(sanitize_line(str(option_of(name, option))))
 
 
 @config_command.command("set")
@@ -113,6 +110,10 @@ def _warn_of_missing_secret(name: str, option: str) -> None:
     options: dict[str, Any] = named_sites()[name]
     try:
         value_of(options, option)
-    except (InvalidConfigError, OSError) as error:
-        text = error.message if isinstance(error, InvalidConfigError) else str(error)
-        click.echo(f"chatgptes: Set.  {sanitize_line(text)}", err=True)
+    except InvalidConfigError as error:
+        text = error.message
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror or error}."
+    else:
+        return
+    click.echo(f"chatgptes: Set.  {sanitize_line(text)}", err=True)

@@ -22,6 +22,7 @@ from .references import REFERENCES, check_reference, is_reference, secret_of
 __all__ = [
     "CONFIG_VARIABLE",
     "OPTIONS",
+    "TRANSPORTS",
     "check_sites",
     "config_path",
     "is_name",
@@ -42,6 +43,7 @@ OPTIONS: dict[str, type | tuple[type, ...]] = {
     "timeout": (int, float),
     "api_key": str,
 }
+TRANSPORTS = ("auto", "requests", "curl_cffi")
 _MAY_BE_SECRET = ("site", "proxy", "api_key")
 _HOST = re.compile(r"((?:[\w-]+\.)+[\w-]+|localhost)(?::\d+)?(?:[/?#]|$)")
 """A host's name at the beginning of an address that has no scheme."""
@@ -123,6 +125,9 @@ def _check_options(options: Any) -> None:
             )
         if isinstance(value, bool) or not isinstance(value, OPTIONS[option]):
             raise InvalidConfigError(f"{option} has a value of a wrong type.")
+        if option == "transport" and value not in TRANSPORTS:
+            names = f"{', '.join(TRANSPORTS[:-1])} or {TRANSPORTS[-1]}"
+            raise InvalidConfigError(f"transport must be {names}, not {value!r}.")
         if option in _MAY_BE_SECRET:
             _check_secret(option, value)
     plain: Any = {
