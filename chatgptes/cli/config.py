@@ -6,24 +6,22 @@ from typing import Any
 
 import click
 
-from ..errors import ChatGptEsError, InvalidConfigError
+from ..errors import InvalidConfigError
 from ..values.text import sanitize_line
 from .config_file import existing_or_new_path, option_of, set_option, unset_option
 from .errors import one_line_errors
-from .named_sites import OPTIONS, named_sites, value_of
+from .named_sites import OPTIONS, TRANSPORTS, named_sites, names_of_sites, value_of
 
 __all__ = ["config_command"]
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the names that a shell completes."""
-    try:
-        return [name for name in named_sites() if name.startswith(begun)]
-    except (ChatGptEsError, OSError):
-        return []
+def _values(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the values of the option before that a shell completes."""
+    names = TRANSPORTS if context.params.get("option") == "transport" else ()
+    return [name for name in names if name.startswith(begun)]
 
 
-_name = click.argument("name", shell_complete=_names)
+_name = click.argument("name", shell_complete=names_of_sites)
 _option = click.argument("option", type=click.Choice(list(OPTIONS)), metavar="OPTION")
 
 
@@ -74,7 +72,7 @@ def _get(name: str, option: str) -> None:
 @config_command.command("set")
 @_name
 @_option
-@click.argument("value")
+@click.argument("value", shell_complete=_values)
 def _set(name: str, option: str, value: str) -> None:
     """Set an option of a site; a new site begins with its address.
 

@@ -29,6 +29,7 @@ __all__ = [
     "key_of",
     "named_site",
     "named_sites",
+    "names_of_sites",
     "value_of",
     "with_scheme",
 ]
@@ -170,6 +171,14 @@ def named_site(name: str) -> dict[str, Any] | None:
             f"No site has the name {name!r}; `chatgptes config` lists those that have one.{text}"
         )
     return sites[name]
+
+
+def names_of_sites(_context: Any, _parameter: Any, begun: str) -> list[str]:
+    """Return the names that a shell completes; none if the file can't be used."""
+    try:
+        return [name for name in named_sites() if name.startswith(begun)]
+    except (InvalidConfigError, OSError):
+        return []
 
 
 def value_of(options: dict[str, Any], option: str) -> Any:

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from ..errors import InvalidConfigError
 from ..integrations.server.settings import Settings, SiteSettings, load_settings, new_token
 from .errors import one_line_errors
+from .named_sites import names_of_sites
 from .options import arguments_of, client_options
 
 __all__ = ["serve_command"]
@@ -20,7 +21,11 @@ __all__ = ["serve_command"]
 
 @click.command("serve", short_help="Serve your own bots behind an API of OpenAI's shape.")
 @click.option(
-    "--site", metavar="URL", envvar="CHATGPTES_SITE", help="The page that shows your bot."
+    "--site",
+    metavar="URL",
+    envvar="CHATGPTES_SITE",
+    shell_complete=names_of_sites,
+    help="The page that shows your bot, or a name of `chatgptes config`.",
 )
 @click.option(
     "--my-site",

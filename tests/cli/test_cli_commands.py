@@ -231,6 +231,10 @@ def test_completion(tmp_path: Path) -> None:
         "chat --lo": "--load",
         "--sandbox chat --lo": "--load",
         "ask --transport ": "curl_cffi",
+        "--transport ": "curl_cffi",
+        "--js": "--json",
+        "--sandbox --js": "--json",
+        "--ver": "--version",
     }.items():
         asked = {"COMP_WORDS": f"chatgptes {words}", "_CHATGPTES_COMPLETE": "bash_complete"}
         count = len(words.split()) + (words.endswith(" "))

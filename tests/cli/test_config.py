@@ -363,6 +363,12 @@ def test_names_and_options_are_completed(run: Run, file: Path) -> None:
         "config set m": "plain,mine",
         "config set mine ap": "plain,api_key",
         "config unset ": "plain,two",
+        "config set mine transport ": "plain,curl_cffi",
+        "--site ": "plain,mine",
+        "chat --site m": "plain,mine",
+        "serve --site m": "plain,mine",
+        "doctor m": "plain,mine",
+        "--site mine ch": "plain,chat",
     }.items():
         asked = {"COMP_WORDS": f"chatgptes {words}", "_CHATGPTES_COMPLETE": "bash_complete"}
         answer = run(COMP_CWORD=str(len(words.split()) + words.endswith(" ")), **asked)
