@@ -10,6 +10,7 @@ from ..errors import InvalidConfigError
 from ..values.text import sanitize_line
 from .config_file import existing_or_new_path, option_of, set_option, unset_option
 from .errors import one_line_errors
+from .formatter import Group
 from .named_sites import OPTIONS, TRANSPORTS, named_sites, names_of_sites, value_of
 
 __all__ = ["config_command"]
@@ -25,7 +26,7 @@ _name = click.argument("name", shell_complete=names_of_sites)
 _option = click.argument("option", type=click.Choice(list(OPTIONS)), metavar="OPTION")
 
 
-@click.group("config", invoke_without_command=True)
+@click.group("config", cls=Group, invoke_without_command=True)
 @click.pass_context
 def config_command(context: click.Context) -> None:
     """Keep sites and their options under a name, for `--site NAME`.

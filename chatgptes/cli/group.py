@@ -10,6 +10,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from .formatter import Group
+
 __all__ = ["PromptGroup"]
 
 _DEFAULT = "ask"
@@ -17,7 +19,7 @@ _DASHED_PROMPT = re.compile(r"-\d|-[^=]*\s")
 """A prompt such as "-5 + 3 = ?" or "- a list"; no option has a digit or a blank in its name."""
 
 
-class PromptGroup(click.Group):
+class PromptGroup(Group):
     """A group that takes a first word which is no command's name for a prompt.
 
     Options may stand before the command: `chatgptes --sandbox chat`.

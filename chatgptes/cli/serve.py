@@ -13,13 +13,16 @@ from click.core import ParameterSource
 from ..errors import InvalidConfigError
 from ..integrations.server.settings import Settings, SiteSettings, load_settings, new_token
 from .errors import one_line_errors
+from .formatter import Command
 from .named_sites import names_of_sites
 from .options import arguments_of, client_options
 
 __all__ = ["serve_command"]
 
 
-@click.command("serve", short_help="Serve your own bots behind an API of OpenAI's shape.")
+@click.command(
+    "serve", cls=Command, short_help="Serve your own bots behind an API of OpenAI's shape."
+)
 @click.option(
     "--site",
     metavar="URL",
