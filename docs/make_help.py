@@ -37,13 +37,18 @@ def text_of(command: click.Command) -> str:
         if part.startswith("\b"):
             parts.append("```text\n" + inspect.cleandoc(part[1:].strip("\n")) + "\n```")
         else:
-            parts.append(re.sub(r"\s+", " ", part).replace("<", "&lt;"))
+            parts.append(prose(part))
     return "\n\n".join(parts)
+
+
+def prose(text: str) -> str:
+    """The text in one line, in which no bracket begins a link: `[60] [x>=0]` would be one."""
+    return re.sub(r"\s+", " ", text).replace("<", "&lt;").replace("[", "\\[").strip()
 
 
 def cell(text: str) -> str:
     """The text as a cell of a table."""
-    return re.sub(r"\s+", " ", text).replace("|", "\\|").replace("<", "&lt;").strip()
+    return prose(text).replace("|", "\\|")
 
 
 def options_of(command: click.Command, context: click.Context) -> str:

@@ -1,6 +1,6 @@
 """A bot in LangChain: a prompt, the model and a parser as one chain, streamed and in a batch.
 
-pip install 'chatgptes[langchain]'
+pip install '.[langchain]'        # in a checkout
 python examples/langchain_chain.py [URL of a page that shows a bot]
 """
 

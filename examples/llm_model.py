@@ -1,4 +1,4 @@
-"""A bot as a model of the program llm, from Python (`pip install 'chatgptes[llm]'`).
+"""A bot as a model of the program llm, from Python (in a checkout: `pip install '.[llm]'`).
 
 python examples/llm_model.py [URL of a page that shows a bot]
 """

@@ -43,20 +43,27 @@ def table_prompts(text: str, name: str, separator: str) -> list[tuple[str, dict[
                 continue
             if len(row) != len(header):
                 raise InvalidMessageError(
-                    f"{where}: this row has {len(row)} columns, and the header {len(header)}."
+                    f"{where}: the header has {len(header)} columns, and this row {len(row)}."
                     " A value with a separator in it stands in double quotes."
                 )
             found.append((where, _prompt(dict(zip(header, row, strict=True)))))
     except csv.Error as error:
-        raise InvalidMessageError(f"{name}, line {reader.line_num}: {error}.") from None
+        raise InvalidMessageError(
+            f"{name}, line {reader.line_num}: {error}. A value that begins with a double quote ends"
+            ' with one, and has each quote in it twice ("").'
+        ) from None
     return found
 
 
 def _header(row: list[str], where: str) -> list[str]:
     header = [cell.strip() for cell in row]
     if "prompt" not in header:
+        hint = (
+            "" if len(header) > 1 else " Commas separate the columns of .csv, tabs those of .tsv."
+        )
+        names = ", ".join(map(repr, header))
         raise InvalidMessageError(
-            f'{where}: the header has no column "prompt"; it has {", ".join(map(repr, header))}.'
+            f'{where}: the header has no column "prompt"; it has {names}.{hint}'
         )
     twice = {cell for cell in header if header.count(cell) > 1}
     if twice:

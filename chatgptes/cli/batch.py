@@ -17,7 +17,7 @@ from ..batches.batch import batch
 from ..batches.file import results_of
 from ..batches.progress import BatchProgress
 from ..batches.prompts import prompts_of
-from ..batches.table import TableWriter
+from ..batches.table import SEPARATORS, TableWriter
 from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
 
@@ -46,6 +46,11 @@ def run_batch(
     """
     if out is not None and _same(source, out):
         raise InvalidConfigError(f"{out} is the file of prompts: the replies need another file.")
+    if out is not None and Path(out).suffix in SEPARATORS and not _holds_something(out):
+        raise InvalidConfigError(
+            f"{out} would hold JSON lines, which the next run reads: name it .jsonl. For a table of"
+            " the replies: --to csv."
+        )
     prompts = _read(source)
     write = _writer(to, prompts) if out is None else None
     last: BatchProgress | None = None
@@ -129,6 +134,14 @@ def _same(source: str, out: str) -> bool:
         found = os.fstat(sys.stdin.fileno()) if source == "-" else os.stat(source)
         return os.path.samestat(found, os.stat(out))
     except (OSError, ValueError):  # One of them is not there, or standard input is no file.
+        return False
+
+
+def _holds_something(path: str) -> bool:
+    """Tell whether a file has a first byte; version 1.0 may have written it."""
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
         return False
 
 

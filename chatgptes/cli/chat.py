@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..errors import ChatGptEsError, InvalidMessageError
 from ..sites.dialect import Bot
 from ..values.text import sanitize_line, sanitize_text
 from .ask import show
+from .chat_help import help_text
 from .errors import print_error
 from .lines import Lines, lines_of
 from .messages import MessageReader
@@ -22,26 +24,6 @@ from .talk import Talk
 from .window import WindowCommands
 
 __all__ = ["Chat"]
-
-HELP = """\
-/new           begin a new conversation
-/retry         send the last message again
-/image FILE    send a picture with the next message
-/system TEXT   begin anew, with this text before the first message; alone: show
-/bot ID        begin anew with another bot of the page; alone: list them
-/copy          copy the last answer to the clipboard
-/1, /2, …      send one of the questions that the bot's window offers
-/good, /bad    give the last answer a thumb; with a comment: /good TEXT
-/conversations list what the site remembers; with a number: continue that one;
-               with delete and a number: delete it on the site
-/save FILE     save the conversation to a file
-/load FILE     continue a saved one
-/help          show this list
-/exit          leave (so does Ctrl-D)
-Ctrl-C stops an answer.  Tab completes; arrow keys bring back what you wrote.
-Lines that are pasted together are one message; Alt-Enter begins a new line.
-A line that ends in \\ continues on the next one; several lines may stand between
-\"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""
 
 LEAVE = object()
 
@@ -81,7 +63,7 @@ class Chat:
             "copy": self._copy,
             "save": self._save,
             "load": self._load,
-            "help": lambda _: click.echo(HELP),
+            "help": lambda _: click.echo(help_text(shutil.get_terminal_size().columns)),
         }
         self._lines: Lines = lines_of(
             [f"/{name}" for name in sorted([*self._commands, "exit"])],

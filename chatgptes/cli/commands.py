@@ -11,6 +11,7 @@ from .. import __version__
 from .config import config_command
 from .errors import one_line_errors
 from .group import PromptGroup
+from .named_sites import names_of_sites
 from .options import arguments_of, client_options, last_of, site_of, talk_options
 from .serve import serve_command
 
@@ -138,7 +139,13 @@ def _chat(
                 sys.exit(1)
 
 
-_url = click.argument("site", metavar="[URL]", required=False, envvar="CHATGPTES_SITE")
+_url = click.argument(
+    "site",
+    metavar="[URL]",
+    required=False,
+    envvar="CHATGPTES_SITE",
+    shell_complete=names_of_sites,
+)
 # For people who have just typed it for another command.
 _site_too = click.option("--site", "named", metavar="URL", hidden=True)
 

@@ -6,28 +6,27 @@ from typing import Any
 
 import click
 
-from ..errors import ChatGptEsError, InvalidConfigError
+from ..errors import InvalidConfigError
 from ..values.text import sanitize_line
-from .config_file import existing_or_new_path, set_option, unset_option
+from .config_file import existing_or_new_path, option_of, set_option, unset_option
 from .errors import one_line_errors
-from .named_sites import OPTIONS, named_sites, value_of
+from .formatter import Group
+from .named_sites import OPTIONS, TRANSPORTS, named_sites, names_of_sites, value_of
 
 __all__ = ["config_command"]
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the names that a shell completes."""
-    try:
-        return [name for name in named_sites() if name.startswith(begun)]
-    except (ChatGptEsError, OSError):
-        return []
+def _values(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the values of the option before that a shell completes."""
+    names = TRANSPORTS if context.params.get("option") == "transport" else ()
+    return [name for name in names if name.startswith(begun)]
 
 
-_name = click.argument("name", shell_complete=_names)
+_name = click.argument("name", shell_complete=names_of_sites)
 _option = click.argument("option", type=click.Choice(list(OPTIONS)), metavar="OPTION")
 
 
-@click.group("config", invoke_without_command=True)
+@click.group("config", cls=Group, invoke_without_command=True)
 @click.pass_context
 def config_command(context: click.Context) -> None:
     """Keep sites and their options under a name, for `--site NAME`.
@@ -68,16 +67,13 @@ def _path() -> None:
 def _get(name: str, option: str) -> None:
     """Print an option of a site; of a secret, where it is."""
     with one_line_errors():
-        value = named_sites().get(name, {}).get(option)
-        if value is None:
-            raise InvalidConfigError(f"There is no {option} of a site {name!r}.")
-        click.echo(_shown(value))
+        click.echo(_shown(option_of(name, option)))
 
 
 @config_command.command("set")
 @_name
 @_option
-@click.argument("value")
+@click.argument("value", shell_complete=_values)
 def _set(name: str, option: str, value: str) -> None:
     """Set an option of a site; a new site begins with its address.
 
@@ -117,6 +113,10 @@ def _warn_of_missing_secret(name: str, option: str) -> None:
     options: dict[str, Any] = named_sites()[name]
     try:
         value_of(options, option)
-    except (InvalidConfigError, OSError) as error:
-        text = error.message if isinstance(error, InvalidConfigError) else str(error)
-        click.echo(f"chatgptes: Set.  {sanitize_line(text)}", err=True)
+    except InvalidConfigError as error:
+        text = error.message
+    except OSError as error:
+        text = f"{error.filename}: {error.strerror or error}."
+    else:
+        return
+    click.echo(f"chatgptes: Set.  {sanitize_line(text)}", err=True)

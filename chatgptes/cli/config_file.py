@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import InvalidConfigError
 from .named_sites import CONFIG_VARIABLE, check_sites, config_path, is_name, named_sites
 
-__all__ = ["existing_or_new_path", "set_option", "unset_option"]
+__all__ = ["existing_or_new_path", "option_of", "set_option", "unset_option"]
 
 
 def existing_or_new_path() -> Path:
@@ -29,6 +29,18 @@ def existing_or_new_path() -> Path:
     return path
 
 
+def option_of(name: str, option: str) -> Any:
+    """Return a site's option as it is in the file: of a secret, where it is.
+
+    Raises:
+        InvalidConfigError: there is none, or the file can't be used.
+        OSError: the file can't be read.
+    """
+    sites = named_sites()
+    _check_site(sites, name)
+    return _given(sites[name], name, option)
+
+
 def set_option(name: str, option: str, text: str) -> None:
     """Write a site's option.
 
@@ -42,6 +54,10 @@ def set_option(name: str, option: str, text: str) -> None:
         OSError: the file can't be read or written; it is as it was.
     """
     document, before = _read()
+    if not text.strip() and option != "system":
+        raise InvalidConfigError(
+            f"{option} is empty; `chatgptes config unset {name} {option}` removes it."
+        )
     value = _value(option, text)
     if name not in before and option != "site" and is_name(name):
         raise InvalidConfigError(
@@ -64,24 +80,34 @@ def unset_option(name: str, option: str | None) -> None:
         OSError: the file can't be read or written; it is as it was.
     """
     document, before = _read()
-    if name not in before:
-        raise InvalidConfigError(f"There is no site {name!r}: `chatgptes config` lists them.")
+    _check_site(before, name)
     if option is None:
         after = {each: options for each, options in before.items() if each != name}
         del document["sites"][name]
         if not after:
             del document["sites"]
-    elif option not in before[name]:
-        raise InvalidConfigError(f"The site {name!r} has no {option}.")
     elif option == "site":
         raise InvalidConfigError(
             f"A site needs its address: `chatgptes config unset {name}` removes the whole site."
         )
     else:
+        _given(before[name], name, option)
         options = {each: value for each, value in before[name].items() if each != option}
         after = before | {name: options}
         del document["sites"][name][option]
     _write(document, after)
+
+
+def _check_site(sites: dict[str, dict[str, Any]], name: str) -> None:
+    if name not in sites:
+        raise InvalidConfigError(f"There is no site {name!r}: `chatgptes config` lists them.")
+
+
+def _given(options: dict[str, Any], name: str, option: str) -> Any:
+    """Return the value of an option that the site must have."""
+    if option not in options:
+        raise InvalidConfigError(f"The site {name!r} has no {option}.")
+    return options[option]
 
 
 def _value(option: str, text: str) -> str | float | bool:

@@ -8,6 +8,9 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+from .formatter import Group
 
 __all__ = ["PromptGroup"]
 
@@ -16,7 +19,7 @@ _DASHED_PROMPT = re.compile(r"-\d|-[^=]*\s")
 """A prompt such as "-5 + 3 = ?" or "- a list"; no option has a digit or a blank in its name."""
 
 
-class PromptGroup(click.Group):
+class PromptGroup(Group):
     """A group that takes a first word which is no command's name for a prompt.
 
     Options may stand before the command: `chatgptes --sandbox chat`.
@@ -24,7 +27,7 @@ class PromptGroup(click.Group):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         if context.resilient_parsing:  # A shell completes a line that is still being written.
-            return super().parse_args(context, self._command_first(args))
+            return super().parse_args(context, self._begun(args))
         if not args and sys.stdin.isatty():
             args = ["--help"]
         args = self._prompt_last(args)
@@ -43,6 +46,25 @@ class PromptGroup(click.Group):
             return super().invoke(context)
         except KeyboardInterrupt:
             sys.exit(130)  # click would say "Aborted!", and 1.
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what a shell completes: with commands and own options those of a prompt."""
+        found = super().shell_complete(context, incomplete)
+        if incomplete.startswith("-"):
+            ask = self.commands[_DEFAULT]
+            with click.Context(ask, parent=context, resilient_parsing=True) as inner:
+                known = {item.value for item in found}
+                more = ask.shell_complete(inner, incomplete)
+                found += [item for item in more if item.value not in known]
+        return found
+
+    def _begun(self, args: list[str]) -> list[str]:
+        """Return `args` of a line that ends where a shell completes, with the command first."""
+        ordered = self._command_first(args)
+        if ordered[:1] and ordered[0] in self.commands:
+            return ordered
+        # What comes next is an option's value.
+        return [_DEFAULT, *args] if args[-1:] and args[-1] in self._options_with_value() else args
 
     def _command_first(self, args: list[str]) -> list[str]:
         """Return `args` with the command before the options that stand before it."""

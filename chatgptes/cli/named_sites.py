@@ -22,12 +22,14 @@ from .references import REFERENCES, check_reference, is_reference, secret_of
 __all__ = [
     "CONFIG_VARIABLE",
     "OPTIONS",
+    "TRANSPORTS",
     "check_sites",
     "config_path",
     "is_name",
     "key_of",
     "named_site",
     "named_sites",
+    "names_of_sites",
     "value_of",
     "with_scheme",
 ]
@@ -43,6 +45,7 @@ OPTIONS: dict[str, type | tuple[type, ...]] = {
     "consent": bool,
     "api_key": str,
 }
+TRANSPORTS = ("auto", "requests", "curl_cffi")
 _MAY_BE_SECRET = ("site", "proxy", "api_key")
 _HOST = re.compile(r"((?:[\w-]+\.)+[\w-]+|localhost)(?::\d+)?(?:[/?#]|$)")
 """A host's name at the beginning of an address that has no scheme."""
@@ -125,6 +128,9 @@ def _check_options(options: Any) -> None:
         kind = OPTIONS[option]
         if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kind):
             raise InvalidConfigError(f"{option} has a value of a wrong type.")
+        if option == "transport" and value not in TRANSPORTS:
+            names = f"{', '.join(TRANSPORTS[:-1])} or {TRANSPORTS[-1]}"
+            raise InvalidConfigError(f"transport must be {names}, not {value!r}.")
         if option in _MAY_BE_SECRET:
             _check_secret(option, value)
     plain: Any = {
@@ -167,6 +173,14 @@ def named_site(name: str) -> dict[str, Any] | None:
             f"No site has the name {name!r}; `chatgptes config` lists those that have one.{text}"
         )
     return sites[name]
+
+
+def names_of_sites(_context: Any, _parameter: Any, begun: str) -> list[str]:
+    """Return the names that a shell completes; none if the file can't be used."""
+    try:
+        return [name for name in named_sites() if name.startswith(begun)]
+    except (InvalidConfigError, OSError):
+        return []
 
 
 def value_of(options: dict[str, Any], option: str) -> Any:

@@ -19,7 +19,14 @@ from ..kept import kept_visitor, last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
-from .named_sites import key_of, named_site, value_of, with_scheme
+from .named_sites import (
+    TRANSPORTS,
+    key_of,
+    named_site,
+    names_of_sites,
+    value_of,
+    with_scheme,
+)
 
 __all__ = ["arguments_of", "client_options", "last_of", "site_of", "talk_options"]
 
@@ -47,6 +54,7 @@ _SITE = click.option(
     "--site",
     metavar="URL",
     envvar=SITE_VARIABLE,
+    shell_complete=names_of_sites,
     help=f"The page that shows the bot, or a name of `chatgptes config`.  [{DEFAULT_SITE}]",
 )
 _CLIENT = (
@@ -63,7 +71,7 @@ _CLIENT = (
     click.option(
         "--transport",
         cls=_Option,
-        type=click.Choice(["auto", "requests", "curl_cffi"]),
+        type=click.Choice(TRANSPORTS),
         default="auto",
         envvar="CHATGPTES_TRANSPORT",
         show_default=True,

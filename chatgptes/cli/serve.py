@@ -18,14 +18,22 @@ from ..integrations.server.settings import (
     read_secret,
 )
 from .errors import one_line_errors
+from .formatter import Command
+from .named_sites import names_of_sites
 from .options import arguments_of, client_options
 
 __all__ = ["serve_command"]
 
 
-@click.command("serve", short_help="Serve your own bots behind an API of OpenAI's shape.")
+@click.command(
+    "serve", cls=Command, short_help="Serve your own bots behind an API of OpenAI's shape."
+)
 @click.option(
-    "--site", metavar="URL", envvar="CHATGPTES_SITE", help="The page that shows your bot."
+    "--site",
+    metavar="URL",
+    envvar="CHATGPTES_SITE",
+    shell_complete=names_of_sites,
+    help="The page that shows your bot, or a name of `chatgptes config`.",
 )
 @click.option(
     "--my-site",
@@ -40,7 +48,9 @@ __all__ = ["serve_command"]
     help="Sites, tokens and limits from a TOML file; models are named SITE/BOT.",
 )
 @click.option("--host", metavar="ADDRESS", help="Listen on this address.  [127.0.0.1]")
-@click.option("--port", metavar="N", type=click.IntRange(0, 65535), help="[8399]; 0: a free one.")
+@click.option(
+    "--port", metavar="N", type=click.IntRange(0, 65535), help="Port; 0 for a free one.  [8399]"
+)
 @click.option(
     "--allow-host",
     "allow_hosts",
@@ -56,7 +66,7 @@ __all__ = ["serve_command"]
     " CHATGPTES_SERVE_TOKEN or a file.  [a new one, printed]",
 )
 @click.option(
-    "--token-file", metavar="FILE", type=click.Path(dir_okay=False), help="It, from a file."
+    "--token-file", metavar="FILE", type=click.Path(dir_okay=False), help="The token, from a file."
 )
 @click.option("--max-concurrency", metavar="N", type=int, help="Turns at once.  [4]")
 @click.option(

@@ -231,6 +231,10 @@ def test_completion(tmp_path: Path) -> None:
         "chat --lo": "--load",
         "--sandbox chat --lo": "--load",
         "ask --transport ": "curl_cffi",
+        "--transport ": "curl_cffi",
+        "--js": "--json",
+        "--sandbox --js": "--json",
+        "--ver": "--version",
     }.items():
         asked = {"COMP_WORDS": f"chatgptes {words}", "_CHATGPTES_COMPLETE": "bash_complete"}
         count = len(words.split()) + (words.endswith(" "))
@@ -458,9 +462,10 @@ def test_tables_of_prompts(site: Site, tmp_path: Path) -> None:
     ("table", "complaint"),
     [
         ("question,lang\none,de\n", 'no column "prompt"'),
-        ("prompt,lang\none\n", "line 2: this row has 1 columns"),
+        ("prompt,lang\none\n", "line 2: the header has 2 columns, and this row 1."),
         ("prompt,a,a\none,1,2\n", "'a' twice"),
-        ('prompt,a\n"one,1\n', "unexpected end of data"),
+        ('prompt,a\n"one,1\n', "unexpected end of data. A value that begins with a double quote"),
+        ("id;prompt\n1;one\n", "'id;prompt'. Commas separate the columns of .csv"),
         ("id,prompt\na,one\na,two\n", "line 3: an earlier prompt has the id"),
     ],
 )
@@ -472,6 +477,21 @@ def test_tables_that_can_not_be(site: Site, tmp_path: Path, table: str, complain
     assert complaint in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert site.messages == []
+
+
+def test_a_file_of_replies_is_no_table(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.csv"
+    source.write_text("one\n")
+    command = ["batch", str(source), "--site", site.url, "-o"]
+    refused = chatgptes(*command, str(out))
+    assert refused.returncode == 2
+    assert "--to csv" in refused.stderr
+    assert not out.exists()
+    assert chatgptes(*command, str(tmp_path / "out.jsonl")).returncode == 0
+    # Version 1.0 took any name: such a file is continued.
+    (tmp_path / "out.jsonl").rename(out)
+    assert "1 answered before" in chatgptes(*command, str(out)).stderr
+    assert len(site.messages) == 1
 
 
 def test_batch_with_failures_and_more_to_ask(site: Site, tmp_path: Path) -> None:

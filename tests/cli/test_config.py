@@ -178,10 +178,10 @@ def test_every_way_to_write_a_table(run: Run, file: Path, by_hand: str) -> None:
         (["set", "mine", "timeout", "soon"], "timeout is a number of seconds, not 'soon'"),
         (["set", "mine", "timeout", "-5"], "timeout: total must be a positive number"),
         (["set", "mine", "timeout", "nan"], "timeout: total must be a positive number"),
-        (["set", "mine", "transport", "tcp"], "transport must be"),
+        (["set", "mine", "transport", "tcp"], "must be auto, requests or curl_cffi, not 'tcp'"),
         (["set", "mine", "proxy", "ftp://127.0.0.1"], "the scheme 'ftp' is none of"),
         (["set", "mine", "site", "no address"], "site"),
-        (["set", "mine", "bot", ""], "bot"),
+        (["set", "mine", "bot", ""], "`chatgptes config unset mine bot` removes it"),
         (["set", "my.site", "site", "example.org"], "a name has letters"),
         (["set", "mine", "api_key", "secret"], "only where it is: env:VARIABLE, keyring:"),
         (["set", "mine", "api_key", "env:"], "A reference is env:VARIABLE"),
@@ -194,7 +194,8 @@ def test_every_way_to_write_a_table(run: Run, file: Path, by_hand: str) -> None:
         (["unset", "mine", "site"], "`chatgptes config unset mine` removes the whole site"),
         (["unset", "mine", "bot"], "has no bot"),
         (["unset", "other"], "There is no site 'other'"),
-        (["get", "mine", "bot"], "There is no bot of a site 'mine'"),
+        (["get", "mine", "bot"], "The site 'mine' has no bot"),
+        (["get", "other", "bot"], "There is no site 'other': `chatgptes config` lists them"),
         (["sets"], "No such command 'sets'"),
     ],
 )
@@ -288,9 +289,12 @@ def test_secrets_are_named_not_written(run: Run, file: Path, tmp_path: Path, sit
     }
     run("config", "set", "mine", "site", site.url)
     run("config", "set", "mine", "bot", "5")
-    (tmp_path / "key").write_text(f"{site.api_key}\n")
+    key = tmp_path / "key"
+    early = run("config", "set", "mine", "api_key", f"file:{key}")
+    assert early.stderr == f"chatgptes: Set.  {key}: No such file or directory.\n"
+    key.write_text(f"{site.api_key}\n")
     references = {
-        f"file:{tmp_path / 'key'}": {},
+        f"file:{key}": {},
         "env:MY_KEY": {"MY_KEY": site.api_key},
         "keyring:my/site/ada": ring,
     }
@@ -381,6 +385,12 @@ def test_names_and_options_are_completed(run: Run, file: Path) -> None:
         "config set m": "plain,mine",
         "config set mine ap": "plain,api_key",
         "config unset ": "plain,two",
+        "config set mine transport ": "plain,curl_cffi",
+        "--site ": "plain,mine",
+        "chat --site m": "plain,mine",
+        "serve --site m": "plain,mine",
+        "doctor m": "plain,mine",
+        "--site mine ch": "plain,chat",
     }.items():
         asked = {"COMP_WORDS": f"chatgptes {words}", "_CHATGPTES_COMPLETE": "bash_complete"}
         answer = run(COMP_CWORD=str(len(words.split()) + words.endswith(" ")), **asked)

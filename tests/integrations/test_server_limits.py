@@ -177,7 +177,7 @@ def test_without_the_packages(monkeypatch: pytest.MonkeyPatch, site: Site) -> No
     assert "secret" not in repr(settings)
     from chatgptes.integrations.server import create_app
 
-    with pytest.raises(MissingRequirementsError, match=r"chatgptes\[serve-redis\]"):
+    with pytest.raises(MissingRequirementsError, match=r"pip install 'limits\[redis\]'"):
         create_app(settings)
 
 

@@ -172,6 +172,14 @@ def test_the_site_opens_with_the_same_command() -> None:
     assert command("Quick start") in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 
 
+def test_nothing_is_installed_from_an_index_that_does_not_have_it() -> None:
+    texts = [*PAGES, *(ROOT / "chatgptes").rglob("*.py"), *(ROOT / "examples").rglob("*.*")]
+    from_index = re.compile(r"pip install [^\n]*?(?<![/.\w])chatgptes\b(?!\S* @ )")
+    for text in texts:
+        found = from_index.search(text.read_text(encoding="utf-8"))
+        assert found is None, (text, found)
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
         text = _BLOCK.sub("", page.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -26,3 +27,9 @@ def test_every_command_and_option_is_there() -> None:
             if option.param_type_name == "option" and not option.hidden:
                 assert all(f"{spelling}" in section for spelling in option.opts)
     assert "--chunk-delay" in page
+
+
+def test_no_bracket_of_a_help_text_begins_a_link() -> None:
+    # "[60] [x>=0]" is a link to "x>=0" in Markdown, and the documentation would not build.
+    outside_code = re.sub(r"(?s)```.*?```|`[^`]*`", "", make_help.page())
+    assert not re.search(r"(?<!\\)\](\s?\[|\()", outside_code.split("\n## ", 1)[1])

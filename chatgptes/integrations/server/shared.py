@@ -39,7 +39,7 @@ class SharedCount:
             self._limits: Any = import_module("limits")
         except ModuleNotFoundError as error:
             raise MissingRequirementsError(
-                f"A shared limit needs {error.name}: pip install 'chatgptes[serve-redis]'."
+                f"A shared limit needs {error.name}: pip install 'limits[redis]'"
             ) from error
         try:
             # The URL goes no further than here.  A connection that Redis has closed is made anew
