@@ -160,7 +160,7 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
     at = 0
     while 0 <= at <= last:
         token = _TOKEN.search(page, at)
-        if token is None or token.start() > last:
+        if token is None:
             break
         name = (token["name"] or b"").lower()
         opens = bool(token["end"]) and not token["close"]
