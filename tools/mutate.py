@@ -163,7 +163,8 @@ def noticed_by(change: Change, tree: Path, seconds: float) -> str:
         path.write_bytes(source)
     if done.returncode == 0:
         return ""
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout.decode(errors="replace"), re.M)
+    printed = done.stdout.decode(errors="replace")
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
     return failed[1] if failed else f"pytest's exit status {done.returncode}"
 
 
@@ -187,7 +188,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=60, help="changes to make")
     parser.add_argument("--seed", type=int, default=0, help="which changes")
     parser.add_argument("--jobs", type=int, default=2, help="copies of the tree at work at once")
-    parser.add_argument("--seconds", type=float, default=120.0, help="for one run of tests")
+    parser.add_argument("--seconds", type=float, default=600.0, help="for one run of tests")
     parser.add_argument("--allowed", type=float, default=0.05, help="share that may survive")
     parser.add_argument("--verbose", action="store_true", help="print those that were noticed, too")
     parser.add_argument("paths", nargs="*", default=["chatgptes/sites", "chatgptes/turn"])
