@@ -225,9 +225,10 @@ class EventDecoder:
     def _field_in(self, line: bytes, start: int = 0) -> int | None:
         """The place in a line from `start` on at which a field begins, or None."""
         if not self._begun:
-            start = self._behind_hidden(line, start)
-            if start < 0:
+            shown = self._behind_hidden(line, start)
+            if shown is None:
                 return None
+            start = shown
         found_at = None
         while (marks := _MARKS.match(line, start)) and line.startswith(_ANY_FIELD, marks.end()):
             start = marks.end() + 1
@@ -253,14 +254,14 @@ class EventDecoder:
                 return match.start()
         return found_at
 
-    def _behind_hidden(self, line: bytes, start: int) -> int:
-        """The place from which the line is outside of scripts and comments; -1 for none."""
+    def _behind_hidden(self, line: bytes, start: int) -> int | None:
+        """The place from which the line is outside of scripts and comments; None for none."""
         field = _FIELD.search(line, start)
         while True:
             if self._hidden is not None:
                 closing = self._hidden.search(line, start)
                 if closing is None:
-                    return -1
+                    return None
                 self._hidden = None
                 start = closing.end()
             if field is not None and field.start() < start:
