@@ -17,6 +17,7 @@ __all__ = ["Event", "EventDecoder"]
 
 _IGNORED = frozenset({b"id", b"retry"})  # There is no reconnecting here.
 _MARKS = re.compile(rb"(?:\xef\xbb\xbf|[ \t\0])+")
+_MARKS_BEFORE = re.compile(rb"\A" + _MARKS.pattern)
 _FIELD = re.compile(rb"data:[ ]?(?=\{|\[DONE\])|event:[ ]?(?=[\w.-]{1,64}[ \t]*\Z)")
 _NAME = re.compile(rb"[ ]?(?:[\w.:/-]*[\w./-])?[ \t]*")  # One that ends in ":" is a field.
 _OPENING = re.compile(rb"<(?:(script|style)\b|!--)", re.IGNORECASE)
@@ -190,7 +191,7 @@ class EventDecoder:
                 or self._hidden is not None
                 or field not in _IGNORED
             ):
-                junk = _MARKS.sub(b"", line[:at], count=1) if at is not None else line
+                junk = _MARKS_BEFORE.sub(b"", line[:at]) if at is not None else line
                 if junk and data:
                     self._late.append(junk)
                 elif junk:
