@@ -149,7 +149,7 @@ def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:
         if at >= 0 and page[max(sure, at - 64) : at].rstrip(b"\t\n\f\r ")[-1:] in (b"=", b""):
             return False
     closed = page.rfind(b">", sure, start)
-    between = page[closed + 1 if closed >= 0 else sure : start]
+    between = page[max(sure, closed) : start]
     return not any(mark in between for mark in (b"<", b'"', b"'"))
 
 
