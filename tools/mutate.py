@@ -15,6 +15,7 @@ import ast
 import concurrent.futures
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -142,8 +143,8 @@ def _is_left_out(node: ast.AST) -> bool:
     return False
 
 
-def survives(change: Change, tree: Path, seconds: float) -> bool:
-    """Make `change` in the copy `tree`, run the tests, and take it back."""
+def noticed_by(change: Change, tree: Path, seconds: float) -> str:
+    """The test that fails with `change` made in the copy `tree`, "" if none does."""
     path = tree / change.file
     source = path.read_bytes()
     path.write_bytes(source[: change.start] + change.new.encode() + source[change.end :])
@@ -157,10 +158,14 @@ def survives(change: Change, tree: Path, seconds: float) -> bool:
             command, cwd=tree, env=environment, timeout=seconds, capture_output=True, check=False
         )
     except subprocess.TimeoutExpired:
-        return False
+        return "the clock, which may be the machine's fault"
     finally:
         path.write_bytes(source)
-    return done.returncode == 0
+    if done.returncode == 0:
+        return ""
+    printed = done.stdout.decode(errors="replace")
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", printed, re.MULTILINE)
+    return failed[1] if failed else f"pytest's exit status {done.returncode}"
 
 
 def tests_for(file: str, tree: Path) -> list[str]:
@@ -183,7 +188,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=60, help="changes to make")
     parser.add_argument("--seed", type=int, default=0, help="which changes")
     parser.add_argument("--jobs", type=int, default=2, help="copies of the tree at work at once")
-    parser.add_argument("--seconds", type=float, default=120.0, help="for one run of tests")
+    parser.add_argument("--seconds", type=float, default=600.0, help="for one run of tests")
     parser.add_argument("--allowed", type=float, default=0.05, help="share that may survive")
     parser.add_argument("--verbose", action="store_true", help="print those that were noticed, too")
     parser.add_argument("paths", nargs="*", default=["chatgptes/sites", "chatgptes/turn"])
@@ -207,11 +212,12 @@ def main() -> int:
         def work(job: int) -> list[Change]:
             found = []
             for change in chosen[job :: options.jobs]:
-                survived = survives(change, trees[job], options.seconds)
-                if survived:
+                test = noticed_by(change, trees[job], options.seconds)
+                if not test:
                     found.append(change)
-                if survived or options.verbose:
-                    print(f"{'survived' if survived else 'noticed ':9} {change}", flush=True)
+                    print(f"survived  {change}", flush=True)
+                elif options.verbose:
+                    print(f"noticed   {change}  by {test}", flush=True)
             return found
 
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -149,7 +149,7 @@ def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:
         if at >= 0 and page[max(sure, at - 64) : at].rstrip(b"\t\n\f\r ")[-1:] in (b"=", b""):
             return False
     closed = page.rfind(b">", sure, start)
-    between = page[closed + 1 if closed >= 0 else sure : start]
+    between = page[max(sure, closed) : start]
     return not any(mark in between for mark in (b"<", b'"', b"'"))
 
 
@@ -160,7 +160,7 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
     at = 0
     while 0 <= at <= last:
         token = _TOKEN.search(page, at)
-        if token is None or token.start() > last:
+        if token is None:
             break
         name = (token["name"] or b"").lower()
         opens = bool(token["end"]) and not token["close"]

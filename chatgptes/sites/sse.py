@@ -17,6 +17,7 @@ __all__ = ["Event", "EventDecoder"]
 
 _IGNORED = frozenset({b"id", b"retry"})  # There is no reconnecting here.
 _MARKS = re.compile(rb"(?:\xef\xbb\xbf|[ \t\0])+")
+_MARKS_BEFORE = re.compile(rb"\A" + _MARKS.pattern)
 _FIELD = re.compile(rb"data:[ ]?(?=\{|\[DONE\])|event:[ ]?(?=[\w.-]{1,64}[ \t]*\Z)")
 _NAME = re.compile(rb"[ ]?(?:[\w.:/-]*[\w./-])?[ \t]*")  # One that ends in ":" is a field.
 _OPENING = re.compile(rb"<(?:(script|style)\b|!--)", re.IGNORECASE)
@@ -190,7 +191,7 @@ class EventDecoder:
                 or self._hidden is not None
                 or field not in _IGNORED
             ):
-                junk = _MARKS.sub(b"", line[:at], count=1) if at is not None else line
+                junk = _MARKS_BEFORE.sub(b"", line[:at]) if at is not None else line
                 if junk and data:
                     self._late.append(junk)
                 elif junk:
@@ -225,9 +226,10 @@ class EventDecoder:
     def _field_in(self, line: bytes, start: int = 0) -> int | None:
         """The place in a line from `start` on at which a field begins, or None."""
         if not self._begun:
-            start = self._behind_hidden(line, start)
-            if start < 0:
+            shown = self._behind_hidden(line, start)
+            if shown is None:
                 return None
+            start = shown
         found_at = None
         while (marks := _MARKS.match(line, start)) and line.startswith(_ANY_FIELD, marks.end()):
             start = marks.end() + 1
@@ -253,14 +255,14 @@ class EventDecoder:
                 return match.start()
         return found_at
 
-    def _behind_hidden(self, line: bytes, start: int) -> int:
-        """The place from which the line is outside of scripts and comments; -1 for none."""
+    def _behind_hidden(self, line: bytes, start: int) -> int | None:
+        """The place from which the line is outside of scripts and comments; None for none."""
         field = _FIELD.search(line, start)
         while True:
             if self._hidden is not None:
                 closing = self._hidden.search(line, start)
                 if closing is None:
-                    return -1
+                    return None
                 self._hidden = None
                 start = closing.end()
             if field is not None and field.start() < start:

@@ -104,6 +104,7 @@ def test_consent() -> None:
         ("https://a.test/index.php?rest_route=",
          "https://a.test/index.php?rest_route=/mwai-ui/v1/chats/submit"),
         ("https://a.test/?rest_route=/", "https://a.test/?rest_route=/mwai-ui/v1/chats/submit"),
+        ("https://a.test/box//", "https://a.test/box/mwai-ui/v1/chats/submit"),
     ],
 )  # fmt: skip
 def test_roots(written: str, url: str) -> None:

@@ -9,7 +9,7 @@ from hearing import decode, page_of, question_for
 
 from chatgptes.errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedStatusError
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
-from chatgptes.sites.challenge import MARKS, Kind
+from chatgptes.sites.challenge import MARKS, Kind, block_page_error, is_gate
 from chatgptes.sites.dialect import BufferedResponse, Dialect, NonceRefused
 from chatgptes.sites.errors import error_for_page
 
@@ -186,3 +186,29 @@ def test_every_mark_tells(mark: object) -> None:
     assert isinstance(error, ChallengeError) == mark.always
     if not text.startswith("<"):
         assert error_for_page(page_of(body, 200, headers=HTML)) is None
+
+
+def test_a_product_has_one_name() -> None:
+    assert {mark.product for mark in MARKS} == {
+        "AWS WAF", "Akamai", "Anubis", "Azure", "BitNinja", "BulletProof Security", "Cloudflare",
+        "CloudFront", "Comodo", "CrowdSec", "DDoS-Guard", "DataDome", "F5", "FortiWeb", "GoDaddy",
+        "Imperva", "Imunify360", "LiteSpeed", "MalCare", "ModSecurity", "NinjaFirewall",
+        "Patchstack", "SecuPress", "Shield Security", "SiteGround", "SiteLock", "Solid Security",
+        "StackPath", "Sucuri", "Vercel", "Virusdie", "WP Cerber", "WPMU DEV", "WebKnight",
+        "Wordfence", "go-away", "hCaptcha", "reCAPTCHA", "testcookie", "vDDoS",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["choices", "code", "msg", "reply", "success"])
+def test_an_object_with_a_plugins_key_is_no_firewalls(key: str) -> None:
+    assert block_page_error(page_of("{}", 403), {key: "No."}) is None
+    assert block_page_error(page_of("{}", 403), {"rule": key}) is not None
+
+
+@pytest.mark.parametrize(
+    "key", ["choices", "code", "data", "error", "msg", "reply", "status", "success", "type"]
+)
+def test_a_plugins_object_may_talk_of_a_firewall(key: str) -> None:
+    talk = {"message": "Access denied by Imunify360 bot-protection."}
+    assert is_gate(talk)
+    assert not is_gate({**talk, key: "x"})

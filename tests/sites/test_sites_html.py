@@ -456,3 +456,9 @@ def test_an_end_tag_in_an_attribute_ends_nothing() -> None:
 def test_line_ends_in_an_attribute_are_line_feeds() -> None:
     (tag,) = html.tags(b'<p class="x" data-a="1\r\n2\r3\n4">', [b"x"])
     assert html.attributes(tag)["data-a"] == "1\n2\n3\n4"
+
+
+def test_a_tag_is_found_behind_what_only_begins_as_one() -> None:
+    """The class is no help here: a "=" in its value hides where that begins."""
+    (tag,) = found(b"""<p title="<b id=' " class="a=b bot-box" data-n=1>""")
+    assert tag["data-n"] == "1"

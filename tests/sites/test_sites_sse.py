@@ -159,3 +159,10 @@ def test_time_is_linear_in_the_bytes() -> None:
     assert len(decode(line, tuple(range(len(line))))) == 1
     assert len(decode(b"data\n" * 300_000 + b"\n", max_event=1 << 30)) == 1
     assert time.process_time() - started < 20  # A quadratic way takes minutes.
+
+
+@pytest.mark.parametrize("marks", [b"", b" ", b"\xef\xbb\xbf", b"\0 \t\xef\xbb\xbf\xef\xbb\xbf"])
+def test_a_notice_right_before_a_field_keeps_its_blanks(marks: bytes) -> None:
+    notice = "<b>Not a</b> good\ttime to "
+    pairs = [(None, notice), ("", '{"x":1}')]
+    assert decode(marks + notice.encode() + b'data: {"x":1}\n\n') == pairs

@@ -124,7 +124,6 @@ def _endpoint(
         "root": root,
         "botId": bot_id,
         "customId": custom_id,
-        "mode": clean_text(params.get("mode"), 50),
         "maxLength": _count(params.get("textInputMaxLength")),
         "maxUploads": _count(params.get("maxUploads")),
         NONCE_IN_PAGE: "yes" if nonce else "",

@@ -126,7 +126,7 @@ class Rest(AiPower):
         """Return the error for a response with a status other than 2xx."""
         url, status = response.url, response.status
         data = parse_json(response.body, _is_known, _is_answer)
-        known = isinstance(data, dict) and _is_known(data)
+        known = _is_known(data)
         error = error_for_status(response, of_site=known)
         if isinstance(error, (ChallengeError, RefusedError)):
             return error

@@ -168,7 +168,7 @@ class Wpaicg(AiPower, WpaicgFeedback):
         """
         url, status = response.url, response.status
         data = parse_json(response.body, is_known, is_answer)
-        known = isinstance(data, dict) and is_known(data)
+        known = is_known(data)
         if known and is_gate(data):
             return with_wait(gate_error(data, url, status), response.headers)
         error = error_for_status(response, of_site=known)

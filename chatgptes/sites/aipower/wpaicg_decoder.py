@@ -29,13 +29,13 @@ from .wpaicg_objects import (
 
 __all__ = ["Phase", "WpaicgDecoder"]
 
-_CHUNK_KEYS = frozenset(
+# A chunk with no other keys is read without a look at what else an event may be.
+_TEXT_KEYS = frozenset(
     (
         "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices",
-        "usage", "obfuscation", "provider", "x_groq",
+        "obfuscation", "provider", "x_groq",
     )
 )  # fmt: skip
-_TEXT_KEYS = _CHUNK_KEYS - {"usage"}
 _MOST_WORDS = 4000  # Characters of an error's frames that are kept.
 
 # The plugin writes its error frames by hand, without escaping: quotes and line ends make them
@@ -99,8 +99,6 @@ class WpaicgDecoder(ObjectDecoder):
         if self._phase is _MARKED:
             return ""
         data = self._parse(value)
-        if not name and isinstance(data, dict) and "choices" in data.keys() <= _CHUNK_KEYS:
-            return self._chunk(data)
         if name == "done" or value.strip() == "[DONE]":
             self._phase = _MARKED
             # Without any text the envelope that versions up to 1.8.85 glue behind may tell why.

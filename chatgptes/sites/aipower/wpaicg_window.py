@@ -144,5 +144,5 @@ class WpaicgFeedback:
         raise make_error(UnexpectedFormatError, message, url, status, said)
 
 
-def _is_known(data: Any) -> bool:
-    return isinstance(data, dict) and ("success" in data or "msg" in data or is_gate(data))
+def _is_known(data: dict[Any, Any]) -> bool:
+    return "success" in data or "msg" in data or is_gate(data)
