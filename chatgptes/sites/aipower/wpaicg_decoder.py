@@ -99,7 +99,8 @@ class WpaicgDecoder(ObjectDecoder):
         if self._phase is _MARKED:
             return ""
         data = self._parse(value)
-        if not name and isinstance(data, dict) and "choices" in data.keys() <= _CHUNK_KEYS:
+        if name != "message" and isinstance(data, dict) and "choices" in data.keys() <= _CHUNK_KEYS:
+            # Whatever the words of a notice made of its event's name.
             return self._chunk(data)
         if name == "done" or value.strip() == "[DONE]":
             self._phase = _MARKED
