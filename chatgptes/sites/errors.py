@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 from urllib.parse import urljoin
 
@@ -19,11 +20,14 @@ from .text import BOM, excerpt, site_said
 from .waits import retry_after, wait_words
 
 __all__ = [
-    "AnyError", "elsewhere", "error_for_page", "error_for_status", "make_error", "retry_after",
-    "unknown_action_error",
+    "AnyError", "elsewhere", "error_for_page", "error_for_status", "is_zero", "make_error",
+    "retry_after", "unknown_action_error",
 ]  # fmt: skip
 
 _PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
+
+# Never translated.
+_THROWN_AWAY = re.compile(rb"POST Content-Length of \d+ bytes exceeds the limit")
 
 AnyError = TypeVar("AnyError", bound=ChatGptEsError)
 
@@ -79,6 +83,8 @@ def error_for_status(
     elif status == 404:
         where = "Check the address." if of_page else "The plugin should take messages there."
         message = f"There is nothing at {redact(url)} (status 404). {where}"
+    elif status == 413 and not of_page:
+        message = "The message is larger than the site takes at once (status 413)."
     elif status >= 500:
         message = f"The site itself failed (status {status}).{site_said(said)}{how_long}"
         message += "" if how_long else " Try again later."
@@ -118,9 +124,17 @@ def error_for_page(response: BufferedResponse) -> ResponseError | None:
     return challenge_error(response.status, response.headers, response.body, response.url)
 
 
+def is_zero(body: bytes) -> bool:
+    """Tell whether a body is WordPress's `0`: no action was asked for that it knows.
+
+    Also where PHP threw the whole request away as too large, and says so before it.
+    """
+    return body.strip(BOM + b" \t\r\n") == b"0" or _THROWN_AWAY.search(body[:4096]) is not None
+
+
 def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | None:
     """Return the error for WordPress's `0` without more: no plugin there knows the action."""
-    if response.body.strip(BOM + b" \t\r\n") != b"0":
+    if not is_zero(response.body):
         return None
     return make_error(
         UnexpectedStatusError,
