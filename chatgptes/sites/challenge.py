@@ -62,8 +62,8 @@ _TALKING_TAG = re.compile(rb"<(?:a|img|option|button)\b|<meta\b[^<>]*?\b(?:name|
 _TALKING_ATTRIBUTE = re.compile(
     rb"\s(?:data-[\w-]+|aria-[\w-]+|title|alt|placeholder|value)\s*=\s*(?:\"[^\"]*\"|'[^']*')"
 )
-# A page that does nothing but set a cookie and load itself again: whoever keeps no cookie stays
-# outside.  Hosts have it under names without end (`humans_21909`, `beget`, …).
+# A page that does nothing but set a cookie and load itself again: without cookies nobody gets
+# further.  Hosts have it under names without end (`humans_21909`, `beget`, …).
 _SETS_COOKIE = re.compile(rb"document(?:\.cookie|\[[\"']cookie[\"']\])\s*=")
 _LOADS_ITSELF = re.compile(
     rb"location(?:\.href)?\s*=\s*(?:window\.|document\.)?location\b"
@@ -278,7 +278,7 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
 
 
 def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """What CleanTalk answers in a plugin's place to a request that it blocks; empty for others."""
+    """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
     found = data.get("apbct")
     return found if isinstance(found, dict) and found.get("blocked") else {}
 

@@ -20,12 +20,14 @@ from .text import BOM, excerpt, site_said
 from .waits import retry_after, wait_words
 
 __all__ = [
-    "AnyError", "elsewhere", "error_for_page", "error_for_status", "is_zero", "make_error",
-    "retry_after", "unknown_action_error",
+    "AnyError", "elsewhere", "error_for_page", "error_for_status",
+    "holds_events_of_model", "is_zero", "make_error", "retry_after", "unknown_action_error",
 ]  # fmt: skip
 
 _PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
 
+_EVENT = re.compile(rb"(?:\A|\n)[\xef\xbb\xbf \t\0]*(?:data|event):")
+_OF_MODEL = re.compile(rb'message_start|"(?:delta|choices)"|(?:response|interaction)_id')
 # Never translated.
 _THROWN_AWAY = re.compile(rb"POST Content-Length of \d+ bytes exceeds the limit")
 
@@ -130,6 +132,14 @@ def is_zero(body: bytes) -> bool:
     Also where PHP threw the whole request away as too large, and says so before it.
     """
     return body.strip(BOM + b" \t\r\n") == b"0" or _THROWN_AWAY.search(body[:4096]) is not None
+
+
+def holds_events_of_model(body: bytes) -> bool:
+    """Tell whether a body is an event stream with anything of the model in it.
+
+    Whatever its status says, the message was heard: it is not to be sent again.
+    """
+    return _EVENT.search(body) is not None and _OF_MODEL.search(body) is not None
 
 
 def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | None:

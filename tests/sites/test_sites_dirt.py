@@ -10,7 +10,7 @@ from hearing import decode, page_of, question_for
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatgptes import UpstreamError
+from chatgptes import UnexpectedStatusError, UpstreamError
 from chatgptes.sites.aiengine.refusals import json_object
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.dialect import Dialect
@@ -473,3 +473,21 @@ def test_an_answer_that_is_not_shown_comes_last(element: str) -> None:
     body = f"{json.dumps(shown)}<{element}>{json.dumps(hidden)}</{element}>"
     assert decode(WPAICG, body, kind="text/html").text == "Shown"
     assert decode(WPAICG, f"{body}<!--{json.dumps(hidden)}-->", kind="text/html").text == "Shown"
+
+
+@pytest.mark.parametrize("junk", ["", BOM, NOTICE + "\n", BOM + "\n"])
+def test_what_came_of_the_model_is_no_old_nonce_whatever_its_status(junk: str) -> None:
+    """A refused nonce is renewed, and the message sent again."""
+    answers: list[tuple[Dialect, str]] = [
+        (WPAICG, WPAICG_BODY), (WPAICG, chunk("") + 'data: {"error":{"message":"Down"}}\n\n'),
+        (WPAICG, '{"status":"success","msg":"","data":"Hello"}'),
+        (WPAICG, '{"status":"error","msg":"Down","greeting_message":"x"}'),
+        (AIPKIT, START + ERROR), (AIPKIT, delta("Hello") + DONE),
+        (AIPKIT, 'event: openai_response_id\ndata: {"id":"r"}\n\n' + ERROR),
+    ]  # fmt: skip
+    for dialect, answer in answers:
+        error = dialect.error_for(page_of(junk + answer, 403))
+        assert type(error) is UnexpectedStatusError, (dialect.name, answer)
+    for dialect, answer in ((WPAICG, '{"status":"error","msg":"Old"}'), (WPAICG, "Old"),
+                            (AIPKIT, '{"success":false,"data":{"message":"Old"}}')):  # fmt: skip
+        assert type(dialect.error_for(page_of(junk + answer, 403))).__name__ == "NonceRefused"

@@ -28,7 +28,13 @@ from ..dialect import (
     Question,
     random_id,
 )
-from ..errors import error_for_status, is_zero, make_error, unknown_action_error
+from ..errors import (
+    error_for_status,
+    holds_events_of_model,
+    is_zero,
+    make_error,
+    unknown_action_error,
+)
 from ..forms import check_images, check_web_search
 from ..html import attributes, tags, utf8
 from ..text import (
@@ -178,6 +184,8 @@ class Aipkit(AiPower, AipkitMemory):
             return unknown
         if known and (refused := refusal(response, data)):
             return refused
+        if holds_events_of_model(response.body):
+            return error
         if blocked := block_page_error(response, data):
             return blocked
         if status == 403:

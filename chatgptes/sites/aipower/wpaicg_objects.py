@@ -29,7 +29,7 @@ from ..text import (
 )  # fmt: skip
 
 __all__ = [
-    "FAILED", "ObjectDecoder", "content_text", "is_answer", "is_known", "refusal",
+    "FAILED", "ObjectDecoder", "content_text", "has_answered", "is_answer", "is_known", "refusal",
     "words_of_error",
 ]  # fmt: skip
 
@@ -65,6 +65,11 @@ def is_answer(data: dict[Any, Any]) -> int:
     if isinstance(data.get("choices"), list):
         return 2
     return data.get("status") == "success" and not is_blank(string_or_empty(data.get("data")))
+
+
+def has_answered(data: dict[Any, Any]) -> bool:
+    """Tell whether an object comes after the model was asked, whatever became of that."""
+    return bool(is_answer(data)) or "greeting_message" in data or "log" in data
 
 
 def refusal(data: dict[Any, Any], url: str, status: int) -> ResponseError | None:
@@ -145,7 +150,7 @@ class ObjectDecoder(BodyDecoder):
 
     def _status_error(self, data: dict[Any, Any]) -> ChatGptEsError:
         said = clean_text(data.get("msg"))
-        if self._model_began() or "greeting_message" in data or "log" in data:
+        if self._model_began() or has_answered(data):
             return self._upstream(said)
         # Versions up to 1.8.79 refuse a dead nonce in this very shape.
         return self._make_error(
