@@ -210,7 +210,14 @@ class Turn:
                 # the page has that it gives to a visitor without: so once as such a visitor.
                 tried.add("cookies")
                 if session.sender.cookies.refuse_new():
-                    return (yield from session.reread(self.deadline))
+                    tried.add("without cookies")
+                    try:
+                        return (yield from session.reread(self.deadline))
+                    except BaseException:
+                        session.sender.cookies.accept_new()
+                        raise
+            if "without cookies" in tried:
+                session.sender.cookies.accept_new()
         except (ChallengeError, RateLimitError, TurnCancelled):
             raise
         except (TransportError, ResponseError) as error:
