@@ -16,6 +16,7 @@ from .html import places, unescape
 
 __all__ = ["ajax_urls", "deferred_scripts", "join_url", "require_same_site", "rest_root"]
 
+_HTTP_PORT = re.compile(r"\Ahttp://([^/?#]+):80(?=[/?#]|\Z)")  # Written out.
 _AJAX_PATH = "wp-admin/admin-ajax.php"
 _MOST_FOUND = 32  # Of one marker, from the end, that are looked at.
 _MOST_GUESSES = 8  # Addresses; each that is wrong costs a turn one request.
@@ -26,8 +27,9 @@ _AJAX_URL = re.compile(
     rb'["\']?\bajax_?url["\']?\s*:\s*("(?:[^"\\\n]|\\.){1,2000}")', re.IGNORECASE
 )
 _DATA_SCRIPT = re.compile(
-    rb"data:(?:text|application)/(?:x-)?javascript(?:;\s*charset=[\w-]+)?(;\s*base64)?,"
-    rb"([\w+/=%.~!*()-]+)"
+    rb"data:(?:text|application)/(?:x-)?(?:java|ecma)script(?:;\s*[\w-]+=[\w-]+)*(;\s*base64)?,"
+    rb"([\w+/=%.~!*()-]+)",
+    re.IGNORECASE,
 )
 _DELIMITERS = [bytes([byte]) for byte in b"\"'()<>=, \t\r\n"]
 _LANGUAGE_FOLDER = re.compile(r"/[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?/\Z")
@@ -48,7 +50,7 @@ def join_url(base: str, address: str) -> str:
     try:
         target = ascii_url(urljoin(base, address.strip()))
         if target.startswith("http://") and base.lower().startswith("https://"):
-            secure = f"https{target[4:]}"
+            secure = _HTTP_PORT.sub(r"http://\1", target).replace("http", "https", 1)
             return secure if may_send(base, secure) else target
         return target
     except ValueError:
@@ -80,7 +82,7 @@ def deferred_scripts(body: bytes) -> bytes:
     """Return the scripts of a page that a "speed" plugin hid in `data:` addresses."""
     found = []
     size = 0
-    for match in _DATA_SCRIPT.finditer(body) if b"javascript" in body else ():
+    for match in _DATA_SCRIPT.finditer(body) if b"data:" in body.lower() else ():
         written = unquote_to_bytes(match[2])
         try:
             script = base64.b64decode(written + b"==") if match[1] else written

@@ -16,7 +16,7 @@ from ..values.http import Headers
 from ..values.urls import redact
 from .dialect import BufferedResponse
 from .gate_marks import HEADER_MARKS, MARKS, Kind, Mark
-from .text import clean_text, excerpt, parse_json, site_said, string_or_empty
+from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, site_said, string_or_empty
 from .waits import retry_after, with_wait
 
 __all__ = [
@@ -62,6 +62,14 @@ _TALKING_TAG = re.compile(rb"<(?:a|img|option|button)\b|<meta\b[^<>]*?\b(?:name|
 _TALKING_ATTRIBUTE = re.compile(
     rb"\s(?:data-[\w-]+|aria-[\w-]+|title|alt|placeholder|value)\s*=\s*(?:\"[^\"]*\"|'[^']*')"
 )
+# A page that does nothing but set a cookie and load itself again: without cookies nobody gets
+# further.  Hosts have it under names without end (`humans_21909`, `beget`, …).
+_SETS_COOKIE = re.compile(rb"document(?:\.cookie|\[[\"']cookie[\"']\])\s*=")
+_LOADS_ITSELF = re.compile(
+    rb"location(?:\.href)?\s*=\s*(?:window\.|document\.)?location\b"
+    rb"|location\.(?:reload\s*\(|(?:replace|assign)\s*\(\s*(?:window\.|document\.)?location\b)"
+)
+_COOKIE_TEST = Mark("a cookie test", b"", always=True)
 # What only WordPress puts into the head of its pages.
 _OF_SITE = re.compile(rb"<(?:link|script)\b[^<>]{0,1000}?(?:/wp-content/themes/|api\.w\.org)")
 # The beginning of what web servers and firewalls say in a word or two, in English mostly.
@@ -192,6 +200,7 @@ def _find_mark(status: int, headers: Headers, start: bytes, *, markup: bool) -> 
     if not (markup or short) or _OF_SITE.search(start):
         return None
     refusing = status in _REFUSING
+    page = start
     if not refusing and markup:
         start = _active_parts(start)
     elif b"&#" in start:
@@ -204,7 +213,14 @@ def _find_mark(status: int, headers: Headers, start: bytes, *, markup: bool) -> 
         counts = mark.always or (refusing and not (later and mark.kind is Kind.CHALLENGE))
         if counts and (markup or mark.plain) and mark.text in start:
             return mark
-    return None
+    return _COOKIE_TEST if markup and _is_cookie_test(start, page) else None
+
+
+def _is_cookie_test(acting: bytes, page: bytes) -> bool:
+    """Tell whether a page only sets a cookie and loads itself again; it has hardly any words."""
+    if len(page) > _SHORT or not (_SETS_COOKIE.search(acting) and _LOADS_ITSELF.search(acting)):
+        return False
+    return len(excerpt(page)) < MAX_CHARACTERS - 1
 
 
 def _active_parts(page: bytes) -> bytes:
@@ -238,9 +254,9 @@ def wants_token(data: Mapping[Any, Any]) -> bool:
     """Tell whether an object asks for the token of a bot check, as add-ons before a bot do."""
     if data.get("ts_required"):
         return True
-    inner = data.get("data")
-    codes = (data.get("code"), inner.get("code") if isinstance(inner, dict) else None)
-    return any(isinstance(code, str) and code.endswith("_ts_required") for code in codes)
+    objects = (data, data.get("data"), data.get("error"))
+    codes = [each.get("code") for each in objects if isinstance(each, Mapping)]
+    return any(isinstance(code, str) and code.lower().endswith("_ts_required") for code in codes)
 
 
 def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
@@ -251,7 +267,7 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
         plain: it is a whole answer of a `wpaicg` bot: there `{"success": false, "data": "…"}`
             is the shape of WordPress's own refusal, which only an add-on before the bot gives.
     """
-    if wants_token(data):
+    if wants_token(data) or _spam_check(data):
         return True
     if not _ANSWER_KEYS & data.keys():
         return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()
@@ -261,11 +277,18 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
     return said.strip() in _BOX_TO_TICK or (plain and data.get("success") is False)
 
 
+def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
+    found = data.get("apbct")
+    return found if isinstance(found, dict) and found.get("blocked") else {}
+
+
 def gate_error(data: Mapping[Any, Any], url: str, status: int) -> ChallengeError:
     """Return the error for an object that `is_gate` recognised, with the site's own words."""
     inner = data.get("data")
     said = (
-        clean_text(data.get("data"))
+        clean_text(_spam_check(data).get("comment"))
+        or clean_text(data.get("data"))
         or clean_text(data.get("error"))
         or clean_text(data.get("message"))
         or (clean_text(inner.get("message")) if isinstance(inner, dict) else "")

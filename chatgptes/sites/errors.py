@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 from urllib.parse import urljoin
 
@@ -19,11 +20,16 @@ from .text import BOM, excerpt, site_said
 from .waits import retry_after, wait_words
 
 __all__ = [
-    "AnyError", "elsewhere", "error_for_page", "error_for_status", "make_error", "retry_after",
-    "unknown_action_error",
+    "AnyError", "elsewhere", "error_for_page", "error_for_status",
+    "holds_events_of_model", "is_zero", "make_error", "retry_after", "unknown_action_error",
 ]  # fmt: skip
 
 _PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
+
+_EVENT = re.compile(rb"(?:\A|\n)[\xef\xbb\xbf \t\0]*(?:data|event):")
+_OF_MODEL = re.compile(rb'message_start|"(?:delta|choices)"|(?:response|interaction)_id')
+# Never translated.
+_THROWN_AWAY = re.compile(rb"POST Content-Length of \d+ bytes exceeds the limit")
 
 AnyError = TypeVar("AnyError", bound=ChatGptEsError)
 
@@ -79,6 +85,8 @@ def error_for_status(
     elif status == 404:
         where = "Check the address." if of_page else "The plugin should take messages there."
         message = f"There is nothing at {redact(url)} (status 404). {where}"
+    elif status == 413 and not of_page:
+        message = "The message is larger than the site takes at once (status 413)."
     elif status >= 500:
         message = f"The site itself failed (status {status}).{site_said(said)}{how_long}"
         message += "" if how_long else " Try again later."
@@ -118,9 +126,25 @@ def error_for_page(response: BufferedResponse) -> ResponseError | None:
     return challenge_error(response.status, response.headers, response.body, response.url)
 
 
+def is_zero(body: bytes) -> bool:
+    """Tell whether a body is WordPress's `0`: no action was asked for that it knows.
+
+    Also where PHP threw the whole request away as too large, and says so before it.
+    """
+    return body.strip(BOM + b" \t\r\n") == b"0" or _THROWN_AWAY.search(body[:4096]) is not None
+
+
+def holds_events_of_model(body: bytes) -> bool:
+    """Tell whether a body is an event stream with anything of the model in it.
+
+    Whatever its status says, the message was received: it is not to be sent again.
+    """
+    return _EVENT.search(body) is not None and _OF_MODEL.search(body) is not None
+
+
 def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | None:
     """Return the error for WordPress's `0` without more: no plugin there knows the action."""
-    if response.body.strip(BOM + b" \t\r\n") != b"0":
+    if not is_zero(response.body):
         return None
     return make_error(
         UnexpectedStatusError,

@@ -62,17 +62,21 @@ class EventDecoder:
     Time is linear in the bytes, however cut.
     """
 
-    def __init__(self, max_event: int = 4 << 20, names: Collection[str] = ()) -> None:
+    def __init__(
+        self, max_event: int = 4 << 20, names: Collection[str] = (), *, hiding: bool = True
+    ) -> None:
         """Make a decoder.
 
         Args:
             max_event: bytes of one event, or of one line, before `ResponseTooLargeError`.
             names: names of events that are looked for behind a notice.
+            hiding: scripts and comments before the first event hide what is in them.
         """
         self.error: ResponseTooLargeError | None = None
         """An event was larger than `max_event`; the pairs before it were returned."""
         self._max = max_event
         self._names = _encoded(tuple(names))
+        self._hiding = hiding
         self._parts: list[bytes] = []  # Of a line whose end has not come.
         self._size = 0  # Bytes in _parts.
         self._held = 0  # Bytes in the event under way.
@@ -82,6 +86,11 @@ class EventDecoder:
         self._name = ""
         self._data: list[bytes] = []
         self._late: list[bytes] = []
+
+    @property
+    def unclosed(self) -> bool:
+        """A script or a comment before the first event has not ended: it hides all there was."""
+        return self._hidden is not None
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the pairs that are whole with these bytes; may set `error`."""
@@ -225,7 +234,7 @@ class EventDecoder:
 
     def _field_in(self, line: bytes, start: int = 0) -> int | None:
         """The place in a line from `start` on at which a field begins, or None."""
-        if not self._begun:
+        if not self._begun and self._hiding:
             shown = self._behind_hidden(line, start)
             if shown is None:
                 return None
@@ -258,6 +267,13 @@ class EventDecoder:
     def _behind_hidden(self, line: bytes, start: int) -> int | None:
         """The place from which the line is outside of scripts and comments; None for none."""
         field = _FIELD.search(line, start)
+        if (
+            self._hidden is not None
+            and field is not None
+            and not line[: field.start()].strip()
+            and _is_object(line[field.end() :].decode("utf-8", "replace"))
+        ):
+            return None  # Its texts may hold anything: no end of a comment is in them.
         while True:
             if self._hidden is not None:
                 closing = self._hidden.search(line, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
@@ -13,12 +13,21 @@ from ..values.http import Headers
 
 __all__ = ["retry_after", "wait_words", "with_wait"]
 
+_LONGEST = 1e9
+"""Seconds, some thirty years."""
+# Proxies join two headers by a comma; a date has one, too, behind its day.
+_NUMBER = re.compile(
+    r"[\"']?([0-9]++(?:\.[0-9]++)?)[\"']?\s*(?:s(?:ec(?:ond)?s?)?)?\s*(?:[,;]|\Z)",
+    re.IGNORECASE,
+)
+
 AnyResponseError = TypeVar("AnyResponseError", bound=ResponseError)
 
 
 def _timestamp(value: str) -> float | None:
     try:
-        moment = parsedate_to_datetime(value)
+        iso = value[4:5] == "-"  # Not a header's form, but written in it all the same.
+        moment = datetime.fromisoformat(value) if iso else parsedate_to_datetime(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return moment.timestamp()
@@ -35,16 +44,17 @@ def retry_after(headers: Headers, now: float | None = None) -> float | None:
         now: seconds since the epoch, for a response without `Date`; default: this machine's.
     """
     value = headers.get("retry-after").strip()
-    # Proxies join two headers by a comma; a date has one, too, behind its day.
-    if number := re.match(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*s?\s*(?:,|\Z)", value):
-        return float(number[1])
-    until = _timestamp(value) if value else None
+    number = _NUMBER.match(value)
+    if number is not None and (seconds := float(number[1])) < _LONGEST:
+        return seconds
+    # More than a lifetime is a moment, in seconds since the epoch, or means never.
+    until = seconds if number is not None else _timestamp(value) if value else None
     if until is None:
         return None
     since = _timestamp(headers.get("date"))
     if since is None:
         since = time.time() if now is None else now
-    return max(0.0, until - since)
+    return min(max(0.0, until - since), _LONGEST)
 
 
 def wait_words(wait: float | None) -> str:

@@ -57,8 +57,8 @@ class Routes:
             except InvalidConfigError as error:
                 # Desktops set `all_proxy=socks://…`: no matter where no request goes through it.
                 unusable[scheme] = str(error)
-        # curl splits at blanks, too, and requests at commas only.
-        rules = re.split(r"[,\s]+", found.get("no", "").lower())
+        # curl splits at blanks, too, and requests at commas only; desktops write semicolons.
+        rules = re.split(r"[,;\s]+", found.get("no", "").lower())
         return cls(proxies, tuple(rule for rule in rules if rule), unusable)
 
     def route(self, url: str) -> Proxy | None:
@@ -116,10 +116,19 @@ def _excepts(rule: str, host: str, port: int) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        rule = rule.removeprefix("*").strip(".")
+        rule = _ascii_name(rule.removeprefix("*").strip("."))
         return bool(rule) and (host == rule or host.endswith("." + rule))
     address = getattr(address, "ipv4_mapped", None) or address
+    if rule.endswith(".*"):  # `192.168.*`, as desktops write a network.
+        return str(address).startswith(rule[:-1])
     return network is not None and address in network
+
+
+def _ascii_name(name: str) -> str:
+    try:
+        return name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
 
 
 def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

@@ -94,13 +94,18 @@ class Cookies:
         """
         with self._lock:
             given = self._given if isinstance(self._given, Mapping) else {}
-            names = [cookie.name for cookie in self._jar or ()]
-            if not self._own or all(name in given for name in names):
+            # A value that the site has changed is the site's.
+            if not self._own or all(each.value == given.get(each.name) for each in self._jar or ()):
                 return False
             self._jar = None
             self._store_given(given)
             self._refusing = True
             return True
+
+    def accept_new(self) -> None:
+        """Take cookies from the site again: that it got none has changed nothing."""
+        with self._lock:
+            self._refusing = False
 
     def values(self) -> list[str]:
         """The value of every cookie, for what must not show."""

@@ -338,7 +338,14 @@ def with_other_nonce(
             # the page has that it gives to a visitor without: so once as such a visitor.
             tried.add("cookies")
             if session.sender.cookies.refuse_new():
-                return (yield from session.reread(deadline))
+                tried.add("without cookies")
+                try:
+                    return (yield from session.reread(deadline))
+                except BaseException:
+                    session.sender.cookies.accept_new()
+                    raise
+        if "without cookies" in tried:
+            session.sender.cookies.accept_new()
     except (ChallengeError, RateLimitError, TurnCancelled):
         raise
     except (TransportError, ResponseError) as error:

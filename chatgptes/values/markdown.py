@@ -42,12 +42,16 @@ _AUTOLINK = re.compile(r"<(https?://[^\s<>`\\\"']+)>")
 _LONGEST = 200
 """Characters of an address that are looked at; one whose scheme may be longer is no link."""
 _ADDRESS = re.compile(
-    r"\](?:(\()(?=[\s>]*([^)\]]{0,200}))|(:)(?=[\s>]*([^\s)\]]{0,200})))"  # _LONGEST
+    r"\](?:(\()(?=[\s>]*([^)\]]{0,200}))|(:)(?=[\s>]*(<[^>\]]{0,200}|[^\s)\]]{0,200})))"  # _LONGEST
 )
 """`](` of a link or picture, whose address goes over line ends in some programs; `]:` of a
 definition (perhaps in a quote); and what comes then, up to a `]`: no scheme has one, and so each
 character is looked at for one address only, however many stand in a row."""
 _SCHEME = re.compile(r"[^/?#:]*:")
+_ATTRIBUTES = re.compile(
+    r"(?<![a-z])(?:on[a-z]++|style|href|src[a-z]*+|(?:form)?action)\s*+=", re.IGNORECASE
+)
+"""Attributes that act: Python-Markdown's `attr_list` and others take them from `{…}`."""
 _TITLE = re.compile(r"[\"'(]")
 _IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028\u2029\ufeff\\<>]+")
 """Browsers drop line ends and tabs from anywhere in an address, and programs the rest."""
@@ -108,11 +112,17 @@ def _prose(text: str) -> str:
     text = _TILDES.sub(lambda run: "&#126;" * len(run[0]), text)
     text = _AUTOLINK.sub(r"\1", text)
     text = _ADDRESS.sub(_checked_address, text)
+    text = "\n".join(map(_without_attributes, text.split("\n"))) if "{" in text else text
     text = _REACHING_TEX.sub(r"\\ ", text)
     # In a formula an entity would be TeX's `&`; with a space behind it `<` opens no tag either.
     text = _FORMULA.sub(lambda formula: re.sub(r"<(?=[A-Za-z/!?])", "< ", formula[0]), text)
     text = _TAG.sub(_entity, text)
     return _MARK.sub(lambda mark: f"<code>{spans[int(mark[1])]}</code>", text)
+
+
+def _without_attributes(line: str) -> str:
+    """`line` with its braces spelt out where they could give an element attributes that act."""
+    return line.replace("{", "&#123;") if "{" in line and _ATTRIBUTES.search(line) else line
 
 
 def _entity(sign: re.Match[str]) -> str:

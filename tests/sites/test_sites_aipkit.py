@@ -289,6 +289,13 @@ def test_a_form_to_fill_in_is_a_refusal_that_names_it(form: dict[str, Any], name
     assert (out.text, out.kind) == ("Hi", "")
 
 
+@pytest.mark.parametrize("data", ['"x"', "[]", "null", "{not", '{"form_definition":"x"}'])
+def test_a_form_that_cannot_be_read_is_a_form(data: str) -> None:
+    out = decode(AIPKIT, f"event: display_form_event\ndata: {data}\n\n{DONE}")
+    assert out.kind == "RefusedError"
+    assert "credit" not in out.said
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -369,6 +376,12 @@ def test_google_bots_search_and_go_on() -> None:
         ("<!DOCTYPE html><p>Error establishing a connection", False, "web page"),
         ("\n<p>Hello</p>", False, "web page"),
         ("0", True, "post_max_size"),
+        ("\ufeff0\n", True, "post_max_size"),
+        (
+            "Warning: POST Content-Length of 9 bytes exceeds the limit of 8 bytes\n0",
+            True,
+            "post_max",
+        ),
         ("0", False, "post_max_size"),
         ("", False, "nothing at all"),
         ("Hello", False, "no known form"),

@@ -10,7 +10,7 @@ from hearing import decode, page_of, question_for
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatgptes import UpstreamError
+from chatgptes import UnexpectedStatusError, UpstreamError
 from chatgptes.sites.aiengine.refusals import json_object
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.dialect import Dialect
@@ -44,6 +44,10 @@ JUNK = {
     "an unknown event": "Notice: unknown event: foo ",
     "words of a field": "Array ( event: data: data:{ ) ",
     "comment lines": BOM + ": hello\n\n" + BOM + ": again\n\n",
+    "another program's file": "<?php/* x */require_once($_SERVER['DOCUMENT_ROOT'].'/x.php');?>",
+    "a dump": 'array(2) {\n  ["data"]=>\n  string(3) "abc"\n}\n',
+    "headers as a body": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+    "a blank of no width": "\u200b",
     "a page": "<!DOCTYPE html><html><body>Down for a moment</body></html>\n",
     "a page without a line end": "<html><body>Down</body></html>",
     "an object": '{"notice":"debugging is on"}\n',
@@ -126,9 +130,53 @@ def test_events_without_the_empty_line_between_them_are_events() -> None:
     assert decode(AIPKIT, body).text == "Hello"
 
 
-def test_an_open_comment_hides_no_text_silently() -> None:
-    out = decode(AIPKIT, "<!-- " + START + delta("Hello") + DONE)
-    assert out.kind
+OPEN = [
+    "<!-- ",
+    "<!-- a\n",
+    "<script>var a = 1;\n",
+    "<html><head><style>\n",
+    "<br /><script async>",
+]
+
+
+@pytest.mark.parametrize("junk", OPEN)
+def test_what_never_ends_hides_nothing(junk: str) -> None:
+    """A notice or a plugin's output broke off: the answer stands behind it all the same."""
+    for dialect, body in STREAMS.values():
+        for cuts in cuts_of((junk + body).encode()):
+            out = decode(dialect, (junk + body).encode(), cuts)
+            assert (out.text, out.kind) == ("Hello world", ""), out.said
+    for before in (START, delta(""), 'event: status\ndata: {"type":"x"}\n\n'):
+        # Never a refusal, after which the message would be sent again.
+        assert decode(AIPKIT, junk + before + ERROR).kind == "UpstreamError"
+    assert decode(AIPKIT, junk + ERROR).kind == "NonceRefused"
+
+
+@pytest.mark.parametrize(
+    "word", ["-->", "</script>", "</style>", "<!-- x -->", "<script>1</script>"]
+)
+@pytest.mark.parametrize("junk", OPEN)
+def test_a_text_ends_no_comment_before_it(junk: str, word: str) -> None:
+    text = f"a {word} b"
+    stream = START + delta("1 ") + delta(text) + delta(" 2") + DONE
+    assert decode(AIPKIT, junk + stream).text == f"1 {text} 2"
+    stream = chunk("1 ") + chunk(text) + chunk(" 2") + "data: [DONE]\n\n"
+    assert decode(WPAICG, junk + stream).text == f"1 {text} 2"
+
+
+@pytest.mark.parametrize(
+    "word", ["done", "error", "status", "warning", "citations", "message_start", "assistant_error"]
+)
+def test_the_words_of_a_notice_name_no_event_of_text(word: str) -> None:
+    junk = f"Notice: fired event: {word}\n"
+    for dialect, pieces in (
+        (WPAICG, [chunk("Hello "), chunk("world"), "data: [DONE]\n\n"]),
+        (AIPKIT, [delta("Hello "), delta("world"), DONE]),
+    ):
+        for place in (0, 1):
+            body = "".join([*pieces[:place], junk, *pieces[place:]])
+            out = decode(dialect, body)
+            assert (out.text, out.kind) == ("Hello world", ""), out.said
 
 
 def test_what_a_page_holds_is_no_event() -> None:
@@ -425,3 +473,21 @@ def test_an_answer_that_is_not_shown_comes_last(element: str) -> None:
     body = f"{json.dumps(shown)}<{element}>{json.dumps(hidden)}</{element}>"
     assert decode(WPAICG, body, kind="text/html").text == "Shown"
     assert decode(WPAICG, f"{body}<!--{json.dumps(hidden)}-->", kind="text/html").text == "Shown"
+
+
+@pytest.mark.parametrize("junk", ["", BOM, NOTICE + "\n", BOM + "\n"])
+def test_what_came_of_the_model_is_no_old_nonce_whatever_its_status(junk: str) -> None:
+    """A refused nonce is renewed, and the message sent again."""
+    answers: list[tuple[Dialect, str]] = [
+        (WPAICG, WPAICG_BODY), (WPAICG, chunk("") + 'data: {"error":{"message":"Down"}}\n\n'),
+        (WPAICG, '{"status":"success","msg":"","data":"Hello"}'),
+        (WPAICG, '{"status":"error","msg":"Down","greeting_message":"x"}'),
+        (AIPKIT, START + ERROR), (AIPKIT, delta("Hello") + DONE),
+        (AIPKIT, 'event: openai_response_id\ndata: {"id":"r"}\n\n' + ERROR),
+    ]  # fmt: skip
+    for dialect, answer in answers:
+        error = dialect.error_for(page_of(junk + answer, 403))
+        assert type(error) is UnexpectedStatusError, (dialect.name, answer)
+    for dialect, answer in ((WPAICG, '{"status":"error","msg":"Old"}'), (WPAICG, "Old"),
+                            (AIPKIT, '{"success":false,"data":{"message":"Old"}}')):  # fmt: skip
+        assert type(dialect.error_for(page_of(junk + answer, 403))).__name__ == "NonceRefused"

@@ -212,3 +212,101 @@ def test_a_plugins_object_may_talk_of_a_firewall(key: str) -> None:
     talk = {"message": "Access denied by Imunify360 bot-protection."}
     assert is_gate(talk)
     assert not is_gate({**talk, key: "x"})
+
+
+# -- Checks by a script or a cookie -------------------------------------------------------------
+
+SCRIPTS: dict[str, tuple[int, str]] = {
+    "any cookie": (
+        200, "<script>document.cookie='human_1=1; path=/';window.location.reload();</script>"
+    ),
+    "any cookie, conflict": (
+        409, '<html><head><script>document.cookie = "h=1"; document.location.reload(true)</script>'
+    ),
+    "any cookie, busy": (
+        503, '<html><script>document["cookie"]="a=1";location.href=location.href</script></html>'
+    ),
+    "any cookie, replaced": (
+        200, "<html><script>document.cookie=a();location.replace(window.location.href)</script>"
+    ),
+    "any cookie, few words": (
+        200, "<body>Turn scripts on.<script>document.cookie=1;location = document.location</script>"
+    ),
+    "hostinger": (403, "<html><script src='/hcdn-cgi/jschallenge'></script>"),
+    "hostinger, 200": (200, "<!DOCTYPE html><script src='/hcdn-cgi/jschallenge'></script>"),
+    "fastly": (200, "<html><link href='/_fs-ch-abc/assets/styles.css' rel=stylesheet>"),
+    "edgeone": (200, "<script>document.cookie='__tst_status='+a;setTimeout(b,9)</script>"),
+    "alibaba": (200, "<html><script>var arg1='0A';setCookie('acw_sc__v2', x)</script>"),
+    "qrator": (401, "<html><script src='/__qrator/qauth_v2.js'></script></html>"),
+    "f5": (200, "<html><script>(function(){window[\"bobcmn\"] = '11'})()</script>"),
+    "akamai": (428, "<html><div id='sec-if-cpt-container'></div></html>"),
+    "akamai, refresh": (200, "<html><meta http-equiv=refresh content=\"5; URL='/?bm-verify=A'\">"),
+    "basedflare": (403, "<html><script src='/.basedflare/js/challenge.min.js'></script>"),
+    "safeline": (468, "<html><script src='/.safeline/static/x.js'></script>"),
+    "kasada": (429, "<html><script>window.KPSDK={};</script><script src='/x/ips.js'></script>"),
+    "perimeterx": (403, "<html><script>window._pxAppId='x'</script><div id='px-captcha'></div>"),
+    "cleantalk": (403, "<html><h1>SpamFireWall is activated for your IP 1.2.3.4</h1>"),
+    "cleantalk, 503": (503, "<html><h1>SpamFireWall is checking your browser and IP</h1>"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_check_by_a_script_is_one_wherever_it_stands(name: str) -> None:
+    status, text = SCRIPTS[name]
+    page = page_of(text, status, headers=HTML)
+    found: list[ChatGptEsError | None] = [error_for_page(page)]
+    for dialect in (WPAICG, AIPKIT, REST):
+        found.append(
+            dialect.error_for(page)
+            if status >= 300
+            else decode(dialect, text, kind="text/html", status=status).error
+        )
+    assert [type(each) for each in found] == [ChallengeError] * 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>document.cookie='lang=de';location.href='/de/'</script>",
+        "<script>document.cookie='seen=1'</script>",
+        "<script>if (old) location.reload()</script>",
+        "<p>document.cookie = 1; location.reload()</p>",
+        "<script>document.cookie='a=1';location.reload()</script>" + "<p>Words of a page.</p>" * 40,
+        f"<script>document.cookie='a=1';location.reload();{'x();' * 2000}</script>",
+        "<link rel=stylesheet href='/wp-content/themes/a.css'>"
+        "<script>document.cookie='a=1';location.reload()</script>",
+    ],
+)
+def test_a_page_that_does_more_is_no_cookie_test(text: str) -> None:
+    assert error_for_page(page_of(f"<html><body>{text}</body>", headers=HTML)) is None
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_what_a_spam_filter_answers_in_a_plugins_place(status: int) -> None:
+    data = {"apbct": {"blocked": True, "comment": "*** Forbidden. Sender blacklisted. ***"}}
+    body = json.dumps(data)
+    for dialect in (WPAICG, AIPKIT, REST):
+        error = (
+            dialect.error_for(page_of(body, status, headers=JSON))
+            if status == 403
+            else decode(dialect, body, kind="application/json").error
+        )
+        assert isinstance(error, ChallengeError), dialect.name
+        assert "Sender blacklisted" in str(error)
+    assert not is_gate({"apbct": {"blocked": False}})
+    assert not is_gate({"apbct": "blocked"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"code": "x_ts_required"},
+        {"code": "X_TS_REQUIRED", "message": "Verify"},
+        {"error": {"code": "x_ts_required", "message": "Verify"}},
+        {"success": False, "data": {"code": "y_ts_required"}},
+    ],
+)
+def test_a_token_that_is_wanted(data: dict[str, object]) -> None:
+    for dialect in (WPAICG, AIPKIT, REST):
+        error = dialect.error_for(page_of(json.dumps(data), 403, headers=JSON))
+        assert isinstance(error, ChallengeError), dialect.name

@@ -304,6 +304,9 @@ PARAMS = 'var wpaicgParams = {"ajax_url":"https:\\/\\/a.test\\/wp\\/wp-admin\\/a
         f'<script src="data:text/javascript,{quote(PARAMS)}"></script>',
         f'<script src="{deferred(PARAMS).replace("base64", "charset=utf-8;base64")}"></script>',
         f'<script src="{deferred(PARAMS).replace("=", "%3D")}"></script>',
+        f'<script src="{deferred(PARAMS).replace("data:text/java", "Data:Text/Java")}"></script>',
+        f'<script src="{deferred(PARAMS).replace("base64", "charset=x;v=1;base64")}"></script>',
+        f'<script src="{deferred(PARAMS).replace("java", "ecma")}"></script>',
     ],
 )
 def test_the_ajax_address_in_a_deferred_script(body: str) -> None:
@@ -361,7 +364,15 @@ def test_guesses_are_few() -> None:
     [
         ("https://a.test/", "http://a.test/x", "https://a.test/x"),
         ("https://a.test/", "http://www.a.test/x", "https://www.a.test/x"),
-        ("https://www.a.test/", "http://a.test:80/x", None),
+        ("https://www.a.test/", "http://a.test:80/x", "https://a.test/x"),
+        ("https://a.test/", "http://a.test:80", "https://a.test"),
+        (
+            "https://a.test/",
+            "http://a.test:80?p=http://b.test:80/",
+            "https://a.test?p=http://b.test:80/",
+        ),
+        ("https://a.test/", "http://a.test:8080/x", None),
+        ("https://a.test/", "http://a.test/x:80/", "https://a.test/x:80/"),
         ("http://a.test/", "http://a.test/x", "http://a.test/x"),
         ("http://a.test/", "https://a.test/x", "https://a.test/x"),
         ("https://a.test/", "http://b.test/x", None),

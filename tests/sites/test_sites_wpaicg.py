@@ -419,9 +419,8 @@ def test_a_failure_is_an_error_and_never_text(name: str, kind: str) -> None:
 @pytest.mark.parametrize("before", ["", chunk("Hi")])
 def test_a_finish_reason_of_error_is_no_success(before: str, tail: str) -> None:
     failed = before + chunk(finish_reason="error")
-    if "stop" not in tail:
-        out = decode(WPAICG, failed + tail)
-        assert (out.text, out.kind) == ("Hi" if before else "", "UpstreamError")
+    out = decode(WPAICG, failed + tail)
+    assert (out.text, out.kind) == ("Hi" if before else "", "UpstreamError")
     out = decode(WPAICG, before + chunk(" there", finish_reason="error") + 'data: {"error":"Down"}')
     assert (out.text, out.kind) == (f"{'Hi' if before else ''} there", "UpstreamError")
     assert "Down" in out.said
@@ -458,6 +457,14 @@ def test_a_picture_too_large_for_the_site_is_named() -> None:
     out = decode(WPAICG, "0", images=(Image("image/png", b"x"),))
     assert "post_max_size" in out.said
     assert "post_max_size" not in decode(WPAICG, "0").said
+    warned = (
+        "<br />\n<b>Warning</b>:  POST Content-Length of 9000000 bytes exceeds the limit of 8388608"
+        " bytes in <b>Unknown</b> on line <b>0</b><br />\n0"
+    )
+    for body in (warned, warned[:-1]):
+        assert "message is larger" in decode(WPAICG, body, kind="text/html").said
+        assert "post_max_size" in str(WPAICG.error_for(page_of(body, 400)))
+    assert "larger" in str(WPAICG.error_for(page_of("<html>Too large", 413)))
     assert "post_max_size" in str(WPAICG.error_for(page_of("0", 400)))
 
 
@@ -651,7 +658,8 @@ def test_hostile_json_is_an_error_of_ours(body: str) -> None:
         (403, "Old link", "NonceRefused", "Old link"),
         (403, "-1", "NonceRefused", "-1"),
         (403, "", "NonceRefused", "403"),
-        (403, envelope(status="error", msg="Why"), "NonceRefused", "Why"),
+        (403, '{"status":"error","msg":"Why"}', "NonceRefused", "Why"),
+        (403, envelope(status="error", msg="Why"), "UnexpectedStatusError", "403"),
         (403, "<title>Just a moment...</title>", "ChallengeError", "bot check"),
         (403, '{"msg":"Enough","tokenLimitReached":true}', "QuotaError", "Enough"),
         (403, '{"error":"x","ts_required":true}', "ChallengeError", "x"),
@@ -698,3 +706,10 @@ def test_any_attribute_values_give_bots_or_none(nonce: str, post: str) -> None:
             question_for(WPAICG, nonce=endpoint.nonce, post_id=endpoint.post_id)
         )
         assert request.body
+
+
+@pytest.mark.parametrize("reason", ["error", "ERROR", "Error"])
+def test_a_later_reason_makes_no_error_a_success(reason: str) -> None:
+    body = chunk("Hi") + chunk("", finish_reason=reason) + chunk("", finish_reason="stop")
+    out = decode(WPAICG, body + "data: [DONE]\n\n")
+    assert (out.text, out.kind) == ("Hi", "UpstreamError")

@@ -335,7 +335,13 @@ def test_encodings_are_undone(kind: str) -> None:
 
 
 @ALL
-@pytest.mark.parametrize("coding", ["none", "identity", "UTF-8", "utf8", "aws-chunked"])
+@pytest.mark.parametrize(
+    "coding",
+    [
+        "none", "identity", "UTF-8", "utf8", "aws-chunked", "iso-8859-1", "Windows-1252", "binary",
+        "chunked", "8bit", "text/html; charset=utf-8", "text/event-stream", "utf-8, identity",
+    ],
+)  # fmt: skip
 def test_names_of_no_encoding(kind: str, coding: str) -> None:
     if kind != "requests" and coding not in ("none", "identity"):
         pytest.skip("libcurl knows no others")

@@ -378,6 +378,40 @@ def test_the_users_own_cookies_stay() -> None:
     assert all("preview=yes" in (heard.header("cookie") or "") for heard in server.heard)
 
 
+def test_the_users_cookie_that_the_site_changed_comes_back() -> None:
+    site = WordPress(
+        good=lambda heard, nonce: nonce == OLD and heard.header("cookie") == "sess=mine",
+        page=lambda site, heard: site.render(OLD, "Set-Cookie: sess=theirs; Path=/"),
+    )
+    with site.serve() as server:
+        reply, _ = turn("sync", server.url, transport="requests", cookies={"sess": "mine"})
+    assert isinstance(reply, Reply)
+    assert site.refused == 1
+
+
+@DIALECTS
+def test_a_try_without_cookies_that_changed_nothing_is_no_rule(dialect: str) -> None:
+    """The cached page was old, and the nonce of the new one needs the cookie."""
+    fresh = False
+
+    def page(site: WordPress, heard: Heard) -> bytes:
+        return site.render(NEW if fresh else OLD, "Set-Cookie: seen=1; Path=/")
+
+    site = WordPress(
+        dialect,
+        good=lambda heard, nonce: nonce == NEW and heard.header("cookie") == "seen=1",
+        page=page,
+    )
+    with site.serve() as server, Client(server.url, trust_env=False) as client:
+        with pytest.raises(RefusedError):
+            client.chat("Hi")
+        assert site.refused == 2
+        fresh = True
+        assert client.chat("Hi").text == "Hello world"
+        assert client.chat("Hi").text == "Hello world"
+    assert (len(site.asked), site.refused) == (2, 3)
+
+
 @MODES
 @DIALECTS
 def test_a_nonce_that_is_wrong_with_and_without_the_cookie(mode: str, dialect: str) -> None:

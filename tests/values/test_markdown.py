@@ -298,3 +298,35 @@ def test_a_reply_shows_itself_so() -> None:
 )
 def test_no_padding_gets_a_scheme_past_the_check(text: str) -> None:
     assert harmless_markdown(text) != text
+
+
+def _with_attributes(text: str) -> str:
+    return str(markdown.markdown(text, extensions=["extra", "nl2br"]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](http://a.test){: onclick=alert(1)}", "_x_{onmouseover='f()'}", "x\n{: ONCLICK=1 }",
+        "# x {: style=position:fixed }", "- x\n{: onfocus=1 onclick=2}",
+        "![x](http://a.test/b.png){srcset=http://c.test}", "|a|\n|-|\n|`b`{:onclick=1}|",
+        "[x](http://a.test){: #i href=javascript:f() }", "{ {: onclick=1 }\n{: onclick=1 }",
+    ],
+)  # fmt: skip
+def test_no_element_gets_attributes_that_act(text: str) -> None:
+    acting = re.compile(r"<[^<>]*(?:\s(?:on\w+|style|srcset)=|=.javascript)", re.IGNORECASE)
+    assert acting.search(_with_attributes(text))
+    made = _with_attributes(harmless_markdown(text))
+    assert not acting.search(made), made
+
+
+@pytest.mark.parametrize("text", [r"$\frac{a}{b} = 1$", "{a: 1, b = 2}", "{{ x }}", "f(x) = {1}"])
+def test_other_braces_stay(text: str) -> None:
+    assert harmless_markdown(text) == text
+
+
+@pytest.mark.parametrize("address", ["< javascript:x>", "<\tjavascript:x>", "<\njavascript:x>"])
+def test_a_blank_before_the_address_of_a_definition(address: str) -> None:
+    for program in LINKING:
+        made = program(harmless_markdown(f"[1]\n\n[1]: {address}"))
+        assert "href" not in made.lower(), made

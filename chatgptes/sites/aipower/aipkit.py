@@ -28,7 +28,13 @@ from ..dialect import (
     Question,
     random_id,
 )
-from ..errors import error_for_status, make_error, unknown_action_error
+from ..errors import (
+    error_for_status,
+    holds_events_of_model,
+    is_zero,
+    make_error,
+    unknown_action_error,
+)
 from ..forms import check_images, check_web_search
 from ..html import attributes, tags, utf8
 from ..text import (
@@ -178,6 +184,8 @@ class Aipkit(AiPower, AipkitMemory):
             return unknown
         if known and (refused := refusal(response, data)):
             return refused
+        if holds_events_of_model(response.body):
+            return error
         if blocked := block_page_error(response, data):
             return blocked
         if status == 403:
@@ -230,7 +238,7 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
     said = excerpt(response.body)
     if not body:
         message = "The site answered nothing at all where it should have taken the message."
-    elif body == b"0":
+    elif is_zero(body):
         message = "WordPress did not read the message."
         message += (
             " Its pictures may be more than the site takes at once (PHP's post_max_size): send "

@@ -128,6 +128,8 @@ class AipkitDecoder(BodyDecoder):
 
     def _any_event(self, name: str, value: str) -> str:
         data = self._parse(value)
+        if isinstance(data, dict) and type(data.get("delta")) is str and "error" not in data:
+            name = ""  # Text, whatever the words of a notice made of its event's name.
         # From here on it is the model that fails, and the message is not to be sent again.
         speaks = name in self.event_names and name not in ("error", "done")
         self._started = self._started or speaks or self._is_of_model(name, data)
@@ -139,6 +141,8 @@ class AipkitDecoder(BodyDecoder):
         if name == "done":
             self._done(data)
             return ""
+        if name == "display_form_event":
+            self._form = self._form or _form({})
         if not isinstance(data, dict):
             return ""
         if name in ("", "message"):

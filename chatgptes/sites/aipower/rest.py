@@ -180,7 +180,8 @@ def _error_in(data: dict[Any, Any], url: str, status: int) -> ResponseError | No
     code, said = clean_text(data.get("code"), 100), clean_text(data.get("message"))
     if not code:
         return None
-    if code in ("api_error", "http_request_failed"):
+    # Those with `http_` are WordPress's, of a request of the site's own to the service.
+    if code == "api_error" or code.startswith("http_"):
         message = f"The site's model failed.{site_said(said)}"
         return make_error(UpstreamError, message, url, status, said, code)
     if status in (401, 403):

@@ -25,14 +25,14 @@ from ..dialect import (
     NonceRefused,
     Question,
 )
-from ..errors import error_for_status, make_error, unknown_action_error
+from ..errors import error_for_status, holds_events_of_model, make_error, unknown_action_error
 from ..forms import check_images, check_web_search, encode_form
 from ..html import attributes, places, tags, utf8
 from ..text import clean_text, excerpt, parse_json, site_said, without_surrogates
 from ..waits import with_wait
 from .plugin import AiPower
 from .wpaicg_decoder import WpaicgDecoder
-from .wpaicg_objects import is_answer, is_known, refusal
+from .wpaicg_objects import has_answered, is_answer, is_known, refusal
 from .wpaicg_window import NO_FEEDBACK, WpaicgFeedback, chat_id, identity_of, window_texts
 
 __all__ = ["Wpaicg", "history_text"]
@@ -182,6 +182,8 @@ class Wpaicg(AiPower, WpaicgFeedback):
             and (refused := refusal(data, url, status))
         ):
             return with_wait(refused, response.headers)
+        if holds_events_of_model(response.body) or (known and has_answered(data)):
+            return error
         if blocked := block_page_error(response, data):
             return blocked
         if status == 403:

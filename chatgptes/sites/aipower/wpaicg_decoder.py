@@ -30,12 +30,13 @@ from .wpaicg_objects import (
 __all__ = ["Phase", "WpaicgDecoder"]
 
 # A chunk with no other keys is read without a look at what else an event may be.
-_TEXT_KEYS = frozenset(
+_CHUNK_KEYS = frozenset(
     (
         "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices",
-        "obfuscation", "provider", "x_groq",
+        "usage", "obfuscation", "provider", "x_groq",
     )
 )  # fmt: skip
+_TEXT_KEYS = _CHUNK_KEYS - {"usage"}
 _MOST_WORDS = 4000  # Characters of an error's frames that are kept.
 
 # The plugin writes its error frames by hand, without escaping: quotes and line ends make them
@@ -99,6 +100,9 @@ class WpaicgDecoder(ObjectDecoder):
         if self._phase is _MARKED:
             return ""
         data = self._parse(value)
+        if name != "message" and isinstance(data, dict) and "choices" in data.keys() <= _CHUNK_KEYS:
+            # Whatever the words of a notice made of its event's name.
+            return self._chunk(data)
         if name == "done" or value.strip() == "[DONE]":
             self._phase = _MARKED
             # Without any text the envelope that versions up to 1.8.85 glue behind may tell why.

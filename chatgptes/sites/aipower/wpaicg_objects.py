@@ -17,7 +17,7 @@ from ...values.http import Headers, Limits
 from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import NonceRefused
-from ..errors import make_error
+from ..errors import is_zero, make_error
 from ..text import (
     clean_text,
     excerpt,
@@ -29,7 +29,7 @@ from ..text import (
 )  # fmt: skip
 
 __all__ = [
-    "FAILED", "ObjectDecoder", "content_text", "is_answer", "is_known", "refusal",
+    "FAILED", "ObjectDecoder", "content_text", "has_answered", "is_answer", "is_known", "refusal",
     "words_of_error",
 ]  # fmt: skip
 
@@ -65,6 +65,11 @@ def is_answer(data: dict[Any, Any]) -> int:
     if isinstance(data.get("choices"), list):
         return 2
     return data.get("status") == "success" and not is_blank(string_or_empty(data.get("data")))
+
+
+def has_answered(data: dict[Any, Any]) -> bool:
+    """Tell whether an object comes after the model was asked, whatever became of that."""
+    return bool(is_answer(data)) or "greeting_message" in data or "log" in data
 
 
 def refusal(data: dict[Any, Any], url: str, status: int) -> ResponseError | None:
@@ -145,7 +150,7 @@ class ObjectDecoder(BodyDecoder):
 
     def _status_error(self, data: dict[Any, Any]) -> ChatGptEsError:
         said = clean_text(data.get("msg"))
-        if self._model_began() or "greeting_message" in data or "log" in data:
+        if self._model_began() or has_answered(data):
             return self._upstream(said)
         # Versions up to 1.8.79 refuse a dead nonce in this very shape.
         return self._make_error(
@@ -161,8 +166,9 @@ class ObjectDecoder(BodyDecoder):
         if choice.get("index") not in (None, 0):
             return "", False
         reason = choice.get("finish_reason")
-        if isinstance(reason, str) and reason:
-            self.details.finish_reason = clean_text(reason, 100)
+        if isinstance(reason, str) and reason and self.details.finish_reason != FAILED:
+            reason = clean_text(reason, 100)
+            self.details.finish_reason = FAILED if reason.lower() == FAILED else reason
         said = choice.get("delta")
         if not isinstance(said, dict):
             said = choice.get("message")
@@ -240,10 +246,11 @@ class ObjectDecoder(BodyDecoder):
             return self._make_error(
                 UpstreamError, f"The service behind the bot sent a web page.{site_said(said)}", said
             )
-        elif body.strip() == b"0":
+        elif is_zero(body):
             message = "WordPress knows no such action there: the chat plugin is not active."
-            if self._images:
-                message += " Or the picture is larger than the site takes (PHP's post_max_size)."
+            if self._images or len(body.strip()) > 1:
+                what = "picture" if self._images else "message"
+                message += f" Or the {what} is larger than the site takes (PHP's post_max_size)."
         elif self._images and b"<" not in body:
             # So 1.9.18 refuses a file that is no picture.
             message = f"The site refused the image{quote_suffix(said)}"

@@ -5,6 +5,7 @@ A body that breaks off before its end is an error, which `requests` does not not
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -13,9 +14,13 @@ __all__ = ["ACCEPTED", "BadEncoding", "decode"]
 ACCEPTED = "gzip, deflate"
 _PIECE = 1 << 16
 _MOST_CODINGS = 5
-_NO_CODING = frozenset({"", "identity", "none", "utf-8", "utf8", "aws-chunked"})
-"""With these a server encodes nothing.  "utf-8" is a charset in the wrong header; "aws-chunked" is
-how files reach an object store, which keeps the name and undoes the encoding."""
+_NO_CODING = re.compile(
+    r"|identity|none|aws-chunked|chunked|binary|[78]bit"
+    r"|utf-?8|(?:us-)?ascii|latin-?1|iso-8859-\d+|windows-\d+|[a-z]+/[a-z.+-]+"
+)
+"""With these a server encodes nothing.  They are charsets, media types and other headers' values in
+the wrong header; "aws-chunked" is how files reach an object store, which keeps the name and undoes
+the encoding."""
 _MEMBER = b"\x1f\x8b"
 
 
@@ -36,7 +41,7 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         BadEncoding: one of them is not known, or the data is not of it or not whole.
     """
     names = (name.partition(";")[0].strip("\"' \t").lower() for name in encoding.split(","))
-    codings = [name for name in names if name not in _NO_CODING]
+    codings = [name for name in names if not _NO_CODING.fullmatch(name)]
     if len(codings) > _MOST_CODINGS:
         raise BadEncoding(f"{len(codings)} of them", "that many make no sense")
     for coding in reversed(codings):
