@@ -6,17 +6,16 @@ import html
 import json
 
 import pytest
-from engine import element, endpoint, question
+from engine import element
 from engine import endpoints as engine_endpoints
 from hearing import decode, endpoints, page_of
 
-from chatgptes.errors import ChatGptEsError, RefusedError, UnexpectedFormatError
+from chatgptes.errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError
 from chatgptes.sites.aiengine import MWAI, MWAI_REST
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error
 from chatgptes.sites.dialect import Dialect, NonceRefused
 from chatgptes.values.http import Headers
-from chatgptes.values.images import Image
 
 
 @pytest.mark.parametrize("notice", ['{"a": 1}', "5", '["success"]', ""])
@@ -112,9 +111,29 @@ def test_a_body_is_in_no_repr() -> None:
     assert "n0nce" not in repr(page_of("n0nce", 403))
 
 
-def test_an_upload_is_not_repeated() -> None:
-    """Each copy stays on the site, in public."""
-    asked = question(endpoint=endpoint({"imageUpload": True}), images=(Image("image/png", b"x"),))
-    upload = next(MWAI.requests(asked))
-    assert upload.headers["Content-Type"].startswith("multipart/")
-    assert not upload.repeatable
+@pytest.mark.parametrize("name", ["status", "warning", "heartbeat"])
+def test_a_delta_in_another_event_is_no_text(name: str) -> None:
+    said = f'event: {name}\ndata: {{"delta": "No"}}\n\ndata: {{"delta": "Yes"}}\n\n'
+    out = decode(AIPKIT, said + "event: done\ndata: {}\n\n")
+    assert (out.text, out.error) == ("Yes", None)
+
+
+@pytest.mark.parametrize("reason", [None, "", 5, [], {"a": 1}])
+def test_a_reason_to_end_is_a_word(reason: object) -> None:
+    choice = {"delta": {"content": "Yes"}, "finish_reason": "length"}
+    last = {"delta": {}, "finish_reason": reason}
+    said = "".join(f"data: {json.dumps({'choices': [each]})}\n\n" for each in (choice, last))
+    out = decode(WPAICG, said + "data: [DONE]\n\n")
+    assert (out.text, out.error) == ("Yes", None)
+    assert out.details.finish_reason == "length"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_quota_notice_is_one_wherever_it_stands(inside: bool, whole: bool) -> None:
+    notice = {"quota_notice": {"message": "Enough for today."}}
+    data = {"error": {"message": "No.", **notice}} if inside else {"error": "No.", **notice}
+    body = json.dumps(data) if whole else f"event: error\ndata: {json.dumps(data)}\n\n"
+    out = decode(AIPKIT, body, kind="")
+    assert type(out.error) is QuotaError
+    assert "Enough for today." in str(out.error)
