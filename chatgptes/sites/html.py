@@ -156,7 +156,7 @@ def _is_text(page: bytes, lower: bytes, sure: int, start: int) -> bool:
 def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
     """The standard's tokeniser, as far as it takes to know which tags are tags."""
     found: list[Tag] = []
-    last = max((page.rfind(name) for name in classes), default=-1)
+    last = max(page.rfind(name) for name in classes)
     at = 0
     while 0 <= at <= last:
         token = _TOKEN.search(page, at)

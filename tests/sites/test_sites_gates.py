@@ -190,10 +190,12 @@ def test_every_mark_tells(mark: object) -> None:
 
 def test_a_product_has_one_name() -> None:
     assert {mark.product for mark in MARKS} == {
-        "AWS WAF", "Akamai", "Anubis", "Azure", "BitNinja", "BulletProof Security", "Cloudflare",
-        "CloudFront", "Comodo", "CrowdSec", "DDoS-Guard", "DataDome", "F5", "FortiWeb", "GoDaddy",
-        "Imperva", "Imunify360", "LiteSpeed", "MalCare", "ModSecurity", "NinjaFirewall",
-        "Patchstack", "SecuPress", "Shield Security", "SiteGround", "SiteLock", "Solid Security",
+        "AWS WAF", "Akamai", "Alibaba Cloud", "Anubis", "Astra", "Azure", "BasedFlare",
+        "BitNinja", "BulletProof Security", "CleanTalk", "CloudFront", "Cloudflare", "Comodo",
+        "CrowdSec", "DDoS-Guard", "DataDome", "EdgeOne", "F5", "Fastly", "FortiWeb", "GoDaddy",
+        "Hostinger", "Imperva", "Imunify360", "Kasada", "LiteSpeed", "MalCare", "ModSecurity",
+        "NinjaFirewall", "Patchstack", "PerimeterX", "Qrator", "Reblaze", "SafeLine", "SecuPress",
+        "Shield Security", "SiteGround", "SiteLock", "SmartCaptcha", "Solid Security",
         "StackPath", "Sucuri", "Vercel", "Virusdie", "WP Cerber", "WPMU DEV", "WebKnight",
         "Wordfence", "go-away", "hCaptcha", "reCAPTCHA", "testcookie", "vDDoS",
     }  # fmt: skip

@@ -6,21 +6,24 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from engine import question
+from engine import endpoint, question
 from hearing import page_of, question_for
 
-from chatgptes.errors import ChallengeError, ChatGptEsError, RefusedError
+from chatgptes.errors import AuthenticationError, ChallengeError, ChatGptEsError, RefusedError
 from chatgptes.sites.aiengine import MWAI, MWAI_REST
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error
 from chatgptes.sites.dialect import BufferedResponse, Dialect, Question
 from chatgptes.sites.errors import error_for_page, error_for_status
 from chatgptes.values.http import Headers, Request
+from chatgptes.values.images import Image
+from chatgptes.values.reply import Reply
 
 KEY = page_of('{"success":true,"data":{"cache_key":"k-1"}}')
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
 AJAX = "https://a.test/wp-admin/admin-ajax.php"
 CHAT = "https://a.test/chat/"
+PICTURE = Image("image/png", b"x")
 RANDOM = re.compile(r"(?<=chat_id=)\d+|(?<=-5-)\d+-\w+|(?<=_ts=)\d+|(?<=chatId\": \")\w+")
 
 
@@ -173,3 +176,58 @@ def test_the_error_of_a_status(status: int, body: str) -> None:
         assert error.url == f"{CHAT}?…"
         assert error.excerpt in ("These words.", None)
     assert any(error and error.excerpt for error in errors) == bool(body)
+
+
+def test_the_upload_of_mwai() -> None:
+    asked = question("Hi", endpoint=endpoint({"imageUpload": True}), images=(PICTURE,))
+    upload = next(MWAI.requests(asked))
+    assert (upload.method, upload.url) == ("POST", "https://a.test/wp-json/mwai-ui/v1/files/upload")
+    assert upload.headers.keys() == {"X-WP-Nonce", "Content-Type", "Accept"}
+    assert upload.headers["Accept"] == "application/json"
+    assert flags(upload) == (CHAT, "fetch", False, False)  # Each copy stays on the site, in public.
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_the_thumbs(up: bool) -> None:
+    word = "up" if up else "down"
+    reply = Reply("", bot="5", dialect="aipkit", message_id="m-1", conversation_id="c-1")
+    where = question_for(AIPKIT).endpoint
+    request = AIPKIT.feedback_request(where, "v-1", reply, up=up, comment="")
+    assert written(request) == (
+        f"POST {AJAX} action=aipkit_store_feedback&_ajax_nonce=n0nce&bot_id=5&session_id=v-1"
+        f"&conversation_uuid=c-1&message_id=m-1&feedback_type={word}"
+    )
+    assert flags(request) == (CHAT, "fetch", True, False)
+    request = WPAICG.feedback_request(
+        question_for(WPAICG).endpoint, "v-1", reply, up=up, comment="Well"
+    )
+    assert written(request) == (
+        f"POST {AJAX} action=wpaicg_submit_feedback&chatId=m-1&feedbackType={word}"
+        "&feedbackDetails=Well&_wpnonce=n0nce&chatbot_id=custom_bot_5"
+    )
+    assert request.headers == FORM
+    assert flags(request) == (CHAT, "fetch", False, False)  # The site adds each.
+
+
+def test_what_is_remembered() -> None:
+    where = question_for(AIPKIT).endpoint
+    about = "_ajax_nonce=n0nce&bot_id=5&session_id=v-1"
+    requests = {
+        f"aipkit_get_conversations_list&{about}": AIPKIT.list_request(where, "v-1"),
+        f"aipkit_get_conversation_history&{about}&conversation_uuid=c-1":
+            AIPKIT.history_request(where, "v-1", "c-1"),
+        f"aipkit_delete_single_conversation&{about}&conversation_uuid=c-1":
+            AIPKIT.deletion_request(where, "v-1", "c-1"),
+    }  # fmt: skip
+    for text, request in requests.items():
+        assert written(request) == f"POST {AJAX} action={text}"
+        assert flags(request)[:2] == (CHAT, "fetch")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("dialect", [REST, MWAI_REST])
+def test_the_error_of_a_key_names_the_argument(dialect: Dialect, status: int) -> None:
+    error = dialect.error_for(page_of('{"code":"x","message":"No."}', status))
+    assert isinstance(error, AuthenticationError)
+    assert error.hint is not None
+    assert "api_key=" in str(error)

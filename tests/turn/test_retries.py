@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from by_hand import ByHand, core
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers import Connection, Server, body, head
@@ -26,6 +27,7 @@ from chatgptes import (
     UnexpectedStatusError,
 )
 from chatgptes.turn import sending
+from chatgptes.turn.take import new_turn
 
 KINDS = pytest.mark.parametrize("kind", ["requests", "curl_cffi"])
 RETRIES = 2
@@ -286,3 +288,15 @@ def test_no_wait_goes_beyond_the_total(kind: str) -> None:
     assert isinstance(result, RateLimitError)
     assert result.retry_after == 30
     assert len(server.heard) == 1
+
+
+def test_the_waits_between_attempts_double_and_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits(share: Callable[[float, float], float]) -> list[float | None]:
+        monkeypatch.setattr(sending.random, "uniform", share)
+        hand = ByHand([TransportError("It broke.") for _ in range(7)])
+        with pytest.raises(TransportError):
+            hand.take(new_turn(core(retries=6), "Hello", {}).take("me"))
+        return hand.waits
+
+    assert waits(lambda low, high: high) == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
+    assert waits(lambda low, high: low) == [0.25, 0.5, 1.0, 2.0, 4.0, 4.0]

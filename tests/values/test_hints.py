@@ -60,3 +60,11 @@ def test_it_survives_a_pickle_and_redaction() -> None:
     redact_error(error, ["secret"])
     assert error.message == "Too long: …."
     assert str(error).count("Use timeout=") == 1
+
+
+@pytest.mark.parametrize("length", [1999, 2000, 2001, 5000])
+def test_a_text_has_two_thousand_characters_at_most(length: int) -> None:
+    error = RequestTimeout("x" * length)
+    redact_error(error, [])
+    assert len(error.message) == min(length, 2000)
+    assert error.message.endswith("…") == (length > 2000)
