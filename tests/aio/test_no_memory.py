@@ -30,7 +30,13 @@ def never(*_: object) -> int:
     return 0
 
 
-def refuse(*_: object) -> int:
+# Since Python 3.13, `Thread.start` calls another function.
+OF_THREADING = next(
+    name for name in ("_start_joinable_thread", "_start_new_thread") if hasattr(threading, name)
+)
+
+
+def refuse(*_: object, **__: object) -> int:
     raise RuntimeError("can't start new thread")
 
 
@@ -99,7 +105,7 @@ def test_no_thread_at_all(
         client = AsyncClient(site.page("front"), transport=transport, trust_env=False)
         with monkeypatch.context() as patch:
             patch.setattr(threads._thread, "start_new_thread", refuse)
-            patch.setattr(threading, "_start_new_thread", refuse)
+            patch.setattr(threading, OF_THREADING, refuse)
             with pytest.raises(ChatGptEsError, match="the system gives none"):
                 await client.chat("Hello")
         assert (await client.chat("Hello")).text
@@ -122,7 +128,7 @@ def test_no_thread_for_the_hub(backend: str, site: Site, monkeypatch: pytest.Mon
         hub = CurlHub(impersonate=None, trust_env=False)
         client = AsyncClient(site.page("front"), transport=hub)
         with monkeypatch.context() as patch:
-            patch.setattr(threading, "_start_new_thread", refuse)
+            patch.setattr(threading, OF_THREADING, refuse)
             with pytest.raises(ChatGptEsError, match="the system gives none"):
                 await client.chat("Hello")
         assert (await client.chat("Hello")).text

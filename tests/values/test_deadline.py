@@ -137,6 +137,8 @@ def test_cancel_from_a_finalizer_inside_everything() -> None:
         for _ in range(50):
             Dropped()
             deadline.on_cancel(lambda: None).close()
+            if not deadline.cancelled:  # Python 3.13 lets the collector run later.
+                gc.collect()
             with pytest.raises(TurnCancelled):
                 deadline.wait(Signal(), 5)
     finally:
