@@ -420,6 +420,7 @@ from chatgptes import Deadline, Request
 from chatgptes.transport.curl.hub import CurlHub
 kept = []
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # A busy machine is no warning.
     hub = CurlHub(trust_env=False)
     kept.append(hub)
     response = await hub.send(Request("GET", sys.argv[1]), Deadline())
