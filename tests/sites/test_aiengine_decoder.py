@@ -9,6 +9,7 @@ from engine import decode, ending, event
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatgptes.errors import UpstreamError
 from chatgptes.values.http import Limits
 from chatgptes.values.reply import Usage
 
@@ -246,3 +247,19 @@ def test_what_is_no_answer(body: str, kind: str) -> None:
 def test_limits() -> None:
     assert decode(STREAM, limits=Limits(event=100)).kind == "ResponseTooLargeError"
     assert decode(WHOLE, limits=Limits(answer=20)).kind == "ResponseTooLargeError"
+
+
+@pytest.mark.parametrize(
+    ("body", "before"),
+    [
+        (event("live", "Well"), False),
+        (event("live", " ") + event("live", "Well"), False),
+        (event("live", " \n"), True),
+        (event("live", "I think", subtype="thinking"), True),
+    ],
+)
+def test_an_answer_that_breaks_off_says_whether_it_had_begun(body: str, before: bool) -> None:
+    out = decode(body)
+    assert type(out.error) is UpstreamError
+    assert ("before its first word" in str(out.error)) == before
+    assert "end mark" in str(out.error) or before

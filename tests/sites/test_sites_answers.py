@@ -111,6 +111,14 @@ def test_a_body_is_in_no_repr() -> None:
     assert "n0nce" not in repr(page_of("n0nce", 403))
 
 
+@pytest.mark.parametrize("first", ['{"delta": "Yes"}', '{"delta": "Yes", "at": 1}'])
+@pytest.mark.parametrize("name", ["", "event: message\n"])
+def test_a_delta_is_text_with_and_without_a_name(name: str, first: str) -> None:
+    said = f'{name}data: {first}\n\n{name}data: {{"delta": " sir"}}\n\n'
+    out = decode(AIPKIT, said + "event: done\ndata: {}\n\n")
+    assert (out.text, out.error) == ("Yes sir", None)
+
+
 @pytest.mark.parametrize("reason", [None, "", 5, [], {"a": 1}])
 def test_a_reason_to_end_is_a_word(reason: object) -> None:
     choice = {"delta": {"content": "Yes"}, "finish_reason": "length"}

@@ -473,3 +473,11 @@ def test_a_tag_is_found_behind_what_only_begins_as_one() -> None:
     """The class is no help here: a "=" in its value hides where that begins."""
     (tag,) = found(b"""<p title="<b id=' " class="a=b bot-box" data-n=1>""")
     assert tag["data-n"] == "1"
+
+
+@pytest.mark.parametrize(
+    "text", ['"https://a.test/z/wp-admin/admin-ajax.php"', "/z/wp-content/x.css", "/z/wp-includes/"]
+)
+@pytest.mark.parametrize("before", ["", " ", "x" * 600 + " "])
+def test_the_ajax_address_at_the_very_beginning(before: str, text: str) -> None:
+    assert ajax_urls(page_of(before + text))[0] == "https://a.test/z/wp-admin/admin-ajax.php"
