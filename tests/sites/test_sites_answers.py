@@ -138,3 +138,10 @@ def test_a_quota_notice_is_one_wherever_it_stands(inside: bool, whole: bool) -> 
     out = decode(AIPKIT, body, kind="")
     assert type(out.error) is QuotaError
     assert "Enough for today." in str(out.error)
+
+
+@pytest.mark.parametrize("said", ["delta", "message"])
+def test_a_models_refusal_is_its_text(said: str) -> None:
+    choice = {said: {"content": None, "refusal": "I can't."}, "finish_reason": "stop"}
+    out = decode(WPAICG, f"data: {json.dumps({'choices': [choice]})}\n\ndata: [DONE]\n\n")
+    assert (out.text, out.error) == ("I can't.", None)

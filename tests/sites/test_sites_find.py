@@ -15,6 +15,7 @@ from chatgptes.errors import UnexpectedFormatError
 from chatgptes.sites import DIALECTS, KEY_DIALECTS, dialect, find_bots, plugin_traces
 from chatgptes.sites.aipower import aipkit, wpaicg
 from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, FoundBot
+from chatgptes.sites.extras import capabilities
 from chatgptes.values.http import Headers
 
 BAD = "https://evil.test/wp-admin/admin-ajax.php"
@@ -140,3 +141,32 @@ def test_the_page_is_searched_once_for_all_its_tags(
         )
     find_bots(BufferedResponse("https://a.org/", 200, Headers(), tag * 2000))
     assert len(looked) <= 2
+
+
+@pytest.mark.parametrize("name", ["data-bot-id", "data-post-id"])
+def test_a_classic_bot_without_a_nonce_has_the_pages(name: str) -> None:
+    script = '<script>var wpaicgParams = {"search_nonce":"abcdef0123"};</script>'
+    tag = '<div class="wpaicg-chat-shortcode" {}="5"></div>'
+    (one,) = find_bots(page_of(script + tag.format(name), url=PAGE))
+    assert one.nonce == "abcdef0123"
+    assert find_bots(page_of(script + tag.format("data-else"), url=PAGE)) == []
+
+
+def test_the_capabilities_of_a_dialect() -> None:
+    """Those that are the plugin's, whatever a page says."""
+    names = ("streaming", "memory on the site", "conversation list", "forms", "quota buttons")
+    found = {}
+    for name in ("wpaicg", "aipkit", "rest", "mwai", "mwai-rest"):
+        bot = Bot(id="5", name="", dialect=name, kind="", page=PAGE)
+        endpoint = Endpoint(bot=bot, url=PAGE, page_url=PAGE)
+        can = capabilities(endpoint, dialect(name))
+        found[name] = tuple(can[each] for each in names)
+        assert can["feedback"] == (name in ("wpaicg", "aipkit"))
+        assert can["feedback comment"] == (name == "wpaicg")
+    assert found == {
+        "wpaicg": (None, False, False, False, False),
+        "aipkit": (True, True, True, True, True),
+        "rest": (False, False, False, False, False),
+        "mwai": (True, False, False, False, False),
+        "mwai-rest": (False, False, False, False, False),
+    }

@@ -481,3 +481,14 @@ def test_a_tag_is_found_behind_what_only_begins_as_one() -> None:
 @pytest.mark.parametrize("before", ["", " ", "x" * 600 + " "])
 def test_the_ajax_address_at_the_very_beginning(before: str, text: str) -> None:
     assert ajax_urls(page_of(before + text))[0] == "https://a.test/z/wp-admin/admin-ajax.php"
+
+
+def test_addresses_among_bytes_that_are_no_utf_8() -> None:
+    def page(body: bytes) -> BufferedResponse:
+        return BufferedResponse("https://a.test/", 200, Headers(), body)
+
+    link = b"<link title='\xff' rel='https://api.w.org/' href='/z/wp-json/'>"
+    assert rest_root(page(link)) == "https://a.test/z/wp-json/"
+    ajax = "https://a.test/wp-admin/admin-ajax.php"
+    for body in (b"'/\xff/wp-content/x'", b"'/\xff/wp-admin/admin-ajax.php'"):
+        assert ajax_urls(page(body))[-1] == ajax

@@ -166,3 +166,11 @@ def test_a_notice_right_before_a_field_keeps_its_blanks(marks: bytes) -> None:
     notice = "<b>Not a</b> good\ttime to "
     pairs = [(None, notice), ("", '{"x":1}')]
     assert decode(marks + notice.encode() + b'data: {"x":1}\n\n') == pairs
+
+
+def test_nothing_comes_behind_an_event_too_large() -> None:
+    decoder = EventDecoder(30)
+    assert decoder.feed(b'data: {"x":1}\n\n') == [("", '{"x":1}')]
+    assert decoder.feed(b"data: " + b"x" * 30 + b"\n\n") == []
+    assert decoder.error is not None
+    assert decoder.feed(b'data: {"x":1}\n\n') == decoder.feed(b"\n\n") == decoder.end() == []
