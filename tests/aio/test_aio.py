@@ -11,7 +11,6 @@ import os
 import pickle
 import random
 import socket
-import sys
 import threading
 import time
 import warnings
@@ -46,18 +45,6 @@ from chatgptes.sandbox import Site
 from chatgptes.transport.plain.transport import RequestsTransport
 
 pytestmark = pytest.mark.anyio
-
-BACKENDS = [
-    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(("trio", {}), id="trio"),
-]
-if sys.platform != "win32":
-    BACKENDS.append(pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"))
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> Any:
-    return request.param
 
 
 @pytest.fixture(autouse=True)
