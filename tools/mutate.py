@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("chatgptes", "tests", "pyproject.toml", "setup.cfg")
+COPIED = ("chatgptes", "tests", "docs", "pyproject.toml", "setup.cfg")
+"""What the tests of `TESTS` need, documented limits included."""
 TESTS = {
     "chatgptes/sites/": [
         "tests/sites", "tests/turn/test_take.py", "tests/turn/test_first_look.py",
@@ -148,19 +149,31 @@ def noticed_by(change: Change, tree: Path, seconds: float) -> str:
     path = tree / change.file
     source = path.read_bytes()
     path.write_bytes(source[: change.start] + change.new.encode() + source[change.end :])
+    try:
+        return failing_test(tests_for(change.file, tree), tree, seconds)
+    finally:
+        path.write_bytes(source)
+
+
+def failing_test(tests: list[str], tree: Path, seconds: float, *, changed: bool = True) -> str:
+    """The first of `tests` that fails in the copy `tree`, "" if none does.
+
+    Bytecode is written while nothing is changed only: that of a changed file could be taken for
+    the unchanged one's, which is often as long and hardly older.
+    """
     command = [
         sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout=100",
-        "--hypothesis-seed=0", *tests_for(change.file, tree),
+        "--hypothesis-seed=0", *tests,
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1" if changed else ""
+    }  # fmt: skip
     try:
         done = subprocess.run(
             command, cwd=tree, env=environment, timeout=seconds, capture_output=True, check=False
         )
     except subprocess.TimeoutExpired:
         return "the clock, which may be the machine's fault"
-    finally:
-        path.write_bytes(source)
     if done.returncode == 0:
         return ""
     printed = done.stdout.decode(errors="replace")
@@ -203,11 +216,19 @@ def main() -> int:
     chosen = pick.sample(possible, min(options.count, len(possible)))
     with tempfile.TemporaryDirectory() as folder:
         trees = [Path(folder, str(job)) for job in range(options.jobs)]
-        for tree in trees:
-            tree.mkdir()
-            for name in COPIED:
-                copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-                copy(ROOT / name, tree / name)
+        trees[0].mkdir()
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, trees[0] / name)
+        for beginning in TESTS:
+            files = [change.file for change in chosen if change.file.startswith(beginning)]
+            tests = tests_for(files[0], trees[0]) if files else []
+            failed = tests and failing_test(tests, trees[0], options.seconds, changed=False)
+            if failed:
+                print(f"a test fails before any change: {failed}")
+                return 2
+        for tree in trees[1:]:
+            shutil.copytree(trees[0], tree)
 
         def work(job: int) -> list[Change]:
             found = []
