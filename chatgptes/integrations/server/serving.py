@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import re
 import socket
@@ -27,6 +28,7 @@ _LATE = 5
 """Seconds that answers have to say that they were ended."""
 _LAST = 1.0
 """The same after a second Ctrl-C."""
+_BACKLOG = 2048
 _OVERHEAD = 256 << 10
 """Bytes that a request may have beside its body: head, marks of chunks, trailers."""
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
@@ -52,29 +54,26 @@ class Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             timer.cancel()
-        if self.force_exit:
-            await self._end_now()
-
-    async def _end_now(self) -> None:
-        """End everything after a second Ctrl-C.
-
-        uvicorn would leave it to be cancelled: with a traceback for each answer, and without the
-        application's own end.
-        """
-        self._models.end_turns()
-        if tasks := self.server_state.tasks:
-            await asyncio.wait(tasks, timeout=_LAST)
-        await self.lifespan.shutdown()
+        if self.force_exit:  # After a second Ctrl-C.
+            # uvicorn would leave it to be cancelled: with a traceback for each answer, and without
+            # the application's own end.
+            self._models.end_turns()
+            if tasks := self.server_state.tasks:
+                await asyncio.wait(tasks, timeout=_LAST)
+            await self.lifespan.shutdown()
 
 
 def make_server(settings: Settings) -> Server:
     """A server for `settings`: `serve(sockets=[...])` runs it on a loop, `run()` by itself."""
     models = Models(settings.sites, settings.redis)
+    protocol: Any = functools.partial(
+        _Protocol, head_timeout=settings.head_timeout, stuck_timeout=settings.stuck_timeout
+    )
     config = uvicorn.Config(
         create_app(settings, models),
         host=settings.host,
         port=settings.port,
-        http=_protocol_of(settings),
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -84,13 +83,13 @@ def make_server(settings: Settings) -> Server:
         limit_concurrency=settings.max_connections,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=int(settings.grace) + _LATE,
-        backlog=2048,
+        backlog=_BACKLOG,
     )
     return Server(config, models, settings.grace)
 
 
 def run(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, with the access log on standard error.
 
     Args:
         settings: which sites, whose tokens, which limits.
@@ -100,7 +99,14 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
         InvalidConfigError: the address can't be listened on.
     """
     server = make_server(settings)
-    with listen(settings.host, settings.port) as sock, _access_log():
+    with listen(settings.host, settings.port) as sock:
+        log = logging.getLogger("chatgptes.server")
+        if not log.handlers:
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+            log.addHandler(handler)
+        log.propagate = False  # With the option for more, each line would come twice.
+        log.setLevel(logging.INFO)
         if ready is not None:
             ready(address_of(sock))
         _raise_descriptor_limit()
@@ -115,7 +121,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         raise InvalidConfigError(f"{host}:{port} can't be listened on: {error}.") from error
 
@@ -124,23 +130,6 @@ def address_of(sock: socket.socket) -> str:
     """The base URL that clients of a listening socket are given."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
-
-
-@contextlib.contextmanager
-def _access_log() -> Any:
-    """The access log on standard error, for the block."""
-    log = logging.getLogger("chatgptes.server")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    level, log.propagate = log.level, False  # With the option for more, each line would come twice.
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-        log.propagate = True
 
 
 def _raise_descriptor_limit() -> None:
@@ -155,6 +144,28 @@ def _raise_descriptor_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+class _Timer:
+    """A call some time after `start`, unless `stop` comes first."""
+
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._call = call
+        self._handle: asyncio.TimerHandle | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._handle is not None
+
+    def start(self) -> None:
+        self.stop()
+        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._call)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of two classes.
     """uvicorn's HTTP protocol, ending connections of clients that send or read too slowly.
 
@@ -165,68 +176,51 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
     byte that was sent.
     """
 
-    head_timeout: float
-    stuck_timeout: float
-    head_timer: asyncio.TimerHandle | None = None
-    write_timer: asyncio.TimerHandle | None = None
-    overhead = 0
+    def __init__(self, *, head_timeout: float, stuck_timeout: float, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._head = _Timer(head_timeout, lambda: self.transport.abort())
+        self._unread = _Timer(stuck_timeout, self._abort_if_unwritten)
+        self._overhead = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._await_head()
+        self._head.start()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
-        self._was_written()
+        self._head.stop()
+        self._unread.stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if _UNLIMITED and (self.cycle is None or self.cycle.response_complete):
             data = _without_upgrade(data)
-        self.overhead += len(data)
+        self._overhead += len(data)
         super().data_received(data)
-        if _UNLIMITED and self.overhead > _OVERHEAD:
+        if _UNLIMITED and self._overhead > _OVERHEAD:
             self.transport.abort()
         if self.cycle is not None and not self.cycle.response_complete:
-            self._head_came()
-        elif self.head_timer is None:
-            self._await_head()
+            self._head.stop()
+        elif not self._head.running:
+            self._head.start()
 
     def on_body(self, body: bytes) -> None:
-        self.overhead -= len(body)
+        self._overhead -= len(body)
         super().on_body(body)
 
     def on_response_complete(self) -> None:
-        self.overhead = 0
+        self._overhead = 0
         super().on_response_complete()
-        self._head_came()  # From here on it is uvicorn's timer, until the next request begins.
+        self._head.stop()  # From here on it is uvicorn's timer, until the next request begins.
         if self.transport.get_write_buffer_size():
-            self._await_write()  # Closing waits for it, however long.
+            self._unread.start()  # Closing waits for it, however long.
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._await_write()
+        self._unread.start()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._was_written()
-
-    def _await_head(self) -> None:
-        self.head_timer = self.loop.call_later(self.head_timeout, self.transport.abort)
-
-    def _head_came(self) -> None:
-        if self.head_timer is not None:
-            self.head_timer.cancel()
-            self.head_timer = None
-
-    def _await_write(self) -> None:
-        self._was_written()
-        self.write_timer = self.loop.call_later(self.stuck_timeout, self._abort_if_unwritten)
-
-    def _was_written(self) -> None:
-        if self.write_timer is not None:
-            self.write_timer.cancel()
-            self.write_timer = None
+        self._unread.stop()
 
     def _abort_if_unwritten(self) -> None:
         if self.transport.get_write_buffer_size():
@@ -240,8 +234,3 @@ def _without_upgrade(data: bytes) -> bytes:
     """
     head, end, rest = data.partition(b"\r\n\r\n")
     return _UPGRADE.sub(b"\r\nX-Ignored:", head) + end + rest
-
-
-def _protocol_of(settings: Settings) -> type[asyncio.Protocol]:
-    limits = {"head_timeout": settings.head_timeout, "stuck_timeout": settings.stuck_timeout}
-    return type("Protocol", (_Protocol,), limits)
