@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from ...sandbox import FAULTS, Site
-from ...sandbox.catalogue import PAGES
 from ...values.urls import redact
-from . import PAGE_OF
-from .script import Answer, Gate, Script, ScriptedSite, Step, check_answer
+from .scripted import Answer, Gate, ScriptedSite, Step, check_answer
 
 if TYPE_CHECKING:
     from ...turn.config import ClientArguments
 
-__all__ = ["Answer", "Gate", "SiteUnderTest", "scripted_site"]
+__all__ = ["Answer", "Gate", "SiteUnderTest"]
 
 
 class SiteUnderTest:
@@ -34,6 +30,8 @@ class SiteUnderTest:
         url: the address of the page that shows the bot, to give to the program (str).
         bot: the bot's id (str), or None for the first bot of a real site.
         live: True if it is a real site.
+        arguments: arguments for a client of this site, `Client(**chatgptes_site.arguments)`: its
+            URL; for the REST API the bot and the key, too.
     """
 
     def __init__(
@@ -42,19 +40,11 @@ class SiteUnderTest:
         self.url: str = arguments["site"]
         self.bot = bot
         self.live = sandbox is None
-        self._arguments = arguments
+        self.arguments = cast("ClientArguments", _Arguments(arguments))
         self._sandbox = sandbox
 
     def __repr__(self) -> str:
         return f"<SiteUnderTest {redact(self.url)}{', live' if self.live else ''}>"
-
-    @property
-    def arguments(self) -> ClientArguments:
-        """Arguments for a client of this site: `Client(**chatgptes_site.arguments)`.
-
-        The site's URL; for the REST API the bot and the key, too.
-        """
-        return cast("ClientArguments", _Arguments(self._arguments))
 
     def answers(self, *answers: Answer) -> None:
         """Set the answers of the next turns, one for each.
@@ -75,7 +65,7 @@ class SiteUnderTest:
         if not answers:
             raise TypeError("answers() needs at least one.")
         steps = [Step(f"answers({each!r:.80})", answer=check_answer(each)) for each in answers]
-        self._scripted.script.add(steps)
+        self._scripted.add(steps)
 
     def always(self, answer: Answer) -> None:
         """Set the answer of every turn for which there is no other.
@@ -84,7 +74,7 @@ class SiteUnderTest:
             TypeError: it can't be an answer.
         """
         __tracebackhide__ = True
-        self._scripted.script.lasting = Step("always()", answer=check_answer(answer))
+        self._scripted.lasting = Step("always()", answer=check_answer(answer))
 
     def fails(self, fault: str, times: int = 1, *, saying: Answer | None = None) -> None:
         """Let the next turn, or the next `times`, fail.
@@ -105,7 +95,7 @@ class SiteUnderTest:
         if not any(fault in names for names in FAULTS.values()):
             raise ValueError(f"There is no fault {fault!r} (see chatgptes.sandbox.FAULTS).")
         answer = None if saying is None else check_answer(saying)
-        self._scripted.script.add([Step(f"fails({fault!r})", fault, answer)] * times)
+        self._scripted.add([Step(f"fails({fault!r})", fault, answer)] * times)
 
     def gate(self) -> Gate:
         """Return a place in an answer where the bot waits: `answers(["One", gate, " two"])`.
@@ -114,7 +104,7 @@ class SiteUnderTest:
         """
         __tracebackhide__ = True
         gate = Gate()
-        self._scripted.script.gates.append(gate)
+        self._scripted.gates.append(gate)
         return gate
 
     @property
@@ -145,20 +135,3 @@ class _Arguments(dict[str, Any]):
         if "api_key" in shown:
             shown["api_key"] = "…"
         return repr(shown)
-
-
-@contextmanager
-def scripted_site(dialect: Any, script: Script) -> Iterator[SiteUnderTest]:
-    """Run a sandbox whose bots follow `script`; `dialect` (of a marker) chooses the page."""
-    if dialect not in list(PAGE_OF):
-        known = ", ".join(PAGE_OF)
-        pytest.fail(f"@pytest.mark.chatgptes: the dialects are {known}, not {dialect!r}.", False)
-    page = PAGE_OF[dialect]
-    sandbox = ScriptedSite(script)
-    with sandbox:
-        arguments: ClientArguments = {"site": sandbox.page(page)}
-        bot = PAGES[page].shows[0][0]
-        if dialect == "rest":
-            bot = arguments["bot"] = sandbox.rest_bot
-            arguments["api_key"] = sandbox.api_key
-        yield SiteUnderTest(arguments, bot, sandbox)

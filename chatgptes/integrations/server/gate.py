@@ -107,7 +107,7 @@ class Gate:
                 self._check(scope, headers)
             except ApiError as error:
                 record.fields["error"] = error.code
-                if not await _drained(headers, receive, 2 * self._max_body):
+                if not await _read_to_end(headers, receive, 2 * self._max_body):
                     error.headers["connection"] = "close"
                 await error_response(error)(scope, receive, send_noted)
             else:
@@ -191,7 +191,7 @@ async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
     raise ApiError(408, "The body did not come in time.", "too_slow", headers=_LAST)
 
 
-async def _drained(headers: Headers, receive: Receive, left: int) -> bool:
+async def _read_to_end(headers: Headers, receive: Receive, left: int) -> bool:
     """Read the body of a refused request, within bounds, and drop it; whether it ended.
 
     A connection that is closed on a client in the middle of its body lets it see no answer, but a
