@@ -17,11 +17,9 @@ class ApiError(Exception):
     """An error as a client of the server gets it.
 
     Attributes:
-        status: the HTTP status (int).
-        kind: `error.type` (str).
-        param: the request's field that is wrong (str), or None.
-        headers: further headers of the response.
-        failure: the class of the library's error (str), for log and metrics.
+        kind: `error.type`.
+        param: the request's field that is wrong, or None.
+        failure: the class of the library's error, for log and metrics.
         extra: further members of the error object.
     """
 

@@ -35,15 +35,7 @@ class MinuteLimitError(RateLimitError):
 
 
 class SharedCount:
-    """The turns that all servers with the same Redis or Valkey have started, by package limits.
-
-    Args:
-        url: of the Redis server (`redis://`, `rediss://`, `unix://`); its password stays secret.
-
-    Raises:
-        MissingRequirementsError: a package is missing.
-        InvalidConfigError: the URL can't be used.
-    """
+    """The turns that all servers with the same Redis or Valkey have started, by package limits."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -134,11 +126,7 @@ class MinuteLimiter:
         self._full_until = 0.0
 
     def check(self) -> None:
-        """Refuse a turn before it queues up, where its start is known to be far off.
-
-        Raises:
-            MinuteLimitError: it is.
-        """
+        """Refuse a turn before it queues up, where its start is known to be far off."""
         if (seconds := self._full_until - self._clock()) > _PATIENCE:
             raise self._full(seconds)
 
@@ -147,7 +135,6 @@ class MinuteLimiter:
 
         Raises:
             MinuteLimitError: that would take too long.
-            RequestTimeout, TurnCancelled: the turn ended first.
         """
         if not self._count:
             return

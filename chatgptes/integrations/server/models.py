@@ -42,14 +42,7 @@ class _SiteTurn(Turn):
 
 @dataclass(frozen=True)
 class Model:
-    """A bot as clients see it.
-
-    Attributes:
-        id: the name of the model.
-        client: talks to the bot.
-        limiter: the queue of the bot's site.
-        minute: the limit per minute of the bot's site.
-    """
+    """A bot as clients see it, with the queue and the limit per minute of its site."""
 
     id: str
     client: AsyncClient
@@ -93,11 +86,7 @@ class _Site:
         return f"{self._settings.name}/{bot}" if self._settings.name else bot
 
     async def bots(self) -> list[str]:
-        """The ids of the bots, from the settings or else from the page, which is read once.
-
-        Raises:
-            ChatGptEsError: the page could not be read, or shows none.
-        """
+        """The ids of the bots, from the settings or else from the page, which is read once."""
         if self._settings.bots:
             return list(self._settings.bots)
         return list(dict.fromkeys(bot.id for bot in await self._page.bots()))
@@ -113,26 +102,14 @@ class _Site:
 
 
 class Models:
-    """All models of a server.  Sites are not asked before somebody wants to know.
-
-    Args:
-        sites: whose bots they are.
-        redis: URL of the Redis in which several servers count a site's turns together, or None.
-
-    Raises:
-        MissingRequirementsError, InvalidConfigError: that Redis can't be used.
-    """
+    """All models of a server.  Sites are not asked before somebody wants to know."""
 
     def __init__(self, sites: Iterable[SiteSettings], redis: str | None = None) -> None:
         self._shared = None if redis is None else SharedCount(redis)
         self._sites = {site.name: _Site(site, self._shared) for site in sites}
 
     async def names(self) -> list[str]:
-        """The names of all models.  A site that can't be read is left out, if another can.
-
-        Raises:
-            ChatGptEsError: none can be read.
-        """
+        """The names of all models.  A site that can't be read is left out, if another can."""
         names: list[str] = []
         failed: ChatGptEsError | None = None
         for site in self._sites.values():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
+import math
 import re
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,19 +38,45 @@ _UNLIMITED = hasattr(AutoHTTPProtocol, "on_body")
 
 
 class Server(uvicorn.Server):
-    """A server that ends the turns under way some time after it was asked to stop."""
+    """A server with a time for slow clients, and for running answers once it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, models: Models, grace: float) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._models = Models(settings.sites, settings.redis)
+        config = uvicorn.Config(
+            create_app(settings, self._models),
+            host=settings.host,
+            port=settings.port,
+            http=_Protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=settings.max_connections,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=int(settings.grace) + _LATE,
+            backlog=_BACKLOG,
+        )
         super().__init__(config)
-        self._models = models
-        self._grace = grace
+
+    async def on_tick(self, counter: int) -> bool:
+        """End connections of slow clients.  Called ten times a second."""
+        if counter % 5 == 0:
+            now = time.monotonic()
+            head, unread = now - self._settings.head_timeout, now - self._settings.stuck_timeout
+            for each in list(self.server_state.connections):
+                assert isinstance(each, _Protocol)
+                each.end_if_slow(head, unread)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, let answers finish, and end those that take too long.
 
         A client whose answer is ended gets an error event, not only a closed connection.
         """
-        timer = asyncio.get_running_loop().call_later(self._grace, self._models.end_turns)
+        timer = asyncio.get_running_loop().call_later(self._settings.grace, self._models.end_turns)
         try:
             await super().shutdown(sockets)
         finally:
@@ -65,27 +92,7 @@ class Server(uvicorn.Server):
 
 def make_server(settings: Settings) -> Server:
     """A server for `settings`: `serve(sockets=[...])` runs it on a loop, `run()` by itself."""
-    models = Models(settings.sites, settings.redis)
-    protocol: Any = functools.partial(
-        _Protocol, head_timeout=settings.head_timeout, stuck_timeout=settings.stuck_timeout
-    )
-    config = uvicorn.Config(
-        create_app(settings, models),
-        host=settings.host,
-        port=settings.port,
-        http=protocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.max_connections,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=int(settings.grace) + _LATE,
-        backlog=_BACKLOG,
-    )
-    return Server(config, models, settings.grace)
+    return Server(settings)
 
 
 def run(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
@@ -144,87 +151,65 @@ def _raise_descriptor_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class _Timer:
-    """A call some time after `start`, unless `stop` comes first."""
-
-    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
-        self._seconds = seconds
-        self._call = call
-        self._handle: asyncio.TimerHandle | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._handle is not None
-
-    def start(self) -> None:
-        self.stop()
-        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._call)
-
-    def stop(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-
-
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of two classes.
-    """uvicorn's HTTP protocol, ending connections of clients that send or read too slowly.
+    """uvicorn's HTTP protocol, with notes of how long a client has been slow.
 
     uvicorn itself bounds the time between requests, but none for the first, and none for one that
     has begun: so a client could hold connections by sending a byte now and then.  One that never
     reads would hold its turn, and the site's place for it, for ever: a turn's clock stands still
     while its consumer is busy.  With httptools, endless trailers took 14 bytes of memory for each
     byte that was sent.
+
+    Attributes:
+        head_since: when the head of a request began to be waited for; or infinity.
+        unread_since: when the client began to read too slowly; or infinity.
     """
 
-    def __init__(self, *, head_timeout: float, stuck_timeout: float, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._head = _Timer(head_timeout, lambda: self.transport.abort())
-        self._unread = _Timer(stuck_timeout, self._abort_if_unwritten)
-        self._overhead = 0
+    head_since = math.inf
+    unread_since = math.inf
+    overhead = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._head.start()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head.stop()
-        self._unread.stop()
-        super().connection_lost(exc)
+        self.head_since = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         if _UNLIMITED and (self.cycle is None or self.cycle.response_complete):
             data = _without_upgrade(data)
-        self._overhead += len(data)
+        self.overhead += len(data)
         super().data_received(data)
-        if _UNLIMITED and self._overhead > _OVERHEAD:
+        if _UNLIMITED and self.overhead > _OVERHEAD:
             self.transport.abort()
         if self.cycle is not None and not self.cycle.response_complete:
-            self._head.stop()
-        elif not self._head.running:
-            self._head.start()
+            self.head_since = math.inf
+        else:
+            self.head_since = min(self.head_since, time.monotonic())
 
     def on_body(self, body: bytes) -> None:
-        self._overhead -= len(body)
+        self.overhead -= len(body)
         super().on_body(body)
 
     def on_response_complete(self) -> None:
-        self._overhead = 0
+        self.overhead = 0
         super().on_response_complete()
-        self._head.stop()  # From here on it is uvicorn's timer, until the next request begins.
+        self.head_since = math.inf  # From here on it is uvicorn's timer, until the next request.
         if self.transport.get_write_buffer_size():
-            self._unread.start()  # Closing waits for it, however long.
+            self.unread_since = time.monotonic()  # Closing waits for it, however long.
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread.start()
+        self.unread_since = time.monotonic()
+
+    def end_if_slow(self, head: float, unread: float) -> None:
+        """End the connection of a client that has been slow since before these times."""
+        if not self.transport.get_write_buffer_size():
+            self.unread_since = math.inf
+        if self.head_since < head or self.unread_since < unread:
+            self.transport.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._unread.stop()
-
-    def _abort_if_unwritten(self) -> None:
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
+        self.unread_since = math.inf
 
 
 def _without_upgrade(data: bytes) -> bytes:
