@@ -102,8 +102,8 @@ class ClientFields(BaseChatModel):
                 )
             if isinstance(key := usable.get("api_key"), str):
                 usable["api_key"] = SecretStr(key)
-            if _tells_who_asks(site, usable):
-                usable.setdefault("cache", False)
+            if any(usable.get(name) for name in _WHO_ASKS) or "@" in str(site):
+                usable.setdefault("cache", False)  # The site may answer others in another way.
             super().__init__(site=site, **usable)
             # Check here, as far as that goes without a client: a model may be made long before
             # its first turn, in a module or on an event loop.
@@ -168,13 +168,3 @@ class ClientFields(BaseChatModel):
         if isinstance(key := chosen.get("api_key"), SecretStr):
             chosen["api_key"] = key.get_secret_value()
         return cast("ClientArguments", chosen)
-
-
-def _tells_who_asks(site: Any, arguments: Mapping[str, Any]) -> bool:
-    """Tell whether the site may answer this visitor in another way than others."""
-    if any(arguments.get(name) for name in _WHO_ASKS):
-        return True
-    try:
-        return site_of(site).authorization is not None
-    except InvalidConfigError:
-        return False  # The check of all arguments raises it.

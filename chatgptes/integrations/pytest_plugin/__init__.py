@@ -10,7 +10,7 @@ pytest loads this in every run, so it imports nothing before a fixture is asked 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -49,13 +49,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-@dataclass(kw_only=True)
-class _Marked:
-    """The arguments of a test's marker."""
-
-    dialect: Any = "aipkit"
-    strict: bool = True
-    allow: str | Collection[str] = ()
+_Marked = tuple[Any, bool, set[str]]
 
 
 @dataclass
@@ -135,10 +129,9 @@ def chatgptes_offline(request: pytest.FixtureRequest) -> Iterator[None]:
     `--chatgptes-site`, that site may be reached.
     """
     from ...values.checks import site_of
-    from .network import guarded
+    from .site import guarded
 
-    allow = _marked(request).allow
-    allowed = {allow} if isinstance(allow, str) else set(allow)
+    _, _, allowed = _marked(request)
     if (arguments := request.config.stash[_live_key]) is not None:
         allowed.add(site_of(arguments["site"]).host)
     with guarded(allowed) as stopped:
@@ -158,23 +151,22 @@ def chatgptes_site(
     """
     from ...sandbox.catalogue import PAGES
     from ...shared import ClientCache
-    from .network import default_is
     from .scripted import ScriptedSite
-    from .site import SiteUnderTest
+    from .site import SiteUnderTest, default_is
 
     arguments = request.config.stash[_live_key]
     if arguments is not None:
         with default_is(arguments, request.getfixturevalue("_chatgptes_live_clients")):
             yield SiteUnderTest(arguments, arguments.get("bot"))
         return
-    marked = _marked(request)
-    dialect = getattr(request, "param", marked.dialect)
+    dialect, strict, _ = _marked(request)
+    dialect = getattr(request, "param", dialect)
     if dialect not in list(_PAGES):
         known = ", ".join(_PAGES)
         pytest.fail(f"@pytest.mark.chatgptes: the dialects are {known}, not {dialect!r}.", False)
     page = _PAGES[dialect]
     clients = ClientCache()
-    sandbox = ScriptedSite(strict=marked.strict)
+    sandbox = ScriptedSite(strict=strict)
     with sandbox:
         request.node.stash[_record_key].sandbox = sandbox
         arguments = {"site": sandbox.page(page)}
@@ -217,10 +209,14 @@ def _chatgptes_live_clients() -> Iterator[ClientCache]:
 
 
 def _marked(request: pytest.FixtureRequest) -> _Marked:
-    """Return the arguments of a test's nearest marker."""
+    """Return the dialect, `strict` and the allowed hosts of a test's nearest marker."""
+
+    def read(*, dialect: Any = "aipkit", strict: bool = True, allow: Any = ()) -> _Marked:
+        return dialect, strict, {allow} if isinstance(allow, str) else set(allow)
+
     marker = request.node.get_closest_marker("chatgptes")
     try:
-        return _Marked(*marker.args, **marker.kwargs) if marker else _Marked()
+        return read(*marker.args, **marker.kwargs) if marker else read()
     except TypeError:
         pytest.fail(f"@pytest.mark.chatgptes takes: {_MARKER}", pytrace=False)
 

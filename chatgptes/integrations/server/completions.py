@@ -42,11 +42,7 @@ class Completions:
         self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a turn and send its answer.
-
-        Raises:
-            ApiError: there is none, and nothing was sent.
-        """
+        """Take a turn and send its answer; an `ApiError` is raised if nothing was sent."""
         parse = self._form.parse
         body = await read_body(receive, self._settings.max_body, self._settings.body_timeout)
         large = len(body) > _LARGE

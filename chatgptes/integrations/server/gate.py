@@ -141,11 +141,7 @@ class Gate:
             raise _too_large(self._max_body)
 
     def _authenticated(self, header: str) -> tuple[str, str]:
-        """The name and the token of who asks.
-
-        Raises:
-            ApiError: there is none, or a wrong one (401).
-        """
+        """The name and the token of who asks."""
         scheme, _, given = header.encode("latin-1").partition(b" ")
         given = given.strip()
         found = None

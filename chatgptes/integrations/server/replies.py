@@ -21,12 +21,7 @@ _FINISH = {
 
 
 class Completion:
-    """One answer on its way to a client.
-
-    Args:
-        model: the model's name, as the client knows it.
-        request: what was asked; with `include_usage` a stream's chunks have a member `usage`.
-    """
+    """One answer on its way to a client; `model` is the model's name."""
 
     parse = staticmethod(parse_chat)
 
@@ -79,7 +74,7 @@ class Completion:
     def _event(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         value: dict[str, Any] = {**self._head, "choices": [_choice("delta", delta, finish_reason)]}
         if self._include_usage:
-            value["usage"] = None
+            value["usage"] = None  # Every chunk has the member then.
         return _event_of(value)
 
 

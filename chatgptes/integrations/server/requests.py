@@ -22,10 +22,7 @@ class ChatRequest:
     """The request of a client, in plain values.
 
     Attributes:
-        model: the name of a model.
         messages: in the library's form.
-        stream: the answer is to come as an event stream.
-        web_search: the bot is to search the web.
         user: the client's name for its user, or "".
         include_usage: the stream is to end in a chunk with the token counts.
         fields: what a request of this kind calls fields that a completion's has.
