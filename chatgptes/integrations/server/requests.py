@@ -29,7 +29,7 @@ class ChatRequest:
     """
 
     model: str
-    messages: list[dict[str, Any]] = field(repr=False)
+    messages: list[Any] = field(repr=False)
     stream: bool
     web_search: bool
     user: str
@@ -44,7 +44,6 @@ _REFUSED = {
     "audio": "A site's bot answers in text.",
     "prediction": "A site's bot takes no predicted output.",
 }
-_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _KINDS = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
 
 
@@ -61,20 +60,17 @@ def parse_chat(body: bytes) -> ChatRequest:
     if value.get("modalities") not in (None, ["text"]):
         raise invalid_request(_REFUSED["audio"], "modalities", "unsupported_value")
     refuse_format(field_of(value, "response_format", dict), "response_format")
-    messages = field_of(value, "messages", list)
-    if not messages:
-        raise invalid_request("`messages` must be a list with a message.", "messages")
     field_of(value, "web_search_options", dict)
     return request_of(
         value,
-        messages_of(messages, "messages"),
+        messages_of(field_of(value, "messages", list), "messages"),
         web_search=value.get("web_search_options") is not None,
         include_usage=field_of(field_of(value, "stream_options", dict), "include_usage", bool),
     )
 
 
 def request_of(
-    value: dict[str, Any], messages: list[dict[str, Any]], *, web_search: bool, **more: Any
+    value: dict[str, Any], messages: list[Any], *, web_search: bool, **more: Any
 ) -> ChatRequest:
     """The request of a body whose messages were read."""
     model = field_of(value, "model", str)
@@ -123,39 +119,36 @@ def refuse_format(form: dict[str, Any], where: str) -> None:
         )
 
 
-def messages_of(items: list[Any], where: str) -> list[dict[str, Any]]:
-    """The messages in the library's form, but for empty ones of the system and the bot.
+def messages_of(items: list[Any], where: str) -> list[Any]:
+    """The messages in the library's form, which a turn checks.
 
-    Chat windows send those: a system prompt that nobody has filled in, and an answer that was
-    stopped before its first word.
+    Without empty ones of the system and the bot, as chat windows send them: a system prompt that
+    nobody has filled in, and an answer that was stopped before its first word.
     """
     messages = [_message(item, f"{where}[{index}]") for index, item in enumerate(items)]
-    return [each for each in messages if each["role"] == "user" or not _is_empty(each["content"])]
+    return [each for each in messages if not _is_empty(each)]
 
 
-def _is_empty(content: str | list[dict[str, Any]]) -> bool:
-    texts = [content] if isinstance(content, str) else [part.get("text", "x") for part in content]
-    return not any(text.strip() for text in texts)
+def _is_empty(message: Any) -> bool:
+    if not isinstance(message, dict) or message["role"] not in ("system", "assistant"):
+        return False
+    content = message["content"] or ""
+    if isinstance(content, str):
+        return not content.strip()
+    return isinstance(content, list) and not any(part.get("text", "x").strip() for part in content)
 
 
-def _message(item: Any, where: str) -> dict[str, Any]:
+def _message(item: Any, where: str) -> Any:
     if not isinstance(item, dict):
-        raise invalid_request(f"{where} must be an object.", where, "invalid_type")
-    role = item.get("role")
+        return item
+    role, content = item.get("role"), item.get("content")
     if role in ("tool", "function") or item.get("tool_calls") or item.get("function_call"):
         raise invalid_request(
             f"{where} belongs to a tool, and a site's bot has none.", where, "unsupported_value"
         )
-    if not isinstance(role, str) or role not in _ROLES:
-        raise invalid_request(f"{where} must have a role: user, assistant, system.", where)
-    content = item.get("content")
-    if content is None and role == "assistant":
-        content = ""
     if isinstance(content, list):
         content = [_part(part, where) for part in content]
-    elif not isinstance(content, str):
-        raise invalid_request(f"{where} must have content: a string or a list of parts.", where)
-    return {"role": _ROLES[role], "content": content}
+    return {"role": "system" if role == "developer" else role, "content": content}
 
 
 def _part(part: Any, where: str) -> dict[str, Any]:
