@@ -33,8 +33,8 @@ _WHO_ASKS = ("api_key", "cookies", "headers")
 class ClientFields(BaseChatModel):
     """The arguments of a `Client` as the fields of a chat model.
 
-    pydantic leaves them alone (`SkipValidation`): the library checks them in its own words, which
-    do not repeat a value, and `retries="2"` is an error as for a client.
+    pydantic leaves them alone (`SkipValidation`): its errors would show a value, such as a proxy's
+    password.  The library checks them, and `retries="2"` is an error as for a client.
     """
 
     site: SkipValidation[str] = Field(default=DEFAULT_SITE, kw_only=False)

@@ -53,25 +53,14 @@ class ChatGptEsChat(ClientFields):
     The fields are the arguments of `chatgptes.Client`, with their meanings, defaults and errors;
     `max_retries`, LangChain's name, is `retries`.  `stop` and `streaming` are LangChain's own.
 
-    An argument that can't be used is an `InvalidConfigError`, and an unknown one a `TypeError`, as
-    for a `Client`: pydantic's own error would show the values, with a proxy's password among them.
-    Both come at once; the first turn reports what only a transport can notice.  Errors of a turn
-    are not wrapped, and have `StreamInterruptedError.partial`.
-
-    Models with equal arguments, and copies of a model, share one client: one visitor id, one
-    `max_concurrency` and `min_interval`.  It is the client of `chatgptes.chat()` with the same
-    arguments, and there is nothing to close.
-
-    A cache tells models apart by site, bot, system text and stop sequences, not by who asks.  So a
-    model with `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's global cache
-    only with `cache=True`.
-
     `temperature`, `max_tokens` and `model` are accepted with a warning: programs give them to any
     model, and no site lets a visitor choose them.  `timeout=` and `web_search=` of `Client.chat`
-    may be given to one call (`invoke`, `stream`, …), or bound with `bind`.  Images are content
-    blocks in base64.  Sources are annotations of the answer's text.
+    may be given to one call (`invoke`, `stream`, …), or bound with `bind`.
 
-    Tools and structured output are a `NotImplementedError`: no dialect has a place for them.
+    Errors of a turn are not wrapped, and have `StreamInterruptedError.partial`.  Models with equal
+    arguments, and copies of a model, share one client, that of `chatgptes.chat()`: there is nothing
+    to close.  A model with `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's
+    global cache only with `cache=True`, since a cache does not know who asks.
 
     Raises:
         InvalidConfigError: an argument can't be used.

@@ -27,14 +27,13 @@ from .settings import Settings
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings, models: Models | None = None) -> Starlette:
+def create_app(settings: Settings) -> Starlette:
     """The application: models, completions, responses, `/healthz` and `/metrics`.
 
-    Args:
-        settings: which sites, whose tokens, which limits.
-        models: the models, when the caller wants to end their turns; default: of `settings`.
+    Raises:
+        MissingRequirementsError, InvalidConfigError: the Redis of `settings` can't be used.
     """
-    found = models or Models(settings.sites, settings.redis)
+    found = Models(settings.sites, settings.redis)
     metrics = Metrics()
     started = int(time.time())
 
@@ -85,6 +84,7 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
     # It would name this server's http:// address: behind a proxy with TLS, clients that follow it
     # would send their token in the clear.
     app.router.redirect_slashes = False
+    app.state.models = found
     return app
 
 
@@ -92,8 +92,7 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         code = "not_found" if error.status_code == 404 else "not_allowed"
         error = ApiError(error.status_code, error.detail, code, headers=dict(error.headers or {}))
-    elif isinstance(error, ChatGptEsError):
-        error = api_error_for(error)
-    assert isinstance(error, ApiError)
-    request.state.record.fields["error"] = error.code
-    return error_response(error)
+    assert isinstance(error, (ApiError, ChatGptEsError))
+    shown = api_error_for(error)
+    request.state.record.fields["error"] = shown.code
+    return error_response(shown)

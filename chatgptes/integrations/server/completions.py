@@ -12,8 +12,8 @@ import anyio.to_thread
 from starlette.types import Receive, Scope, Send
 
 from ...aio.tasks import TaskTurn
-from ...errors import ChatGptEsError, InvalidConfigError
-from .failures import ApiError, api_error_for, invalid_request, text_of
+from ...errors import ChatGptEsError
+from .failures import ApiError, api_error_for
 from .gate import JSONResponse, Record, read_body
 from .metrics import Metrics
 from .models import Models, visitor_id
@@ -83,7 +83,8 @@ class Completions:
             record.fields["characters"] = len(running.reply.text) if running.reply else 0
             outcome = "ok"
         except (ChatGptEsError, ApiError) as caught:
-            error = _api_error(caught, request)
+            error = api_error_for(caught, web_search=request.web_search)
+            error.param = request.fields.get(error.param or "", error.param)
             outcome, failure = "failed", error.failure or error.code
             record.fields |= {"error": error.code, "failure": failure}
             if not record.status:
@@ -133,13 +134,3 @@ async def _stream(running: TaskTurn, chunks: Sequence[str] | None, form: Form, s
 
 async def _send_events(send: Send, data: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": data, "more_body": more})
-
-
-def _api_error(error: ChatGptEsError | ApiError, request: ChatRequest) -> ApiError:
-    if isinstance(error, InvalidConfigError) and request.web_search:
-        # The only argument that a client gives.
-        error = invalid_request(text_of(error), "web_search_options", "unsupported_value")
-    elif isinstance(error, ChatGptEsError):
-        error = api_error_for(error)
-    error.param = request.fields.get(error.param or "", error.param)
-    return error

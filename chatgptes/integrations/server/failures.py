@@ -9,7 +9,7 @@ from typing import Any
 from ... import errors
 from ...errors import ChatGptEsError
 
-__all__ = ["ApiError", "api_error_for", "invalid_request", "text_of"]
+__all__ = ["ApiError", "api_error_for", "invalid_request"]
 
 
 @dataclass(eq=False)
@@ -72,16 +72,17 @@ _LONGEST_RETRY = 60.0
 """Seconds up to which a client may wait and ask again on its own."""
 
 
-def text_of(error: ChatGptEsError) -> str:
-    """The error's text, in the words of the API."""
-    return error.in_words(_NAMES)
-
-
-def api_error_for(error: ChatGptEsError) -> ApiError:
-    """The error of a turn in OpenAI's shape.
+def api_error_for(error: ChatGptEsError | ApiError, *, web_search: bool = False) -> ApiError:
+    """The error of a turn, which may search the web, in OpenAI's shape.
 
     Of an answer that broke off it is that of what broke it, with the text so far as `partial`.
     """
+    if isinstance(error, ApiError):
+        return error
+    text = error.in_words(_NAMES)
+    if web_search and isinstance(error, errors.InvalidConfigError):
+        # The only argument that a client gives.
+        return invalid_request(text, "web_search_options", "unsupported_value")
     partial = getattr(error, "partial", "")
     cause = error
     if partial and isinstance(error.__cause__, ChatGptEsError):
@@ -100,7 +101,7 @@ def api_error_for(error: ChatGptEsError) -> ApiError:
         headers["retry-after"] = str(math.ceil(wait))
     return ApiError(
         status,
-        text_of(error),
+        text,
         code,
         kind,
         _PARAMS.get(code),

@@ -42,9 +42,10 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._models = Models(settings.sites, settings.redis)
+        app = create_app(settings)
+        self._models: Models = app.state.models
         config = uvicorn.Config(
-            create_app(settings, self._models),
+            app,
             host=settings.host,
             port=settings.port,
             http=_Protocol,
