@@ -103,8 +103,8 @@ class _Model:
         return llm.get_key(input=explicit_key) if explicit_key else self.key
 
 
-_continued: dict[Point, _Turn] = {}
-"""The turn that continued from a point, for this process.
+_continued: dict[Point, object] = {}
+"""The points from which a turn has continued in this process, each with a mark of that turn.
 
 A site that keeps the conversation itself would take two branches of it for one.
 """
@@ -162,7 +162,8 @@ class _Turn:
         point = self.history.point(self.client)
         continued = point is not None
         if point is not None and self.history.left["memory"]:
-            continued = _continued.setdefault(point, self) is self
+            mark = object()
+            continued = _continued.setdefault(point, mark) is mark
             self._point = point if continued else None
         return client.conversation(self.history.saved(self.client, continued=continued))
 
