@@ -44,6 +44,7 @@ _REFUSED = {
     "audio": "A site's bot answers in text.",
     "prediction": "A site's bot takes no predicted output.",
 }
+_TEXTS = ("text", "refusal", "input_text", "output_text")
 _KINDS = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
 
 
@@ -152,17 +153,18 @@ def _message(item: Any, where: str) -> Any:
 
 
 def _part(part: Any, where: str) -> dict[str, Any]:
-    """A part of a message.
+    """A part of a message, of either API.
 
     Only `data:` URLs pass as images: the library also takes the paths of files, which a client of
     the server must not read.
     """
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind in ("text", "refusal") and isinstance(part.get(kind), str):
-        return {"type": "text", "text": part[kind]}
-    if kind != "image_url":
+    text = part.get("refusal" if kind == "refusal" else "text") if kind in _TEXTS else None
+    if isinstance(text, str):
+        return {"type": "text", "text": text}
+    if kind not in ("image_url", "input_image"):
         raise invalid_request(
-            f"{where} has a part that is neither text nor an image_url.", where, "unsupported_value"
+            f"{where} has a part that is neither text nor an image.", where, "unsupported_value"
         )
     inner = part.get("image_url")
     url = inner.get("url") if isinstance(inner, dict) else inner

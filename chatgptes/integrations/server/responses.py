@@ -30,7 +30,6 @@ _REFUSED = {
     "background": "Answers come at once: `background` is not offered.",
     "prompt": "There are no stored prompts here.",
 }
-_PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
 _FIELDS = {"messages": "input", "web_search_options": "tools"}
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -57,24 +56,9 @@ def _parse(body: bytes) -> ChatRequest:
 
 def _item(item: Any) -> Any:
     """An item of `input` as a message of a completion; what is none is left as it is."""
-    if not isinstance(item, dict):
-        return item
-    if item.get("type", "message") != "message":
+    if isinstance(item, dict) and item.get("type", "message") != "message":
         return {"role": "tool"}  # Calls of functions, reasoning, and the like.
-    content = item.get("content")
-    if isinstance(content, list):
-        content = [_part(part) for part in content]
-    return {"role": item.get("role"), "content": content}
-
-
-def _part(part: Any) -> Any:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if isinstance(kind, str) and kind in _PARTS:
-        name = _PARTS[kind]
-        return {"type": name, name: part.get(name)}
-    if kind == "input_image":
-        return {"type": "image_url", "image_url": part.get("image_url")}
-    return part
+    return item
 
 
 class ResponseForm:
