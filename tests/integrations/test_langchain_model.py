@@ -31,7 +31,7 @@ from langchain_core.tracers import BaseTracer
 from pydantic import SecretStr
 
 from chatgptes.integrations.langchain.model import ChatGptEsChat
-from chatgptes.integrations.pytest_plugin.network import default_is
+from chatgptes.integrations.pytest_plugin.site import default_is
 from chatgptes.turn.config import ClientArguments
 
 SECRETS = {

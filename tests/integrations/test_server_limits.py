@@ -18,7 +18,7 @@ from serving import Served, page, serving
 
 from chatgptes import InvalidConfigError, MissingRequirementsError
 from chatgptes.integrations.server import Settings, SiteSettings
-from chatgptes.integrations.server import shared as shared_module
+from chatgptes.integrations.server import minute as minute_module
 from chatgptes.integrations.server.minute import MinuteLimiter, MinuteLimitError
 from chatgptes.sandbox import Site
 from chatgptes.turn.steps import Wait
@@ -196,7 +196,7 @@ def test_addresses_that_are_none(url: str) -> None:
     pytest.importorskip("limits")
     pytest.importorskip("redis")
     with pytest.raises(InvalidConfigError, match="redis://") as caught:
-        shared_module.SharedCount(url)
+        minute_module.SharedCount(url)
     assert "secret-word" not in f"{caught.value}{caught.value!r}"
 
 
@@ -229,7 +229,7 @@ def test_redis_goes(site: Site, redis: Redis, way: str, caplog: pytest.LogCaptur
 def test_redis_comes_back(
     site: Site, redis: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_module, "_PAUSE", 0.0)
+    monkeypatch.setattr(minute_module, "_PAUSE", 0.0)
     caplog.set_level(logging.DEBUG)
     redis.kill()  # Before the server starts: it starts all the same.
     with serving(limited(site, 3), redis=redis.url) as a:

@@ -134,7 +134,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]},
         "input[0]",
     ),
-    ({"input": [5]}, "input[0]"),
+    ({"input": [5]}, "input"),
     ({"input": [{"role": "user", "content": [{"type": []}]}]}, "input[0]"),
     (
         {"input": [{"role": "user", "content": [{"type": "image", "image": "/etc/passwd"}]}]},

@@ -23,9 +23,9 @@ from ...values.deadline import Timeout
 from ...values.http import Limits
 from .stop import stop_words
 
-__all__ = ["ClientFields"]
+__all__ = ["IGNORED", "ClientFields"]
 
-_IGNORED = ("model", "temperature", "max_tokens")
+IGNORED = ("model", "temperature", "max_tokens")
 """Standard parameters of LangChain that programs give to any model; here the site decides."""
 _WHO_ASKS = ("api_key", "cookies", "headers")
 
@@ -33,8 +33,8 @@ _WHO_ASKS = ("api_key", "cookies", "headers")
 class ClientFields(BaseChatModel):
     """The arguments of a `Client` as the fields of a chat model.
 
-    pydantic leaves them alone (`SkipValidation`): the library checks them in its own words, which
-    do not repeat a value, and `retries="2"` is an error as for a client.
+    pydantic leaves them alone (`SkipValidation`): its errors would show a value, such as a proxy's
+    password.  The library checks them, and `retries="2"` is an error as for a client.
     """
 
     site: SkipValidation[str] = Field(default=DEFAULT_SITE, kw_only=False)
@@ -84,7 +84,6 @@ class ClientFields(BaseChatModel):
     """True: `invoke` reads the answer as a stream, so that callbacks get its chunks."""
 
     _client: Client | None = PrivateAttr(default=None)
-    _warned: set[str] = PrivateAttr(default_factory=set)
 
     if TYPE_CHECKING:  # Arguments of the constructor beside the fields.
         max_retries: InitVar[int] = 2
@@ -96,22 +95,22 @@ class ClientFields(BaseChatModel):
         def __init__(self, site: str = DEFAULT_SITE, **arguments: Any) -> None:
             if "max_retries" in arguments:
                 arguments.setdefault("retries", arguments.pop("max_retries"))
-            usable, ignored = _apart(arguments)
+            usable = {name: value for name, value in arguments.items() if name not in IGNORED}
             if unknown := set(usable) - set(type(self).model_fields):
                 raise TypeError(
                     f"{type(self).__name__} has no argument {', '.join(sorted(unknown))}."
                 )
             if isinstance(key := usable.get("api_key"), str):
                 usable["api_key"] = SecretStr(key)
-            if _tells_who_asks(site, usable):
-                usable.setdefault("cache", False)
+            if any(usable.get(name) for name in _WHO_ASKS) or "@" in str(site):
+                usable.setdefault("cache", False)  # The site may answer others in another way.
             super().__init__(site=site, **usable)
             # Check here, as far as that goes without a client: a model may be made long before
             # its first turn, in a module or on an event loop.
             self._limits_of(None)
             stop_words(self.stop)
             Config.of(self._arguments())
-            self._warn_of(ignored)
+            self._warn_of(arguments, stacklevel=3)
 
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
@@ -138,22 +137,15 @@ class ClientFields(BaseChatModel):
         host = urlsplit(self._shown_site).hostname or ""
         return host if self.bot is None else f"bot {self.bot} of {host}"
 
-    def _usable(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a call's arguments without those that no site takes; warn of the latter."""
-        usable, ignored = _apart(arguments)
-        self._warn_of(ignored)
-        return usable
-
-    def _warn_of(self, ignored: Sequence[str]) -> None:
-        # Once for each model and name: Python's own rule goes by the line that warns, which is
-        # the same for all calls of all models.
-        for name in (name for name in ignored if name not in self._warned):
-            self._warned.add(name)
-            warnings.warn(
-                f"The owner of the site decides {name}: the value given to the chat model for"
-                f" {self._name} has no effect.",
-                stacklevel=3,
-            )
+    def _warn_of(self, arguments: Mapping[str, Any], stacklevel: int) -> None:
+        """Warn of arguments that have no effect; Python's default is once for each text."""
+        for name in IGNORED:
+            if arguments.get(name) is not None:
+                warnings.warn(
+                    f"The owner of the site decides {name}: the value given to the chat model for"
+                    f" {self._name} has no effect.",
+                    stacklevel=stacklevel,
+                )
 
     def _shared_client(self) -> Client:
         """Return the client for the arguments as they are now; a new one if it was closed."""
@@ -176,19 +168,3 @@ class ClientFields(BaseChatModel):
         if isinstance(key := chosen.get("api_key"), SecretStr):
             chosen["api_key"] = key.get_secret_value()
         return cast("ClientArguments", chosen)
-
-
-def _apart(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return `arguments` without those that no site takes, and the names of the latter."""
-    usable = {name: value for name, value in arguments.items() if name not in _IGNORED}
-    return usable, [name for name in _IGNORED if arguments.get(name) is not None]
-
-
-def _tells_who_asks(site: Any, arguments: Mapping[str, Any]) -> bool:
-    """Tell whether the site may answer this visitor in another way than others."""
-    if any(arguments.get(name) for name in _WHO_ASKS):
-        return True
-    try:
-        return site_of(site).authorization is not None
-    except InvalidConfigError:
-        return False  # The check of all arguments raises it.

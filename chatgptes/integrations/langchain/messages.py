@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from langchain_core.messages import (
@@ -20,8 +19,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from ...errors import InvalidMessageError
-from ...values.reply import Reply, Usage
-from .stop import StopFilter
+from ...values.reply import Reply
 
 __all__ = ["PROVIDER", "check_blocks", "chunk_of", "client_messages", "last_chunk", "result_of"]
 
@@ -70,8 +68,9 @@ def _role(message: BaseMessage, where: str) -> str:
 def _content(message: BaseMessage, where: str) -> str | list[dict[str, Any]]:
     if isinstance(message.content, str):
         return message.content
-    parts = [_part(block, where) for block in _blocks(message, where)]
-    return [part for part in parts if part is not None]
+    # Another model's reasoning is no part of its answer.
+    blocks = (each for each in _blocks(message, where) if each.get("type") != "reasoning")
+    return [_part(block, where) for block in blocks]
 
 
 def check_blocks(messages: Sequence[BaseMessage]) -> None:
@@ -103,23 +102,17 @@ def _blocks(message: BaseMessage, where: str) -> Sequence[Mapping[str, Any]]:
         raise InvalidMessageError(f"{where} has a content block that can't be read.") from None
 
 
-def _part(block: Mapping[str, Any], where: str) -> dict[str, Any] | None:
+def _part(block: Mapping[str, Any], where: str) -> dict[str, Any]:
     kind = block.get("type")
     if kind == "text":
         return {"type": "text", "text": block.get("text")}  # The client checks that it is a str.
-    if kind == "image":
-        return _image(block, where)
-    if kind == "reasoning":
-        return None  # Another model's reasoning is no part of its answer.
-    value = block.get("value")
-    if kind == "non_standard" and isinstance(value, Mapping):
-        kind = value.get("type", kind)
-    raise InvalidMessageError(
-        f"{where} has content of type {kind!r}: a site's bot takes text, and some take images."
-    )
-
-
-def _image(block: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if kind != "image":
+        value = block.get("value")
+        if kind == "non_standard" and isinstance(value, Mapping):
+            kind = value.get("type", kind)
+        raise InvalidMessageError(
+            f"{where} has content of type {kind!r}: a site's bot takes text, and some take images."
+        )
     if "base64" in block:
         try:
             data = base64.b64decode("".join(block["base64"].split()), validate=True)
@@ -132,52 +125,41 @@ def _image(block: Mapping[str, Any], where: str) -> dict[str, Any]:
     raise InvalidMessageError(f"{where} has an image without its data: give it as base64.")
 
 
-def _metadata(reply: Reply) -> dict[str, Any]:
-    """Return the known fields of a whole answer for `response_metadata`."""
-    known = {
-        "model_name": reply.model,
-        "site": reply.site,
-        "bot": reply.bot,
-        "dialect": reply.dialect,
-        "finish_reason": reply.finish_reason,
-        "message_id": reply.message_id,
-        "conversation_id": reply.conversation_id,
-        "citations": [asdict(citation) for citation in reply.citations] or None,
-        "streamed": reply.streamed,
+def _fields(reply: Reply, text: str) -> dict[str, Any]:
+    """Return `text` as a message's content, and the data of the reply beside it."""
+    known = reply.to_dict()
+    known["model_name"] = known.pop("model")
+    known["citations"] = list(known["citations"])
+    for name in ("text", "usage", "elapsed"):
+        del known[name]
+    content: Any = text
+    if reply.citations:  # As LangChain's annotations, too.
+        sources = []
+        for citation in reply.citations:
+            source = {"url": citation.url, "title": citation.title, "cited_text": citation.text}
+            filled = {name: value for name, value in source.items() if value}
+            sources.append({"type": "citation", **filled})
+        content = [{"type": "text", "text": text, "annotations": sources}]
+    usage = None
+    if reply.usage and None not in (reply.usage.input_tokens, reply.usage.output_tokens):
+        asked, answered = reply.usage.input_tokens or 0, reply.usage.output_tokens or 0
+        total = reply.usage.total_tokens
+        usage = UsageMetadata(
+            input_tokens=asked,
+            output_tokens=answered,
+            total_tokens=asked + answered if total is None else total,
+        )
+    metadata = {name: value for name, value in known.items() if value not in (None, (), [])}
+    return {
+        "content": content,
+        "usage_metadata": usage,
+        "response_metadata": {"model_provider": PROVIDER, **metadata},
     }
-    return {name: value for name, value in known.items() if value is not None}
-
-
-def _usage(usage: Usage | None) -> UsageMetadata | None:
-    """Return the tokens for LangChain, which wants all three; None where one is not known."""
-    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
-        return None
-    total = usage.total_tokens
-    return UsageMetadata(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        total_tokens=usage.input_tokens + usage.output_tokens if total is None else total,
-    )
-
-
-def _cited(text: str, reply: Reply) -> str | list[str | dict[Any, Any]]:
-    """Return `text` as content, with the reply's sources as LangChain's annotations."""
-    if not reply.citations:
-        return text
-    sources = []
-    for citation in reply.citations:
-        known = {"url": citation.url, "title": citation.title, "cited_text": citation.text}
-        sources.append({"type": "citation", **{key: each for key, each in known.items() if each}})
-    return [{"type": "text", "text": text, "annotations": sources}]
 
 
 def result_of(reply: Reply) -> ChatResult:
     """Return a whole answer."""
-    message = AIMessage(
-        content=_cited(reply.text, reply),
-        usage_metadata=_usage(reply.usage),
-        response_metadata={"model_provider": PROVIDER, **_metadata(reply)},
-    )
+    message = AIMessage(**_fields(reply, reply.text))
     return ChatResult(generations=[ChatGeneration(message=message)])
 
 
@@ -188,16 +170,13 @@ def chunk_of(text: str) -> ChatGenerationChunk:
     )
 
 
-def last_chunk(stopping: StopFilter, reply: Reply) -> ChatGenerationChunk:
-    """Return the last chunk of an answer: all its data, and text that was held back."""
-    known = {"model_provider": PROVIDER, **_metadata(reply)}
-    if stopping.found is not None:
-        known["stop_sequence"] = stopping.found
-    return ChatGenerationChunk(
-        message=AIMessageChunk(
-            content=_cited(stopping.rest(), reply),
-            chunk_position="last",
-            usage_metadata=_usage(reply.usage),
-            response_metadata=known,
-        )
-    )
+def last_chunk(reply: Reply, rest: str, stop: str | None) -> ChatGenerationChunk:
+    """Return the last chunk of an answer: its data, and text that was held back.
+
+    Args:
+        stop: the stop sequence that ended the answer, or None.
+    """
+    fields = _fields(reply, rest)
+    if stop is not None:
+        fields["response_metadata"]["stop_sequence"] = stop
+    return ChatGenerationChunk(message=AIMessageChunk(chunk_position="last", **fields))

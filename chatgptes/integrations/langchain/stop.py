@@ -15,9 +15,7 @@ def stop_words(stop: object) -> tuple[str, ...]:
     Raises:
         InvalidConfigError: `stop` is none of those, or a sequence is empty.
     """
-    words = (stop,) if isinstance(stop, str) else stop
-    if words is None:
-        return ()
+    words = (stop,) if isinstance(stop, str) else () if stop is None else stop
     if not isinstance(words, Sequence) or isinstance(words, (bytes, bytearray)):
         raise InvalidConfigError("stop must be a string or a list of strings.")
     if not all(isinstance(word, str) and word for word in words):
@@ -33,31 +31,28 @@ class StopFilter:
     """
 
     def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
         self.found: str | None = None
-        self._words = words
         self._held = ""
 
     def take(self, piece: str) -> str:
         """Return the text to pass on now; an end that may begin a sequence is held back."""
         text = self._held + piece
-        hits = [(at, word) for word in self._words if (at := text.find(word)) >= 0]
+        hits = [(at, word) for word in self.words if (at := text.find(word)) >= 0]
         if hits:
             at, self.found = min(hits)
             self._held = ""
             return text[:at]
-        held = self._beginning(text)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held]
+        longest = max((len(word) for word in self.words), default=1) - 1
+        begins = range(max(len(text) - longest, 0), len(text))
+        at = next((at for at in begins if self._may_begin(text[at:])), len(text))
+        self._held = text[at:]
+        return text[:at]
+
+    def _may_begin(self, end: str) -> bool:
+        return any(word.startswith(end) for word in self.words)
 
     def rest(self) -> str:
         """Return the held-back text, at the end of the answer."""
         held, self._held = self._held, ""
         return held
-
-    def _beginning(self, text: str) -> int:
-        """Return the number of characters at the end of `text` that may begin a sequence."""
-        longest = max((len(word) for word in self._words), default=1) - 1
-        for length in range(min(longest, len(text)), 0, -1):
-            if any(word.startswith(text[-length:]) for word in self._words):
-                return length
-        return 0

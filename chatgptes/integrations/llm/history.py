@@ -76,9 +76,8 @@ class History(NamedTuple):
         saved["messages"] = self.messages
         left = self.left
         if left.get("site") == client.site:
-            saved["visitor"] = left["visitor"]  # The owner's limits hang on it.
-            if continued:
-                saved.update({name: left[name] for name in ("id", "memory", "state")})
+            names = ("visitor", "id", "memory", "state") if continued else ("visitor",)
+            saved |= {name: left[name] for name in names}  # The owner's limits hang on the visitor.
         return saved
 
     def digest(self, answer: str | None = None) -> str:
@@ -145,13 +144,9 @@ def _left(chain: Sequence[llm.Message]) -> Mapping[str, Any]:
 def _bytes_of(attachment: Any) -> bytes:  # llm has no types for it.
     where = attachment.path or redact(attachment.url or "") or "The attachment"
     try:
-        content = attachment.content_bytes()
+        return bytes(attachment.content_bytes())
     except OSError as error:
         raise InvalidMessageError(f"{where} can't be read: {error.strerror or error}.") from error
     except Exception as error:  # Any error of the HTTP client that llm uses.
-        raise InvalidMessageError(
-            f"{where} can't be downloaded: {type(error).__name__}."
-        ) from error
-    if not content:
-        raise InvalidMessageError(f"{where} is empty.")
-    return bytes(content)
+        kind = type(error).__name__
+        raise InvalidMessageError(f"{where} can't be downloaded: {kind}.") from error

@@ -9,16 +9,16 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+import click
 import llm
 from llm.parts import StreamEvent
 from pydantic import Field
 
 from ...errors import ChatGptEsError, StreamInterruptedError
-from .errors import TurnError, llm_error
+from ...values.text import sanitize_line, sanitize_text
 from .history import NAME, VERSION, Point, read_history
 from .target import STICKY, target
 
@@ -27,6 +27,24 @@ if TYPE_CHECKING:
     from ...values.reply import Reply
 
 __all__ = ["AsyncChatGptEsModel", "ChatGptEsModel", "TurnError"]
+
+_HINTS = {
+    "api_key": "--key",
+    "bot": "-o bot",
+    "consent": "-o consent true",
+    "proxy": "-o proxy",
+    "site": "-o site URL",
+    "timeout.total": "-o timeout",
+    "verify": "the variable REQUESTS_CA_BUNDLE",
+}
+"""llm's words for the arguments that hints name; there is no option for others."""
+
+
+class TurnError(llm.ModelError, click.ClickException):
+    """A turn failed: `__cause__` is the library's error, with `.partial` where text had arrived.
+
+    It is click's as well, because `llm chat` shows a traceback for any other error.
+    """
 
 
 class ChatGptEsOptions(llm.Model.Options):
@@ -85,8 +103,8 @@ class _Model:
         return llm.get_key(input=explicit_key) if explicit_key else self.key
 
 
-_continued: dict[Point, _Turn] = {}
-"""The turn that continued from a point, for this process.
+_continued: dict[Point, object] = {}
+"""The points from which a turn has continued in this process, each with a mark of that turn.
 
 A site that keeps the conversation itself would take two branches of it for one.
 """
@@ -122,13 +140,19 @@ class _Turn:
     def errors_for_llm(self, *, shown: bool) -> Iterator[None]:
         """Turn errors into llm's; after a failure, another turn may continue from the same point.
 
+        Args:
+            shown: the text that had arrived has been shown, so that it is no part of the error.
+
         Raises:
             TurnError: it failed.
         """
         try:
             yield
         except ChatGptEsError as error:
-            raise llm_error(error, shown=shown) from error
+            message = sanitize_line(error.in_words(_HINTS))
+            if isinstance(error, StreamInterruptedError) and not shown:
+                message = f"{message}\n\n{sanitize_text(error.partial)}"
+            raise TurnError(message) from error
         finally:
             if self._point is not None:
                 _continued.pop(self._point, None)
@@ -138,35 +162,29 @@ class _Turn:
         point = self.history.point(self.client)
         continued = point is not None
         if point is not None and self.history.left["memory"]:
-            continued = _continued.setdefault(point, self) is self
+            mark = object()
+            continued = _continued.setdefault(point, mark) is mark
             self._point = point if continued else None
         return client.conversation(self.history.saved(self.client, continued=continued))
 
-    def finish(self, response: Any, talk: Any, reply: Reply, chunk: str = "") -> StreamEvent:
-        """Report the reply's data to llm; return the last chunk, with the data for later turns."""
+    def finish(self, response: Any, talk: Any, reply: Reply) -> StreamEvent:
+        """Report the reply's data to llm; return an event with the data for later turns."""
         self._point = None  # It stays in `_continued`.
         if reply.usage is not None:
             response.set_usage(input=reply.usage.input_tokens, output=reply.usage.output_tokens)
         if reply.model:
             response.set_resolved_model(reply.model)
-        response.response_json = {
-            "site": reply.site,
-            "bot": reply.bot,
-            "dialect": reply.dialect,
-            "message_id": reply.message_id,
-            "conversation_id": reply.conversation_id,
-            "finish_reason": reply.finish_reason,
-            "citations": [dataclasses.asdict(each) for each in reply.citations],
-        }
+        response.response_json = reply.to_dict()
+        del response.response_json["text"]
         state = talk.to_dict()
         left: dict[str, Any] = {
             "version": VERSION,
             "options": self.target.shown,
-            "rest": self.target.rest,
+            "rest": "api_key" in self.target.arguments,
             "digest": self.history.digest(reply.text),
             **{name: state[name] for name in ("id", "visitor", "memory", "state", "site")},
         }
-        return StreamEvent(type="text", chunk=chunk, provider_metadata={NAME: left})
+        return StreamEvent(type="text", chunk="", provider_metadata={NAME: left})
 
 
 class ChatGptEsModel(_Model, llm.KeyModel):
@@ -189,10 +207,6 @@ class ChatGptEsModel(_Model, llm.KeyModel):
         with turn.errors_for_llm(shown=stream):
             turn.prepare()
             talk = turn.conversation(turn.client)
-            if not stream:
-                reply = talk.chat(turn.history.prompt, **turn.how)
-                yield turn.finish(response, talk, reply, reply.text)
-                return
             with talk.stream(turn.history.prompt, **turn.how) as chunks:
                 try:
                     yield from chunks
@@ -225,10 +239,6 @@ class AsyncChatGptEsModel(_Model, llm.AsyncKeyModel):
         with turn.errors_for_llm(shown=stream):
             await in_thread(turn.prepare)
             talk = turn.conversation(AsyncClient.over(turn.client.core))
-            if not stream:
-                reply = await talk.chat(turn.history.prompt, **turn.how)
-                yield turn.finish(response, talk, reply, reply.text)
-                return
             async with talk.stream(turn.history.prompt, **turn.how) as chunks:
                 try:
                     async for chunk in chunks:

@@ -24,8 +24,6 @@ __all__ = ["STICKY", "Target", "target"]
 
 STICKY = ("site", "bot", "transport", "proxy", "consent")
 """Options that a conversation keeps when they are not given again."""
-_WAYS = ("transport", "proxy")
-"""Those of them that say how to connect, not whom to ask."""
 
 
 class Target(NamedTuple):
@@ -38,11 +36,6 @@ class Target(NamedTuple):
 
     arguments: ClientArguments
     shown: dict[str, Any]
-
-    @property
-    def rest(self) -> bool:
-        """True if it is the REST API, with the owner's key."""
-        return "api_key" in self.arguments
 
 
 def target(options: Any, left: Mapping[str, Any], key: str | None) -> Target:
@@ -64,7 +57,10 @@ def target(options: Any, left: Mapping[str, Any], key: str | None) -> Target:
     given = {name: value for name, value in values.items() if stored.get(name) != str(value)}
     shown, rest = values, False
     if left and ("site" not in given or _page(given["site"]) == left.get("site")):
-        ways = {name: value for name, value in values.items() if name in _WAYS}
+        # How to connect may be a default; whom to ask is the conversation's.
+        ways: dict[str, Any] = {
+            name: values[name] for name in ("transport", "proxy") if name in values
+        }
         shown = {**ways, **left.get("options", {}), **given}
         rest = left.get("rest") is True
     arguments: Any = dict(shown)
@@ -100,12 +96,15 @@ def _own_key(arguments: Mapping[str, Any]) -> str | None:
     return keys[max(above, key=lambda name: len(places[name]))] if above else None
 
 
+# An address that can't be read gets its error from the client.
+
+
 def _place(url: str) -> list[str]:
     """Return the origin of `url` and the segments of its path; nothing if it can't be read."""
     try:
         ascii_only = ascii_url(url.strip())
     except ValueError:
-        return []  # The client raises the error for it.
+        return []
     path = urlsplit(ascii_only).path
     return [origin(ascii_only), *(segment for segment in path.split("/") if segment)]
 
@@ -121,7 +120,7 @@ def _page(given: str) -> str | None:
     try:
         return site_of(_address(given)).url
     except InvalidConfigError:
-        return None  # The client raises the error for it.
+        return None
 
 
 def _without_login(value: Any) -> Any:
@@ -130,5 +129,5 @@ def _without_login(value: Any) -> Any:
     try:
         parts = urlsplit(value)
     except ValueError:
-        return "(an unreadable URL)"  # The client raises the error for it.
+        return "(an unreadable URL)"
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -10,7 +10,7 @@ pytest loads this in every run, so it imports nothing before a fixture is asked 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from ...client import Client
     from ...shared import ClientCache
     from ...turn.config import ClientArguments
-    from .script import Answer, Gate, Script
-    from .site import SiteUnderTest
+    from .scripted import ScriptedSite
+    from .site import Answer, Gate, SiteUnderTest
 
 __all__ = ["Answer", "Gate", "SiteUnderTest"]
 
-PAGE_OF = {
+_PAGES = {
     "aipkit": "front",
     "classic": "classic",
     "plain": "classic-plain",
     "rest": "front",
     "mwai": "engine",
 }
-INTERVAL = 0.5
+_INTERVAL = 0.5
 """Least seconds between the starts of two turns with a real site, which has other visitors."""
 _MARKER = (
     "chatgptes(dialect='aipkit', strict=True, allow=()): the bot of `chatgptes_site`"
-    f" ({', '.join(PAGE_OF)}, a list of them, or 'all');"
+    f" ({', '.join(_PAGES)}, a list of them, or 'all');"
     " strict=False: answers may be unused, or run out; allow: other hosts that may be reached."
 )
 
@@ -49,21 +49,15 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-@dataclass(kw_only=True)
-class _Marked:
-    """The arguments of a test's marker."""
-
-    dialect: Any = "aipkit"
-    strict: bool = True
-    allow: str | Collection[str] = ()
+_Marked = tuple[Any, bool, set[str]]
 
 
 @dataclass
 class _Record:
-    """One test: the requests that were stopped, and the steps of its bot."""
+    """One test: the requests that were stopped, and its sandbox."""
 
     stopped: list[str] = field(default_factory=list)
-    script: Script | None = None
+    sandbox: ScriptedSite | None = None
 
 
 _record_key: pytest.StashKey[_Record] = pytest.StashKey()
@@ -99,7 +93,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     dialects = marker.kwargs.get("dialect")
     if dialects == "all":
-        dialects = list(PAGE_OF)
+        dialects = list(_PAGES)
     if isinstance(dialects, list) and metafunc.config.stash[_live_key] is None:
         metafunc.parametrize("chatgptes_site", dialects, indirect=True)
 
@@ -111,18 +105,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     An error in one of its answers is raised even if the program took it for the model's.
     """
     record = item.stash.get(_record_key, _Record())
-    script = record.script
+    broken = record.sandbox.broken if record.sandbox else []
     try:
         result = yield
     except Exception:
-        if script is not None and script.broken:
-            raise script.broken[0] from None
+        if broken:
+            raise broken[0] from None
         raise
-    if script is not None and script.broken:
-        raise script.broken[0]
+    if broken:
+        raise broken[0]
     wrong = [f"The test tried to reach {origin}." for origin in record.stopped]
-    if script is not None:
-        wrong += script.left_over()
+    wrong += record.sandbox.left_over() if record.sandbox else []
     if wrong:
         pytest.fail("chatgptes:\n  " + "\n  ".join(wrong), pytrace=False)
     return result
@@ -136,10 +129,9 @@ def chatgptes_offline(request: pytest.FixtureRequest) -> Iterator[None]:
     `--chatgptes-site`, that site may be reached.
     """
     from ...values.checks import site_of
-    from .network import guarded
+    from .site import guarded
 
-    allow = _marked(request).allow
-    allowed = {allow} if isinstance(allow, str) else set(allow)
+    _, _, allowed = _marked(request)
     if (arguments := request.config.stash[_live_key]) is not None:
         allowed.add(site_of(arguments["site"]).host)
     with guarded(allowed) as stopped:
@@ -157,25 +149,34 @@ def chatgptes_site(
     new clients for chatgpt.es, and the command line, by `CHATGPTES_SITE`.  The library reaches
     nothing else, unless the marker's `allow` names its host.
     """
+    from ...sandbox.catalogue import PAGES
     from ...shared import ClientCache
-    from .network import default_is
-    from .script import Script
-    from .site import SiteUnderTest, scripted_site
+    from .scripted import ScriptedSite
+    from .site import SiteUnderTest, default_is
 
     arguments = request.config.stash[_live_key]
     if arguments is not None:
         with default_is(arguments, request.getfixturevalue("_chatgptes_live_clients")):
             yield SiteUnderTest(arguments, arguments.get("bot"))
         return
-    marked = _marked(request)
-    script = request.node.stash[_record_key].script = Script(strict=marked.strict)
+    dialect, strict, _ = _marked(request)
+    dialect = getattr(request, "param", dialect)
+    if dialect not in list(_PAGES):
+        known = ", ".join(_PAGES)
+        pytest.fail(f"@pytest.mark.chatgptes: the dialects are {known}, not {dialect!r}.", False)
+    page = _PAGES[dialect]
     clients = ClientCache()
-    with (
-        scripted_site(getattr(request, "param", marked.dialect), script) as site,
-        default_is(site.arguments, clients),
-    ):
-        yield site
-        clients.close()
+    sandbox = ScriptedSite(strict=strict)
+    with sandbox:
+        request.node.stash[_record_key].sandbox = sandbox
+        arguments = {"site": sandbox.page(page)}
+        bot = PAGES[page].shows[0][0]
+        if dialect == "rest":
+            bot = arguments["bot"] = sandbox.rest_bot
+            arguments["api_key"] = sandbox.api_key
+        with default_is(arguments, clients):
+            yield SiteUnderTest(arguments, bot, sandbox)
+            clients.close()
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def chatgptes_client(
     if chatgptes_site.live:
         from ...shared import cached_client
 
-        yield cached_client({**chatgptes_site.arguments, "min_interval": INTERVAL})
+        yield cached_client({**chatgptes_site.arguments, "min_interval": _INTERVAL})
         return
     from ...client import Client
 
@@ -208,14 +209,14 @@ def _chatgptes_live_clients() -> Iterator[ClientCache]:
 
 
 def _marked(request: pytest.FixtureRequest) -> _Marked:
-    """Return the arguments of a test's nearest marker.
+    """Return the dialect, `strict` and the allowed hosts of a test's nearest marker."""
 
-    Raises:
-        pytest.fail.Exception: the marker has an unknown argument.
-    """
+    def read(*, dialect: Any = "aipkit", strict: bool = True, allow: Any = ()) -> _Marked:
+        return dialect, strict, {allow} if isinstance(allow, str) else set(allow)
+
     marker = request.node.get_closest_marker("chatgptes")
     try:
-        return _Marked(*marker.args, **marker.kwargs) if marker else _Marked()
+        return read(*marker.args, **marker.kwargs) if marker else read()
     except TypeError:
         pytest.fail(f"@pytest.mark.chatgptes takes: {_MARKER}", pytrace=False)
 

@@ -1,23 +1,30 @@
-"""The site that a test talks to: a sandbox with a script, or an owner's real site."""
+"""The site that a test talks to: a sandbox with a script, or an owner's real site.
+
+In the test it is the default site, and no other site is reached.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 
+from ...errors import InvalidConfigError
 from ...sandbox import FAULTS, Site
-from ...sandbox.catalogue import PAGES
-from ...values.urls import redact
-from . import PAGE_OF
-from .script import Answer, Gate, Script, ScriptedSite, Step, check_answer
+from ...shared import ClientCache, using_cache
+from ...turn.guard import default_site, guarded_by
+from ...values.urls import origin, redact
+from .scripted import Answer, Gate, ScriptedSite, Step, check_answer
 
 if TYPE_CHECKING:
     from ...turn.config import ClientArguments
 
-__all__ = ["Answer", "Gate", "SiteUnderTest", "scripted_site"]
+__all__ = ["Answer", "Gate", "SiteUnderTest", "default_is", "guarded"]
 
 
 class SiteUnderTest:
@@ -34,6 +41,8 @@ class SiteUnderTest:
         url: the address of the page that shows the bot, to give to the program (str).
         bot: the bot's id (str), or None for the first bot of a real site.
         live: True if it is a real site.
+        arguments: arguments for a client of this site, `Client(**chatgptes_site.arguments)`: its
+            URL; for the REST API the bot and the key, too.
     """
 
     def __init__(
@@ -42,19 +51,11 @@ class SiteUnderTest:
         self.url: str = arguments["site"]
         self.bot = bot
         self.live = sandbox is None
-        self._arguments = arguments
+        self.arguments = cast("ClientArguments", _Arguments(arguments))
         self._sandbox = sandbox
 
     def __repr__(self) -> str:
         return f"<SiteUnderTest {redact(self.url)}{', live' if self.live else ''}>"
-
-    @property
-    def arguments(self) -> ClientArguments:
-        """Arguments for a client of this site: `Client(**chatgptes_site.arguments)`.
-
-        The site's URL; for the REST API the bot and the key, too.
-        """
-        return cast("ClientArguments", _Arguments(self._arguments))
 
     def answers(self, *answers: Answer) -> None:
         """Set the answers of the next turns, one for each.
@@ -75,7 +76,7 @@ class SiteUnderTest:
         if not answers:
             raise TypeError("answers() needs at least one.")
         steps = [Step(f"answers({each!r:.80})", answer=check_answer(each)) for each in answers]
-        self._scripted.script.add(steps)
+        self._scripted.add(steps)
 
     def always(self, answer: Answer) -> None:
         """Set the answer of every turn for which there is no other.
@@ -84,7 +85,7 @@ class SiteUnderTest:
             TypeError: it can't be an answer.
         """
         __tracebackhide__ = True
-        self._scripted.script.lasting = Step("always()", answer=check_answer(answer))
+        self._scripted.lasting = Step("always()", answer=check_answer(answer))
 
     def fails(self, fault: str, times: int = 1, *, saying: Answer | None = None) -> None:
         """Let the next turn, or the next `times`, fail.
@@ -105,7 +106,7 @@ class SiteUnderTest:
         if not any(fault in names for names in FAULTS.values()):
             raise ValueError(f"There is no fault {fault!r} (see chatgptes.sandbox.FAULTS).")
         answer = None if saying is None else check_answer(saying)
-        self._scripted.script.add([Step(f"fails({fault!r})", fault, answer)] * times)
+        self._scripted.add([Step(f"fails({fault!r})", fault, answer)] * times)
 
     def gate(self) -> Gate:
         """Return a place in an answer where the bot waits: `answers(["One", gate, " two"])`.
@@ -114,7 +115,7 @@ class SiteUnderTest:
         """
         __tracebackhide__ = True
         gate = Gate()
-        self._scripted.script.gates.append(gate)
+        self._scripted.gates.append(gate)
         return gate
 
     @property
@@ -147,18 +148,58 @@ class _Arguments(dict[str, Any]):
         return repr(shown)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 @contextmanager
-def scripted_site(dialect: Any, script: Script) -> Iterator[SiteUnderTest]:
-    """Run a sandbox whose bots follow `script`; `dialect` (of a marker) chooses the page."""
-    if dialect not in list(PAGE_OF):
-        known = ", ".join(PAGE_OF)
-        pytest.fail(f"@pytest.mark.chatgptes: the dialects are {known}, not {dialect!r}.", False)
-    page = PAGE_OF[dialect]
-    sandbox = ScriptedSite(script)
-    with sandbox:
-        arguments: ClientArguments = {"site": sandbox.page(page)}
-        bot = PAGES[page].shows[0][0]
-        if dialect == "rest":
-            bot = arguments["bot"] = sandbox.rest_bot
-            arguments["api_key"] = sandbox.api_key
-        yield SiteUnderTest(arguments, bot, sandbox)
+def guarded(allowed: Iterable[str]) -> Iterator[list[str]]:
+    """Stop requests to hosts other than this machine and `allowed`, with `www.` or without.
+
+    Gives the origins of stopped requests; the list grows, as programs may swallow the error.
+    """
+    hosts = {host.lower().removeprefix("www.") for host in allowed}
+    stopped: list[str] = []
+
+    def check(url: str) -> None:
+        host = urlsplit(url).hostname or ""
+        if host.removeprefix("www.") in hosts or _is_loopback(host):
+            return
+        stopped.append(origin(url))
+        raise InvalidConfigError(
+            f"{origin(url)} is not this test's site: chatgptes' pytest plugin stopped the request."
+            " Give the program chatgptes_site.url; or make its client inside the test; or allow"
+            " the host: @pytest.mark.chatgptes(allow=[…])."
+        )
+
+    with guarded_by(check):
+        yield stopped
+
+
+@contextmanager
+def default_is(arguments: ClientArguments, clients: ClientCache) -> Iterator[None]:
+    """In this block, programs that name no site, or chatgpt.es, get that of `arguments`.
+
+    No setting of the user applies to the command line, and no proxy to this machine.
+
+    Args:
+        arguments: the site, and the bot and the key for the command line's environment.
+        clients: the cache of `chatgptes.chat()`.
+    """
+    with (
+        default_site(arguments["site"]),
+        using_cache(clients),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name in list(os.environ):
+            if name.startswith("CHATGPTES_") and not name.startswith("CHATGPTES_TEST_"):
+                patch.delenv(name)
+        for name in ("site", "bot", "api_key"):
+            if (value := arguments.get(name)) is not None:
+                patch.setenv(f"CHATGPTES_{name.upper()}", str(value))
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1,localhost", prepend=",")
+        yield

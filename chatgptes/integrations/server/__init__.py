@@ -29,12 +29,8 @@ if not TYPE_CHECKING:  # A type checker would take it to mean that there is any 
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
-            module = import_module(f".{_MODULES[name]}", __name__)
+            return getattr(import_module(f".{_MODULES[name]}", __name__), name)
         except ModuleNotFoundError as error:
-            if error.name and error.name.partition(".")[0] in ("starlette", "uvicorn"):
-                raise MissingRequirementsError(
-                    f"The server needs {error.name}: pip install starlette uvicorn"
-                ) from error
-            raise
-        value = globals()[name] = getattr(module, name)
-        return value
+            raise MissingRequirementsError(
+                f"The server needs {error.name}: pip install starlette uvicorn"
+            ) from error

@@ -11,31 +11,29 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ...errors import ChatGptEsError
 from .completions import Completions
 from .failures import ApiError, api_error_for
-from .gate import Gate
+from .gate import Gate, JSONResponse, error_response
 from .metrics import Metrics
 from .models import Models
 from .replies import Completion
-from .requests import parse_chat
-from .responses import ResponseForm, parse_response
+from .responses import ResponseForm
 from .settings import Settings
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: Settings, models: Models | None = None) -> Starlette:
+def create_app(settings: Settings) -> Starlette:
     """The application: models, completions, responses, `/healthz` and `/metrics`.
 
-    Args:
-        settings: which sites, whose tokens, which limits.
-        models: the models, when the caller wants to end their turns; default: of `settings`.
+    Raises:
+        MissingRequirementsError, InvalidConfigError: the Redis of `settings` can't be used.
     """
-    found = models or Models(settings.sites, settings.redis)
+    found = Models(settings.sites, settings.redis)
     metrics = Metrics()
     started = int(time.time())
 
@@ -56,7 +54,7 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
 
     async def show_metrics(request: Request) -> Response:
         if not metrics.available:
-            raise ApiError(404, "prometheus-client is not installed.", code="no_metrics")
+            raise ApiError(404, "prometheus-client is not installed.", "no_metrics")
         text, kind = metrics.text()
         return Response(text, media_type=kind)
 
@@ -67,8 +65,8 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
         finally:
             await found.aclose()
 
-    completions: Any = Completions(found, settings, metrics, parse_chat, Completion)
-    responses: Any = Completions(found, settings, metrics, parse_response, ResponseForm)
+    completions: Any = Completions(found, settings, metrics, Completion)
+    responses: Any = Completions(found, settings, metrics, ResponseForm)
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", completions, methods=["POST"]),
@@ -80,25 +78,21 @@ def create_app(settings: Settings, models: Models | None = None) -> Starlette:
             Route("/metrics", show_metrics),
         ],
         middleware=[Middleware(Gate, settings=settings)],
-        exception_handlers={
-            ApiError: _on_error,
-            ChatGptEsError: _on_error,
-            HTTPException: _on_error,
-        },
+        exception_handlers=dict.fromkeys((ApiError, ChatGptEsError, HTTPException), _on_error),
         lifespan=lifespan,
     )
     # It would name this server's http:// address: behind a proxy with TLS, clients that follow it
     # would send their token in the clear.
     app.router.redirect_slashes = False
+    app.state.models = found
     return app
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         code = "not_found" if error.status_code == 404 else "not_allowed"
-        error = ApiError(error.status_code, error.detail, code=code, headers=error.headers)
-    elif isinstance(error, ChatGptEsError):
-        error = api_error_for(error)
-    assert isinstance(error, ApiError)
-    request.state.record.fields["error"] = error.code
-    return JSONResponse(error.body(), error.status, error.headers)
+        error = ApiError(error.status_code, error.detail, code, headers=dict(error.headers or {}))
+    assert isinstance(error, (ApiError, ChatGptEsError))
+    shown = api_error_for(error)
+    request.state.record.fields["error"] = shown.code
+    return error_response(shown)

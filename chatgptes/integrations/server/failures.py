@@ -3,64 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ... import errors
 from ...errors import ChatGptEsError
 
-__all__ = ["ApiError", "api_error_for", "invalid_request", "text_of"]
+__all__ = ["ApiError", "api_error_for", "invalid_request"]
 
 
+@dataclass(eq=False)
 class ApiError(Exception):
     """An error as a client of the server gets it.
 
     Attributes:
-        status: the HTTP status (int).
-        kind: `error.type` (str).
-        code: `error.code` (str).
-        param: the request's field that is wrong (str), or None.
-        headers: further headers of the response.
-        failure: the class of the library's error (str), for log and metrics.
+        kind: `error.type`.
+        param: the request's field that is wrong, or None.
+        failure: the class of the library's error, for log and metrics.
         extra: further members of the error object.
     """
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        kind: str = "invalid_request_error",
-        code: str | None = None,
-        param: str | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        failure: str = "",
-        extra: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
-        self.code = code
-        self.param = param
-        self.headers = dict(headers or {})
-        self.failure = failure or (code or kind)
-        self.extra = dict(extra or {})
+    status: int
+    message: str
+    code: str
+    kind: str = "invalid_request_error"
+    param: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    failure: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         """The JSON value of the response, or of the event that ends a stream."""
-        error = {
-            "message": str(self),
-            "type": self.kind,
-            "param": self.param,
-            "code": self.code,
-            **self.extra,
-        }
-        return {"error": error}
+        known = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": {**known, **self.extra}}
 
 
 def invalid_request(message: str, param: str | None, code: str = "invalid_value") -> ApiError:
     """The error of a request that can't be answered as it is (400)."""
-    return ApiError(400, message, code=code, param=param)
+    return ApiError(400, message, code, param=param)
 
 
 # The first class that fits counts.  OpenAI's SDKs send a request again after 408, 409, 429 and 5xx
@@ -85,30 +65,29 @@ _SHAPES: tuple[tuple[type[ChatGptEsError], int, str, str], ...] = (
     (errors.TransportError, 502, "upstream_error", "no_response"),
     (errors.ChatGptEsError, 500, "server_error", "misconfigured"),
 )
+_PARAMS = {"invalid_message": "messages", "model_not_found": "model"}
 _NAMES = {"bot": "`model`"}
 """What clients call the library's arguments; hints at any other are for whoever runs the server."""
 _LONGEST_RETRY = 60.0
 """Seconds up to which a client may wait and ask again on its own."""
 
 
-def text_of(error: ChatGptEsError) -> str:
-    """The error's text, in the words of the API."""
-    return error.in_words(_NAMES)
-
-
-def api_error_for(error: ChatGptEsError) -> ApiError:
-    """The error of a turn in OpenAI's shape.
+def api_error_for(error: ChatGptEsError | ApiError, *, web_search: bool = False) -> ApiError:
+    """The error of a turn, which may search the web, in OpenAI's shape.
 
     Of an answer that broke off it is that of what broke it, with the text so far as `partial`.
     """
+    if isinstance(error, ApiError):
+        return error
+    text = error.in_words(_NAMES)
+    if web_search and isinstance(error, errors.InvalidConfigError):
+        # The only argument that a client gives.
+        return invalid_request(text, "web_search_options", "unsupported_value")
     partial = getattr(error, "partial", "")
     cause = error
     if partial and isinstance(error.__cause__, ChatGptEsError):
         cause = error.__cause__
-    status, kind, code = next(
-        (status, kind, code) for cls, status, kind, code in _SHAPES if isinstance(cause, cls)
-    )
-    param = {"invalid_message": "messages", "model_not_found": "model"}.get(code)
+    _, status, kind, code = next(shape for shape in _SHAPES if isinstance(cause, shape[0]))
     wait: float | None = getattr(cause, "retry_after", None)
     again = isinstance(cause, errors.ConnectError)
     if isinstance(cause, errors.RequestTimeout) and cause.phase == "slot":
@@ -122,11 +101,11 @@ def api_error_for(error: ChatGptEsError) -> ApiError:
         headers["retry-after"] = str(math.ceil(wait))
     return ApiError(
         status,
-        text_of(error),
-        kind,
+        text,
         code,
-        param,
-        headers=headers,
+        kind,
+        _PARAMS.get(code),
+        headers,
         failure=type(cause).__name__,
         extra={"partial": partial} if partial else {},
     )

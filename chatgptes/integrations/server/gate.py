@@ -5,30 +5,43 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import re
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 import anyio
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .failures import ApiError, invalid_request
 from .settings import Settings
 
-__all__ = ["Gate", "Record", "read_body", "send_error", "send_json"]
+__all__ = ["Gate", "JSONResponse", "Record", "error_response", "read_body"]
 
 log = logging.getLogger("chatgptes.server")
 
-OPEN: Final = ("/healthz",)
-"""The paths that need no token."""
-
 _ALWAYS = ("localhost", "127.0.0.1", "[::1]")
+_PORT = re.compile(r":[0-9]+\Z")
 _DRAIN = 5.0
 """Seconds that a refused client has to finish its body, so that it gets to read why."""
-_CLOSE = {"connection": "close"}
-_NEVER = {"x-should-retry": "false"}
-_BUG = ApiError(500, "The server has a bug; its log has more.", "server_error", "bug")
+_LAST = {"connection": "close", "x-should-retry": "false"}
+"""Headers of the last response on a connection."""
+
+
+class JSONResponse(Response):
+    """A JSON value in ASCII: texts of sites may hold half a character, which UTF-8 can't."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content).encode()
+
+
+def error_response(error: ApiError) -> Response:
+    """The response that an error is."""
+    return JSONResponse(error.body(), error.status, error.headers)
 
 
 class Record:
@@ -67,8 +80,7 @@ class Gate:
         self._app = app
         self._tokens = {name: token.encode() for name, token in settings.tokens.items()}
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        names = (*_ALWAYS, host, *settings.allow_hosts)
-        self._hosts = {name.lower() for name in names}
+        self._hosts = {name.lower() for name in (*_ALWAYS, host, *settings.allow_hosts)}
         self._max_body = settings.max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,45 +101,48 @@ class Gate:
                 ]
             await send(message)
 
+        headers = Headers(scope=scope)
         try:
             try:
-                self._check(scope)
+                self._check(scope, headers)
             except ApiError as error:
                 record.fields["error"] = error.code
-                await refuse(error, scope, receive, send_noted, self._max_body)
+                if not await _read_to_end(headers, receive, 2 * self._max_body):
+                    error.headers["connection"] = "close"
+                await error_response(error)(scope, receive, send_noted)
             else:
                 await self._app(scope, receive, send_noted)
         except Exception:
-            record.fields["error"] = _BUG.code
+            record.fields["error"] = "bug"
             if not record.status:
-                await send_error(_BUG, send_noted, _CLOSE | _NEVER)
+                text = "The server has a bug; its log has more."
+                bug = ApiError(500, text, "bug", "server_error", headers=_LAST)
+                await error_response(bug)(scope, receive, send_noted)
             raise  # uvicorn logs it, and ends the connection.
         finally:
             record.write(scope["method"])
 
-    def _check(self, scope: Scope) -> None:
-        headers = _single(scope)
-        if _host(headers.get(b"host", b"")) not in self._hosts:
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        for name in ("host", "authorization", "content-length"):
+            if len(headers.getlist(name)) > 1:
+                raise invalid_request("A header stands twice.", None, "invalid_header")
+        if _PORT.sub("", headers.get("host", "").lower()) not in self._hosts:
             raise ApiError(
                 421,
                 "This server is not asked under that host name; who runs it can allow it.",
-                code="host_not_allowed",
+                "host_not_allowed",
             )
         if scope["method"] == "OPTIONS":
-            raise ApiError(405, "Pages of other sites may not ask here.", code="not_allowed")
-        if scope["path"] not in OPEN:
-            scope["state"]["user"] = self._authenticated(headers.get(b"authorization", b""))
-        length = headers.get(b"content-length", b"")
+            raise ApiError(405, "Pages of other sites may not ask here.", "not_allowed")
+        if scope["path"] != "/healthz":
+            scope["state"]["user"] = self._authenticated(headers.get("authorization", ""))
+        length = headers.get("content-length", "")
         if length.isdigit() and int(length[:20]) > self._max_body:
-            raise too_large(self._max_body)
+            raise _too_large(self._max_body)
 
-    def _authenticated(self, header: bytes) -> tuple[str, str]:
-        """The name and the token of who asks.
-
-        Raises:
-            ApiError: there is none, or a wrong one (401).
-        """
-        scheme, _, given = header.partition(b" ")
+    def _authenticated(self, header: str) -> tuple[str, str]:
+        """The name and the token of who asks."""
+        scheme, _, given = header.encode("latin-1").partition(b" ")
         given = given.strip()
         found = None
         if scheme.lower() == b"bearer":
@@ -136,44 +151,21 @@ class Gate:
                 if hmac.compare_digest(given, token):
                     found = name, token.decode()
         if found is None:
-            message = "The token is wrong." if given else "A bearer token is missing."
             raise ApiError(
                 401,
-                message,
-                "authentication_error",
+                "The token is wrong." if given else "A bearer token is missing.",
                 "invalid_api_key",
+                "authentication_error",
                 headers={"www-authenticate": "Bearer"},
             )
         return found
 
 
-def _single(scope: Scope) -> Mapping[bytes, bytes]:
-    """The headers that may stand only once.
-
-    Raises:
-        ApiError: one stands twice (400).
-    """
-    found: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in (b"host", b"authorization", b"content-length"):
-            if name in found:
-                raise invalid_request("A header stands twice.", None, "invalid_header")
-            found[name] = value
-    return found
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, f"The body has more than {limit:,} bytes.", "body_too_large")
 
 
-def _host(header: bytes) -> str:
-    """The host name of a `Host` header, without its port."""
-    name, colon, port = header.decode("latin-1").lower().rpartition(":")
-    return name if colon and port.isdigit() else header.decode("latin-1").lower()
-
-
-def too_large(limit: int) -> ApiError:
-    """The error of a body that is larger than `limit` bytes (413)."""
-    return ApiError(413, f"The body has more than {limit:,} bytes.", code="body_too_large")
-
-
-async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
+async def read_body(receive: Receive, limit: int, seconds: float) -> bytes:
     """The request's body.
 
     Raises:
@@ -189,51 +181,26 @@ async def read_body(scope: Scope, receive: Receive, limit: int, seconds: float) 
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
-                raise too_large(limit)
+                raise _too_large(limit)
             if not message.get("more_body"):
                 return b"".join(parts)
-    raise ApiError(408, "The body did not come in time.", code="too_slow", headers=_CLOSE | _NEVER)
+    raise ApiError(408, "The body did not come in time.", "too_slow", headers=_LAST)
 
 
-async def refuse(error: ApiError, scope: Scope, receive: Receive, send: Send, most: int) -> None:
-    """Send an error before the body was read.
+async def _read_to_end(headers: Headers, receive: Receive, left: int) -> bool:
+    """Read the body of a refused request, within bounds, and drop it; whether it ended.
 
-    What is left of the body is read and dropped first, within bounds: a connection that is closed
-    on a client in the middle of its body lets it see no answer, but a reset.
+    A connection that is closed on a client in the middle of its body lets it see no answer, but a
+    reset.
     """
-    names = {name for name, _ in scope["headers"]}
-    ended = b"content-length" not in names and b"transfer-encoding" not in names
-    if not ended and b"expect" not in names:
-        left = 2 * most
-        with anyio.move_on_after(_DRAIN):
-            while left > 0:
-                message = await receive()
-                left -= len(message.get("body", b""))
-                if message["type"] == "http.disconnect" or not message.get("more_body"):
-                    ended = True
-                    break
-    await send_error(error, send, {} if ended else _CLOSE)
-
-
-async def send_error(error: ApiError, send: Send, headers: Mapping[str, str] | None = None) -> None:
-    """Send an error as a response."""
-    await send_json(error.status, error.body(), send, {**error.headers, **(headers or {})})
-
-
-async def send_json(
-    status: int, value: Any, send: Send, headers: Mapping[str, str] | None = None
-) -> None:
-    """Send a JSON value as a response."""
-    body = json.dumps(value).encode()
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                *((name.encode(), text.encode()) for name, text in (headers or {}).items()),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        return True
+    if "expect" in headers:
+        return False
+    with anyio.move_on_after(_DRAIN):
+        while left > 0:
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body"):
+                return True
+    return False

@@ -26,47 +26,37 @@ class Metrics:
             return
         self.available = True
         self._client = client
-        self._registry = registry = client.CollectorRegistry()
-        self._turns = client.Counter(
-            "chatgptes_turns", "Turns that have ended.", ["model", "outcome"], registry=registry
+        self._registry = client.CollectorRegistry()
+
+        def made(kind: Any, name: str, text: str, labels: tuple[str, ...] = (), **more: Any) -> Any:
+            return kind(f"chatgptes_{name}", text, labels, registry=self._registry, **more)
+
+        seconds = "Seconds from the request to the first text."
+        self._first = made(
+            client.Histogram, "first_chunk_seconds", seconds, ("model",), buckets=_BUCKETS
         )
-        self._failures = client.Counter(
-            "chatgptes_failures", "Turns that have failed.", ["model", "error"], registry=registry
-        )
-        self._first = client.Histogram(
-            "chatgptes_first_chunk_seconds",
-            "Seconds from the request to the first text.",
-            ["model"],
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._running = client.Gauge(
-            "chatgptes_turns_running", "Turns under way.", registry=registry
-        )
+        self._running = made(client.Gauge, "turns_running", "Turns under way.")
+        turns, failures = "Turns that have ended.", "Turns that have failed."
+        self._turns = made(client.Counter, "turns", turns, ("model", "outcome"))
+        self._failures = made(client.Counter, "failures", failures, ("model", "error"))
 
     def begin(self) -> None:
-        """A turn begins."""
+        """Count a turn under way."""
         if self.available:
             self._running.inc()
 
     def first_chunk(self, model: str, seconds: float) -> None:
-        """The first text of a turn has come."""
+        """Note when the first text of a turn came."""
         if self.available:
             self._first.labels(model).observe(seconds)
 
-    def end(self, model: str, outcome: str, failure: str = "") -> None:
-        """A turn has ended.
-
-        Args:
-            outcome: "ok", "failed" or "client_gone".
-            failure: the class of its error.
-        """
-        if not self.available:
-            return
-        self._running.dec()
-        self._turns.labels(model, outcome).inc()
-        if failure:
-            self._failures.labels(model, failure).inc()
+    def end(self, model: str, outcome: str, failure: str) -> None:
+        """Count a turn that ended ("ok", "failed", "client_gone"), and the class of its error."""
+        if self.available:
+            self._running.dec()
+            self._turns.labels(model, outcome).inc()
+            if failure:
+                self._failures.labels(model, failure).inc()
 
     def text(self) -> tuple[bytes, str]:
         """All numbers in Prometheus's format, and its content type."""

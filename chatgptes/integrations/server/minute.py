@@ -1,29 +1,104 @@
-"""The limit of a site's turns per minute, beside `max_concurrency`."""
+"""The limit of a site's turns per minute, beside `max_concurrency`: of one server or several."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import math
 import time
 from collections import deque
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
-from ...errors import RateLimitError
+from ...errors import InvalidConfigError, MissingRequirementsError, RateLimitError
 from ...turn.queueing import pause
 from ...turn.steps import Steps, Wait
 from ...values.deadline import Deadline, Signal
-from .shared import SharedCount
 
-__all__ = ["MinuteLimitError", "MinuteLimiter"]
+__all__ = ["MinuteLimitError", "MinuteLimiter", "SharedCount"]
+
+log = logging.getLogger("chatgptes.server")
 
 _MINUTE = 60.0
 _PATIENCE = 10.0
 """Seconds that a turn waits for its start; a client that would wait longer is told how long."""
+_TIMEOUT = 1.0
+"""Seconds for an answer of Redis, which takes less than a millisecond on the same machine."""
+_PAUSE = 10.0
+"""Seconds without Redis, once it has not answered."""
 
 
 class MinuteLimitError(RateLimitError):
     """The server has sent the site as many messages in a minute as it may."""
+
+
+class SharedCount:
+    """The turns that all servers with the same Redis or Valkey have started, by package limits."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            aio: Any = import_module("limits.aio")
+            redis: Any = import_module("redis")
+            redis_aio: Any = import_module("redis.asyncio")
+            self._limits: Any = import_module("limits")
+        except ModuleNotFoundError as error:
+            raise MissingRequirementsError(
+                f"A shared limit needs {error.name}: pip install 'limits[redis]'"
+            ) from error
+        try:
+            # The URL goes no further than here.  A connection that Redis has closed is made anew
+            # at once; any other wait is up to the timeout.
+            self._pool = redis_aio.ConnectionPool.from_url(
+                url, retry=redis_aio.retry.Retry(redis.backoff.NoBackoff(), 1)
+            )
+            self._pool.make_connection()
+        except (ValueError, TypeError):
+            raise InvalidConfigError(
+                "The address of Redis must be a redis://, rediss:// or unix:// URL with its"
+                " options (it is not shown, since it may hold a password)."
+            ) from None
+        storage = aio.storage.RedisStorage(
+            "redis://", implementation="redispy", wrap_exceptions=True, connection_pool=self._pool
+        )
+        self._window = aio.strategies.MovingWindowRateLimiter(storage)
+        self._down_until: float | None = None
+
+    async def delay(self, key: str, count: int) -> float | None:
+        """Count a turn, if fewer than `count` have started within a minute (0.0).
+
+        Else the seconds until one may start; None where Redis does not answer.
+        """
+        if self._down_until is not None and time.monotonic() < self._down_until:
+            return None
+        item = self._limits.RateLimitItemPerMinute(count), "chatgptes", key
+        delay = 0.0
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                if not await self._window.hit(*item):
+                    stats = await self._window.get_window_stats(*item)
+                    # Just over its end the entry may count by a rounding error still.
+                    delay = max(stats.reset_time - time.time(), 0.01)
+        except (OSError, self._limits.errors.StorageError) as error:
+            if self._down_until is None:
+                # Without the error's text, which a server or a proxy may have put anything into.
+                cause = error if isinstance(error, OSError) else error.__cause__ or error
+                log.warning(
+                    "Redis does not answer (%s): until it does, each server keeps the limit per"
+                    " minute by itself.",
+                    type(cause).__name__,
+                )
+            self._down_until = time.monotonic() + _PAUSE
+            return None
+        if self._down_until is not None:
+            self._down_until = None
+            log.info("Redis answers again: the servers share the limit per minute.")
+        return delay
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
 
 
 class MinuteLimiter:
@@ -51,11 +126,7 @@ class MinuteLimiter:
         self._full_until = 0.0
 
     def check(self) -> None:
-        """Refuse a turn before it queues up, where its start is known to be far off.
-
-        Raises:
-            MinuteLimitError: it is.
-        """
+        """Refuse a turn before it queues up, where its start is known to be far off."""
         if (seconds := self._full_until - self._clock()) > _PATIENCE:
             raise self._full(seconds)
 
@@ -64,7 +135,6 @@ class MinuteLimiter:
 
         Raises:
             MinuteLimitError: that would take too long.
-            RequestTimeout, TurnCancelled: the turn ended first.
         """
         if not self._count:
             return

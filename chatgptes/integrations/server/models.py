@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,9 +19,8 @@ from ...turn.steps import Steps
 from ...turn.take import Turn
 from ...values.messages import check
 from .failures import ApiError
-from .minute import MinuteLimiter
+from .minute import MinuteLimiter, SharedCount
 from .settings import SiteSettings
-from .shared import SharedCount
 
 __all__ = ["Model", "Models", "visitor_id"]
 
@@ -43,14 +42,7 @@ class _SiteTurn(Turn):
 
 @dataclass(frozen=True)
 class Model:
-    """A bot as clients see it.
-
-    Attributes:
-        id: the name of the model.
-        client: talks to the bot.
-        limiter: the queue of the bot's site.
-        minute: the limit per minute of the bot's site.
-    """
+    """A bot as clients see it, with the queue and the limit per minute of its site."""
 
     id: str
     client: AsyncClient
@@ -73,83 +65,58 @@ class Model:
 
 
 class _Site:
-    """A site, a client for its page, and one for each of its bots that was asked for."""
+    """A site, with a client for its page and for each of its bots that was asked for."""
 
     def __init__(self, settings: SiteSettings, shared: SharedCount | None) -> None:
-        self.name = settings.name
         self._settings = settings
-        first = settings.bots[0] if settings.bots else None
-        self._page = self._client(first)
+        self.clients: dict[str | None, AsyncClient] = {}
+        self._page = self._client(settings.bots[0] if settings.bots else None)
         self._minute = MinuteLimiter(settings.per_minute, self._page.site, shared)
-        self._models: dict[str, Model] = {}
-        if first is not None:
-            self._add(first, self._page)
 
     def _client(self, bot: str | None) -> AsyncClient:
-        core = Core(Config.of({**self._settings.arguments, "bot": bot}))
-        if hasattr(self, "_page"):
-            core.transports = self._page.core.transports  # One curl thread for the whole site.
-        return AsyncClient.over(core)
+        if bot not in self.clients:
+            core = Core(Config.of({**self._settings.arguments, "bot": bot}))
+            if self.clients:
+                core.transports = self._page.core.transports  # One curl thread for the whole site.
+            self.clients[bot] = AsyncClient.over(core)
+        return self.clients[bot]
 
-    def _add(self, bot: str, client: AsyncClient) -> Model:
-        name = f"{self.name}/{bot}" if self.name else bot
-        model = self._models[bot] = Model(name, client, self._page.core.limiter, self._minute)
-        return model
+    def name_of(self, bot: str) -> str:
+        """The name of the model that a bot is."""
+        return f"{self._settings.name}/{bot}" if self._settings.name else bot
 
     async def bots(self) -> list[str]:
-        """The ids of the bots, from the settings or else from the page, which is read once.
-
-        Raises:
-            ChatGptEsError: the page could not be read, or shows none.
-        """
+        """The ids of the bots, from the settings or else from the page, which is read once."""
         if self._settings.bots:
             return list(self._settings.bots)
         return list(dict.fromkeys(bot.id for bot in await self._page.bots()))
 
     async def model(self, bot: str) -> Model | None:
         """The bot of this id ("": the first), or None."""
-        if (model := self._models.get(bot)) is not None:
-            return model
-        bots = await self.bots()
-        bot = bot or bots[0]
-        if bot not in bots:
-            return None
-        return self._models.get(bot) or self._add(bot, self._client(bot))
-
-    def clients(self) -> list[AsyncClient]:
-        return [self._page, *(model.client for model in self._models.values())]
+        if bot not in self.clients:
+            bots = await self.bots()
+            bot = bot or bots[0]
+            if bot not in bots:
+                return None
+        return Model(self.name_of(bot), self._client(bot), self._page.core.limiter, self._minute)
 
 
 class Models:
-    """All models of a server.  Sites are not asked before somebody wants to know.
-
-    Args:
-        sites: whose bots they are.
-        redis: URL of the Redis in which several servers count a site's turns together, or None.
-
-    Raises:
-        MissingRequirementsError, InvalidConfigError: that Redis can't be used.
-    """
+    """All models of a server.  Sites are not asked before somebody wants to know."""
 
     def __init__(self, sites: Iterable[SiteSettings], redis: str | None = None) -> None:
         self._shared = None if redis is None else SharedCount(redis)
         self._sites = {site.name: _Site(site, self._shared) for site in sites}
 
     async def names(self) -> list[str]:
-        """The names of all models.  A site that can't be read is left out, if another can.
-
-        Raises:
-            ChatGptEsError: none can be read.
-        """
+        """The names of all models.  A site that can't be read is left out, if another can."""
         names: list[str] = []
         failed: ChatGptEsError | None = None
         for site in self._sites.values():
             try:
-                bots = await site.bots()
+                names += map(site.name_of, await site.bots())
             except ChatGptEsError as error:
                 failed = error
-                continue
-            names += [f"{site.name}/{bot}" if site.name else bot for bot in bots]
         if not names and failed is not None:
             raise failed
         return names
@@ -161,33 +128,33 @@ class Models:
             ApiError: there is none (404).
             ChatGptEsError: the page that could tell can't be read.
         """
-        only = self._sites.get("")
-        site_name, _, bot = name.partition("/")
-        site = only or self._sites.get(site_name)
-        model = None
-        if site is not None:
-            model = await site.model(name if only else bot)
+        site_name, bot = "", name
+        if "" not in self._sites:
+            site_name, _, bot = name.partition("/")
+        site = self._sites.get(site_name)
+        model = None if site is None else await site.model(bot)
         if model is None:
             known = ", ".join((await self.names())[:_SHOWN])
             raise ApiError(
                 404,
                 f"There is no model of that name here. There is: {known}.",
-                code="model_not_found",
+                "model_not_found",
                 param="model",
             )
         return model
 
+    def _clients(self) -> Iterator[AsyncClient]:
+        return (client for site in self._sites.values() for client in site.clients.values())
+
     def end_turns(self) -> None:
         """End the turns under way and take no new ones.  Waits for nothing."""
-        for site in self._sites.values():
-            for client in site.clients():
-                client.core.close()
+        for client in self._clients():
+            client.core.close()
 
     async def aclose(self) -> None:
         """Close every client, and the connections to Redis."""
-        for site in self._sites.values():
-            for client in site.clients():
-                await client.aclose()
+        for client in self._clients():
+            await client.aclose()
         if self._shared is not None:
             await self._shared.aclose()
 

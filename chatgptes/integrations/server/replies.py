@@ -10,11 +10,9 @@ from uuid import uuid4
 
 from ...values.reply import Citation, Reply, Usage
 from .failures import ApiError
-from .requests import ChatRequest
+from .requests import ChatRequest, parse_chat
 
-__all__ = ["DONE", "Completion", "annotations_of", "finish_reason_of", "usage_of"]
-
-DONE = b"data: [DONE]\n\n"
+__all__ = ["Completion", "annotations_of", "finish_reason_of", "usage_of"]
 
 _FINISH = {
     "length": "length", "max_tokens": "length", "max_output_tokens": "length",
@@ -23,45 +21,32 @@ _FINISH = {
 
 
 class Completion:
-    """One answer on its way to a client.
+    """One answer on its way to a client; `model` is the model's name."""
 
-    Args:
-        model: the model's name, as the client knows it.
-        request: what was asked; with `include_usage` a stream's chunks have a member `usage`.
-    """
+    parse = staticmethod(parse_chat)
 
     def __init__(self, model: str, request: ChatRequest) -> None:
-        self.id = f"chatcmpl-{uuid4().hex}"
-        self.created = int(time.time())
-        self._model = model
+        self._head = {
+            "id": f"chatcmpl-{uuid4().hex}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
         self._include_usage = request.include_usage
         # A stream's chunks differ in their text alone: the rest is put into JSON once.
-        before, after = self._event({"content": "\0"}).split(b'"\\u0000"')
-        self._before, self._after = before, after
+        self._before, self._after = self._event({"content": "\0"}).split(b'"\\u0000"')
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The completion of a request without a stream."""
-        message: dict[str, Any] = {
+        message = {
             "role": "assistant",
             "content": reply.text,
             "refusal": None,
             "annotations": annotations_of(reply.citations, reply.text),
         }
-        return {
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self._model,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": message,
-                    "logprobs": None,
-                    "finish_reason": finish_reason_of(reply),
-                }
-            ],
-            "usage": usage_of(reply.usage),
-        }
+        choice = _choice("message", message, finish_reason_of(reply))
+        usage = usage_of(reply.usage)
+        return {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage}
 
     def first(self) -> bytes:
         """The event that begins a stream: the role."""
@@ -79,31 +64,25 @@ class Completion:
             delta["annotations"] = annotations_of(reply.citations, reply.text)
         events = self._event(delta, finish_reason_of(reply))
         if self._include_usage:
-            events += event_of({**self._head(), "choices": [], "usage": usage_of(reply.usage)})
-        return events + DONE
+            events += _event_of({**self._head, "choices": [], "usage": usage_of(reply.usage)})
+        return events + b"data: [DONE]\n\n"
 
     def error(self, error: ApiError) -> bytes:
         """The event that ends a stream which failed."""
-        return event_of(error.body())
-
-    def _head(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self._model,
-        }
+        return _event_of(error.body())
 
     def _event(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        value = {**self._head(), "choices": [choice]}
+        value: dict[str, Any] = {**self._head, "choices": [_choice("delta", delta, finish_reason)]}
         if self._include_usage:
-            value["usage"] = None
-        return event_of(value)
+            value["usage"] = None  # Every chunk has the member then.
+        return _event_of(value)
 
 
-def event_of(value: Any) -> bytes:
-    """A server-sent event that holds `value` as JSON."""
+def _choice(name: str, value: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+    return {"index": 0, name: value, "logprobs": None, "finish_reason": finish_reason}
+
+
+def _event_of(value: Any) -> bytes:
     return b"data: %b\n\n" % json.dumps(value, separators=(",", ":")).encode()
 
 
@@ -113,19 +92,15 @@ def finish_reason_of(reply: Reply) -> str:
 
 
 def usage_of(usage: Usage | None) -> dict[str, int] | None:
-    """The token counts, or None where the site does not give them all."""
-    if usage is None:
+    """The token counts, or None where the site does not give them."""
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
-    asked, said, both = usage.input_tokens, usage.output_tokens, usage.total_tokens
-    if both is None and asked is not None and said is not None:
-        both = asked + said
-    elif both is not None and asked is not None and said is None:
-        said = both - asked
-    elif both is not None and said is not None and asked is None:
-        asked = both - said
-    if asked is None or said is None or both is None:
-        return None
-    return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": both}
+    total = usage.total_tokens
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens if total is None else total,
+    }
 
 
 def annotations_of(citations: Sequence[Citation], text: str) -> list[dict[str, Any]]:
@@ -137,10 +112,9 @@ def annotations_of(citations: Sequence[Citation], text: str) -> list[dict[str, A
     annotations = []
     for citation in citations:
         start = text.find(citation.text) if citation.text else -1
-        end = start + len(citation.text) if start >= 0 else 0
         place = {
             "start_index": max(start, 0),
-            "end_index": end,
+            "end_index": start + len(citation.text) if start >= 0 else 0,
             "title": citation.title,
             "url": citation.url,
         }

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from .failures import ApiError, invalid_request
+from .failures import invalid_request
 
 __all__ = [
-    "ChatRequest", "flag_of", "json_object", "messages_of", "model_of", "object_of", "parse_chat",
-    "refuse_fields", "refuse_format", "user_of",
+    "ChatRequest", "field_of", "json_object", "messages_of", "parse_chat", "refuse_fields",
+    "refuse_format", "request_of",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,21 +22,18 @@ class ChatRequest:
     """The request of a client, in plain values.
 
     Attributes:
-        model: the name of a model.
         messages: in the library's form.
-        stream: the answer is to come as an event stream.
-        include_usage: the stream is to end in a chunk with the token counts.
-        web_search: the bot is to search the web.
         user: the client's name for its user, or "".
+        include_usage: the stream is to end in a chunk with the token counts.
         fields: what a request of this kind calls fields that a completion's has.
     """
 
     model: str
-    messages: list[dict[str, Any]] = field(repr=False)
-    stream: bool = False
+    messages: list[Any] = field(repr=False)
+    stream: bool
+    web_search: bool
+    user: str
     include_usage: bool = False
-    web_search: bool = False
-    user: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +44,8 @@ _REFUSED = {
     "audio": "A site's bot answers in text.",
     "prediction": "A site's bot takes no predicted output.",
 }
-_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+_TEXTS = ("text", "refusal", "input_text", "output_text")
+_KINDS = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
 
 
 def parse_chat(body: bytes) -> ChatRequest:
@@ -55,29 +55,35 @@ def parse_chat(body: bytes) -> ChatRequest:
         ApiError: it is no such body, or asks for what no site can do (400).
     """
     value = json_object(body)
-    _refuse(value)
-    model = model_of(value)
-    messages = value.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid_request("`messages` must be a list with a message.", "messages")
-    options = object_of(value, "stream_options")
-    object_of(value, "web_search_options")
-    return ChatRequest(
-        model,
-        messages_of(messages, "messages"),
-        flag_of(value, "stream"),
-        flag_of(options, "include_usage"),
-        value.get("web_search_options") is not None,
-        user_of(value),
+    refuse_fields(value, _REFUSED)
+    if value.get("n", 1) not in (1, None):
+        raise invalid_request("A site's bot gives one answer: `n` must be 1.", "n")
+    if value.get("modalities") not in (None, ["text"]):
+        raise invalid_request(_REFUSED["audio"], "modalities", "unsupported_value")
+    refuse_format(field_of(value, "response_format", dict), "response_format")
+    field_of(value, "web_search_options", dict)
+    return request_of(
+        value,
+        messages_of(field_of(value, "messages", list), "messages"),
+        web_search=value.get("web_search_options") is not None,
+        include_usage=field_of(field_of(value, "stream_options", dict), "include_usage", bool),
     )
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is.
+def request_of(
+    value: dict[str, Any], messages: list[Any], *, web_search: bool, **more: Any
+) -> ChatRequest:
+    """The request of a body whose messages were read."""
+    model = field_of(value, "model", str)
+    if not model:
+        raise invalid_request("`model` is missing: /v1/models lists the names.", "model")
+    names = [field_of(value, name, str) for name in ("safety_identifier", "user")]
+    stream = field_of(value, "stream", bool)
+    return ChatRequest(model, messages, stream, web_search, names[0] or names[1], **more)
 
-    Raises:
-        ApiError: it is none (400).
-    """
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -87,45 +93,25 @@ def json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def model_of(value: dict[str, Any]) -> str:
-    """The name of the model that a request names.
-
-    Raises:
-        ApiError: it names none (400).
-    """
-    model = value.get("model")
-    if not isinstance(model, str) or not model:
-        raise invalid_request("`model` is missing: /v1/models lists the names.", "model")
-    return model
+def field_of(value: dict[str, Any], name: str, kind: type[T]) -> T:
+    """The value of a field; an empty one where it is missing or null."""
+    found = value.get(name)
+    if found is None:
+        return kind()
+    if not isinstance(found, kind):
+        raise invalid_request(f"`{name}` must be {_KINDS[kind]}.", name, "invalid_type")
+    return found
 
 
 def refuse_fields(value: dict[str, Any], reasons: dict[str, str]) -> None:
-    """Refuse a request that has one of these fields, and not empty.
-
-    Raises:
-        ApiError: it has (400).
-    """
+    """Refuse a request that has one of these fields, and not empty."""
     for name, why in reasons.items():
         if value.get(name):
             raise invalid_request(why, name, "unsupported_value")
 
 
-def _refuse(value: dict[str, Any]) -> None:
-    refuse_fields(value, _REFUSED)
-    if value.get("n", 1) not in (1, None):
-        raise invalid_request("A site's bot gives one answer: `n` must be 1.", "n")
-    modalities = value.get("modalities")
-    if modalities is not None and modalities != ["text"]:
-        raise invalid_request("A site's bot answers in text.", "modalities", "unsupported_value")
-    refuse_format(object_of(value, "response_format"), "response_format")
-
-
 def refuse_format(form: dict[str, Any], where: str) -> None:
-    """Refuse a wish for an answer that is more than text.
-
-    Raises:
-        ApiError: it is one (400).
-    """
+    """Refuse a wish for an answer that is more than text."""
     if form.get("type", "text") != "text":
         raise invalid_request(
             "A site's bot can't be held to a format: ask for it in the message.",
@@ -134,92 +120,59 @@ def refuse_format(form: dict[str, Any], where: str) -> None:
         )
 
 
-def object_of(value: dict[str, Any], name: str) -> dict[str, Any]:
-    """The object in a field; an empty one where there is none."""
-    found = value.get(name)
-    if found is not None and not isinstance(found, dict):
-        raise invalid_request(f"`{name}` must be an object.", name, "invalid_type")
-    return found or {}
+def messages_of(items: list[Any], where: str) -> list[Any]:
+    """The messages in the library's form, which a turn checks.
 
-
-def flag_of(value: dict[str, Any], name: str) -> bool:
-    """The truth value in a field; False where there is none."""
-    found = value.get(name)
-    if found is not None and not isinstance(found, bool):
-        raise invalid_request(f"`{name}` must be true or false.", name, "invalid_type")
-    return bool(found)
-
-
-def user_of(value: dict[str, Any]) -> str:
-    """The client's name for its user, or ""."""
-    for name in ("safety_identifier", "user"):
-        found = value.get(name)
-        if found is not None and not isinstance(found, str):
-            raise invalid_request(f"`{name}` must be a string.", name, "invalid_type")
-        if found:
-            return found
-    return ""
-
-
-def messages_of(items: list[Any], where: str) -> list[dict[str, Any]]:
-    """The messages in the library's form, but for empty ones of the system and the bot.
-
-    Chat windows send those: a system prompt that nobody has filled in, and an answer that was
-    stopped before its first word.
-
-    Raises:
-        ApiError: one is no message, or belongs to a tool (400).
+    Without empty ones of the system and the bot, as chat windows send them: a system prompt that
+    nobody has filled in, and an answer that was stopped before its first word.
     """
     messages = [_message(item, f"{where}[{index}]") for index, item in enumerate(items)]
-    return [each for each in messages if each["role"] == "user" or not _is_empty(each["content"])]
+    return [each for each in messages if not _is_empty(each)]
 
 
-def _is_empty(content: str | list[dict[str, Any]]) -> bool:
-    texts = [content] if isinstance(content, str) else [part.get("text", "x") for part in content]
-    return not any(text.strip() for text in texts)
+def _is_empty(message: Any) -> bool:
+    if not isinstance(message, dict) or message["role"] not in ("system", "assistant"):
+        return False
+    content = message["content"] or ""
+    if isinstance(content, str):
+        return not content.strip()
+    return isinstance(content, list) and not any(part.get("text", "x").strip() for part in content)
 
 
-def _message(item: Any, where: str) -> dict[str, Any]:
+def _message(item: Any, where: str) -> Any:
     if not isinstance(item, dict):
-        raise invalid_request(f"{where} must be an object.", where, "invalid_type")
-    role = item.get("role")
+        return item
+    role, content = item.get("role"), item.get("content")
     if role in ("tool", "function") or item.get("tool_calls") or item.get("function_call"):
         raise invalid_request(
             f"{where} belongs to a tool, and a site's bot has none.", where, "unsupported_value"
         )
-    if not isinstance(role, str) or role not in _ROLES:
-        raise invalid_request(f"{where} must have a role: user, assistant, system.", where)
-    content = item.get("content")
-    if content is None and role == "assistant":
-        content = ""
     if isinstance(content, list):
         content = [_part(part, where) for part in content]
-    elif not isinstance(content, str):
-        raise invalid_request(f"{where} must have content: a string or a list of parts.", where)
-    return {"role": _ROLES[role], "content": content}
+    return {"role": "system" if role == "developer" else role, "content": content}
 
 
 def _part(part: Any, where: str) -> dict[str, Any]:
-    """A part of a message.
+    """A part of a message, of either API.
 
     Only `data:` URLs pass as images: the library also takes the paths of files, which a client of
     the server must not read.
     """
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind in ("text", "refusal") and isinstance(part.get(kind), str):
-        return {"type": "text", "text": part[kind]}
-    if kind != "image_url":
+    text = part.get("refusal" if kind == "refusal" else "text") if kind in _TEXTS else None
+    if isinstance(text, str):
+        return {"type": "text", "text": text}
+    if kind not in ("image_url", "input_image"):
         raise invalid_request(
-            f"{where} has a part that is neither text nor an image_url.", where, "unsupported_value"
+            f"{where} has a part that is neither text nor an image.", where, "unsupported_value"
         )
     inner = part.get("image_url")
     url = inner.get("url") if isinstance(inner, dict) else inner
     if not isinstance(url, str) or url[:5].lower() != "data:":
-        raise ApiError(
-            400,
+        raise invalid_request(
             f"{where} has an image that is no data: URL, and the server fetches nothing: send the"
             " picture itself, in base64.",
-            code="invalid_image_url",
-            param=where,
+            where,
+            "invalid_image_url",
         )
     return {"type": "image_url", "image_url": {"url": url}}

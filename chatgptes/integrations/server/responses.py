@@ -13,115 +13,80 @@ from .failures import ApiError, invalid_request
 from .replies import annotations_of, finish_reason_of, usage_of
 from .requests import (
     ChatRequest,
-    flag_of,
+    field_of,
     json_object,
     messages_of,
-    model_of,
-    object_of,
     refuse_fields,
     refuse_format,
-    user_of,
+    request_of,
 )
 
-__all__ = ["ResponseForm", "parse_response"]
+__all__ = ["ResponseForm"]
 
+_STORED = "Nothing is stored here: send the whole conversation as `input`."
 _REFUSED = {
-    "previous_response_id": "Nothing is stored here: send the whole conversation as `input`.",
-    "conversation": "Nothing is stored here: send the whole conversation as `input`.",
+    "previous_response_id": _STORED,
+    "conversation": _STORED,
     "background": "Answers come at once: `background` is not offered.",
     "prompt": "There are no stored prompts here.",
 }
-_PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal"}
+_FIELDS = {"messages": "input", "web_search_options": "tools"}
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-def parse_response(body: bytes) -> ChatRequest:
-    """Read the body of a request for a response.  Fields that no site has a use for are ignored.
-
-    Raises:
-        ApiError: it is no such body, or asks for what no site can do (400).
-    """
+def _parse(body: bytes) -> ChatRequest:
     value = json_object(body)
     refuse_fields(value, _REFUSED)
-    web_search = False
-    tools = value.get("tools") or []
-    if not isinstance(tools, list):
-        raise invalid_request("`tools` must be a list.", "tools", "invalid_type")
+    tools = field_of(value, "tools", list)
     for tool in tools:
         if not isinstance(tool, dict) or not str(tool.get("type")).startswith("web_search"):
             raise invalid_request(
                 "A site's bot has no tools but a web search.", "tools", "unsupported_value"
             )
-        web_search = True
-    refuse_format(object_of(object_of(value, "text"), "format"), "text.format")
+    refuse_format(field_of(field_of(value, "text", dict), "format", dict), "text.format")
     given = value.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(items, list) or not items:
         raise invalid_request("`input` must be a text or a list of messages.", "input")
-    messages = messages_of([_item(item) for item in items], "input")
-    instructions = value.get("instructions")
-    if instructions is not None and not isinstance(instructions, str):
-        raise invalid_request("`instructions` must be a string.", "instructions", "invalid_type")
-    if instructions and instructions.strip():
-        messages.insert(0, {"role": "system", "content": instructions})
-    return ChatRequest(
-        model_of(value),
-        messages,
-        flag_of(value, "stream"),
-        False,
-        web_search,
-        user_of(value),
-        {"messages": "input", "web_search_options": "tools"},
-    )
+    instructions = {"role": "system", "content": field_of(value, "instructions", str)}
+    messages = messages_of([instructions], "instructions")
+    messages += messages_of([_item(item) for item in items], "input")
+    return request_of(value, messages, web_search=bool(tools), fields=_FIELDS)
 
 
 def _item(item: Any) -> Any:
     """An item of `input` as a message of a completion; what is none is left as it is."""
-    if not isinstance(item, dict):
-        return item
-    if item.get("type", "message") != "message":
+    if isinstance(item, dict) and item.get("type", "message") != "message":
         return {"role": "tool"}  # Calls of functions, reasoning, and the like.
-    content = item.get("content")
-    if isinstance(content, list):
-        content = [_part(part) for part in content]
-    return {"role": item.get("role"), "content": content}
-
-
-def _part(part: Any) -> Any:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if isinstance(kind, str) and kind in _PARTS:
-        name = _PARTS[kind]
-        return {"type": name, name: part.get(name)}
-    if kind == "input_image":
-        return {"type": "image_url", "image_url": part.get("image_url")}
-    return part
+    return item
 
 
 class ResponseForm:
-    """One answer on its way to a client.
+    """One answer on its way to a client; see `Completion`."""
 
-    Args:
-        model: the model's name, as the client knows it.
-        request: what was asked.
-    """
+    parse = staticmethod(_parse)
 
     def __init__(self, model: str, request: ChatRequest) -> None:
         self._model = model
         self._id = f"resp_{uuid4().hex}"
         self._item_id = f"msg_{uuid4().hex}"
+        self._place = {"item_id": self._item_id, "output_index": 0, "content_index": 0}
         self._created = int(time.time())
         self._number = 0
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The response of a request without a stream."""
-        cut = finish_reason_of(reply) == "length"
-        filtered = finish_reason_of(reply) == "content_filter"
-        reason = "max_output_tokens" if cut else "content_filter" if filtered else None
+        reason = _INCOMPLETE.get(finish_reason_of(reply))
         status = "incomplete" if reason else "completed"
+        citations = [
+            {"type": each["type"], **each["url_citation"]}
+            for each in annotations_of(reply.citations, reply.text)
+        ]
         usage = usage_of(reply.usage)
         return {
             **self._response(status),
             "incomplete_details": {"reason": reason} if reason else None,
-            "output": [self._message(status, [_text_part(reply)])],
+            "output": [self._message(status, [_text_part(reply.text, citations)])],
             "usage": usage
             and {
                 "input_tokens": usage["prompt_tokens"],
@@ -135,19 +100,16 @@ class ResponseForm:
     def first(self) -> bytes:
         """The events that begin a stream."""
         item = self._message("in_progress", [])
-        part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-        return b"".join(
-            [
-                self._event("response.created", response=self._response("in_progress")),
-                self._event("response.in_progress", response=self._response("in_progress")),
-                self._event("response.output_item.added", output_index=0, item=item),
-                self._event("response.content_part.added", **self._place(), part=part),
-            ]
+        return (
+            self._event("response.created", response=self._response("in_progress"))
+            + self._event("response.in_progress", response=self._response("in_progress"))
+            + self._event("response.output_item.added", output_index=0, item=item)
+            + self._event("response.content_part.added", **self._place, part=_text_part("", []))
         )
 
     def texts(self, chunks: Sequence[str]) -> bytes:
         """An event for each chunk of text."""
-        place = self._place()
+        place = self._place
         return b"".join(
             self._event("response.output_text.delta", **place, delta=chunk, logprobs=[])
             for chunk in chunks
@@ -158,19 +120,18 @@ class ResponseForm:
         whole = self.whole(reply)
         (item,) = whole["output"]
         (part,) = item["content"]
-        place = self._place()
+        place = self._place
         events = [
             self._event(
                 "response.output_text.annotation.added",
                 **place,
                 annotation_index=index,
-                annotation=annotation,
+                annotation=each,
             )
-            for index, annotation in enumerate(part["annotations"])
+            for index, each in enumerate(part["annotations"])
         ]
-        text = reply.text
         events += [
-            self._event("response.output_text.done", **place, text=text, logprobs=[]),
+            self._event("response.output_text.done", **place, text=reply.text, logprobs=[]),
             self._event("response.content_part.done", **place, part=part),
             self._event("response.output_item.done", output_index=0, item=item),
             self._event(f"response.{whole['status']}", response=whole),
@@ -179,7 +140,7 @@ class ResponseForm:
 
     def error(self, error: ApiError) -> bytes:
         """The event that ends a stream which failed."""
-        return self._event("error", code=error.code, message=str(error), param=error.param)
+        return self._event("error", code=error.code, message=error.message, param=error.param)
 
     def _response(self, status: str) -> dict[str, Any]:
         return {
@@ -212,9 +173,6 @@ class ResponseForm:
             "content": content,
         }
 
-    def _place(self) -> dict[str, Any]:
-        return {"item_id": self._item_id, "output_index": 0, "content_index": 0}
-
     def _event(self, kind: str, **fields: Any) -> bytes:
         value = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
@@ -222,9 +180,5 @@ class ResponseForm:
         return f"event: {kind}\ndata: {data}\n\n".encode()
 
 
-def _text_part(reply: Reply) -> dict[str, Any]:
-    places = [
-        {"type": each["type"], **each["url_citation"]}
-        for each in annotations_of(reply.citations, reply.text)
-    ]
-    return {"type": "output_text", "text": reply.text, "annotations": places, "logprobs": []}
+def _text_part(text: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}

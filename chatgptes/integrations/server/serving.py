@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import re
 import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +29,7 @@ _LATE = 5
 """Seconds that answers have to say that they were ended."""
 _LAST = 1.0
 """The same after a second Ctrl-C."""
+_BACKLOG = 2048
 _OVERHEAD = 256 << 10
 """Bytes that a request may have beside its body: head, marks of chunks, trailers."""
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
@@ -35,62 +38,66 @@ _UNLIMITED = hasattr(AutoHTTPProtocol, "on_body")
 
 
 class Server(uvicorn.Server):
-    """A server that ends the turns under way some time after it was asked to stop."""
+    """A server with a time for slow clients, and for running answers once it is to stop."""
 
-    def __init__(self, config: uvicorn.Config, models: Models, grace: float) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        app = create_app(settings)
+        self._models: Models = app.state.models
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=_Protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=settings.max_connections,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=int(settings.grace) + _LATE,
+            backlog=_BACKLOG,
+        )
         super().__init__(config)
-        self._models = models
-        self._grace = grace
+
+    async def on_tick(self, counter: int) -> bool:
+        """End connections of slow clients.  Called ten times a second."""
+        if counter % 5 == 0:
+            now = time.monotonic()
+            head, unread = now - self._settings.head_timeout, now - self._settings.stuck_timeout
+            for each in list(self.server_state.connections):
+                assert isinstance(each, _Protocol)
+                each.end_if_slow(head, unread)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, let answers finish, and end those that take too long.
 
         A client whose answer is ended gets an error event, not only a closed connection.
         """
-        timer = asyncio.get_running_loop().call_later(self._grace, self._models.end_turns)
+        timer = asyncio.get_running_loop().call_later(self._settings.grace, self._models.end_turns)
         try:
             await super().shutdown(sockets)
         finally:
             timer.cancel()
-        if self.force_exit:
-            await self._end_now()
-
-    async def _end_now(self) -> None:
-        """End everything after a second Ctrl-C.
-
-        uvicorn would leave it to be cancelled: with a traceback for each answer, and without the
-        application's own end.
-        """
-        self._models.end_turns()
-        if tasks := self.server_state.tasks:
-            await asyncio.wait(tasks, timeout=_LAST)
-        await self.lifespan.shutdown()
+        if self.force_exit:  # After a second Ctrl-C.
+            # uvicorn would leave it to be cancelled: with a traceback for each answer, and without
+            # the application's own end.
+            self._models.end_turns()
+            if tasks := self.server_state.tasks:
+                await asyncio.wait(tasks, timeout=_LAST)
+            await self.lifespan.shutdown()
 
 
 def make_server(settings: Settings) -> Server:
     """A server for `settings`: `serve(sockets=[...])` runs it on a loop, `run()` by itself."""
-    models = Models(settings.sites, settings.redis)
-    config = uvicorn.Config(
-        create_app(settings, models),
-        host=settings.host,
-        port=settings.port,
-        http=_protocol_of(settings),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.max_connections,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=int(settings.grace) + _LATE,
-        backlog=2048,
-    )
-    return Server(config, models, settings.grace)
+    return Server(settings)
 
 
 def run(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, with the access log on standard error.
 
     Args:
         settings: which sites, whose tokens, which limits.
@@ -100,7 +107,14 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
         InvalidConfigError: the address can't be listened on.
     """
     server = make_server(settings)
-    with listen(settings.host, settings.port) as sock, _access_log():
+    with listen(settings.host, settings.port) as sock:
+        log = logging.getLogger("chatgptes.server")
+        if not log.handlers:
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+            log.addHandler(handler)
+        log.propagate = False  # With the option for more, each line would come twice.
+        log.setLevel(logging.INFO)
         if ready is not None:
             ready(address_of(sock))
         _raise_descriptor_limit()
@@ -115,7 +129,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         raise InvalidConfigError(f"{host}:{port} can't be listened on: {error}.") from error
 
@@ -124,23 +138,6 @@ def address_of(sock: socket.socket) -> str:
     """The base URL that clients of a listening socket are given."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
-
-
-@contextlib.contextmanager
-def _access_log() -> Any:
-    """The access log on standard error, for the block."""
-    log = logging.getLogger("chatgptes.server")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    level, log.propagate = log.level, False  # With the option for more, each line would come twice.
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-        log.propagate = True
 
 
 def _raise_descriptor_limit() -> None:
@@ -156,29 +153,26 @@ def _raise_descriptor_limit() -> None:
 
 
 class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of two classes.
-    """uvicorn's HTTP protocol, ending connections of clients that send or read too slowly.
+    """uvicorn's HTTP protocol, with notes of how long a client has been slow.
 
     uvicorn itself bounds the time between requests, but none for the first, and none for one that
     has begun: so a client could hold connections by sending a byte now and then.  One that never
     reads would hold its turn, and the site's place for it, for ever: a turn's clock stands still
     while its consumer is busy.  With httptools, endless trailers took 14 bytes of memory for each
     byte that was sent.
+
+    Attributes:
+        head_since: when the head of a request began to be waited for; or infinity.
+        unread_since: when the client began to read too slowly; or infinity.
     """
 
-    head_timeout: float
-    stuck_timeout: float
-    head_timer: asyncio.TimerHandle | None = None
-    write_timer: asyncio.TimerHandle | None = None
+    head_since = math.inf
+    unread_since = math.inf
     overhead = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
-        self._was_written()
-        super().connection_lost(exc)
+        self.head_since = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         if _UNLIMITED and (self.cycle is None or self.cycle.response_complete):
@@ -188,9 +182,9 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
         if _UNLIMITED and self.overhead > _OVERHEAD:
             self.transport.abort()
         if self.cycle is not None and not self.cycle.response_complete:
-            self._head_came()
-        elif self.head_timer is None:
-            self._await_head()
+            self.head_since = math.inf
+        else:
+            self.head_since = min(self.head_since, time.monotonic())
 
     def on_body(self, body: bytes) -> None:
         self.overhead -= len(body)
@@ -199,38 +193,24 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
     def on_response_complete(self) -> None:
         self.overhead = 0
         super().on_response_complete()
-        self._head_came()  # From here on it is uvicorn's timer, until the next request begins.
+        self.head_since = math.inf  # From here on it is uvicorn's timer, until the next request.
         if self.transport.get_write_buffer_size():
-            self._await_write()  # Closing waits for it, however long.
+            self.unread_since = time.monotonic()  # Closing waits for it, however long.
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._await_write()
+        self.unread_since = time.monotonic()
+
+    def end_if_slow(self, head: float, unread: float) -> None:
+        """End the connection of a client that has been slow since before these times."""
+        if not self.transport.get_write_buffer_size():
+            self.unread_since = math.inf
+        if self.head_since < head or self.unread_since < unread:
+            self.transport.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._was_written()
-
-    def _await_head(self) -> None:
-        self.head_timer = self.loop.call_later(self.head_timeout, self.transport.abort)
-
-    def _head_came(self) -> None:
-        if self.head_timer is not None:
-            self.head_timer.cancel()
-            self.head_timer = None
-
-    def _await_write(self) -> None:
-        self._was_written()
-        self.write_timer = self.loop.call_later(self.stuck_timeout, self._abort_if_unwritten)
-
-    def _was_written(self) -> None:
-        if self.write_timer is not None:
-            self.write_timer.cancel()
-            self.write_timer = None
-
-    def _abort_if_unwritten(self) -> None:
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
+        self.unread_since = math.inf
 
 
 def _without_upgrade(data: bytes) -> bytes:
@@ -240,8 +220,3 @@ def _without_upgrade(data: bytes) -> bytes:
     """
     head, end, rest = data.partition(b"\r\n\r\n")
     return _UPGRADE.sub(b"\r\nX-Ignored:", head) + end + rest
-
-
-def _protocol_of(settings: Settings) -> type[asyncio.Protocol]:
-    limits = {"head_timeout": settings.head_timeout, "stuck_timeout": settings.stuck_timeout}
-    return type("Protocol", (_Protocol,), limits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import secrets
@@ -14,15 +13,25 @@ from typing import Any, Final
 
 from ...errors import InvalidConfigError
 from ...turn.config import ClientArguments, Config
+from ...values.checks import number
 
 __all__ = ["Settings", "SiteSettings", "load_settings", "new_token", "read_secret"]
 
 SHORTEST_TOKEN: Final = 16
 """Characters; a made one has 43."""
 
-_POSITIVE = (
-    "max_body", "max_connections", "head_timeout", "body_timeout", "stuck_timeout", "grace"
-)  # fmt: skip
+_NUMBERS = {
+    # setting: (least, most, whole)
+    "port": (0, 65535, True),
+    "max_body": (1, 1e12, True),
+    "max_connections": (1, 1e6, True),
+    "head_timeout": (0.01, 1e6, False),
+    "body_timeout": (0.01, 1e6, False),
+    "stuck_timeout": (0.01, 1e6, False),
+    "grace": (0.01, 1e6, False),
+}
+_SITE_OPTIONS = ("system", "transport", "proxy", "timeout", "max-concurrency", "min-interval")
+"""Arguments of a client that a site of the file may have, beside `url`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -70,8 +79,7 @@ class SiteSettings:
             )
         if keyed and not self.bots:
             raise InvalidConfigError(f"{where}: with a key, `bots` must name the bots to serve.")
-        if isinstance(self.per_minute, bool) or self.per_minute < 0:
-            raise InvalidConfigError(f"{where}: per_minute must be 0 (no limit) or above.")
+        number(f"{where}: per_minute", self.per_minute, 0, whole=True)
         for bot in self.bots or (None,):
             Config.of({**self.arguments, "bot": bot})
 
@@ -116,7 +124,10 @@ class Settings:
         if len(set(names)) < len(names) or ("" in names and len(names) > 1):
             raise InvalidConfigError("Several sites need a different name each.")
         self._check_tokens()
-        self._check_limits()
+        if not isinstance(self.host, str):
+            raise InvalidConfigError("host must be an address (str).")
+        for name, (least, most, whole) in _NUMBERS.items():
+            number(name, getattr(self, name), least, most=most, whole=whole)
         for host in self.allow_hosts:
             if not _HOST.fullmatch(host):
                 raise InvalidConfigError(
@@ -135,29 +146,6 @@ class Settings:
         if len(set(self.tokens.values())) < len(self.tokens):
             raise InvalidConfigError("Two users have the same token.")
 
-    def _check_limits(self) -> None:
-        for name in _POSITIVE:
-            if not 0 < (value := getattr(self, name)) < math.inf:
-                raise InvalidConfigError(f"{name} must be a number above 0, not {value!r}.")
-        if not 0 <= self.port < 65536:
-            raise InvalidConfigError(f"port must be between 0 and 65535, not {self.port}.")
-
-
-_SITE_OPTIONS = {
-    # in the file: (argument of the client, type)
-    "url": ("site", str),
-    "system": ("system", str),
-    "transport": ("transport", str),
-    "proxy": ("proxy", str),
-    "timeout": ("timeout", (int, float)),
-    "max-concurrency": ("max_concurrency", int),
-    "min-interval": ("min_interval", (int, float)),
-}
-_SERVER_OPTIONS: dict[str, Any] = {
-    "host": str, "port": int, "max-body": int, "max-connections": int, "head-timeout": (int, float),
-    "body-timeout": (int, float), "stuck-timeout": (int, float), "grace": (int, float),
-}  # fmt: skip
-
 
 def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
     """The settings that a TOML file holds.  Keys and tokens are in files or variables it names.
@@ -171,27 +159,19 @@ def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
         OSError: it, or a file that it names, can't be read.
     """
     path = Path(path)
+    folder = path.parent
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise InvalidConfigError(f"{path} is no TOML: {error}") from error
-    return _settings(table, path.parent, given)
-
-
-def _settings(table: dict[str, Any], folder: Path, given: dict[str, Any]) -> Settings:
     sites = table.pop("sites", None)
     if not isinstance(sites, dict) or not all(isinstance(one, dict) for one in sites.values()):
         raise InvalidConfigError("The file needs a table [sites.NAME] for each site.")
-    names = table.pop("allow-hosts", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InvalidConfigError("allow-hosts must be a list of host names.")
-    values: dict[str, Any] = {"allow_hosts": tuple(names)}
+    values: dict[str, Any] = {"allow_hosts": _tuple(table, "allow-hosts", str)}
     if tokens := _tokens(table, folder):
         values["tokens"] = tokens
     values["redis"] = _secret(table, "redis", folder)
-    for name, kind in _SERVER_OPTIONS.items():
-        if name in table:
-            values[name.replace("-", "_")] = _typed(table.pop(name), name, kind)
+    values |= _some(table, ("host", *(name.replace("_", "-") for name in _NUMBERS)))
     if table:
         raise InvalidConfigError(f"The file has unknown settings: {', '.join(sorted(table))}.")
     values |= given
@@ -199,6 +179,31 @@ def _settings(table: dict[str, Any], folder: Path, given: dict[str, Any]) -> Set
         raise InvalidConfigError("The file names no token (token-file, token-env or [tokens]).")
     read = tuple(_site(name, one, folder) for name, one in sites.items())
     return Settings(sites=read, **values)
+
+
+def _site(name: str, table: dict[str, Any], folder: Path) -> SiteSettings:
+    arguments: Any = _some(table, _SITE_OPTIONS)
+    if "url" in table:
+        arguments["site"] = table.pop("url")
+    if (key := _secret(table, "api-key", folder)) is not None:
+        arguments["api_key"] = key
+    bots = tuple(dict.fromkeys(map(str, _tuple(table, "bots", str, int))))
+    options = _some(table, ("my-site", "per-minute"))
+    if table:
+        raise InvalidConfigError(f"sites.{name} has unknown settings: {', '.join(sorted(table))}.")
+    return SiteSettings(arguments, name, bots, **options)
+
+
+def _some(table: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Take out the settings of these names; by the names of Python."""
+    return {name.replace("-", "_"): table.pop(name) for name in names if name in table}
+
+
+def _tuple(table: dict[str, Any], name: str, *kinds: type) -> tuple[Any, ...]:
+    found = table.pop(name, [])
+    if not isinstance(found, list) or not all(type(each) in kinds for each in found):
+        raise InvalidConfigError(f"{name} must be a list of names.")
+    return tuple(found)
 
 
 def _tokens(table: dict[str, Any], folder: Path) -> dict[str, str]:
@@ -211,42 +216,26 @@ def _tokens(table: dict[str, Any], folder: Path) -> dict[str, str]:
     for name, file in users.items():
         if name in found:
             raise InvalidConfigError(f"[tokens]: {name} is the name of the file's first token.")
-        found[name] = read_secret(folder / _typed(file, f"tokens.{name}", str))
+        found[name] = read_secret(folder / _text(file, f"tokens.{name}"))
     return found
-
-
-def _site(name: str, table: dict[str, Any], folder: Path) -> SiteSettings:
-    arguments: Any = {}
-    for option, (argument, kind) in _SITE_OPTIONS.items():
-        if option in table:
-            arguments[argument] = _typed(table.pop(option), f"sites.{name}.{option}", kind)
-    if (key := _secret(table, "api-key", folder)) is not None:
-        arguments["api_key"] = key
-    bots = table.pop("bots", [])
-    if not isinstance(bots, list) or not all(type(bot) in (str, int) for bot in bots):
-        raise InvalidConfigError(f"sites.{name}.bots must be a list of ids.")
-    my_site = table.pop("my-site", False)
-    if not isinstance(my_site, bool):
-        raise InvalidConfigError(f"sites.{name}.my-site must be true or false.")
-    further: Any = {}
-    if "per-minute" in table:
-        further["per_minute"] = _typed(table.pop("per-minute"), f"sites.{name}.per-minute", int)
-    if table:
-        raise InvalidConfigError(f"sites.{name} has unknown settings: {', '.join(sorted(table))}.")
-    ids = dict.fromkeys(map(str, bots))
-    return SiteSettings(arguments, name, tuple(ids), my_site, **further)
 
 
 def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
     """The secret that `name-file` or `name-env` names, or None."""
     if (file := table.pop(f"{name}-file", None)) is not None:
-        return read_secret(folder / _typed(file, f"{name}-file", str))
+        return read_secret(folder / _text(file, f"{name}-file"))
     if (variable := table.pop(f"{name}-env", None)) is not None:
-        value = os.environ.get(_typed(variable, f"{name}-env", str), "").strip()
+        value = os.environ.get(_text(variable, f"{name}-env"), "").strip()
         if not value:
             raise InvalidConfigError(f"{name}-env: the variable {variable} is empty or not set.")
         return value
     return None
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidConfigError(f"{name} must be a string.")
+    return value
 
 
 def read_secret(path: Path) -> str:
@@ -263,9 +252,3 @@ def read_secret(path: Path) -> str:
     if not text:
         raise InvalidConfigError(f"{path} is empty.")
     return text
-
-
-def _typed(value: Any, name: str, kind: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise InvalidConfigError(f"{name} is of a wrong type: {type(value).__name__}.")
-    return value

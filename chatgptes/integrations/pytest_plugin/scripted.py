@@ -1,4 +1,4 @@
-"""The steps that a test sets for the sandbox's bot, and the site that follows them."""
+"""A sandbox whose bots answer as a test has set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...sandbox.exchange import Exchange
     from ...sandbox.spec import BotSpec
 
-__all__ = ["Answer", "Gate", "Script", "ScriptedSite", "Step", "check_answer"]
+__all__ = ["Answer", "Gate", "ScriptedSite", "Step", "check_answer"]
 
 _SHOWN = 20
 
@@ -99,9 +99,13 @@ class Step:
     fault: str = ""
     answer: Answer | None = None
 
+    def is_for(self, where: str, request: int) -> bool:
+        """Tell whether request 1 or 2 of a turn takes it; the second one asks the model."""
+        return belongs(self.fault, where, request) if self.fault else request == 2
 
-class Script:
-    """The steps of one test.
+
+class ScriptedSite(Site):
+    """A sandbox whose bots follow the steps of one test.
 
     Attributes:
         strict: once answers were set, a turn for which none is left is an error.
@@ -111,6 +115,7 @@ class Script:
     """
 
     def __init__(self, *, strict: bool) -> None:
+        super().__init__(answer=self._scripted_answer)
         self.strict = strict
         self.broken: list[BaseException] = []
         self.lasting: Step | None = None
@@ -118,12 +123,12 @@ class Script:
         self._steps: list[Step] = []
         self._has_answers = False
         self._surplus: list[str] = []
-        self._lock = threading.Lock()
+        self._steps_lock = threading.Lock()
         self._thread = threading.local()  # `step`: that of the request which it serves.
 
     def add(self, steps: Sequence[Step]) -> None:
         """Append steps."""
-        with self._lock:
+        with self._steps_lock:
             self._steps += steps
             self._has_answers = self._has_answers or any(not step.fault for step in steps)
 
@@ -131,45 +136,46 @@ class Script:
         """Return a line for each step that no turn has taken, and each turn without an answer."""
         if not self.strict:
             return []
-        with self._lock:
+        with self._steps_lock:
             unused = [f"Unused: {step.name}" for step in self._steps[:_SHOWN]]
             return unused + [f"No answer was left for {text[:80]!r}" for text in self._surplus]
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Give back the answer of this thread's request if the site did not ask the model."""
+    def stop(self) -> None:
+        """End everything, answers at gates included."""
+        for gate in self.gates:
+            gate.end()
+        super().stop()
+
+    def _handle(self, exchange: Exchange) -> None:
         self._thread.step = None
         try:
-            yield
+            super()._handle(exchange)
         finally:
             step = self._thread.step
-            if step is not None and not step.fault:
-                with self._lock:
+            if step is not None and not step.fault:  # The site did not ask the model.
+                with self._steps_lock:
                     self._steps.insert(0, step)
 
-    def take_fault(self, where: str, at: int) -> str:
-        """Return the fault for request `at` (1 or 2) of a turn with a bot of the kind `where`.
+    def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
+        """Return the fault of this step: the bot's own, that of `next()`, or the script's.
 
         The request that asks the model takes its step here, so that no other turn takes it.
         """
-        with self._lock:
-            for step in self._steps:
-                # The requests from here on that can take this step; an answer is for the second.
-                asks_at = [n for n in range(at, 3) if belongs(step.fault, where, n)]
-                if not step.fault:
-                    asks_at = [2]
-                if asks_at[:1] == [at]:
-                    self._steps.remove(step)
-                    self._thread.step = step
-                    return step.fault
-                if asks_at:  # The turn's second request takes it.
-                    return ""
+        if fault := super().take_fault(bot, where, step):
+            return fault
+        with self._steps_lock:
+            for each in self._steps:
+                if each.is_for(where, step):
+                    self._steps.remove(each)
+                    self._thread.step = each
+                    return each.fault
+                if step == 1 and each.is_for(where, 2):
+                    break
         return ""
 
-    def answer(self, messages: list[Message]) -> str | Iterable[str]:
-        """Answer in place of the sandbox's model."""
+    def _scripted_answer(self, messages: list[Message]) -> str | Iterable[str]:
         prompt = messages[-1]["content"]
-        step, self._thread.step = self._thread.step or self._next(prompt), None
+        step, self._thread.step = self._thread.step or self._next_step(prompt), None
         given = step.answer
         if given is None:
             return sandbox_answer(messages)
@@ -183,9 +189,9 @@ class Script:
             return [given] if step.fault else given
         return self._text(given)
 
-    def _next(self, prompt: str) -> Step:
+    def _next_step(self, prompt: str) -> Step:
         """Return the step of a turn that has taken none: it meets a fault of `Site.next`."""
-        with self._lock:
+        with self._steps_lock:
             for step in self._steps:
                 if not step.fault:
                     self._steps.remove(step)
@@ -216,25 +222,3 @@ class Script:
             self.broken.append(error)
             # `pytest.fail` and similar ones are no Exception, and would end the server's thread.
             raise ModelError(f"{type(error).__name__}: {error}") from error
-
-
-class ScriptedSite(Site):
-    """A sandbox whose bots follow a script."""
-
-    def __init__(self, script: Script) -> None:
-        super().__init__(answer=script.answer)
-        self.script = script
-
-    def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
-        """Return the fault of this step: the bot's own, that of `next()`, or the script's."""
-        return super().take_fault(bot, where, step) or self.script.take_fault(where, step)
-
-    def stop(self) -> None:
-        """End everything, answers at gates included."""
-        for gate in self.script.gates:
-            gate.end()
-        super().stop()
-
-    def _handle(self, exchange: Exchange) -> None:
-        with self.script.request():
-            super()._handle(exchange)
