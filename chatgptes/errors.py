@@ -39,32 +39,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 __all__ = [
-    "AuthenticationError",
-    "BotNotFoundError",
-    "ChallengeError",
-    "ChatGptEsError",
-    "ConnectError",
-    "ConsentRequiredError",
-    "EmptyReplyError",
-    "Hint",
-    "InvalidConfigError",
-    "InvalidMessageError",
-    "MissingRequirementsError",
-    "ProxyError",
-    "QuotaError",
-    "RateLimitError",
-    "RefusedError",
-    "RequestTimeout",
-    "ResponseError",
-    "ResponseTooLargeError",
-    "StreamInterruptedError",
-    "TLSError",
-    "TransportError",
-    "TurnCancelled",
-    "UnexpectedFormatError",
-    "UnexpectedStatusError",
+    "AuthenticationError", "BotNotFoundError", "ChallengeError", "ChatGptEsError", "ConnectError",
+    "ConsentRequiredError", "EmptyReplyError", "Hint", "InvalidConfigError", "InvalidMessageError",
+    "MissingRequirementsError", "ProxyError", "QuotaError", "RateLimitError", "RefusedError",
+    "RequestTimeout", "ResponseError", "ResponseTooLargeError", "StreamInterruptedError",
+    "TLSError", "TransportError", "TurnCancelled", "UnexpectedFormatError", "UnexpectedStatusError",
     "UpstreamError",
-]
+]  # fmt: skip
 
 Phase = Literal["slot", "connect", "read", "total"]
 
@@ -114,16 +95,6 @@ class Hint:
         return self.text({name: _PYTHON.get(name, f"{name}=")} if name else {})
 
 
-def _rebuild(
-    cls: type[ChatGptEsError], args: tuple[Any, ...], state: dict[str, Any]
-) -> ChatGptEsError:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__cause__ = state.pop("__cause__", None)
-    error.__dict__.update(state)
-    return error
-
-
 class Details(TypedDict, total=False):
     """Arguments that every error takes: see the attributes of `ChatGptEsError`."""
 
@@ -159,12 +130,10 @@ class ChatGptEsError(Exception):
             setattr(self, name, details.get(name))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Not the default: it would call the class with positional arguments only, and would lose
-        # the cause.  A cause of another library may not pickle, so only our own travel.
-        state = dict(self.__dict__)
-        if isinstance(self.__cause__, ChatGptEsError):
-            state["__cause__"] = self.__cause__
-        return _rebuild, (type(self), self.args, state)
+        # The default loses the cause.  One of another library may not pickle: only our own travel.
+        cause = self.__cause__
+        ours = {"__cause__": cause} if isinstance(cause, ChatGptEsError) else {}
+        return type(self), self.args, self.__dict__ | ours
 
     @property
     def message(self) -> str:
