@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from .aio.conversation import AsyncConversation
     from .aio.stream import AsyncStream
     from .batches.batch import batch
-    from .batches.file import BatchResult
-    from .batches.progress import BatchProgress
+    from .batches.values import BatchProgress, BatchResult
     from .client import Client
     from .conversation import Conversation
     from .diagnosis import Diagnosis, Step, doctor
@@ -57,9 +56,8 @@ _MODULES = {
     "aio.client": ("AsyncClient",),
     "aio.conversation": ("AsyncConversation",),
     "aio.stream": ("AsyncStream",),
-    "batches.file": ("BatchResult",),
-    "batches.progress": ("BatchProgress",),
     "batches.batch": ("batch",),
+    "batches.values": ("BatchProgress", "BatchResult"),
     "client": ("Client",),
     "turn.config": ("DEFAULT",),
     "conversation": ("Conversation",),

@@ -21,9 +21,9 @@ _ONE_A_LINE = (
     'have an "id"), or a JSON string.'
 )
 _TEXT_TOO = 'Text that is JSON itself goes into {"prompt": "…"}.'
-# The beginning of JSON that is an array, or goes over several lines.
+# The beginning of JSON that is an array, or goes over several lines; and of an object.
 _NOT_LINES = re.compile(r'\s*(?:\[\s*(?:["{]|\Z)|\{\s*\Z)')
-_OBJECT = re.compile(r'\s*\{\s*"(?:prompt|messages|id)"')
+_OBJECT = re.compile(r'\s*\{\s*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +75,15 @@ def _item(index: int, prompt: Any, where: str) -> Item:
             f'{where}: it must have either "prompt" or "messages", and may have "id"; it has '
             f"{', '.join(sorted(repr(str(name)) for name in fields)) or 'nothing'}."
         )
-    name = fields.get("id", index)
+    (key,) = asked
+    name, columns, messages = fields.get("id", index), fields.get("columns", {}), fields[key]
     if isinstance(name, bool) or not isinstance(name, (str, int)):
         raise InvalidMessageError(f"{where}: its id is neither a string nor a whole number.")
-    columns = fields.get("columns", {})
     if not isinstance(columns, Mapping):
         raise InvalidMessageError(f'{where}: "columns" must be an object (a dict).')
-    messages = fields["prompt"] if "prompt" in asked else fields["messages"]
-    if not isinstance(messages, str if "prompt" in asked else list):
-        kind = "a string" if "prompt" in asked else "a list"
-        raise InvalidMessageError(f"{where}: {asked.pop()!r} must be {kind}.")
+    if not isinstance(messages, str if key == "prompt" else list):
+        kind = "a string" if key == "prompt" else "a list"
+        raise InvalidMessageError(f"{where}: {key!r} must be {kind}.")
     try:
         # ASCII, so that even what can't be sent (half a character) has a digest.
         text = json.dumps(messages, sort_keys=True)
@@ -123,23 +122,25 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
             for number, line in enumerate(text.split("\n"), 1)
             if line.strip()
         ]
-        prompts = _prompts_of_lines(lines, suffix) if lines else []
+        prompts = _prompts_of_lines(lines, is_json=suffix in (".jsonl", ".ndjson"))
     for _ in _checked(prompts):  # Here, where the lines' numbers are known.
         pass
     return [prompt for _, prompt in prompts]
 
 
-def _prompts_of_lines(lines: list[tuple[str, str]], suffix: str) -> list[tuple[str, Any]]:
-    where, first = lines[0]
-    if _NOT_LINES.match(first):
-        raise InvalidMessageError(
-            f"{where}: a JSON array, or an object over several lines, begins here. {_ONE_A_LINE} "
-            f"(jq -c '.[]' makes them of an array, jq -c . of objects.) {_TEXT_TOO}"
-        )
-    if suffix in (".jsonl", ".ndjson") or _is_object(first):
+def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tuple[str, Any]]:
+    for where, first in lines[:1]:
+        if _NOT_LINES.match(first):
+            raise InvalidMessageError(
+                f"{where}: a JSON array, or an object over several lines, begins here. "
+                f"{_ONE_A_LINE} (jq -c '.[]' makes them of an array, jq -c . of objects.) "
+                f"{_TEXT_TOO}"
+            )
+        is_json = is_json or _OBJECT.match(first) is not None
+    if is_json:
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if _is_object(line.rstrip().removesuffix(",")):
+        if _OBJECT.match(line):
             raise InvalidMessageError(
                 f"{where}: this is a JSON object, but the file's first line is none, so all lines "
                 f"would be asked as plain text. {_ONE_A_LINE} {_TEXT_TOO}"
@@ -155,15 +156,3 @@ def _value(line: str, where: str) -> Any:
     except (ValueError, RecursionError):
         why = "a number is too long, or it is nested too deep"
     raise InvalidMessageError(f"{where}: it is not JSON ({why}). {_ONE_A_LINE}")
-
-
-def _is_object(line: str) -> bool:
-    """Tell whether a line is a JSON object, or a damaged one with a prompt."""
-    if _OBJECT.match(line):
-        return True
-    if not line.lstrip().startswith("{"):
-        return False
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False

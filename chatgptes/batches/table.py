@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from ..errors import InvalidMessageError
 
-__all__ = ["SEPARATORS", "TableWriter", "table_prompts"]
+__all__ = ["SEPARATORS", "table_prompts", "table_writer"]
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """The separator of columns, by the end of a file's name."""
@@ -31,22 +31,29 @@ def table_prompts(text: str, name: str, separator: str) -> list[tuple[str, dict[
         InvalidMessageError: there is no column "prompt", or a row does not fit the header.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    header: list[str] | None = None
+    header: list[str] = []
     found = []
     try:
         for row in reader:
             where = f"{name}, line {reader.line_num}"
             if not any(cell.strip() for cell in row):
                 continue
-            if header is None:
-                header = _header(row, where)
+            if not header:
+                header = [cell.strip() for cell in row]
+                _check_header(header, where)
                 continue
             if len(row) != len(header):
                 raise InvalidMessageError(
                     f"{where}: the header has {len(header)} columns, and this row {len(row)}."
                     " A value with a separator in it stands in double quotes."
                 )
-            found.append((where, _prompt(dict(zip(header, row, strict=True)))))
+            columns = dict(zip(header, row, strict=True))
+            prompt: dict[str, Any] = {"prompt": columns.pop("prompt")}
+            if given := columns.pop("id", ""):
+                prompt["id"] = given
+            if columns:
+                prompt["columns"] = columns
+            found.append((where, prompt))
     except csv.Error as error:
         raise InvalidMessageError(
             f"{name}, line {reader.line_num}: {error}. A value that begins with a double quote ends"
@@ -55,45 +62,34 @@ def table_prompts(text: str, name: str, separator: str) -> list[tuple[str, dict[
     return found
 
 
-def _header(row: list[str], where: str) -> list[str]:
-    header = [cell.strip() for cell in row]
+def _check_header(header: list[str], where: str) -> None:
     if "prompt" not in header:
         hint = (
-            "" if len(header) > 1 else " Commas separate the columns of .csv, tabs those of .tsv."
+            " Commas separate the columns of .csv, tabs those of .tsv." if header[1:] == [] else ""
         )
         names = ", ".join(map(repr, header))
         raise InvalidMessageError(
             f'{where}: the header has no column "prompt"; it has {names}.{hint}'
         )
-    twice = {cell for cell in header if header.count(cell) > 1}
-    if twice:
+    if twice := {cell for cell in header if header.count(cell) > 1}:
         raise InvalidMessageError(f"{where}: the header has {min(twice)!r} twice.")
-    return header
 
 
-def _prompt(fields: dict[str, str]) -> dict[str, Any]:
-    prompt: dict[str, Any] = {"prompt": fields.pop("prompt")}
-    if name := fields.pop("id", ""):
-        prompt["id"] = name
-    return prompt | {"columns": fields} if fields else prompt
-
-
-class TableWriter:
-    """Writes replies as CSV: id, prompt, the kept columns, text, error, message.
+def table_writer(file: TextIO, kept: Iterable[str]) -> Callable[[Mapping[str, Any]], None]:
+    """Write a header as CSV; return a function that writes a result (`BatchResult.to_dict()`).
 
     Args:
         file: where to.
-        kept: the names of the kept columns.
+        kept: the names of the prompts' columns, which stand between our own.
     """
+    # A kept column that has the name of one of ours would be there twice.
+    names = [name for name in dict.fromkeys(kept) if name not in _OURS]
+    header = [*_OURS[:2], *names, *_OURS[2:]]
+    writer = csv.DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
 
-    def __init__(self, file: TextIO, kept: Iterable[str]) -> None:
-        # A kept column that has the name of one of ours would be there twice.
-        self._kept = [name for name in dict.fromkeys(kept) if name not in _OURS]
-        header = [*_OURS[:2], *self._kept, *_OURS[2:]]
-        self._writer = csv.DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
-        self._writer.writeheader()
-
-    def write(self, fields: Mapping[str, Any]) -> None:
-        """Write one result, given as `BatchResult.to_dict()` gives it."""
+    def write(fields: Mapping[str, Any]) -> None:
         columns = fields.get("columns", {})
-        self._writer.writerow({**fields, **{name: columns.get(name) for name in self._kept}})
+        writer.writerow({**fields, **{name: columns.get(name) for name in names}})
+
+    return write

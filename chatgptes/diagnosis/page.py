@@ -11,7 +11,7 @@ from ..sites import DIALECTS, dialect, plugin_names, plugin_traces
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..values.urls import may_send, origin, redact
 
-__all__ = ["no_bots", "not_a_page", "plugin"]
+__all__ = ["no_bots", "plugin"]
 
 _SHORTCODE = re.compile(rb"\[(?:wpaicg|aipkit|mwai)_chat\w{0,20}\b[^\]<>]{0,200}\]")
 # Also a tag that is cut off, which is none to a browser.
@@ -39,26 +39,21 @@ _VERSION = re.compile(
 )
 
 
-def not_a_page(page: BufferedResponse) -> tuple[str, str] | None:
-    """Return what happened and what to do if a good response is no page, else None."""
-    if not page.body.strip():
+def no_bots(page: BufferedResponse) -> tuple[str, str]:
+    """Return why a page shows no bot, as far as it tells: what was seen, and what to do."""
+    body = page.body
+    if not body.strip():
         return (
             f"The site answered with status {page.status} and no text at all.",
             "Something on the site has broken off (PHP's error log tells its owner more), or the "
             "address is no page.",
         )
     kind = page.headers.get("content-type").partition(";")[0].strip().lower()
-    if kind and "html" not in kind and not page.body.lstrip().startswith(b"<"):
+    if kind and "html" not in kind and not body.lstrip().startswith(b"<"):
         return (
             f"The site answered with {kind}, which is no page.",
             "Give the address of the page that shows the chat window, as your browser shows it.",
         )
-    return None
-
-
-def no_bots(page: BufferedResponse) -> tuple[str, str]:
-    """Return why a page shows no bot, as far as it tells: what was seen, and what to do."""
-    body = page.body
     traces = plugin_traces(body)
     if reason := next(filter(None, (each.why_missing(page) for each in traces)), ""):
         return "The page has a chat element of the plugin's, but no bot.", reason
@@ -88,19 +83,15 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             f"The page shows no bot itself, but has frames: {', '.join(frames)}.",
             "The chat may be in one of them: give its address instead.",
         )
-    if traces and any(mark in body for mark in _LATER):
-        return (
-            f"The page has traces of the plugin {traces[0].plugin}, but loads parts of itself "
-            "later, by a script (lazy loading).",
-            "The library runs no scripts. Owner: exclude the chat element from lazy loading. "
-            "Others: try another page of the site that shows the chat.",
-        )
     if traces:
+        later = "; it loads parts of itself later, by a script (lazy loading)"
+        later = later if any(mark in body for mark in _LATER) else ""
         return (
-            f"The page has traces of the plugin {traces[0].plugin} but shows no bot.",
+            f"The page has traces of the plugin {traces[0].plugin} but shows no bot{later}.",
             "The chat may be a popup that only some pages show, be meant for members only, or be "
-            "switched off: give the address of a page where you see it. Owner: or use the REST "
-            "API (with its key), which needs no page.",
+            "switched off: give the address of a page where you see it. Owner: exclude the chat "
+            "element from lazy loading, since the library runs no scripts; or use the REST API "
+            "(with its key), which needs no page.",
         )
     if any(mark in body for mark in _WORDPRESS):
         return (

@@ -31,10 +31,10 @@ from ..turn.steps import Steps
 from ..values.deadline import Deadline
 from ..values.text import sanitize_line
 from ..values.urls import redact
-from . import page as page_reading
 from . import probes
 from .advice import Place, advice, advice_on_status
 from .nonce import check_nonce
+from .page import no_bots, plugin
 from .values import STEPS, BotCapabilities, Diagnosis, Step, StepFailed, StepName
 
 __all__ = ["doctor"]
@@ -168,8 +168,6 @@ class _Walk:
         request = session.page_request()
         with self._errors_fail("page"):
             page = self._run(session.sender.fetch(request, self._deadline, error_for_page, "page"))
-        if odd := page_reading.not_a_page(page):
-            raise StepFailed("page", *odd, "BotNotFoundError")
         moved = "" if page.url == self._client.site else f", at {redact(page.url)}"
         self._note("page", True, f"status {page.status}, {len(page.body):,} bytes{moved}")
         self._note("gate", True, "no bot check")
@@ -180,7 +178,7 @@ class _Walk:
         with self._errors_fail("bots"):
             endpoints = tuple(find_bots(page))
             if not endpoints:
-                raise StepFailed("bots", *page_reading.no_bots(page), "BotNotFoundError")
+                raise StepFailed("bots", *no_bots(page), "BotNotFoundError")
             session.keep(endpoints)
             self._note_abilities(endpoints)
             chosen = session.choose(endpoints)
@@ -204,7 +202,7 @@ class _Walk:
         hint = "The page asks its visitors for consent first: read it before you go on."
         if "admin-ajax.php" not in endpoint.url:
             self._door = "rest"
-        found = f"{bot.dialect} ({bot.kind}), {page_reading.plugin(page, endpoint)}"
+        found = f"{bot.dialect} ({bot.kind}), {plugin(page, endpoint)}"
         self._note("dialect", True, found, hint if bot.consent else "")
 
     def _find_api(self) -> None:
