@@ -1,28 +1,17 @@
 """Every exception of the library, as a tree.
 
 * ChatGptEsError
-    + MissingRequirementsError (also ImportError): a needed package is not installed
-    + InvalidMessageError (also ValueError): empty, unknown role, wrong type, too long
-    + InvalidConfigError (also ValueError): bad URL, proxy, timeout, transport
-        - ConsentRequiredError: the bot's page asks its visitors to agree to something first
+    + MissingRequirementsError (also ImportError)
+    + InvalidMessageError (also ValueError)
+    + InvalidConfigError (also ValueError)
+        - ConsentRequiredError
     + TransportError (also OSError): there was no response, or it broke off
-        - ConnectError: no connection; nothing was sent
-        - ProxyError: the proxy could not be reached, or refused; nothing was sent
-        - TLSError: the certificate or the handshake is bad; nothing was sent
-        - RequestTimeout (also TimeoutError): waiting for a slot, connect, read or total
-        - TurnCancelled: `close()` or a cancel ended the turn
+        - ConnectError, ProxyError, TLSError: nothing was sent
+        - RequestTimeout (also TimeoutError), TurnCancelled
     + ResponseError (also ValueError): there was a response, and it is no answer
-        - UnexpectedStatusError: an HTTP status that means no answer
-        - UnexpectedFormatError: a body that no dialect knows, or an address that may not be used
-        - EmptyReplyError: an answer without text
-        - ResponseTooLargeError: more bytes than `Limits` allow
-        - BotNotFoundError: the page shows no bot, or not that one
-        - ChallengeError: a bot check stands before the site; never retried, never solved
-        - RateLimitError: 429
-        - QuotaError: the bot's own limit for visitors
-        - RefusedError: the site said no, before the model was asked or (`mwai`) maybe after
-        - AuthenticationError: the owner's key is wrong, missing or not allowed
-        - UpstreamError: the site's model failed
+        - UnexpectedStatusError, UnexpectedFormatError, EmptyReplyError, ResponseTooLargeError
+        - BotNotFoundError, ChallengeError, AuthenticationError
+        - RateLimitError, QuotaError, RefusedError, UpstreamError
         - StreamInterruptedError: the answer broke after its first text
 
 `except ValueError` catches what a program sent wrongly or a site answered wrongly,

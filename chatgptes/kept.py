@@ -15,7 +15,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from .conversation import Conversation
-from .conversation.saved import temporary_file
+from .conversation.saved import read, temporary_file
 from .errors import InvalidConfigError
 from .values.checks import check_visitor
 from .values.urls import origin
@@ -94,12 +94,10 @@ def last_conversation() -> dict[str, Any]:
         )
     path = folder / _LAST
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = dict(read(path))
     except FileNotFoundError:
         raise InvalidConfigError("There is no last conversation to continue yet.") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidConfigError(f"{path} is damaged: {error}.") from None
-    if not isinstance(fields, dict) or not isinstance(fields.get("site"), str):
+    if not isinstance(fields.get("site"), str):
         raise InvalidConfigError(f"{path} holds no conversation.")
     return fields
 

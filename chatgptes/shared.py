@@ -102,8 +102,7 @@ def cached_client(arguments: ClientArguments, known: Client | None = None) -> Cl
 
 def _split(arguments: CallArguments) -> tuple[Client, TurnOptions]:
     given: Any = dict(arguments)
-    names = [name for name in given if name in TurnOptions.__annotations__]
-    options: Any = {name: given.pop(name) for name in names}
+    options: Any = {name: given.pop(name) for name in TurnOptions.__annotations__ if name in given}
     return cached_client(given), options
 
 

@@ -8,16 +8,9 @@ from dataclasses import replace
 from typing import Any, TypeVar, Unpack
 from urllib.parse import urlsplit
 
+from .. import errors
 from ..client import Client
-from ..errors import (
-    ChallengeError,
-    ChatGptEsError,
-    ConnectError,
-    EmptyReplyError,
-    ProxyError,
-    RequestTimeout,
-    TLSError,
-)
+from ..errors import ChatGptEsError
 from ..sites import KEY_DIALECTS, dialect, find_bots
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page
@@ -125,7 +118,7 @@ class _Walk:
             if name == "gate":
                 self._note("page", True, f"something answered, with status {error.status}")
             detail = error.in_words({})
-            if name == "nonce" and isinstance(error, EmptyReplyError):
+            if name == "nonce" and isinstance(error, errors.EmptyReplyError):
                 # No model was asked.
                 detail = "The site answered nothing at all to an empty message."
             hint = advice(error, name, self._door)
@@ -246,9 +239,10 @@ class _Walk:
 
 def _step_of(error: ChatGptEsError) -> StepName:
     """Return the step that failed with `error`, in reading the page."""
-    if isinstance(error, ChallengeError):
+    if isinstance(error, errors.ChallengeError):
         return "gate"
-    if isinstance(error, TLSError):
+    if isinstance(error, errors.TLSError):
         return "TLS"
-    late = isinstance(error, RequestTimeout) and error.phase == "connect"
-    return "connection" if late or isinstance(error, (ConnectError, ProxyError)) else "page"
+    if isinstance(error, errors.RequestTimeout) and error.phase == "connect":
+        return "connection"
+    return "connection" if isinstance(error, (errors.ConnectError, errors.ProxyError)) else "page"
