@@ -6,19 +6,21 @@ most the last line is cut short, and no result was given for such a line.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
 import threading
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 from urllib.parse import urlsplit
 
 from ..errors import InvalidConfigError
 from .prompts import Item
 from .values import BatchResult
 
-__all__ = ["Journal", "results_of"]
+__all__ = ["Journal", "results_of", "table_writer"]
 
 _BEGINNING = b'{"id"'
 """The beginning of every line."""
@@ -33,6 +35,27 @@ def results_of(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     with open(path, encoding="utf-8") as file:
         found = {fields["id"]: fields for fields in map(json.loads, file)}
     return sorted(found.values(), key=lambda fields: int(fields["index"]))
+
+
+def table_writer(file: TextIO, kept: Iterable[str]) -> Callable[[Mapping[str, Any]], None]:
+    """Write a header as CSV; return a function that writes a result (`BatchResult.to_dict()`).
+
+    Args:
+        file: where to.
+        kept: the names of the prompts' columns, which stand between our own.
+    """
+    before, after = ("id", "prompt"), ("text", "error", "message")
+    # A kept column that has the name of one of ours would be there twice.
+    names = [name for name in dict.fromkeys(kept) if name not in (*before, *after)]
+    header = [*before, *names, *after]
+    writer = csv.DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+
+    def write(fields: Mapping[str, Any]) -> None:
+        columns = fields.get("columns", {})
+        writer.writerow({**fields, **{name: columns.get(name) for name in names}})
+
+    return write
 
 
 class Journal:

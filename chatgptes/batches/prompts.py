@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,9 +14,11 @@ from typing import Any
 
 from ..errors import InvalidMessageError
 from ..values.messages import Messages
-from .table import SEPARATORS, table_prompts
 
-__all__ = ["Item", "items_of", "prompts_of"]
+__all__ = ["SEPARATORS", "Item", "items_of", "prompts_of"]
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""The separator of columns in a table, by the end of a file's name."""
 
 _ONE_A_LINE = (
     'In JSON lines every line is a prompt of its own: {"prompt": "…"}, {"messages": […]} (both may '
@@ -98,10 +102,11 @@ def _item(index: int, prompt: Any, where: str) -> Item:
 def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     """Return the prompts of a file: JSON lines, a table, or one on each line.
 
-    Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: see `table_prompts`.
-    It is JSON lines if its name ends in .jsonl or .ndjson, or if its first line is a JSON object.
-    JSON of any other form (an array, an object over several lines, objects below plain lines) is
-    refused: its lines would be asked as if they were prompts.
+    Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: its column "prompt" is
+    asked, "id" is the prompt's id, and the others are its "columns".  It is JSON lines if its name
+    ends in .jsonl or .ndjson, or if its first line begins like a JSON object.  JSON of any other
+    form (an array, an object over several lines, objects below plain lines) is refused: its lines
+    would be asked as if they were prompts.
 
     Args:
         text: what the file holds.
@@ -114,7 +119,7 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     suffix = Path(name).suffix.lower()
     prompts: list[tuple[str, Any]]
     if suffix in SEPARATORS:
-        prompts = table_prompts(text, name, SEPARATORS[suffix])
+        prompts = _prompts_of_table(text, name, SEPARATORS[suffix])
     else:
         # Not splitlines(): a prompt may hold U+2028 and other separators.
         lines = [
@@ -129,15 +134,13 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
 
 def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tuple[str, Any]]:
-    for where, first in lines[:1]:
-        if _NOT_LINES.match(first):
-            raise InvalidMessageError(
-                f"{where}: a JSON array, or an object over several lines, begins here. "
-                f"{_ONE_A_LINE} (jq -c '.[]' makes them of an array, jq -c . of objects.) "
-                f"{_TEXT_TOO}"
-            )
-        is_json = is_json or _OBJECT.match(first) is not None
-    if is_json:
+    where, first = lines[0] if lines else ("", "")
+    if _NOT_LINES.match(first):
+        raise InvalidMessageError(
+            f"{where}: a JSON array, or an object over several lines, begins here. {_ONE_A_LINE} "
+            f"(jq -c '.[]' makes them of an array, jq -c . of objects.) {_TEXT_TOO}"
+        )
+    if is_json or _OBJECT.match(first):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
         if _OBJECT.match(line):
@@ -156,3 +159,49 @@ def _value(line: str, where: str) -> Any:
     except (ValueError, RecursionError):
         why = "a number is too long, or it is nested too deep"
     raise InvalidMessageError(f"{where}: it is not JSON ({why}). {_ONE_A_LINE}")
+
+
+def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return (place, prompt) for each row of a table with a header."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] = []
+    found = []
+    try:
+        for row in reader:
+            where = f"{name}, line {reader.line_num}"
+            if not any(cell.strip() for cell in row):
+                continue
+            if not header:
+                header = [cell.strip() for cell in row]
+                _check_header(header, where)
+                continue
+            if len(row) != len(header):
+                raise InvalidMessageError(
+                    f"{where}: the header has {len(header)} columns, and this row {len(row)}."
+                    " A value with a separator in it stands in double quotes."
+                )
+            columns = dict(zip(header, row, strict=True))
+            prompt: dict[str, Any] = {"prompt": columns.pop("prompt")}
+            if given := columns.pop("id", ""):
+                prompt["id"] = given
+            if columns:
+                prompt["columns"] = columns
+            found.append((where, prompt))
+    except csv.Error as error:
+        raise InvalidMessageError(
+            f"{name}, line {reader.line_num}: {error}. A value that begins with a double quote ends"
+            ' with one, and has each quote in it twice ("").'
+        ) from None
+    return found
+
+
+def _check_header(header: list[str], where: str) -> None:
+    if "prompt" not in header:
+        names = ", ".join(map(repr, header))
+        alone = " Commas separate the columns of .csv, tabs those of .tsv."
+        raise InvalidMessageError(
+            f'{where}: the header has no column "prompt"; it has {names}.'
+            f"{alone if len(header) == 1 else ''}"
+        )
+    if twice := {cell for cell in header if header.count(cell) > 1}:
+        raise InvalidMessageError(f"{where}: the header has {min(twice)!r} twice.")

@@ -38,6 +38,9 @@ _STOP = (
     errors.QuotaError, errors.RateLimitError, errors.TLSError,
 )  # fmt: skip
 
+# Counts of prompts that are not asked, by whether an earlier run had an answer (None: never asked).
+_NOT_ASKED = {True: "skipped", False: "failed_before", None: "unasked"}
+
 _log = logging.getLogger("chatgptes")
 
 
@@ -115,7 +118,7 @@ class Run:
                     self._room.release()
             self._report()
             if self._error is not None:
-                raise self._error if self._why is None else self._explained(self._error, self._why)
+                raise self._explained(self._error)
 
     # In the thread that reads prompts.
 
@@ -139,25 +142,15 @@ class Run:
         self._events.put(None)
 
     def _next_item(self) -> Item | None:
+        wanted = False if self.retry_failed else None
         for item in self._remaining:
-            skipped = self._skipped_as(item)
-            if skipped is None:
+            before = None if self._journal is None else self._journal.was_answered(item)
+            if before is wanted:
                 return item
-            self._counts[skipped] += 1
+            self._counts[_NOT_ASKED[before]] += 1
             if self._stopping.is_set():
                 break
         return None
-
-    def _skipped_as(self, item: Item) -> str | None:
-        """Return what an item that is not asked in this run counts as, else None."""
-        if self._journal is None:
-            return None
-        before = self._journal.was_answered(item)
-        if before is None:
-            return "unasked" if self.retry_failed else None
-        if before:
-            return "skipped"
-        return None if self.retry_failed else "failed_before"
 
     def _wait_for_start(self) -> bool:
         """Wait until a turn may start; False if none may any more."""
@@ -181,22 +174,23 @@ class Run:
         self._events.put(ended)
 
     def _turn(self, item: Item, *, again: bool = False) -> _Ended:
-        """Take one turn and write its result."""
+        """Take one turn and write its result.
+
+        Raises:
+            ChatGptEsError: the batch ends with it.
+        """
         reply: Reply | None = None
         failure: ChatGptEsError | None = None
         try:
             reply = self.client.chat(item.messages)
             self._last_answer = time.monotonic()
-        except _STOP as error:
-            return _Ended(error=error)
         except ChatGptEsError as error:
             if self._leaving:
                 return _Ended()  # It was cancelled; the next run asks it.
-            if isinstance(error, RefusedError):
-                if error.blocked:
-                    return _Ended(error=error)
-                if self._is_rate_limit(error, again=again):
-                    return self._turn_later(item)
+            if isinstance(error, _STOP) or getattr(error, "blocked", False):
+                raise
+            if isinstance(error, RefusedError) and self._is_rate_limit(error, again=again):
+                return self._turn_later(item)
             failure = error
         result = BatchResult(
             item.id, item.index, item.digest, reply, failure, item.messages, item.columns
@@ -272,13 +266,13 @@ class Run:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
-    def _explained(self, error: BaseException, why: str) -> BaseException:
-        """Return `error` with how far the batch is in its message."""
-        if isinstance(error, ChatGptEsError):
+    def _explained(self, error: BaseException) -> BaseException:
+        """Return `error`, if it is a turn's, with how far the batch is in its message."""
+        if self._why is not None and isinstance(error, ChatGptEsError):
             of = "" if self.total is None else f" of {self.total}"
             how = "; the same call with the same file continues from here" if self._journal else ""
             done = f"{self._state().done}{of} prompts done{how}."
-            error.args = (f"{error.message} {why} the batch has stopped, with {done}",)
+            error.args = (f"{error.message} {self._why} the batch has stopped, with {done}",)
         return error
 
     def _state(self) -> BatchProgress:

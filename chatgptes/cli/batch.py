@@ -14,9 +14,8 @@ from typing import Any
 import click
 
 from ..batches.batch import batch
-from ..batches.file import results_of
-from ..batches.prompts import prompts_of
-from ..batches.table import SEPARATORS, table_writer
+from ..batches.file import results_of, table_writer
+from ..batches.prompts import SEPARATORS, prompts_of
 from ..batches.values import BatchProgress
 from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
