@@ -84,14 +84,14 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "The chat may be in one of them: give its address instead.",
         )
     if traces:
-        later = "; it loads parts of itself later, by a script (lazy loading)"
-        later = later if any(mark in body for mark in _LATER) else ""
+        lazy = any(mark in body for mark in _LATER)
+        later = "; it loads parts of itself later, by a script (lazy loading)" if lazy else ""
+        owner = "exclude the chat element from that; " if lazy else ""
         return (
             f"The page has traces of the plugin {traces[0].plugin} but shows no bot{later}.",
             "The chat may be a popup that only some pages show, be meant for members only, or be "
-            "switched off: give the address of a page where you see it. Owner: exclude the chat "
-            "element from lazy loading, since the library runs no scripts; or use the REST API "
-            "(with its key), which needs no page.",
+            f"switched off: give the address of a page where you see it. Owner: {owner}or use the "
+            "REST API (with its key), which needs no page.",
         )
     if any(mark in body for mark in _WORDPRESS):
         return (
