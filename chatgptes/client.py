@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, Literal, TypeVar, Unpack
 
 from .conversation import Conversation
@@ -223,25 +222,18 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def connect(self) -> Transport:
         """The transport, made when it is first needed.  No part of the public interface."""
         transports, config = self.core.transports, self.core.config
-        transport: Transport | None = transports.get("blocking")
-        if transport is None:
-            with self._connecting.get():
-                transport = transports.get("blocking")
-                if transport is None:
-                    transport = select(**config.transport_options())
-                    config.check_identity(transport)
-                    transports["blocking"] = transport
+        with self._connecting.get():
+            transport: Transport | None = transports.get("blocking")
+            if transport is None:
+                transport = select(**config.transport_options())
+                config.check_identity(transport)
+                transports["blocking"] = transport
         return transport
 
 

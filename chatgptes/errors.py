@@ -1,28 +1,17 @@
 """Every exception of the library, as a tree.
 
 * ChatGptEsError
-    + MissingRequirementsError (also ImportError): a needed package is not installed
-    + InvalidMessageError (also ValueError): empty, unknown role, wrong type, too long
-    + InvalidConfigError (also ValueError): bad URL, proxy, timeout, transport
-        - ConsentRequiredError: the bot's page asks its visitors to agree to something first
+    + MissingRequirementsError (also ImportError)
+    + InvalidMessageError (also ValueError)
+    + InvalidConfigError (also ValueError)
+        - ConsentRequiredError
     + TransportError (also OSError): there was no response, or it broke off
-        - ConnectError: no connection; nothing was sent
-        - ProxyError: the proxy could not be reached, or refused; nothing was sent
-        - TLSError: the certificate or the handshake is bad; nothing was sent
-        - RequestTimeout (also TimeoutError): waiting for a slot, connect, read or total
-        - TurnCancelled: `close()` or a cancel ended the turn
+        - ConnectError, ProxyError, TLSError: nothing was sent
+        - RequestTimeout (also TimeoutError), TurnCancelled
     + ResponseError (also ValueError): there was a response, and it is no answer
-        - UnexpectedStatusError: an HTTP status that means no answer
-        - UnexpectedFormatError: a body that no dialect knows, or an address that may not be used
-        - EmptyReplyError: an answer without text
-        - ResponseTooLargeError: more bytes than `Limits` allow
-        - BotNotFoundError: the page shows no bot, or not that one
-        - ChallengeError: a bot check stands before the site; never retried, never solved
-        - RateLimitError: 429
-        - QuotaError: the bot's own limit for visitors
-        - RefusedError: the site said no, before the model was asked or (`mwai`) maybe after
-        - AuthenticationError: the owner's key is wrong, missing or not allowed
-        - UpstreamError: the site's model failed
+        - UnexpectedStatusError, UnexpectedFormatError, EmptyReplyError, ResponseTooLargeError
+        - BotNotFoundError, ChallengeError, AuthenticationError
+        - RateLimitError, QuotaError, RefusedError, UpstreamError
         - StreamInterruptedError: the answer broke after its first text
 
 `except ValueError` catches what a program sent wrongly or a site answered wrongly,
@@ -39,32 +28,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 __all__ = [
-    "AuthenticationError",
-    "BotNotFoundError",
-    "ChallengeError",
-    "ChatGptEsError",
-    "ConnectError",
-    "ConsentRequiredError",
-    "EmptyReplyError",
-    "Hint",
-    "InvalidConfigError",
-    "InvalidMessageError",
-    "MissingRequirementsError",
-    "ProxyError",
-    "QuotaError",
-    "RateLimitError",
-    "RefusedError",
-    "RequestTimeout",
-    "ResponseError",
-    "ResponseTooLargeError",
-    "StreamInterruptedError",
-    "TLSError",
-    "TransportError",
-    "TurnCancelled",
-    "UnexpectedFormatError",
-    "UnexpectedStatusError",
+    "AuthenticationError", "BotNotFoundError", "ChallengeError", "ChatGptEsError", "ConnectError",
+    "ConsentRequiredError", "EmptyReplyError", "Hint", "InvalidConfigError", "InvalidMessageError",
+    "MissingRequirementsError", "ProxyError", "QuotaError", "RateLimitError", "RefusedError",
+    "RequestTimeout", "ResponseError", "ResponseTooLargeError", "StreamInterruptedError",
+    "TLSError", "TransportError", "TurnCancelled", "UnexpectedFormatError", "UnexpectedStatusError",
     "UpstreamError",
-]
+]  # fmt: skip
 
 Phase = Literal["slot", "connect", "read", "total"]
 
@@ -114,16 +84,6 @@ class Hint:
         return self.text({name: _PYTHON.get(name, f"{name}=")} if name else {})
 
 
-def _rebuild(
-    cls: type[ChatGptEsError], args: tuple[Any, ...], state: dict[str, Any]
-) -> ChatGptEsError:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__cause__ = state.pop("__cause__", None)
-    error.__dict__.update(state)
-    return error
-
-
 class Details(TypedDict, total=False):
     """Arguments that every error takes: see the attributes of `ChatGptEsError`."""
 
@@ -159,12 +119,10 @@ class ChatGptEsError(Exception):
             setattr(self, name, details.get(name))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Not the default: it would call the class with positional arguments only, and would lose
-        # the cause.  A cause of another library may not pickle, so only our own travel.
-        state = dict(self.__dict__)
-        if isinstance(self.__cause__, ChatGptEsError):
-            state["__cause__"] = self.__cause__
-        return _rebuild, (type(self), self.args, state)
+        # The default loses the cause.  One of another library may not pickle: only our own travel.
+        cause = self.__cause__
+        ours = {"__cause__": cause} if isinstance(cause, ChatGptEsError) else {}
+        return type(self), self.args, self.__dict__ | ours
 
     @property
     def message(self) -> str:

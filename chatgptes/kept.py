@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
 from .conversation import Conversation
+from .conversation.saved import read, temporary_file
 from .errors import InvalidConfigError
 from .values.checks import check_visitor
 from .values.urls import origin
@@ -48,7 +47,7 @@ def history_file() -> Path | None:
     if folder is None:
         return None
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(folder)
         path = folder / "history"
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError:
@@ -61,10 +60,12 @@ def keep(conversation: Conversation, bot: str | None) -> None:
     folder = _folder()
     if folder is None:
         return
-    fields = conversation.to_dict() | {"bot": bot}
-    with contextlib.suppress(OSError), _written(folder, _LAST, fields) as made:
+    text = json.dumps(conversation.to_dict() | {"bot": bot})
+    with contextlib.suppress(OSError):
+        _make(folder)
         # A rename, so that a second program finds the one file or the other.
-        os.replace(made, folder / _LAST)
+        with temporary_file(folder / _LAST, text) as made:
+            os.replace(made, folder / _LAST)
 
 
 def forget(conversation_id: str) -> None:
@@ -75,21 +76,8 @@ def forget(conversation_id: str) -> None:
             (folder / _LAST).unlink()
 
 
-@contextlib.contextmanager
-def _written(folder: Path, name: str, fields: dict[str, Any]) -> Iterator[Path]:
-    """Write a file of another name in `folder`, which only its owner may read, for the block.
-
-    Raises:
-        OSError: it can't be written.
-    """
+def _make(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, made = tempfile.mkstemp(prefix=f".{name[:50]}.", dir=folder)  # With mode 0600.
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump(fields, file)
-        yield Path(made)
-    finally:
-        Path(made).unlink(missing_ok=True)
 
 
 def last_conversation() -> dict[str, Any]:
@@ -106,12 +94,10 @@ def last_conversation() -> dict[str, Any]:
         )
     path = folder / _LAST
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = dict(read(path))
     except FileNotFoundError:
         raise InvalidConfigError("There is no last conversation to continue yet.") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidConfigError(f"{path} is damaged: {error}.") from None
-    if not isinstance(fields, dict) or not isinstance(fields.get("site"), str):
+    if not isinstance(fields.get("site"), str):
         raise InvalidConfigError(f"{path} holds no conversation.")
     return fields
 
@@ -155,8 +141,9 @@ def kept_visitor(site: str) -> KeptVisitor | None:
     if known is not None:
         return KeptVisitor(known, where, path, is_new=False)
     made = str(uuid4())
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _written(folder, path.name, {"site": where, "visitor": made}) as file:
+    _make(folder.parent)
+    _make(folder)
+    with temporary_file(path, json.dumps({"site": where, "visitor": made})) as file:
         is_new = _publish(file, path)
     known = made if is_new else _read_visitor(path, where)
     if known is None:

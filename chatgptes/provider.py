@@ -8,7 +8,6 @@ Programs written for it go on working:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, cast
@@ -21,10 +20,8 @@ from .errors import InvalidConfigError, InvalidMessageError
 from .shared import cached_client
 from .turn.blocking import BlockingTurn
 from .turn.config import DEFAULT_SITE, LANGUAGE_PROMPT, ClientArguments
-from .turn.options import TurnOptions
-from .turn.stream import Stream, read_to_end
+from .turn.stream import Stream
 from .turn.take import Turn, new_turn
-from .values.deadline import Timeout
 
 __all__ = ["AsyncGeneratorProvider", "ChatGptEs", "ProviderModelMixin"]
 
@@ -38,21 +35,15 @@ HONOURED = frozenset(
 """
 
 _visitors: dict[str, str] = {}
-_visitors_lock = threading.Lock()
 
 
 def _visitor(site: str) -> str:
     """One id per process and site: a fresh one for each call would slip past the owner's limits."""
-    with _visitors_lock:
-        return _visitors.setdefault(site, str(uuid4()))
+    return _visitors.setdefault(site, str(uuid4()))  # Atomic, so that it needs no lock.
 
 
 class AsyncGeneratorProvider:
-    """The interface of a provider that answers in chunks.
-
-    Subclasses write `create_async_generator` and, for callers without a loop,
-    `create_completion`.
-    """
+    """The interface of a provider that answers in chunks."""
 
     url: str = ""
     working: bool = False
@@ -188,12 +179,11 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
         """
         client, turn = cls._prepared(model, messages, proxy, kwargs)
         turn.load()
-        blocking = BlockingTurn(turn, client.connect)
-        if not stream:
-            yield read_to_end(blocking).text
-            return
-        with Stream(blocking) as chunks:
-            yield from chunks
+        with Stream(BlockingTurn(turn, client.connect)) as chunks:
+            if stream:
+                yield from chunks
+            else:
+                yield "".join(chunks)
 
     @classmethod
     def _prepared(
@@ -206,18 +196,16 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
         arguments.setdefault("transport", "curl_cffi")
         arguments.update(site=cls.url, system=cls.SYSTEM_PROMPT or None, proxy=proxy or None)
         client = cached_client(cast("ClientArguments", arguments))
-        options: TurnOptions = {"timeout": _timeout(client, kwargs)}
+        # Zero is these programs' way to say "none".
+        timeout = client.timeout.override(kwargs.get("timeout") or None)
+        if silence := kwargs.get("stream_timeout"):
+            timeout = replace(timeout, read=silence)
         return client, new_turn(
-            client.core, _known_keys(messages), options, visitor=_visitor(client.site)
+            client.core,
+            _known_keys(messages),
+            {"timeout": timeout},
+            visitor=_visitor(client.site),
         )
-
-
-def _timeout(client: Client, kwargs: Mapping[str, Any]) -> Timeout:
-    # Zero is these programs' way to say "none".
-    timeout = client.timeout.override(kwargs.get("timeout") or None)
-    if silence := kwargs.get("stream_timeout"):
-        timeout = replace(timeout, read=silence)
-    return timeout
 
 
 def _known_keys(messages: Any) -> list[dict[str, Any]]:
@@ -230,11 +218,7 @@ def _known_keys(messages: Any) -> list[dict[str, Any]]:
     for index, message in enumerate(messages):
         if not isinstance(message, Mapping):
             raise InvalidMessageError(f"Message {index} is not a dict.")
-        last = index == len(messages) - 1
-        if not last and message.get("content") in (None, "", []):
-            continue
-        role = message.get("role")
-        known.append(
-            {"role": "system" if role == "developer" else role, "content": message.get("content")}
-        )
+        role, content = message.get("role"), message.get("content")
+        if content not in (None, "", []) or index == len(messages) - 1:
+            known.append({"role": "system" if role == "developer" else role, "content": content})
     return known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Unpack
@@ -28,17 +28,18 @@ class ClientCache:
     """Clients by their arguments.
 
     Attributes:
+        clients: those of `recent`, and ones that are still used elsewhere: they are found again.
         recent: the clients that the cache keeps, the most recently used last.
-        known: those, and the ones that went but are still used elsewhere: they are found again.
     """
 
     def __init__(self) -> None:
-        self.recent: OrderedDict[Hashable, Client] = OrderedDict()
-        self.known: WeakValueDictionary[Hashable, Client] = WeakValueDictionary()
+        self.clients: WeakValueDictionary[Hashable, Client] = WeakValueDictionary()
+        # What falls out is not closed: a stream of it may still be running.
+        self.recent: deque[Client] = deque(maxlen=CACHED)
 
     def close(self) -> None:
         """Close every client of the cache."""
-        for client in list(self.known.values()):
+        for client in list(self.clients.values()):
             client.close()
 
 
@@ -87,24 +88,21 @@ def cached_client(arguments: ClientArguments, known: Client | None = None) -> Cl
     key = tuple(sorted((name, _key(value)) for name, value in arguments.items()))
     with _lock.get():
         cache = _cache
-        client = cache.recent.get(key) or cache.known.get(key)
+        client = cache.clients.get(key)
         if client is None or client.core.closed:
             config = Config.of(arguments)
             if known is None or known.core.closed or known.core.config != config:
                 known = Client.over(Core(config))
-            client = known
-        cache.recent[key] = cache.known[key] = client
-        cache.recent.move_to_end(key)
-        if len(cache.recent) > CACHED:
-            # Not closed: a stream of it may still be running, and ends the last reference.
-            cache.recent.popitem(last=False)
+            client = cache.clients[key] = known
+        if client in cache.recent:
+            cache.recent.remove(client)
+        cache.recent.append(client)
     return client
 
 
 def _split(arguments: CallArguments) -> tuple[Client, TurnOptions]:
     given: Any = dict(arguments)
-    names = [name for name in given if name in TurnOptions.__annotations__]
-    options: Any = {name: given.pop(name) for name in names}
+    options: Any = {name: given.pop(name) for name in TurnOptions.__annotations__ if name in given}
     return cached_client(given), options
 
 

@@ -14,12 +14,11 @@ from ..client import Client
 from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
 from ..values.checks import number
-from .file import BatchResult
-from .progress import BatchProgress
 from .prompts import items_of
 from .run import Run
+from .values import BatchProgress, BatchResult
 
-__all__ = ["BatchProgress", "BatchResult", "batch"]
+__all__ = ["batch"]
 
 
 def batch(
@@ -82,11 +81,9 @@ def batch(
         raise InvalidConfigError("retry_failed needs out, the file with the failures.")
     total = operator.length_hint(prompts, -1)
     items = items_of(prompts)
-    # All of a list are checked before any is asked.
-    checked = list(items) if isinstance(prompts, Sequence) else []
     run = Run(
         Client(**arguments),
-        iter(checked) if isinstance(prompts, Sequence) else items,
+        list(items) if isinstance(prompts, Sequence) else items,
         out=out,
         jobs=arguments["max_concurrency"],
         interval=interval,
@@ -94,4 +91,4 @@ def batch(
         total=None if total < 0 else total,
         progress=progress,
     )
-    return run.results(checked)
+    return run.results()

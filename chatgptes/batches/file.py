@@ -6,82 +6,24 @@ most the last line is cut short, and no result was given for such a line.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 from urllib.parse import urlsplit
 
-from ..errors import ChatGptEsError, InvalidConfigError
-from ..values.messages import Messages
-from ..values.reply import Reply
+from ..errors import InvalidConfigError
 from .prompts import Item
+from .values import BatchResult
 
-__all__ = ["BatchResult", "Journal", "results_of"]
+__all__ = ["Journal", "results_of", "table_writer"]
 
 _BEGINNING = b'{"id"'
 """The beginning of every line."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """The result of one prompt of a batch: exactly one of `reply` and `error` is set.
-
-    Attributes:
-        id: the prompt's id (str or int), or where it has none its index.
-        index: its place among the prompts, from 0 (int).
-        digest: the beginning of the prompt's SHA-256 (str).
-        reply: the answer (`Reply`), or None.
-        error: why there is none (`ChatGptEsError`), or None.
-        prompt: what was asked: a str, or a list of messages.
-        columns: the prompt's "columns" (a dict).
-    """
-
-    id: str | int
-    index: int
-    digest: str
-    reply: Reply | None = None
-    error: ChatGptEsError | None = None
-    prompt: Messages = ""
-    columns: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        """True if there is an answer."""
-        return self.reply is not None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as in a line of the file: plain JSON values."""
-        fields: dict[str, Any] = {
-            "id": self.id,
-            "index": self.index,
-            "digest": self.digest,
-            "ok": self.ok,
-            ("prompt" if isinstance(self.prompt, str) else "messages"): self.prompt,
-        }
-        if self.columns:
-            fields["columns"] = dict(self.columns)
-        if self.reply is not None:
-            return fields | asdict(self.reply)
-        error = self.error
-        assert error is not None
-        return fields | {
-            "error": type(error).__name__,
-            "message": str(error),
-            "url": error.url,
-            "status": error.status,
-            "partial": getattr(error, "partial", None),
-        }
-
-
-def _host_and_path(site: str) -> tuple[str | None, str]:
-    """Return both, without the port, which is another one each time the sandbox starts."""
-    parts = urlsplit(site)
-    return parts.hostname, parts.path
 
 
 def results_of(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -90,26 +32,44 @@ def results_of(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     Raises:
         OSError: it can't be read.
     """
-    found: dict[str | int, dict[str, Any]] = {}
     with open(path, encoding="utf-8") as file:
-        for line in file:
-            fields = json.loads(line)
-            found[fields["id"]] = fields
+        found = {fields["id"]: fields for fields in map(json.loads, file)}
     return sorted(found.values(), key=lambda fields: int(fields["index"]))
+
+
+def table_writer(file: TextIO, kept: Iterable[str]) -> Callable[[Mapping[str, Any]], None]:
+    """Write a header as CSV; return a function that writes a result (`BatchResult.to_dict()`).
+
+    Args:
+        file: where to.
+        kept: the names of the prompts' columns, which stand between our own.
+    """
+    before, after = ("id", "prompt"), ("text", "error", "message")
+    # A kept column that has the name of one of ours would be there twice.
+    names = [name for name in dict.fromkeys(kept) if name not in (*before, *after)]
+    header = [*before, *names, *after]
+    writer = csv.DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+
+    def write(fields: Mapping[str, Any]) -> None:
+        columns = fields.get("columns", {})
+        writer.writerow({**fields, **{name: columns.get(name) for name in names}})
+
+    return write
 
 
 class Journal:
     """The file of results: those of earlier runs are read, new ones are appended.
 
     Attributes:
-        answered, failed: id -> digest of the file's lines; of two with one id the last counts.
+        known: id -> digest of the prompt, and whether it was answered; of two lines with one id the
+            last counts.
         asked: the site and bot of the last answer, or None.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.answered: dict[str | int, str] = {}
-        self.failed: dict[str | int, str] = {}
+        self.known: dict[str | int, tuple[str, bool]] = {}
         self.asked: tuple[str, str] | None = None
         self._lock = threading.Lock()
         self._broken: OSError | None = None
@@ -146,30 +106,25 @@ class Journal:
         with open(self._file.fileno(), "rb", closefd=False) as reader:
             for number, line in enumerate(reader, 1):
                 try:
-                    self._remember(line, number)
-                except InvalidConfigError:
+                    self._remember(line)
+                except (ValueError, TypeError, KeyError, RecursionError):
                     # A kill cut the last line short: it is removed, and its prompt asked again.
                     # Not without proof that it is ours: whole lines before it, or enough of itself.
                     ours = good and _BEGINNING.startswith(line[: len(_BEGINNING)])
                     if line.endswith(b"\n") or not (ours or b'"digest": "' in line):
-                        raise
+                        raise self._not_ours(number) from None
                     self._file.truncate(good)
                     return
                 good += len(line)
                 if not line.endswith(b"\n"):  # An editor took it.
                     self._file.write(b"\n")
 
-    def _remember(self, line: bytes, number: int) -> None:
-        try:
-            record = json.loads(line)
-            name, digest, ok = record["id"], record["digest"], record["ok"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise self._not_ours(number) from None
+    def _remember(self, line: bytes) -> None:
+        record = json.loads(line)
+        name, digest, ok = record["id"], record["digest"], record["ok"]
         if not isinstance(name, (str, int)) or not isinstance(digest, str):
-            raise self._not_ours(number)
-        to, other = (self.answered, self.failed) if ok else (self.failed, self.answered)
-        other.pop(name, None)
-        to[name] = digest
+            raise TypeError
+        self.known[name] = digest, bool(ok)
         site, bot = record.get("site"), record.get("bot")
         if ok and isinstance(site, str) and isinstance(bot, str):
             self.asked = site, bot
@@ -180,20 +135,20 @@ class Journal:
             " it. Give another file."
         )
 
-    def check(self, item: Item) -> None:
-        """Check that `item` is the prompt that the file's line with its id is of.
+    def was_answered(self, item: Item) -> bool | None:
+        """Return whether a prompt was answered in an earlier run, or None if it was not asked.
 
         Raises:
-            InvalidConfigError: it is another prompt.
+            InvalidConfigError: the file has another prompt with its id.
         """
-        known = self.answered.get(item.id) or self.failed.get(item.id)
-        if known is not None and known != item.digest:
+        digest, ok = self.known.get(item.id, (item.digest, None))
+        if digest != item.digest:
             raise InvalidConfigError(
                 f"{self.path} has a reply to another prompt with the id {item.id!r}: the prompts"
-                " have changed since."
-                " Give another file, or the prompts as they were; ids of your"
+                " have changed since. Give another file, or the prompts as they were; ids of your"
                 ' own ({"id": …, "prompt": …}) let you add and move prompts.'
             )
+        return ok
 
     def check_site(self, site: str, bot: str | None) -> None:
         """Check that the file's answers are from this site and bot.
@@ -203,10 +158,10 @@ class Journal:
         """
         if self.asked is None:
             return
-        if _host_and_path(self.asked[0]) != _host_and_path(site) or bot not in (
-            None,
-            self.asked[1],
-        ):
+        old, new = urlsplit(self.asked[0]), urlsplit(site)
+        # Without the port, which is another one each time the sandbox starts.
+        same = (old.hostname, old.path) == (new.hostname, new.path)
+        if not same or bot not in (None, self.asked[1]):
             raise InvalidConfigError(
                 f"{self.path} has replies of {self.asked[0]} (bot {self.asked[1]}): for another"
                 " site or bot give another file."
@@ -223,9 +178,9 @@ class Journal:
         with self._lock:
             if self._file.closed:
                 return
-            if self._broken is not None:  # The file may end in half a line: append nothing to it.
-                raise OSError(self._broken.errno, self._broken.strerror, str(self.path))
             try:
+                if self._broken is not None:  # The file may end in half a line: append nothing.
+                    raise self._broken
                 while line:
                     line = line[self._file.write(line) :]
             except OSError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,18 +14,20 @@ from typing import Any
 
 from ..errors import InvalidMessageError
 from ..values.messages import Messages
-from .table import SEPARATORS, table_prompts
 
-__all__ = ["Item", "items_of", "prompts_of"]
+__all__ = ["SEPARATORS", "Item", "items_of", "prompts_of"]
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""The separator of columns in a table, by the end of a file's name."""
 
 _ONE_A_LINE = (
     'In JSON lines every line is a prompt of its own: {"prompt": "…"}, {"messages": […]} (both may '
     'have an "id"), or a JSON string.'
 )
 _TEXT_TOO = 'Text that is JSON itself goes into {"prompt": "…"}.'
-# The beginning of JSON that is an array, or goes over several lines.
+# The beginning of JSON that is an array, or goes over several lines; and of an object.
 _NOT_LINES = re.compile(r'\s*(?:\[\s*(?:["{]|\Z)|\{\s*\Z)')
-_OBJECT = re.compile(r'\s*\{\s*"(?:prompt|messages|id)"')
+_OBJECT = re.compile(r'\s*\{\s*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +79,15 @@ def _item(index: int, prompt: Any, where: str) -> Item:
             f'{where}: it must have either "prompt" or "messages", and may have "id"; it has '
             f"{', '.join(sorted(repr(str(name)) for name in fields)) or 'nothing'}."
         )
-    name = fields.get("id", index)
+    (key,) = asked
+    name, columns, messages = fields.get("id", index), fields.get("columns", {}), fields[key]
     if isinstance(name, bool) or not isinstance(name, (str, int)):
         raise InvalidMessageError(f"{where}: its id is neither a string nor a whole number.")
-    columns = fields.get("columns", {})
     if not isinstance(columns, Mapping):
         raise InvalidMessageError(f'{where}: "columns" must be an object (a dict).')
-    messages = fields["prompt"] if "prompt" in asked else fields["messages"]
-    if not isinstance(messages, str if "prompt" in asked else list):
-        kind = "a string" if "prompt" in asked else "a list"
-        raise InvalidMessageError(f"{where}: {asked.pop()!r} must be {kind}.")
+    if not isinstance(messages, str if key == "prompt" else list):
+        kind = "a string" if key == "prompt" else "a list"
+        raise InvalidMessageError(f"{where}: {key!r} must be {kind}.")
     try:
         # ASCII, so that even what can't be sent (half a character) has a digest.
         text = json.dumps(messages, sort_keys=True)
@@ -99,10 +102,11 @@ def _item(index: int, prompt: Any, where: str) -> Item:
 def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     """Return the prompts of a file: JSON lines, a table, or one on each line.
 
-    Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: see `table_prompts`.
-    It is JSON lines if its name ends in .jsonl or .ndjson, or if its first line is a JSON object.
-    JSON of any other form (an array, an object over several lines, objects below plain lines) is
-    refused: its lines would be asked as if they were prompts.
+    Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: its column "prompt" is
+    asked, "id" is the prompt's id, and the others are its "columns".  It is JSON lines if its name
+    ends in .jsonl or .ndjson, or if its first line begins like a JSON object.  JSON of any other
+    form (an array, an object over several lines, objects below plain lines) is refused: its lines
+    would be asked as if they were prompts.
 
     Args:
         text: what the file holds.
@@ -115,7 +119,7 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     suffix = Path(name).suffix.lower()
     prompts: list[tuple[str, Any]]
     if suffix in SEPARATORS:
-        prompts = table_prompts(text, name, SEPARATORS[suffix])
+        prompts = _prompts_of_table(text, name, SEPARATORS[suffix])
     else:
         # Not splitlines(): a prompt may hold U+2028 and other separators.
         lines = [
@@ -123,23 +127,23 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
             for number, line in enumerate(text.split("\n"), 1)
             if line.strip()
         ]
-        prompts = _prompts_of_lines(lines, suffix) if lines else []
+        prompts = _prompts_of_lines(lines, is_json=suffix in (".jsonl", ".ndjson"))
     for _ in _checked(prompts):  # Here, where the lines' numbers are known.
         pass
     return [prompt for _, prompt in prompts]
 
 
-def _prompts_of_lines(lines: list[tuple[str, str]], suffix: str) -> list[tuple[str, Any]]:
-    where, first = lines[0]
+def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tuple[str, Any]]:
+    where, first = lines[0] if lines else ("", "")
     if _NOT_LINES.match(first):
         raise InvalidMessageError(
             f"{where}: a JSON array, or an object over several lines, begins here. {_ONE_A_LINE} "
             f"(jq -c '.[]' makes them of an array, jq -c . of objects.) {_TEXT_TOO}"
         )
-    if suffix in (".jsonl", ".ndjson") or _is_object(first):
+    if is_json or _OBJECT.match(first):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if _is_object(line.rstrip().removesuffix(",")):
+        if _OBJECT.match(line):
             raise InvalidMessageError(
                 f"{where}: this is a JSON object, but the file's first line is none, so all lines "
                 f"would be asked as plain text. {_ONE_A_LINE} {_TEXT_TOO}"
@@ -157,13 +161,47 @@ def _value(line: str, where: str) -> Any:
     raise InvalidMessageError(f"{where}: it is not JSON ({why}). {_ONE_A_LINE}")
 
 
-def _is_object(line: str) -> bool:
-    """Tell whether a line is a JSON object, or a damaged one with a prompt."""
-    if _OBJECT.match(line):
-        return True
-    if not line.lstrip().startswith("{"):
-        return False
+def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return (place, prompt) for each row of a table with a header."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] = []
+    found = []
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+        for row in reader:
+            where = f"{name}, line {reader.line_num}"
+            if not any(cell.strip() for cell in row):
+                continue
+            if not header:
+                header = [cell.strip() for cell in row]
+                _check_header(header, where)
+                continue
+            if len(row) != len(header):
+                raise InvalidMessageError(
+                    f"{where}: the header has {len(header)} columns, and this row {len(row)}."
+                    " A value with a separator in it stands in double quotes."
+                )
+            columns = dict(zip(header, row, strict=True))
+            prompt: dict[str, Any] = {"prompt": columns.pop("prompt")}
+            if given := columns.pop("id", ""):
+                prompt["id"] = given
+            if columns:
+                prompt["columns"] = columns
+            found.append((where, prompt))
+    except csv.Error as error:
+        raise InvalidMessageError(
+            f"{name}, line {reader.line_num}: {error}. A value that begins with a double quote ends"
+            ' with one, and has each quote in it twice ("").'
+        ) from None
+    return found
+
+
+def _check_header(header: list[str], where: str) -> None:
+    if "prompt" not in header:
+        names = ", ".join(map(repr, header))
+        alone = " Commas separate the columns of .csv, tabs those of .tsv."
+        raise InvalidMessageError(
+            f'{where}: the header has no column "prompt"; it has {names}.'
+            f"{alone if len(header) == 1 else ''}"
+        )
+    if twice := {cell for cell in header if header.count(cell) > 1}:
+        raise InvalidMessageError(f"{where}: the header has {min(twice)!r} twice.")

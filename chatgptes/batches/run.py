@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import copy
 import logging
@@ -10,29 +11,16 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from .. import errors
 from ..client import Client
-from ..errors import (
-    AuthenticationError,
-    BotNotFoundError,
-    ChallengeError,
-    ChatGptEsError,
-    Hint,
-    InvalidConfigError,
-    InvalidMessageError,
-    MissingRequirementsError,
-    ProxyError,
-    QuotaError,
-    RateLimitError,
-    RefusedError,
-    TLSError,
-)
+from ..errors import ChatGptEsError, Hint, InvalidMessageError, RefusedError
 from ..values.reply import Reply
-from .file import BatchResult, Journal
-from .progress import BatchProgress
+from .file import Journal
 from .prompts import Item
+from .values import BatchProgress, BatchResult
 
 __all__ = ["IN_A_ROW", "MINUTE", "Run"]
 
@@ -45,9 +33,13 @@ SETTLE = 2.0
 
 # These would only happen again with the next prompt, and to ask on would be rude.
 _STOP = (
-    AuthenticationError, BotNotFoundError, ChallengeError, InvalidConfigError,
-    MissingRequirementsError, ProxyError, QuotaError, RateLimitError, TLSError,
+    errors.AuthenticationError, errors.BotNotFoundError, errors.ChallengeError,
+    errors.InvalidConfigError, errors.MissingRequirementsError, errors.ProxyError,
+    errors.QuotaError, errors.RateLimitError, errors.TLSError,
 )  # fmt: skip
+
+# Counts of prompts that are not asked, by whether an earlier run had an answer (None: never asked).
+_NOT_ASKED = {True: "skipped", False: "failed_before", None: "unasked"}
 
 _log = logging.getLogger("chatgptes")
 
@@ -60,13 +52,9 @@ class _Ended:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _NoMorePrompts:
-    error: BaseException | None = None
-
-
+@dataclass(eq=False)
 class Run:
-    """See `batch`.
+    """See `batch`.  A list of items is compared with the file before any is asked.
 
     The caller's thread counts and decides.  One thread reads prompts and starts turns: an iterable
     may be slow, or wait for a reply, and would hold replies back in the caller's.  Each turn has a
@@ -74,74 +62,68 @@ class Run:
     Ctrl-C for example, waits for none of them.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        items: Iterator[Item],
-        *,
-        out: str | os.PathLike[str] | None,
-        jobs: int,
-        interval: float,
-        retry_failed: bool,
-        total: int | None,
-        progress: Callable[[BatchProgress], object] | None,
-    ) -> None:
-        self._client = client
-        self._items = items
-        self._out = out
-        self._jobs = jobs
-        self._interval = interval
-        self._retry_failed = retry_failed
-        self._total = total
-        self._progress = progress
+    client: Client
+    items: Iterable[Item]
+    out: str | os.PathLike[str] | None
+    jobs: int
+    interval: float
+    retry_failed: bool
+    total: int | None
+    progress: Callable[[BatchProgress], object] | None
+
+    def __post_init__(self) -> None:
         self._journal: Journal | None = None
-        self._events: queue.SimpleQueue[_Ended | _NoMorePrompts | None] = queue.SimpleQueue()
-        self._room = threading.Semaphore(jobs)  # A result keeps its place until it is used.
-        self._lock = threading.Lock()  # Of what follows, up to `_threads`.
+        self._remaining = iter(self.items)
+        # A turn that has ended, or None for any other change.
+        self._events: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(self.jobs)  # A result keeps its place until it is used.
+        self._counts: Counter[str] = Counter()  # Under the names of `BatchProgress`.
+        self._lock = threading.Lock()  # Of what follows, up to `_threads`, and of "running".
         self._over = False  # No more turns will start.
-        self._running = 0
         self._next_start = 0.0
         self._threads: list[threading.Thread] = []  # Of turns.
         self._stopping = threading.Event()
         self._leaving = False
         self._error: BaseException | None = None
         self._why: str | None = None  # Joins the error's message to the batch's end.
-        self._answered = self._failed = self._row = 0
-        self._skipped: Counter[str] = Counter()
+        self._row = 0  # Failures since the last answer.
         self._last_answer = -MINUTE
         self._final_words: set[str] = set()  # Of refusals that a minute did not change.
 
-    def results(self, checked: list[Item]) -> Iterator[BatchResult]:
-        """Run the batch; `checked` prompts are compared with the file before any is asked."""
-        try:
-            if self._out is not None:
-                self._journal = Journal(self._out)
-                self._journal.check_site(self._client.site, self._client.core.config.bot)
-                for item in checked:
-                    self._journal.check(item)
+    def results(self) -> Iterator[BatchResult]:
+        """Run the batch."""
+        with contextlib.ExitStack() as ending:  # Which does all of it, even if Ctrl-C hits a part.
+            ending.callback(self.client.close)
+            if self.out is not None:
+                self._journal = Journal(self.out)
+                ending.callback(self._journal.close)
+                self._journal.check_site(self.client.site, self.client.core.config.bot)
+                for item in self.items if isinstance(self.items, list) else ():
+                    self._journal.was_answered(item)  # Or it has changed.
+            ending.callback(self._settle)
+            # Cancels the turns that still run, if the caller has left.  Once more at the end, since
+            # Ctrl-C may interrupt it.
+            ending.callback(self.client.close)
+            ending.callback(self._leave)
             self._report()
             _start_thread(contextvars.copy_context().run, self._start_turns)
-            while self._running or not self._over:
-                event = self._events.get()
-                if isinstance(event, _Ended):
-                    with self._lock:
-                        self._running -= 1
-                    self._note(event)
-                elif event is not None:
-                    self._end(event.error)
+            while self._counts["running"] or not self._over:
+                ended = self._events.get()
+                if ended is not None:
+                    self._note(ended)
                 self._report()
-                if isinstance(event, _Ended):
-                    if event.result is not None:
-                        yield event.result
+                if ended is not None:
+                    if ended.result is not None:
+                        yield ended.result
                     self._room.release()
+            self._report()
             if self._error is not None:
-                raise self._error if self._why is None else self._explained(self._error, self._why)
-        finally:
-            self._shut_down()
+                raise self._explained(self._error)
 
     # In the thread that reads prompts.
 
     def _start_turns(self) -> None:
+        error: BaseException | None = None
         try:
             while self._room.acquire() and not self._stopping.is_set():
                 item = self._next_item()
@@ -152,33 +134,23 @@ class Run:
                         break
                     self._threads = [each for each in self._threads if each.is_alive()]
                     self._threads.append(_start_thread(self._ask, item))
-                    self._running += 1
+                    self._counts["running"] += 1
                 self._events.put(None)
-        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread.
-            self._events.put(_NoMorePrompts(error))
-        else:
-            self._events.put(_NoMorePrompts())
+        except BaseException as caught:  # noqa: BLE001 - it is raised in the caller's thread.
+            error = caught
+        self._end(error)
+        self._events.put(None)
 
     def _next_item(self) -> Item | None:
-        for item in self._items:
-            why = self._skip_reason(item)
-            if why is None:
+        wanted = False if self.retry_failed else None
+        for item in self._remaining:
+            before = None if self._journal is None else self._journal.was_answered(item)
+            if before is wanted:
                 return item
-            self._skipped[why] += 1
+            self._counts[_NOT_ASKED[before]] += 1
             if self._stopping.is_set():
                 break
         return None
-
-    def _skip_reason(self, item: Item) -> str | None:
-        """Return why `item` is not asked in this run, or None."""
-        if self._journal is None:
-            return None
-        self._journal.check(item)
-        if item.id in self._journal.answered:
-            return "answered"
-        if item.id in self._journal.failed:
-            return None if self._retry_failed else "failed"
-        return "unasked" if self._retry_failed else None
 
     def _wait_for_start(self) -> bool:
         """Wait until a turn may start; False if none may any more."""
@@ -187,7 +159,7 @@ class Run:
                 now = time.monotonic()
                 wait = self._next_start - now
                 if wait <= 0:
-                    self._next_start = now + self._interval
+                    self._next_start = now + self.interval
                     return True
             if self._stopping.wait(wait):
                 return False
@@ -202,22 +174,23 @@ class Run:
         self._events.put(ended)
 
     def _turn(self, item: Item, *, again: bool = False) -> _Ended:
-        """Take one turn and write its result."""
+        """Take one turn and write its result.
+
+        Raises:
+            ChatGptEsError: the batch ends with it.
+        """
         reply: Reply | None = None
         failure: ChatGptEsError | None = None
         try:
-            reply = self._client.chat(item.messages)
+            reply = self.client.chat(item.messages)
             self._last_answer = time.monotonic()
-        except _STOP as error:
-            return _Ended(error=error)
         except ChatGptEsError as error:
             if self._leaving:
                 return _Ended()  # It was cancelled; the next run asks it.
-            if isinstance(error, RefusedError):
-                if error.blocked:
-                    return _Ended(error=error)
-                if self._is_rate_limit(error, again=again):
-                    return self._turn_later(item)
+            if isinstance(error, _STOP) or getattr(error, "blocked", False):
+                raise
+            if isinstance(error, RefusedError) and self._is_rate_limit(error, again=again):
+                return self._turn_later(item)
             failure = error
         result = BatchResult(
             item.id, item.index, item.digest, reply, failure, item.messages, item.columns
@@ -253,40 +226,39 @@ class Run:
 
     # In the caller's thread.
 
-    def _note(self, event: _Ended) -> None:
-        result = event.result
-        if event.error is not None:  # One that could not be written is given, and not counted.
-            self._end(event.error, "So")
+    def _note(self, ended: _Ended) -> None:
+        result, error = ended.result, ended.error
+        with self._lock:
+            self._counts["running"] -= 1
+        if error is not None:  # A result that could not be written is given, and not counted.
+            self._end(error, "So")
         elif result is not None and result.error is None:
-            self._answered += 1
+            self._counts["answered"] += 1
             self._row = 0
         elif result is not None and result.error is not None:
-            self._failed += 1
+            self._counts["failed"] += 1
             # An invalid message says nothing of the site.
             self._row += not isinstance(result.error, InvalidMessageError)
             if self._row >= IN_A_ROW:
-                error = copy.copy(result.error)  # The result's own stays as it is.
+                last = copy.copy(result.error)  # The result's own stays as it is.
                 if self._journal is not None:
-                    error.hint = Hint("retry_failed", purpose="to ask the failed ones again")
-                self._end(error, f"These were {self._row} failures in a row, so")
+                    last.hint = Hint("retry_failed", purpose="to ask the failed ones again")
+                self._end(last, f"These were {self._row} failures in a row, so")
 
     def _end(self, error: BaseException | None, why: str | None = None) -> None:
         """Start no more turns; the first `error` is raised once those under way have ended."""
         with self._lock:
             self._over = True
+            if error is not None and self._error is None:
+                self._error, self._why = error, why
         if error is not None:
             self._stopping.set()
-            if self._error is None:
-                self._error, self._why = error, why
 
-    def _shut_down(self) -> None:
+    def _leave(self) -> None:
         with self._lock:
             self._over = self._leaving = True
         self._stopping.set()
         self._room.release()
-        # The first close cancels the turns that still run, if the caller has left.  Twice, since
-        # Ctrl-C may interrupt it.
-        _call_all(self._client.close, self._client.close, self._settle, self._close_journal)
 
     def _settle(self) -> None:
         """Wait for cancelled turns: one may be writing its reply."""
@@ -294,36 +266,21 @@ class Run:
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
-    def _close_journal(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-
-    def _explained(self, error: BaseException, why: str) -> BaseException:
-        """Return `error` with how far the batch is in its message."""
-        if isinstance(error, ChatGptEsError):
-            rest = "" if self._total is None else f" of {self._total}"
+    def _explained(self, error: BaseException) -> BaseException:
+        """Return `error`, if it is a turn's, with how far the batch is in its message."""
+        if self._why is not None and isinstance(error, ChatGptEsError):
+            of = "" if self.total is None else f" of {self.total}"
             how = "; the same call with the same file continues from here" if self._journal else ""
-            error.args = (
-                f"{error.message} {why} the batch has stopped, with {self._state().done}{rest}"
-                f" prompts done{how}.",
-                *error.args[1:],
-            )
+            done = f"{self._state().done}{of} prompts done{how}."
+            error.args = (f"{error.message} {self._why} the batch has stopped, with {done}",)
         return error
 
     def _state(self) -> BatchProgress:
-        return BatchProgress(
-            self._total,
-            self._skipped["answered"],
-            self._answered,
-            self._failed,
-            self._running,
-            self._skipped["failed"],
-            self._skipped["unasked"],
-        )
+        return BatchProgress(self.total, **self._counts)
 
     def _report(self) -> None:
-        if self._progress is not None:
-            self._progress(self._state())
+        if self.progress is not None:
+            self.progress(self._state())
 
 
 def _start_thread(work: Callable[..., object], *arguments: object) -> threading.Thread:
@@ -340,15 +297,3 @@ def _start_thread(work: Callable[..., object], *arguments: object) -> threading.
             f"A batch needs threads, and the system gives none: {error}."
         ) from None
     return thread
-
-
-def _call_all(*steps: Callable[[], object]) -> None:
-    """Call all of `steps`, even if one is interrupted (Ctrl-C); then raise that error."""
-    interrupt: BaseException | None = None
-    for step in steps:
-        try:
-            step()
-        except BaseException as error:  # noqa: BLE001 - it is raised below.
-            interrupt = interrupt or error
-    if interrupt is not None:
-        raise interrupt

@@ -14,10 +14,9 @@ from typing import Any
 import click
 
 from ..batches.batch import batch
-from ..batches.file import results_of
-from ..batches.progress import BatchProgress
-from ..batches.prompts import prompts_of
-from ..batches.table import SEPARATORS, TableWriter
+from ..batches.file import results_of, table_writer
+from ..batches.prompts import SEPARATORS, prompts_of
+from ..batches.values import BatchProgress
 from ..errors import InvalidConfigError
 from ..turn.config import ClientArguments
 
@@ -95,7 +94,7 @@ def _writer(to: str, prompts: list[str | dict[str, Any]]) -> Callable[[Mapping[s
     if to != "csv":
         return lambda fields: click.echo(json.dumps(fields))
     kept = (name for each in prompts if isinstance(each, dict) for name in each.get("columns", {}))
-    return TableWriter(sys.stdout, kept).write
+    return table_writer(sys.stdout, kept)
 
 
 def _print_table(out: str | None, to: str, prompts: list[str | dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from ..diagnosis import BotCapabilities, Diagnosis
-from ..diagnosis.capabilities import WORDS
+from ..diagnosis.values import WORDS
 from ..values.text import sanitize_line, sanitize_text
 from .json_output import print_json
 from .tables import draw, table

@@ -20,26 +20,22 @@ from ..values.reply import Reply
 from .saved import Source
 from .state import ConversationState
 
-__all__ = ["Conversation", "ConversationClient"]
+__all__ = ["Conversation"]
 
 
-class ConversationClient(Protocol):
-    """The part of a client that its conversations use."""
+class _Client(Protocol):
+    """The part of a client that its conversations use; `Client` itself imports this module."""
 
-    @property
-    def core(self) -> Core:
-        """The part that its turns share."""
+    core: Core
 
-    def connect(self) -> Transport:
-        """Its transport."""
+    def connect(self) -> Transport: ...
 
     def perform(
         self,
         steps: Callable[[Deadline], Steps[None]],
         timeout: Timeout | float | None = None,
         queue: ConversationQueue | None = None,
-    ) -> None:
-        """Perform steps that are no turn."""
+    ) -> None: ...
 
 
 class Conversation:
@@ -51,11 +47,7 @@ class Conversation:
     """
 
     def __init__(
-        self,
-        client: ConversationClient,
-        saved: Source | None = None,
-        *,
-        site_id: str | None = None,
+        self, client: _Client, saved: Source | None = None, *, site_id: str | None = None
     ) -> None:
         self.client = client
         self._state = ConversationState(client.core, saved, site_id)

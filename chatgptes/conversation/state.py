@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +23,7 @@ from ..values.deadline import Deadline
 from ..values.messages import Message, Prompt, check_prompt, images_of
 from ..values.process import PerProcess
 from ..values.urls import may_send
-from .saved import SavedConversation, Source, read, write
+from .saved import VERSION, Source, messages_of, read, temporary_file
 
 __all__ = ["ConversationState"]
 
@@ -30,14 +32,17 @@ class ConversationState:
     """The messages of a conversation so far, and all that the next turn needs.
 
     Its file, if it continues from one, is read by `load`, which may block.
+
+    Attributes:
+        id: its id.
+        visitor: the id that the site knows its visitor by.
+        system: text put before its first prompt, or None.
+        messages: pairs of a user's and an assistant's message.
+        place: the bot that gave the answers: see `Answer.place`.
+        state: as `ReplyDetails.state` of the last answer.
     """
 
-    def __init__(
-        self,
-        core: Core,
-        saved: Source | None,
-        site_id: str | None = None,
-    ) -> None:
+    def __init__(self, core: Core, saved: Source | None, site_id: str | None = None) -> None:
         if not (saved is None or isinstance(saved, (Mapping, str, os.PathLike))):
             raise InvalidConfigError(
                 "A conversation continues from a dict or the path of a file, not from"
@@ -78,9 +83,16 @@ class ConversationState:
         """
         with self._loading.get():
             saved = self._saved
-            if saved is not None:
-                self._restore(saved if isinstance(saved, Mapping) else read(saved))
-                self._saved = None
+            if saved is None:
+                return
+            fields = saved if isinstance(saved, Mapping) else read(saved)
+            self.messages, self.system = messages_of(fields), fields.get("system")
+            site = str(fields.get("site") or "")
+            # An id that one site knows its visitor by is not shown to another.
+            if not site or may_send(site, self.core.config.site):
+                self.id, self.visitor = fields["id"], fields["visitor"]
+                self.place, self.state = fields["memory"], dict(fields["state"])
+            self._saved = None
 
     @property
     def is_fetched(self) -> bool:
@@ -117,16 +129,13 @@ class ConversationState:
 
     def check_loaded(self) -> None:
         """Raise if its file was not read yet, or its messages not fetched."""
-        if self._site_id is not None:
-            raise ChatGptEsError(
-                "The conversation's messages have not been fetched yet: await the conversation"
-                " first (`talk = await client.conversation(site_id=…)`), or take a turn."
-            )
-        if self._saved is not None:
-            raise ChatGptEsError(
-                "The conversation's file has not been read yet: await the conversation first"
-                " (`talk = await client.conversation(path)`), or take a turn."
-            )
+        if self.loaded and self.is_fetched:
+            return
+        missing = "file has not been read" if self.is_fetched else "messages have not been fetched"
+        raise ChatGptEsError(
+            f"The conversation's {missing} yet: await the conversation first"
+            " (`talk = await client.conversation(…)`), or take a turn."
+        )
 
     def turn(self, prompt: Prompt, options: TurnOptions) -> Turn:
         """The next turn.
@@ -141,15 +150,16 @@ class ConversationState:
     def to_dict(self) -> dict[str, Any]:
         """Everything that is needed to go on, as plain JSON values."""
         self.check_loaded()
-        return SavedConversation(
-            id=self.id,
-            visitor=self.visitor,
-            site=self.core.config.site,
-            system=self.system,
-            messages=self.messages,
-            place=self.place,
-            state=self.state,
-        ).to_dict()
+        return {
+            "version": VERSION,
+            "id": self.id,
+            "visitor": self.visitor,
+            "site": self.core.config.site,
+            "system": self.system,
+            "messages": [message.as_dict() for message in self.messages],
+            "memory": self.place,
+            "state": dict(self.state),
+        }
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_dict()` to a file, as a whole or not at all; only its owner may read it.
@@ -158,15 +168,9 @@ class ConversationState:
             OSError: it can't be written.
         """
         self.load()
-        write(path, self.to_dict())
-
-    def _restore(self, fields: Mapping[str, Any]) -> None:
-        saved = SavedConversation.parse(fields)
-        self.system, self.messages = saved.system, saved.messages
-        if saved.site and not may_send(saved.site, self.core.config.site):
-            return  # An id that one site knows its visitor by is not shown to another.
-        self.id, self.visitor = saved.id, saved.visitor
-        self.place, self.state = saved.place, saved.state
+        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+        with temporary_file(Path(path), text) as made:
+            os.replace(made, path)
 
 
 class _NextTurn(Turn):

@@ -1,12 +1,9 @@
 """Find what keeps a site from answering: `doctor()` walks what a turn needs, step by step.
 
-Not `doctor`: the package has a function of that name, which a submodule would hide.
+No module is called `doctor`: it would hide the package's function of that name.
 """
 
-from __future__ import annotations
-
-from .capabilities import BotCapabilities
-from .values import STEPS, Diagnosis, Step
+from .values import STEPS, BotCapabilities, Diagnosis, Step
 from .walk import doctor
 
 __all__ = ["STEPS", "BotCapabilities", "Diagnosis", "Step", "doctor"]

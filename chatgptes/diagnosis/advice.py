@@ -1,150 +1,154 @@
 """The words of `doctor`: the meaning of an error for a person, and who can do what about it.
 
-The same error means different things at different steps: a 404 in place of the page is a wrong
-address, and in place of an answer it is something before the site's admin-ajax.php.
+The same error means different things in different places: a 404 instead of the page is a wrong
+address, and instead of an answer it is something before the site's admin-ajax.php.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
-from ..errors import (
-    AuthenticationError,
-    BotNotFoundError,
-    ChallengeError,
-    ChatGptEsError,
-    ConnectError,
-    ConsentRequiredError,
-    EmptyReplyError,
-    InvalidConfigError,
-    ProxyError,
-    QuotaError,
-    RateLimitError,
-    RefusedError,
-    RequestTimeout,
-    ResponseTooLargeError,
-    StreamInterruptedError,
-    TLSError,
-    UnexpectedFormatError,
-    UnexpectedStatusError,
-    UpstreamError,
-)
-from .statuses import Place, of_status
+from .. import errors
+from ..errors import ChatGptEsError
 from .values import StepName
 
-__all__ = ["OTHER_HOST", "advice"]
+__all__ = ["Place", "advice", "advice_on_status"]
 
-OTHER_HOST = (
-    "Messages would go to another site, so none is sent. Owner: the addresses in WordPress's "
-    "settings (General) must be those that visitors use; a copy of the site (staging, CDN) still "
-    "names the original. Others: if you trust that host, give its page instead."
-)
+Place = Literal["page", "ajax", "rest", "api"]
+"""What was spoken to: the page, the plugin behind admin-ajax.php, the plugin behind the REST API
+(as visitors do), or its API for the owner's key."""
 
-_BROKEN_OFF = (
-    "The connection broke off before an answer was there. You: try again. Owner: look at the web "
-    "server's log; PHP may have crashed, or a proxy in front has cut it off."
-)
-_NOTHING = (
-    "The site took the request and answered nothing at all: most often PHP has broken off. Owner: "
-    "PHP's error log says more. You: try again later, and tell the owner."
-)
-_MODEL_SILENT = (
-    "The model said nothing, or PHP broke off before it could. Owner: check the bot's model, its "
-    "limit of tokens and its service's credit, and PHP's error log. You: try again."
-)
-_NO_REST = (
-    "What answered is not the plugin's REST API: a page of a firewall, of a maintenance mode or of "
-    "another plugin, a version that is not known yet, or, where there is no text at all, PHP that "
-    "broke off. Owner: look into PHP's error log, and switch other plugins off one by one."
-)
-_NO_PLUGIN: dict[Place, str] = {
-    "page": "What answered is no page that can be used: check the address.",
-    "ajax": (
-        "What answered is not the chat plugin: a page of a firewall, of a maintenance mode or of "
-        "another plugin, a version that is not known yet, or, where there is no text at all, PHP "
-        "that broke off. Owner: open admin-ajax.php's answer in the browser's network tools, look "
-        "into PHP's error log, and switch other plugins off one by one."
-    ),
-    "rest": _NO_REST,
-    "api": _NO_REST,
+_REST = "the REST API (/wp-json/)"
+_DOORS: Mapping[Place, str] = {"ajax": "admin-ajax.php", "rest": _REST, "api": _REST}
+_SETTINGS = "the addresses in WordPress's settings (General) must be those that visitors use"
+_LOGS = "Owner: look into the logs of the web server and of the firewall. You: ask the owner."
+
+# Status 0 stands for those that are not named, 300 and 500 for similar ones.
+_OF_PAGE = {
+    401: "You: put the name and password into the address, https://user:password@host/, if you "
+    "were given them. Owner: admin-ajax.php must be open to the same visitors as the page.",
+    403: "A firewall or security plugin refuses it. You: ask the owner. Owner: its log says which "
+    "rule; let admin-ajax.php and the page be reached by programs.",
+    503: "The site is in maintenance or overloaded: try again later.",
+    300: "Give the address that the browser shows in the end, after all redirects. If it goes in "
+    "circles there too, redirects of the owner's contradict each other (https, www.).",
+    500: "The site is broken just now. You: try later. Owner: PHP's error log says more.",
+    0: "Check the address: copy it from a browser that shows the chat window.",
 }
-_NO_CHAT = (
-    "The answer is no chat's, or has no end. Owner: look at what the bot answers in a browser. "
-    "You: limits= allows more."
-)
-_NO_END: dict[Place, str] = {
-    "page": "It is no page of a chat, or has no end. Check the address. In a program, limits= "
-    "allows more.",
-    "ajax": _NO_CHAT,
-    "rest": _NO_CHAT,
-    "api": _NO_CHAT,
+# Of where visitors' messages go.
+_OF_DOOR = {
+    400: "The page and the plugin don't fit together. Owner: switch the plugin on; if it was "
+    "updated, empty the cache of pages.",
+    401: "The page is open, but {door} asks for a password, so the chat fails in browsers too. "
+    "Owner: let visitors reach it (a password on wp-admin must leave admin-ajax.php out). You: if "
+    "you were given a password, put it into the address, https://user:password@host/.",
+    403: "A firewall or security plugin stands before {door}. Owner: look into its log, and let "
+    "{door} be reached by programs. You: ask the owner.",
+    404: "The address of {door} that the page names leads nowhere, so the chat most likely fails "
+    "in browsers too. Owner: switch the plugin on, empty the cache of pages, and see that no "
+    f"security plugin or rule of the web server closes {{door}}; {_SETTINGS}. You: if the chat "
+    "works in a browser, give the page's address as it is shown there (www, https).",
+    300: "The address of {door} that the page names sends visitors elsewhere, where messages may "
+    "not follow. Owner: no login page, security plugin or rule of the web server may redirect it; "
+    f"{_SETTINGS}. You: give the page's address as the browser shows it in the end (www, https).",
+    0: f"Something before the plugin refuses the message. {_LOGS}",
 }
-_LETS_BROWSERS_IN = (
-    "The site lets browsers in and programs not. You: ask the owner for access, or use another "
-    "site. Owner: let the address of your program"
-)
-_CHALLENGE: dict[Place, str] = {
-    "page": f"{_LETS_BROWSERS_IN} past the check; or use the REST API with the owner's key, if "
-    "the check lets that through.",
-    "ajax": f"{_LETS_BROWSERS_IN}, or admin-ajax.php, past the check; or use the REST API with "
-    "the owner's key.",
-    "rest": f"{_LETS_BROWSERS_IN}, or the REST API (/wp-json/), past the check.",
-    "api": f"{_LETS_BROWSERS_IN}, or the REST API (/wp-json/), past the check.",
+_OF_API = {
+    400: "The plugin does not take the message in this form: its version may be newer than the "
+    "library. The site's own words are the best hint.",
+    404: "The site has no REST API of this plugin there. Check that the address is of the right "
+    "site. Owner: the plugin must be switched on (AI Power: 2.3 or later; AI Engine: with its "
+    "public API on), and no security plugin or rule of the web server may close the REST API.",
+    500: "Check the bot's id first: the plugin answers an unknown one in this way. Owner: PHP's "
+    "error log says more. You: try later.",
+    300: "The REST API's address sends programs elsewhere, where a key may not follow. You: give "
+    "the site's address as the browser shows it in the end (www, https). Owner: no login page or "
+    "redirect may stand before the REST API.",
+    0: f"Something refuses the message; its own words are the best hint. {_LOGS}",
 }
-# By the plugin's own codes (2.3.20 to 2.4.71).
-_KEYS = {
-    "rest_aipkit_api_access_disabled": "Owner: the plugin's settings have the switch for REST "
-    "access, and it is off. You: without it only the page is left, and no key is needed.",
-    "rest_aipkit_no_api_key_configured": "Owner: the plugin's settings have no key for REST access "
-    "yet: make one there, and use that.",
-    "rest_aipkit_invalid_api_key": "Check the key: it is another one than in the plugin's "
-    "settings, or some server drops the Authorization header before WordPress sees it (Owner: "
-    "then the web server must be told to pass it on).",
-}
+_STATUSES = {"page": _OF_PAGE, "ajax": _OF_DOOR, "rest": _OF_DOOR, "api": _OF_API}
 
 
-def _key(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    if known := _KEYS.get(error.code or ""):
-        return known
-    if error.code is None:
+def advice_on_status(status: int, place: Place) -> str:
+    """Return what an HTTP status means there, and who can do what about it."""
+    if status == 410:
+        status = 404
+    elif 300 <= status < 400:
+        status = 300
+    elif status > 500 and status != 503:
+        # Of a proxy in front of the site, most often: whatever it was to lead to.
+        status, place = 500, "page"
+    known = _STATUSES[place]
+    fallback = _OF_PAGE.get(status) if status >= 500 else None
+    return (known.get(status) or fallback or known[0]).format(door=_DOORS.get(place))
+
+
+def _of_status(error: ChatGptEsError, step: StepName, place: Place) -> str:
+    return advice_on_status(error.status or 0, place)
+
+
+def _of_key(error: ChatGptEsError, step: StepName, place: Place) -> str:
+    if error.code is not None:  # The plugin's: its words, in the error, say what is wrong.
         return (
-            "Not the plugin said so, but something before it: a firewall, a security plugin that "
-            "closes the REST API to visitors, or a password on the whole site. Owner: its log says "
-            "which; let the REST API (/wp-json/) be reached with an Authorization header. You: ask "
-            "the owner."
+            "Owner: the plugin's settings have the switch for REST access, and the key. You: check "
+            "that this is the same key. If it is, some server may drop the Authorization header "
+            "before WordPress sees it, and must be told to pass it on."
         )
     return (
-        "Owner: the plugin's settings have the switch for REST access, and the key; a security "
-        "plugin may close the REST API to visitors, and some servers drop the Authorization "
-        "header before WordPress sees it."
+        "Not the plugin said so, but something before it: a firewall, a security plugin that "
+        "closes the REST API to visitors, or a password on the whole site. Owner: its log says "
+        "which; let the REST API (/wp-json/) be reached with an Authorization header."
     )
 
 
-def _refused(error: ChatGptEsError, step: StepName, place: Place) -> str:
+def _of_challenge(error: ChatGptEsError, step: StepName, place: Place) -> str:
+    door = f", or {_DOORS[place]}," if place in _DOORS else ""
+    key = "; or use the REST API with the owner's key" if place in ("page", "ajax") else ""
+    return (
+        "The site lets browsers in and programs not. You: ask the owner for access, or use another "
+        f"site. Owner: let the address of your program{door} past the check{key}."
+    )
+
+
+def _of_format(error: ChatGptEsError, step: StepName, place: Place) -> str:
+    if place == "page":  # An address that it names.
+        return (
+            f"Messages would go to another site, so none is sent. Owner: {_SETTINGS}; a copy of "
+            "the site (staging, CDN) still names the original. Others: if you trust that host, "
+            "give its page instead."
+        )
+    plugin = "the chat plugin" if place == "ajax" else "the plugin's REST API"
+    return (
+        f"What answered is not {plugin}: a page of a firewall, of a maintenance mode or of another "
+        "plugin, a version that is not known yet, or, where there is no text at all, PHP that "
+        "broke off. Owner: look at the answer in a browser's network tools and into PHP's error "
+        "log, and switch other plugins off one by one."
+    )
+
+
+def _of_refusal(error: ChatGptEsError, step: StepName, place: Place) -> str:
     if error.code in ("embed_not_available", "cors_denied"):
         return (
             "The plugin itself refuses it, since it takes the request for one from another site. "
             "You: give the address of the bot's own site, as the browser shows it (www, https), "
-            "not of one that embeds the bot, and give no Origin among the headers. Owner: the "
-            "addresses in WordPress's settings (General) must be those that visitors use; a copy "
-            "of the site (staging, CDN) still names the original. If another site is to show the "
-            "bot, the plugin must be set to allow it."
+            "not of one that embeds the bot, and give no Origin among the headers. Owner: "
+            f"{_SETTINGS}. If another site is to show the bot, the plugin must be set to allow it."
         )
     if error.code == "empty_data_to_cache":
         return (
             "The message did not arrive, though it was sent: something before the plugin has taken "
             "it out. Owner: look at firewalls and security plugins that clean requests."
         )
-    if isinstance(error, RefusedError) and error.blocked:
-        return of_status(403, place)
+    blocked = isinstance(error, errors.RefusedError) and error.blocked
+    if blocked or (place in ("page", "ajax") and error.status == 403 and error.code is None):
+        return advice_on_status(403, place)
     if place in ("rest", "api"):
         return (
             "The site does not tell the cause; its own words are the best hint. Members only, a "
             "limit of the owner's, a banned word or address, a missing key of the model's service, "
             "a bot that was deleted, or the model itself."
         )
-    if error.status == 403 and error.code is None:
-        return of_status(403, place)
     return (
         "The plugin answered and said no before the model was asked: its own words are the best "
         "hint. Members only, a limit, a banned word or address, a missing key of the model's "
@@ -154,16 +158,16 @@ def _refused(error: ChatGptEsError, step: StepName, place: Place) -> str:
     )
 
 
-def _interrupted(error: ChatGptEsError, step: StepName, place: Place) -> str:
+def _of_interruption(error: ChatGptEsError, step: StepName, place: Place) -> str:
     cause = error.__cause__
-    if isinstance(cause, ResponseTooLargeError):
-        return _NO_END[place]
-    if isinstance(cause, RequestTimeout) and cause.phase == "total":
+    if isinstance(cause, errors.ResponseTooLargeError):
+        return _OF_SIZE
+    if isinstance(cause, errors.RequestTimeout) and cause.phase == "total":
         return (
             "The answer was still coming when the time was over. You: allow more time. "
             "Owner: if it has no end in a browser either, look at the bot's limit of tokens."
         )
-    if isinstance(cause, UpstreamError) and cause.excerpt:
+    if isinstance(cause, errors.UpstreamError) and cause.excerpt:
         return (
             "The answer began, and then the service of the site's model failed. You: try again. "
             "Owner: check that service's status page, credit and log."
@@ -174,82 +178,68 @@ def _interrupted(error: ChatGptEsError, step: StepName, place: Place) -> str:
     )
 
 
-def _timeout(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    phase = error.phase if isinstance(error, RequestTimeout) else "read"
+def _of_timeout(error: ChatGptEsError, step: StepName, place: Place) -> str:
+    phase = error.phase if isinstance(error, errors.RequestTimeout) else "read"
     if phase == "connect":
         return (
             "The server is down or overloaded, or a firewall drops the connection. Check the "
             "address, and whether you need a proxy."
         )
-    hangs = "PHP or the model's service hangs" if step == "turn" else "PHP or its database hangs"
-    if phase == "total":
-        return (
-            "It was not done when the time was over. You: allow more time. Owner: the server "
-            f"is overloaded, or {hangs}."
-        )
+    happened = {"total": "It was not done when the time was over."}.get(
+        phase, "The server took the connection and then kept silent."
+    )
+    slow = "the model's service" if step == "turn" else "its database"
     return (
-        "The server took the connection and then kept silent. You: try again, with a longer "
-        f"timeout. Owner: it is overloaded, or {hangs}."
+        f"{happened} You: try again, and allow more time. Owner: the server is overloaded, or PHP "
+        f"or {slow} hangs."
     )
 
 
-def _empty(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    return _MODEL_SILENT if step == "turn" else _NOTHING
+def _of_silence(error: ChatGptEsError, step: StepName, place: Place) -> str:
+    if step == "turn":
+        return (
+            "The model said nothing, or PHP broke off before it could. Owner: check the bot's "
+            "model, its limit of tokens and its service's credit, and PHP's error log."
+        )
+    return "Most often PHP has broken off. You: try again later. Owner: PHP's error log says more."
 
 
-def _status(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    return of_status(error.status or 0, place)
-
-
-_Words = str | dict[Place, str] | Callable[[ChatGptEsError, StepName, Place], str]
-# The first that an error is an instance of.
-_BY_CLASS: tuple[tuple[type[ChatGptEsError], _Words], ...] = (
-    (RequestTimeout, _timeout),
-    (UnexpectedStatusError, _status),
-    (UnexpectedFormatError, _NO_PLUGIN),
-    (ChallengeError, _CHALLENGE),
-    (AuthenticationError, _key),
-    (RefusedError, _refused),
-    (EmptyReplyError, _empty),
-    (StreamInterruptedError, _interrupted),
-    (ResponseTooLargeError, _NO_END),
-    (
-        RateLimitError,
-        "You: wait, then ask less often and fewer at once. Owner: the limit is set in "
-        "the web server, the firewall or a security plugin.",
-    ),
-    (
-        QuotaError,
-        "You: wait until the owner's period is over. Owner: the bot's token limits are in its "
-        "settings; visitors and members can have different ones.",
-    ),
-    (
-        UpstreamError,
-        "The site works, the service of its model does not. Owner: check that service's key, "
-        "credit and status page. You: try again later.",
-    ),
-    (BotNotFoundError, "Give one of the bots that the page shows, or none."),
-    (
-        ProxyError,
-        "Check the proxy's address, name and password (also HTTP_PROXY and HTTPS_PROXY in the "
-        "environment), and that it may reach the site.",
-    ),
-    (
-        TLSError,
-        "The owner must renew the certificate. For your own authority, put its file into the "
-        "variable REQUESTS_CA_BUNDLE (in a program: verify=).",
-    ),
-    (ConnectError, "Check the address and your network; the server may be down."),
-    (
-        ConsentRequiredError,
-        "Read what the page asks. If you agree, give consent=True (on the command line --consent); "
-        "nothing was sent.",
-    ),
-    (InvalidConfigError, "Change that argument."),
+_OF_SIZE = (
+    "This is no page of a chat, or an answer that has no end. Owner: look at what the bot answers "
+    "in a browser. In a program, limits= allows more."
 )
+# The first that an error is an instance of.
+_BY_CLASS: dict[type[ChatGptEsError], str | Callable[[ChatGptEsError, StepName, Place], str]] = {
+    errors.RequestTimeout: _of_timeout,
+    errors.UnexpectedStatusError: _of_status,
+    errors.UnexpectedFormatError: _of_format,
+    errors.ChallengeError: _of_challenge,
+    errors.AuthenticationError: _of_key,
+    errors.RefusedError: _of_refusal,
+    errors.EmptyReplyError: _of_silence,
+    errors.StreamInterruptedError: _of_interruption,
+    errors.ResponseTooLargeError: _OF_SIZE,
+    errors.RateLimitError: "You: wait, then ask less often and fewer at once. Owner: the limit is "
+    "set in the web server, the firewall or a security plugin.",
+    errors.QuotaError: "You: wait until the owner's period is over. Owner: the bot's token limits "
+    "are in its settings; visitors and members can have different ones.",
+    errors.UpstreamError: "The site works, the service of its model does not. Owner: check that "
+    "service's key, credit and status page. You: try again later.",
+    errors.BotNotFoundError: "Give one of the bots that the page shows, or none.",
+    errors.ProxyError: "Check the proxy's address, name and password (also HTTP_PROXY and "
+    "HTTPS_PROXY in the environment), and that it may reach the site.",
+    errors.TLSError: "The owner must renew the certificate. For your own authority, put its file "
+    "into the variable REQUESTS_CA_BUNDLE (in a program: verify=).",
+    errors.ConnectError: "Check the address and your network; the server may be down.",
+    errors.ConsentRequiredError: "Read what the page asks. If you agree, give consent=True (on the "
+    "command line --consent); nothing was sent.",
+    errors.InvalidConfigError: "Change that argument.",
+    ChatGptEsError: "The connection broke off before an answer was there. You: try again. Owner: "
+    "look at the web server's log; PHP may have crashed, or a proxy in front has cut it off.",
+}
 
 
-def advice(error: ChatGptEsError, step: StepName, door: Place = "ajax") -> str:
+def advice(error: ChatGptEsError, step: StepName, door: Place) -> str:
     """Return what `error` means and who can do what about it.
 
     Args:
@@ -260,7 +250,5 @@ def advice(error: ChatGptEsError, step: StepName, door: Place = "ajax") -> str:
     place: Place = "page"
     if step in ("nonce", "turn") or (door == "api" and step in ("gate", "dialect")):
         place = door
-    words = next((words for cls, words in _BY_CLASS if isinstance(error, cls)), _BROKEN_OFF)
-    if isinstance(words, str):
-        return words
-    return words[place] if isinstance(words, dict) else words(error, step, place)
+    words = next(words for cls, words in _BY_CLASS.items() if isinstance(error, cls))
+    return words if isinstance(words, str) else words(error, step, place)

@@ -3,143 +3,167 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from ..errors import ChatGptEsError, QuotaError, RefusedError
 from ..sites import dialect
-from ..sites.dialect import BufferedResponse, Dialect, Endpoint, NonceRefused, Question
-from ..sites.text import parse_json
+from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused, Question
+from ..sites.text import parse_json, site_said
+from ..turn.core import Core
 from ..turn.session import Session
 from ..turn.steps import Steps
 from ..values.deadline import Deadline
+from .advice import Place, advice_on_status
+from .values import StepFailed
 
-__all__ = ["CACHED", "FORBIDDEN", "NEVER_TAKEN", "NONE_GIVEN", "how_taken", "probe"]
-
-Verdict = Literal["good", "dead", "forbidden"]
+__all__ = ["check_nonce"]
 
 # Of a nonce's form, and none: it is sent only to `wpaicg` sites, to hear how they say no.
 _WRONG = "0000000000"
 
-
-def probe(
-    session: Session, endpoint: Endpoint, deadline: Deadline
-) -> Steps[tuple[Verdict, RefusedError | None]]:
-    """Ask the site about the nonce of `endpoint`: its verdict, and its refusal.
-
-    "good": it goes on to say that the message is empty.  "dead": it refuses the nonce.
-    "forbidden": something before the plugin refuses the request, as firewalls do.
-
-    Raises:
-        ChatGptEsError: it answers nothing of the kind.
-    """
-    verdict, page, refused = yield from _say_nothing(session, endpoint, deadline)
-    if verdict is not None:
-        return verdict, refused
-    if endpoint.bot.dialect != "wpaicg":
-        return "dead", refused
-    # 1.8.79 refuses nonces and empty messages alike, with status 200 and a sentence: how it says
-    # no to a wrong one tells which of the two this was.
-    wrong = replace(endpoint, nonce=_WRONG)
-    verdict, other, _ = yield from _say_nothing(session, wrong, deadline)
-    if verdict is None and other.body == page.body:
-        return "dead", refused
-    return "good", None
-
-
-def _say_nothing(
-    session: Session, endpoint: Endpoint, deadline: Deadline
-) -> Steps[tuple[Verdict | None, BufferedResponse, RefusedError | None]]:
-    """The verdict, or None where the answer alone does not tell; the answer; the refusal."""
-    its_dialect = dialect(endpoint.bot.dialect)
-    question = Question(endpoint, "", visitor="0" * 10)
-    requests = its_dialect.requests(question)
-    request = next(requests)
-    seen: list[BufferedResponse] = []
-
-    def classify(page: BufferedResponse) -> ChatGptEsError | None:
-        seen.append(page)
-        return None if 200 <= page.status < 300 else its_dialect.error_for(page)
-
-    try:
-        page = yield from session.sender.fetch(request, deadline, classify, "answer")
-        if request.final:
-            _decode(its_dialect, question, page, session)
-        else:
-            requests.send(page)  # Which says what a good status alone does not.
-    except NonceRefused as error:
-        page = seen[-1]
-        if page.status < 300:
-            return None, page, error
-        return ("dead" if _of_plugin(error, endpoint, page) else "forbidden"), page, error
-    except QuotaError:
-        return "good", seen[-1], None
-    except RefusedError as error:
-        if error.blocked:
-            return "forbidden", seen[-1], error
-        if seen[-1].status not in (200, 400) and (error.code or not _says_no(seen[-1])):
-            raise
-        return "good", seen[-1], None
-    finally:
-        requests.close()
-    return "good", page, None
-
-
-def _of_plugin(error: NonceRefused, endpoint: Endpoint, page: BufferedResponse) -> bool:
-    """Does a site refuse a nonce in this way?
-
-    In JSON, up to 1.9.18 (and in 2.2) with a sentence and no page around it; a mere -1 is how
-    WordPress itself does.
-    """
-    if error.code is not None or page.body.strip() == b"-1":
-        return True
-    return endpoint.bot.dialect == "wpaicg" and b"<html" not in page.body[:2000].lower()
-
-
-def _says_no(page: BufferedResponse) -> bool:
-    """Is it the plugin's own refusal, behind WordPress's check of the nonce (`mwai`: with 403)?"""
-    data = parse_json(page.body)
-    return isinstance(data, dict) and data.get("success") is False
-
-
-def _decode(
-    its_dialect: Dialect, question: Question, page: BufferedResponse, session: Session
-) -> None:
-    decoder = its_dialect.decoder(question, page.url, page.status, page.headers, session.limits)
-    decoder.feed(page.body)
-    decoder.end()
-    if decoder.error is not None:
-        raise decoder.error
-
-
-CACHED = (
+_CACHED = (
     "The site refuses the nonce in the page as too old, and gives the same one when asked again.",
     "Most often the page comes from a cache that keeps it longer than a nonce lives (12 to 24 "
     "hours), so the chat fails in browsers too. Owner: empty the cache, and let it keep this page "
     "for half a day at most; if there is none, see that all servers of the site have the same keys "
     "and salts. Others: tell the owner, or come back later.",
 )
-NEVER_TAKEN = (
+_NEVER_TAKEN = (
     "The site refuses the nonce in the page, and the fresh one that it gives instead.",
     "It may take messages of members only, or its servers have different keys and salts, or "
     "something before it answers in its place. Owner: try the chat in a private window of a "
     "browser. Others: ask the owner.",
 )
-NONE_GIVEN = (
+_NONE_GIVEN = (
     "The site asks for a nonce and gives none: neither its page nor a new session has one.",
     "Its plugin is of a version that can't be talked to, or something before it keeps sessions "
     "from starting. Owner: try the chat in a private window of a browser, and update the plugin. "
     "Others: ask the owner.",
 )
-FORBIDDEN = (
+_FORBIDDEN = (
     "Something refuses messages (status 403) in another way than the plugin does, though it gives "
     "the page."
 )
+_REPLACED = (
+    "the one in the page had run out; the site gave a fresh one, as it does for a turn",
+    "Nothing to do for you. Owner: a cache keeps the page for too long; half a day is the most.",
+)
 
 
-def how_taken(endpoint: Endpoint, starts_session: bool) -> str:
-    """Return in which way a site has taken the nonce of `endpoint`."""
+def check_nonce(
+    core: Core, endpoint: Endpoint, deadline: Deadline, door: Place
+) -> Steps[tuple[str, str]]:
+    """See that the site takes the nonce of `endpoint`, or a fresh one, as a turn would.
+
+    Returns:
+        What was found, and advice ("" for none).
+
+    Raises:
+        StepFailed: the site takes neither.
+        ChatGptEsError: it answers nothing of the kind.
+    """
+    session = core.session
+    starts_session = endpoint.nonce_first
+    if starts_session:
+        endpoint = yield from session.renewed(endpoint, deadline)
+    refusal = yield from _refusal(session, endpoint, deadline)
+    if refusal is None:
+        return _taken(endpoint, starts_session), ""
+    fresh = endpoint
+    if endpoint.nonce:
+        fresh = yield from session.renewed(endpoint, deadline)
+    if fresh.nonce != endpoint.nonce:
+        refusal = yield from _refusal(session, fresh, deadline)
+        if refusal is None:
+            return _REPLACED
+    error, page = refusal
+    if not _is_plugins(error, endpoint, page):
+        detail, hint = _FORBIDDEN, advice_on_status(403, door)
+    elif not endpoint.nonce:
+        detail, hint = _NONE_GIVEN
+    elif fresh.nonce == endpoint.nonce and not starts_session:
+        detail, hint = _CACHED
+    else:
+        detail, hint = _NEVER_TAKEN
+    core.finish_error(error)
+    raise StepFailed("nonce", detail + site_said(error.excerpt or ""), hint, "RefusedError")
+
+
+def _taken(endpoint: Endpoint, starts_session: bool) -> str:
     if not starts_session:
         return "the site takes the one in the page"
-    if not endpoint.nonce:
-        return "none is needed: the site starts no sessions, and takes messages without one"
-    return "a session was started, and the site takes its nonce"
+    if endpoint.nonce:
+        return "a session was started, and the site takes its nonce"
+    return "none is needed: the site starts no sessions, and takes messages without one"
+
+
+def _refusal(
+    session: Session, endpoint: Endpoint, deadline: Deadline
+) -> Steps[tuple[RefusedError, BufferedResponse] | None]:
+    """Return how the site refuses the nonce of `endpoint`, if it does."""
+    refusal = yield from _send_nothing(session, endpoint, deadline)
+    if refusal is None or endpoint.bot.dialect != "wpaicg" or refusal[1].status >= 300:
+        return refusal
+    # 1.8.79 refuses nonces and empty messages alike, with status 200 and a sentence: how it says
+    # no to a wrong one tells which of the two this was.
+    other = yield from _send_nothing(session, replace(endpoint, nonce=_WRONG), deadline)
+    is_same = other is not None and other[1].body == refusal[1].body
+    return refusal if is_same or refusal[0].blocked else None
+
+
+def _send_nothing(
+    session: Session, endpoint: Endpoint, deadline: Deadline
+) -> Steps[tuple[RefusedError, BufferedResponse] | None]:
+    """Send an empty message; return a refusal that may be the nonce's, and its response.
+
+    Raises:
+        ChatGptEsError: the site says neither that nor that the message is empty.
+    """
+    its_dialect = dialect(endpoint.bot.dialect)
+    question = Question(endpoint, "", visitor="0" * 10)
+    requests = its_dialect.requests(question)
+    request = next(requests)
+    page: BufferedResponse
+
+    def classify(response: BufferedResponse) -> ChatGptEsError | None:
+        nonlocal page
+        page = response
+        return None if 200 <= page.status < 300 else its_dialect.error_for(page)
+
+    try:
+        yield from session.sender.fetch(request, deadline, classify, "answer")
+        if request.final:
+            decoder = its_dialect.decoder(
+                question, page.url, page.status, page.headers, session.limits
+            )
+            decoder.feed(page.body)
+            decoder.end()
+            if decoder.error is not None:
+                raise decoder.error
+        else:
+            requests.send(page)  # Which says what a good status alone does not.
+    except QuotaError:
+        return None
+    except RefusedError as error:
+        if error.blocked or isinstance(error, NonceRefused):
+            return error, page
+        # The plugin's own refusal, behind WordPress's check of the nonce: `mwai` gives it with 403.
+        data = parse_json(page.body)
+        says_no = isinstance(data, dict) and data.get("success") is False
+        if page.status not in (200, 400) and (error.code or not says_no):
+            raise
+    finally:
+        requests.close()
+    return None
+
+
+def _is_plugins(error: RefusedError, endpoint: Endpoint, page: BufferedResponse) -> bool:
+    """Tell whether the plugin itself refuses a nonce in this way.
+
+    In JSON, up to 1.9.18 (and in 2.2) with a sentence and no page around it; a mere -1 is how
+    WordPress itself does.  Firewalls answer otherwise.
+    """
+    if error.blocked:
+        return False
+    if page.status < 300 or error.code is not None or page.body.strip() == b"-1":
+        return True
+    return endpoint.bot.dialect == "wpaicg" and b"<html" not in page.body[:2000].lower()

@@ -4,71 +4,63 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from urllib.parse import urljoin
 
 from ..sites import DIALECTS, dialect, plugin_names, plugin_traces
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..values.urls import may_send, origin, redact
 
-__all__ = ["no_bots", "not_a_page", "plugin"]
+__all__ = ["no_bots", "plugin"]
 
 _SHORTCODE = re.compile(rb"\[(?:wpaicg|aipkit|mwai)_chat\w{0,20}\b[^\]<>]{0,200}\]")
+# Also a tag that is cut off, which is none to a browser.
 _ELEMENT = re.compile(
-    rb"<\w[^<>]{0,4000}?\bclass\s*=\s*[\"'][^\"'<>]{0,500}?"
-    rb"\b(?:wpaicg-chat-shortcode|wpaicg-chatbox|aipkit_chat_container|aipkit_popup_wrapper"
-    rb"|mwai-chatbot-container)"
-    rb"(?=[\s\"'])",
+    rb"<\w[^<>]{0,4000}?\bclass\s*=\s*[\"'][^\"'<>]{0,500}?\b(?:"
+    + b"|".join(name for each in DIALECTS for name in each.containers)
+    + rb")(?=[\s\"'])",
     re.IGNORECASE,
 )
-_FRAME = re.compile(
-    rb"<iframe\b[^<>]{0,2000}?\b(?:data-(?:\w+-){0,2})?src\s*=\s*"
+_SOURCE = re.compile(
+    rb"<(iframe|script)\b[^<>]{0,2000}?\b(?:data-(?:\w+-){0,2})?src\s*=\s*"
     rb"(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s\"'<>]{1,2000}))",
     re.IGNORECASE,
 )
+_MOST_SOURCES = 300
 # How the common "speed" plugins mark what a script of theirs is to load later.
 _LATER = (
     b"rocketlazyload", b"data-rocket", b"data-litespeed", b"litespeed/javascript", b"data-lazy-src",
     b"lazyload", b"perfmatters", b"flying-scripts", b"data-wpmeteor", b"data-no-defer",
 )  # fmt: skip
 _WORDPRESS = (b"wp-content/", b"wp-includes/", b"wp-json", b"api.w.org")
-_SCRIPT = re.compile(
-    rb"<script\b[^<>]{0,2000}?\bsrc\s*=\s*"
-    rb"(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s\"'<>]{1,2000}))",
-    re.IGNORECASE,
-)
 # A file's time is no version: those of styles, and of some plugins' scripts, are a mere number.
 _VERSION = re.compile(
     rb"plugins\\?/([\w-]{1,60})\\?/[^\s\"'<>?]{1,300}\.(js|css)\?ver=(\d+(?:\.\d+)+)(?![\w.-])"
 )
-_MOST_SCRIPTS = 300
 
 
-def not_a_page(page: BufferedResponse) -> tuple[str, str] | None:
-    """Return what happened and what to do if a good response is no page, else None."""
-    if not page.body.strip():
+def no_bots(page: BufferedResponse) -> tuple[str, str]:
+    """Return why a page shows no bot, as far as it tells: what was seen, and what to do."""
+    body = page.body
+    if not body.strip():
         return (
             f"The site answered with status {page.status} and no text at all.",
             "Something on the site has broken off (PHP's error log tells its owner more), or the "
             "address is no page.",
         )
     kind = page.headers.get("content-type").partition(";")[0].strip().lower()
-    if kind and "html" not in kind and not page.body.lstrip()[:200].lower().startswith(b"<"):
+    if kind and "html" not in kind and not body.lstrip().startswith(b"<"):
         return (
             f"The site answered with {kind}, which is no page.",
             "Give the address of the page that shows the chat window, as your browser shows it.",
         )
-    return None
-
-
-def no_bots(page: BufferedResponse) -> tuple[str, str]:
-    """Return why a page shows no bot, as far as it tells: what was seen, and what to do."""
-    body = page.body
-    if reason := next(filter(None, (each.why_missing(page) for each in plugin_traces(body))), ""):
+    traces = plugin_traces(body)
+    if reason := next(filter(None, (each.why_missing(page) for each in traces)), ""):
         return "The page has a chat element of the plugin's, but no bot.", reason
     if found := _SHORTCODE.search(body):
-        said = found[0].decode("utf-8", "replace")
         return (
-            f"The page shows the plugin's shortcode {said} as plain text.",
+            f"The page shows the plugin's shortcode {found[0].decode('utf-8', 'replace')} as plain "
+            "text.",
             "Owner: the plugin is not active, or its version has another shortcode (AI Power's "
             "changed with 2.3): put the present one there.",
         )
@@ -80,7 +72,6 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "spoil the element: exclude it there. If the browser shows no chat either, save the "
             "bot once more in the plugin's settings.",
         )
-    traces = plugin_traces(body)
     if home := _embedded_from(page):
         return (
             f"The page shows no bot of its site, but loads the chat's script from {home}.",
@@ -92,19 +83,15 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             f"The page shows no bot itself, but has frames: {', '.join(frames)}.",
             "The chat may be in one of them: give its address instead.",
         )
-    if traces and any(mark in body for mark in _LATER):
-        return (
-            f"The plugin {traces[0].plugin} is there, but the page shows no bot; it loads parts of "
-            "itself later, by a script (lazy loading).",
-            "The library runs no scripts. Owner: exclude the chat element from lazy loading. "
-            "Others: try another page of the site that shows the chat.",
-        )
     if traces:
+        lazy = any(mark in body for mark in _LATER)
+        later = "; it loads parts of itself later, by a script (lazy loading)" if lazy else ""
+        owner = "exclude the chat element from that; " if lazy else ""
         return (
-            f"The page has traces of the plugin {traces[0].plugin} but shows no bot.",
+            f"The page has traces of the plugin {traces[0].plugin} but shows no bot{later}.",
             "The chat may be a popup that only some pages show, be meant for members only, or be "
-            "switched off: give the address of a page where you see it. Owner: or use the REST "
-            "API (with its key), which needs no page.",
+            f"switched off: give the address of a page where you see it. Owner: {owner}or use the "
+            "REST API (with its key), which needs no page.",
         )
     if any(mark in body for mark in _WORDPRESS):
         return (
@@ -118,44 +105,45 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
     )
 
 
-def _frames(page: BufferedResponse) -> list[str]:
-    shown = []
-    for match in _FRAME.finditer(page.body):
-        written = (match[1] or match[2] or match[3]).decode("utf-8", "replace").strip()
+def _sources(page: BufferedResponse, tag: bytes) -> Iterator[str]:
+    """Give the addresses that the page's frames, or scripts, are loaded from."""
+    found = (match for match in _SOURCE.finditer(page.body) if match[1].lower() == tag)
+    for match in itertools.islice(found, _MOST_SOURCES):
+        written = (match[2] or match[3] or match[4]).decode("utf-8", "replace").strip()
         try:
-            target = urljoin(page.url, written)
+            yield urljoin(page.url, written)
         except ValueError:
             continue
-        # Videos, maps and advertisements are frames too.
-        if may_send(page.url, target) or re.search(r"chat|bot\b|aipkit|wpaicg", target):
-            shown.append(redact(target))
+
+
+def _frames(page: BufferedResponse) -> list[str]:
+    # Videos, maps and advertisements are frames too.
+    shown = (
+        redact(target)
+        for target in _sources(page, b"iframe")
+        if may_send(page.url, target) or re.search(r"chat|bot\b|aipkit|wpaicg", target)
+    )
     return list(dict.fromkeys(shown))[:3]
 
 
 def _embedded_from(page: BufferedResponse) -> str:
     """The other site that a chat's script on the page comes from, or ""."""
-    slugs = {each.slug for each in DIALECTS}
-    for match in itertools.islice(_SCRIPT.finditer(page.body), _MOST_SCRIPTS):
-        written = (match[1] or match[2] or match[3]).decode("utf-8", "replace").strip()
-        try:
-            target = urljoin(page.url, written)
-            if any(f"/plugins/{slug}/" in target for slug in slugs) and not may_send(
-                page.url, target
-            ):
+    folders = {f"/plugins/{each.slug}/" for each in DIALECTS}
+    for target in _sources(page, b"script"):
+        if any(folder in target for folder in folders) and not may_send(page.url, target):
+            try:
                 return origin(target)
-        except ValueError:
-            continue
+            except ValueError:
+                continue
     return ""
 
 
 def plugin(page: BufferedResponse, endpoint: Endpoint) -> str:
     """The plugin behind a bot, and its version as far as the page tells."""
     its_dialect = dialect(endpoint.bot.dialect)
-    versions: dict[bytes, bytes] = {}
-    for slug, kind, number in _VERSION.findall(page.body):
-        if slug.decode("ascii") == its_dialect.slug:
-            versions.setdefault(kind, number)
+    found = _VERSION.findall(page.body)
     for kind, files in ((b"js", "scripts"), (b"css", "styles")):
-        if number := versions.get(kind):
-            return f"{its_dialect.plugin} {number.decode('ascii')}, by its {files}' addresses"
+        for slug, suffix, number in found:
+            if suffix == kind and slug == its_dialect.slug.encode():
+                return f"{its_dialect.plugin} {number.decode('ascii')}, by its {files}' addresses"
     return f"{its_dialect.plugin} {its_dialect.age(page, endpoint)}"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
-from .capabilities import BotCapabilities
-
-__all__ = ["STEPS", "UNREACHED", "Diagnosis", "Step", "StepName"]
+__all__ = ["STEPS", "WORDS", "BotCapabilities", "Diagnosis", "Step", "StepFailed", "StepName"]
 
 StepName = Literal["name", "connection", "TLS", "page", "gate", "bots", "dialect", "nonce", "turn"]
-STEPS: tuple[StepName, ...] = (
-    "name", "connection", "TLS", "page", "gate", "bots", "dialect", "nonce", "turn",
-)  # fmt: skip
-UNREACHED = "not reached"
+STEPS: tuple[StepName, ...] = get_args(StepName)
+WORDS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not said"}
 _MOST_SHOWN = 8  # Bots.
 
 
@@ -35,6 +32,40 @@ class Step:
     detail: str
     advice: str = ""
     error: str | None = None
+
+
+class StepFailed(Exception):
+    """A step failed, and the walk ends with it.  The arguments are those of `Step` but `ok`."""
+
+    def __init__(self, name: StepName, detail: str, advice: str, error: str | None) -> None:
+        super().__init__(detail)
+        self.step = Step(name, False, detail, advice, error)
+
+
+@dataclass(frozen=True, slots=True)
+class BotCapabilities:
+    """Capabilities of one bot of the page.
+
+    Attributes:
+        id: the bot's id (str).
+        name: what the page calls it (str), or "".
+        dialect: its dialect (str).
+        can: by name ("streaming", "images", "feedback", …), True, False, or None where its page
+            does not say (mapping of str to bool or None).
+    """
+
+    id: str
+    name: str
+    dialect: str
+    can: Mapping[str, bool | None] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """Return it as lines of text."""
+        lines = [f"  bot {self.id} ({self.dialect})"]
+        for can, word in WORDS.items():
+            if names := [name for name, each in self.can.items() if each is can]:
+                lines.append(f"    {word:8} {', '.join(names)}")
+        return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +94,8 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values."""
-        return {
-            "site": self.site,
-            "ok": self.ok,
-            "steps": [asdict(step) for step in self.steps],
-            "bots": [asdict(bot) for bot in self.bots],
-        }
+        fields = asdict(self)
+        return {"site": fields.pop("site"), "ok": self.ok, **fields}
 
     def __str__(self) -> str:
         lines = [self.site]

@@ -268,7 +268,7 @@ class TestKept:
         folder = tmp_path / "data"
         folder.mkdir()
         (folder / "last.json").write_text(content)
-        with pytest.raises(InvalidConfigError, match="damaged"):
+        with pytest.raises(InvalidConfigError, match="no saved conversation"):
             kept.last_conversation()
         kept.forget("x")
 

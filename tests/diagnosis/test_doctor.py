@@ -74,8 +74,8 @@ BAD = [
     ("cut", "page", "TransportError", "broke"),
     ("cut-body", "page", "TransportError", "broke"),
     ("endless", "page", "ResponseTooLargeError", "no page of a chat"),
-    ("binary", "page", "BotNotFoundError", "image/png"),
-    ("empty", "page", "BotNotFoundError", "no text at all"),
+    ("binary", "bots", "BotNotFoundError", "image/png"),
+    ("empty", "bots", "BotNotFoundError", "no text at all"),
     ("staging", "page", "UnexpectedStatusError", "https://user:password@host/"),
     ("fault-cache-challenge", "nonce", "ChallengeError", "lets browsers in"),
     ("fault-cache-http-403", "nonce", "RefusedError", "firewall"),
@@ -243,9 +243,9 @@ def test_the_same_fault_at_every_step(site: Site, fault: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("access-off", "the switch for REST access, and it is off"),
-        ("wrong-key", "Check the key"),
-        ("no-key-set", "have no key for REST access yet"),
+        ("access-off", "the switch for REST access"),
+        ("wrong-key", "check that this is the same key"),
+        ("no-key-set", "settings have the switch for REST access, and the key"),
         ("no-route", "2.3 or later"),
         ("unknown-bot", "Check the bot's id first"),
         ("no-reply", "a version that is not known yet"),

@@ -331,7 +331,7 @@ def test_whoever_names_no_site_gets_this_one(run: Run) -> None:
 
         def test_kept_clients(chatgptes_site):
             chatgptes.chat("Hello")
-            clients.extend(chatgptes.shared._cache.recent.values())
+            clients.extend(chatgptes.shared._cache.recent)
 
         def test_afterwards():
             assert [client.core.closed for client in clients] == [True]
