@@ -18,7 +18,7 @@ from ..turn.queueing import ConversationQueue, Limiter
 from ..turn.steps import Steps
 from ..turn.take import Turn
 from ..values.deadline import Deadline
-from ..values.messages import Message, Prompt, check_prompt, images_of
+from ..values.messages import Message, Prompt, check_prompt
 from ..values.process import PerProcess
 from ..values.urls import may_send
 from .saved import SavedConversation, Source, read, write
@@ -202,8 +202,6 @@ class _NextTurn(Turn):
             conversation=conversation.id,
             place=conversation.place,
             state=conversation.state,
-            images=images_of(self.messages),
-            web_search=self.web_search,
         )
 
     def succeeded(self, text: str) -> None:

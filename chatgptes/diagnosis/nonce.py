@@ -104,7 +104,8 @@ def _says_no(page: BufferedResponse) -> bool:
 def _decode(
     its_dialect: Dialect, question: Question, page: BufferedResponse, session: Session
 ) -> None:
-    decoder = its_dialect.decoder(question, page.url, page.status, page.headers, session.limits)
+    limits = session.config.limits
+    decoder = its_dialect.decoder(question, page.url, page.status, page.headers, limits)
     decoder.feed(page.body)
     decoder.end()
     if decoder.error is not None:

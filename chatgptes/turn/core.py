@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
@@ -12,21 +11,16 @@ from ..errors import (
     ChatGptEsError,
     ConsentRequiredError,
     Hint,
-    InvalidConfigError,
-    InvalidMessageError,
     ResponseError,
     TransportError,
     TurnCancelled,
 )
-from ..sites.dialect import Bot
+from ..sites.dialect import Bot, Endpoint
 from ..values.deadline import Deadline
-from ..values.messages import Message
 from ..values.process import PerProcess
 from .config import Config
-from .cookies import Cookies
 from .queueing import Limiter
 from .redaction import redact_error
-from .sending import Sender
 from .session import Session
 from .steps import Steps
 
@@ -50,14 +44,7 @@ class _State:
         self.lock = threading.RLock()
         self.running: weakref.WeakSet[Any] = weakref.WeakSet()
         self.limiter = Limiter(config.max_concurrency, config.min_interval)
-        cookies = Cookies(config.arguments.get("cookies"), config.site)
-        self.session = Session(
-            config.site,
-            config.bot,
-            config.api_key,
-            Sender(cookies, config.headers, config.retries, config.limits),
-            config.limits,
-        )
+        self.session = Session(config)
 
 
 class Core:
@@ -101,42 +88,25 @@ class Core:
         if self.closed:
             raise ChatGptEsError("This client is closed; make a new one.")
 
-    def check_consent(self, bot: Bot) -> None:
-        """Refuse a bot whose page asks for a consent that nobody has given.
+    def shown_endpoint(self, deadline: Deadline) -> Steps[Endpoint]:
+        """The bot to ask as the page shows it, if its conditions are met.
 
         Raises:
-            ConsentRequiredError: it does.
+            ConsentRequiredError: the page asks for a consent that nobody has given.
+            ChatGptEsError: as `Session.shown`.
         """
-        if not bot.consent or self.config.consent:
-            return
-        asked = bot.consent if isinstance(bot.consent, str) else ""
-        quoted = f": “{asked}”" if asked else " (read it there)."
-        error = ConsentRequiredError(
-            f"The page of the bot {bot.id} asks its visitors to agree first{quoted}",
-            hint=Hint("consent", purpose="if you agree"),
-        )
-        error.asked = asked
-        raise error
-
-    def check_offered(self, messages: Sequence[Message], web_search: bool) -> None:
-        """Refuse at once what no bot behind a key does.
-
-        Raises:
-            InvalidMessageError, InvalidConfigError: it is asked for.
-        """
-        if not isinstance(web_search, bool):
-            raise InvalidConfigError(f"web_search must be True or False, not {web_search!r}.")
-        if self.config.api_key is None:
-            return
-        if any(message.images for message in messages):
-            raise InvalidMessageError(
-                "The REST API takes no images: talk to the bot's page instead, without the key."
+        endpoint = yield from self.session.shown(deadline)
+        bot = endpoint.bot
+        if bot.consent and not self.config.consent:
+            asked = bot.consent if isinstance(bot.consent, str) else ""
+            quoted = f": “{asked}”" if asked else " (read it there)."
+            error = ConsentRequiredError(
+                f"The page of the bot {bot.id} asks its visitors to agree first{quoted}",
+                hint=Hint("consent", purpose="if you agree"),
             )
-        if web_search:
-            raise InvalidConfigError(
-                "web_search: the REST API does not offer it: talk to the bot's page instead,"
-                " without the key."
-            )
+            error.asked = asked
+            raise error
+        return endpoint
 
     def started(self, running: Running) -> None:
         """Note a turn under way, for `close`.
