@@ -13,7 +13,7 @@ from ..sites import dialect
 from ..turn.ask import Ask, place_of
 from ..turn.core import Core
 from ..turn.extras import check_site_id, delete, history
-from ..turn.options import TurnOptions, check_options
+from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue, Limiter
 from ..turn.steps import Steps
 from ..turn.take import Turn
@@ -134,7 +134,6 @@ class ConversationState:
         Raises:
             InvalidMessageError, InvalidConfigError: an argument can't be used.
         """
-        check_options(options)
         message = check_prompt(prompt, self.core.config.limits, options.get("images", ()))
         return _NextTurn(self, message, options)
 

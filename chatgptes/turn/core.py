@@ -9,13 +9,12 @@ from uuid import uuid4
 
 from ..errors import (
     ChatGptEsError,
-    ConsentRequiredError,
     Hint,
     ResponseError,
     TransportError,
     TurnCancelled,
 )
-from ..sites.dialect import Bot, Endpoint
+from ..sites.dialect import Bot
 from ..values.deadline import Deadline
 from ..values.process import PerProcess
 from .config import Config
@@ -75,38 +74,9 @@ class Core:
         return self._state.get().limiter
 
     def bots(self, deadline: Deadline) -> Steps[list[Bot]]:
-        """The bots that the page shows.
-
-        Raises:
-            ChatGptEsError: as `Session.endpoints`.
-        """
+        """The bots that the page shows.  Raises as `Session.endpoints`."""
         endpoints = yield from self.session.endpoints(deadline)
         return [endpoint.bot for endpoint in endpoints]
-
-    def check_open(self) -> None:
-        """Raise if the client was closed."""
-        if self.closed:
-            raise ChatGptEsError("This client is closed; make a new one.")
-
-    def shown_endpoint(self, deadline: Deadline) -> Steps[Endpoint]:
-        """The bot to ask as the page shows it, if its conditions are met.
-
-        Raises:
-            ConsentRequiredError: the page asks for a consent that nobody has given.
-            ChatGptEsError: as `Session.shown`.
-        """
-        endpoint = yield from self.session.shown(deadline)
-        bot = endpoint.bot
-        if bot.consent and not self.config.consent:
-            asked = bot.consent if isinstance(bot.consent, str) else ""
-            quoted = f": “{asked}”" if asked else " (read it there)."
-            error = ConsentRequiredError(
-                f"The page of the bot {bot.id} asks its visitors to agree first{quoted}",
-                hint=Hint("consent", purpose="if you agree"),
-            )
-            error.asked = asked
-            raise error
-        return endpoint
 
     def started(self, running: Running) -> None:
         """Note a turn under way, for `close`.
@@ -116,7 +86,8 @@ class Core:
         """
         state = self._state.get()
         with state.lock:
-            self.check_open()
+            if self.closed:
+                raise ChatGptEsError("This client is closed; make a new one.")
             state.running.add(running)
 
     def close(self) -> None:

@@ -182,7 +182,7 @@ def delete(
     """Delete a conversation on the site.
 
     Args:
-        place: the bot that gave its answers ("" for none yet): see `Answer.place`.
+        place: the bot that gave its answers ("" for none yet): see `place_of`.
 
     Raises:
         InvalidConfigError: it takes no such wish of visitors, or another bot has the conversation.
@@ -230,7 +230,6 @@ def _exchange(
     Again as a turn would be, at the next address or with another nonce, where that did nothing.
     """
     session = core.session
-    yield from core.shown_endpoint(deadline)
     endpoint = yield from session.endpoint(deadline)
     attempts = Attempts(session, deadline)
     while True:

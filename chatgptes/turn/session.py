@@ -9,7 +9,13 @@ from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import urljoin
 
-from ..errors import BotNotFoundError, ChallengeError, ChatGptEsError
+from ..errors import (
+    BotNotFoundError,
+    ChallengeError,
+    ChatGptEsError,
+    ConsentRequiredError,
+    Hint,
+)
 from ..sites import dialect, find_bots, plugin_names, plugin_traces, shows_container
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
@@ -75,9 +81,21 @@ class Session:
 
         Raises:
             BotNotFoundError: the page does not show it.
+            ConsentRequiredError: it asks for a consent that nobody has given.
             ChatGptEsError: as `endpoints`.
         """
-        return self.choose((yield from self.endpoints(deadline)))
+        endpoint = self.choose((yield from self.endpoints(deadline)))
+        consent = endpoint.bot.consent
+        if consent and not self.config.consent:
+            asked = consent if isinstance(consent, str) else ""
+            quoted = f": “{asked}”" if asked else " (read it there)."
+            error = ConsentRequiredError(
+                f"The page of the bot {endpoint.bot.id} asks its visitors to agree first{quoted}",
+                hint=Hint("consent", purpose="if you agree"),
+            )
+            error.asked = asked
+            raise error
+        return endpoint
 
     def endpoint(self, deadline: Deadline) -> Steps[Endpoint]:
         """The bot to ask, with its nonce.  Raises as `shown`."""

@@ -9,6 +9,7 @@ from uuid import uuid4
 from ..errors import (
     ChatGptEsError,
     InvalidConfigError,
+    InvalidMessageError,
     StreamInterruptedError,
     TurnCancelled,
     UnexpectedStatusError,
@@ -31,7 +32,7 @@ from ..values.reply import Reply
 from .ask import Answer, Ask, place_of
 from .attempts import Attempts
 from .core import Core
-from .options import TurnOptions, check_options
+from .options import TurnOptions, check_names
 from .queueing import Limiter, Permit
 from .sending import AnyResponse, drain, raise_transport_error, unless_success
 from .steps import Read, Steps, Text
@@ -57,11 +58,18 @@ class Turn:
         options: TurnOptions,
         visitor: str | None = None,
     ) -> None:
+        check_names(options, TurnOptions, "A turn")
         self.core = core
         self.messages = messages
         self.web_search = options.get("web_search", False)
         if not isinstance(self.web_search, bool):
             raise InvalidConfigError(f"web_search must be True or False, not {self.web_search!r}.")
+        if core.config.api_key is not None:
+            instead = "talk to the bot's page instead, without the key."
+            if any(message.images for message in messages):
+                raise InvalidMessageError(f"The REST API takes no images: {instead}")
+            if self.web_search:
+                raise InvalidConfigError(f"web_search: the REST API does not offer it: {instead}")
         self.visitor = visitor or core.visitor
         self.deadline = Deadline(core.config.timeout.override(options.get("timeout")))
         self.deadline.pause()
@@ -150,7 +158,7 @@ class Turn:
         Checks what the page alone tells before it starts a session: that is a request on the
         visitor's behalf, too.
         """
-        endpoint = yield from self.core.shown_endpoint(self.deadline)
+        endpoint = yield from self.core.session.shown(self.deadline)
         if endpoint.nonce_first:
             dialect(endpoint.bot.dialect).check(self._question(ask, endpoint, Answer()))
         return (yield from self.core.session.endpoint(self.deadline))
@@ -251,7 +259,6 @@ def new_turn(
     Raises:
         InvalidMessageError, InvalidConfigError: an argument can't be used.
     """
-    check_options(options)
     messages = check(prompt, core.config.limits, options.get("images", ()))
     return Turn(core, messages, options, visitor)
 
