@@ -34,7 +34,7 @@ class SavedConversation:
         site: the page that it is with; `id`, `visitor`, `place` and `state` are for its site alone.
         system: text put before its first prompt, or None.
         messages: pairs of a user's and an assistant's message.
-        place: the bot that gave the answers: see `Answer.place`.
+        place: the bot that gave the answers: see `place_of`.
         state: as `ReplyDetails.state` of the last answer.
     """
 

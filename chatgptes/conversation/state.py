@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from ..errors import ChatGptEsError, InvalidConfigError
 from ..sites import dialect
-from ..turn.ask import Ask, place_of
+from ..turn.answer import place_of
 from ..turn.core import Core
 from ..turn.extras import check_site_id, delete, history
 from ..turn.options import TurnOptions
@@ -190,18 +190,12 @@ class _NextTurn(Turn):
         return (self._conversation.queue, *super().limiters())
 
     def prepare(self) -> Steps[None]:
-        yield from self._conversation.fetch(self.deadline)
-
-    def ask(self) -> Ask:
         conversation = self._conversation
-        return Ask(
-            messages=[*conversation.messages, *self.messages],
-            system=conversation.system,
-            visitor=conversation.visitor,
-            conversation=conversation.id,
-            place=conversation.place,
-            state=conversation.state,
-        )
+        yield from conversation.fetch(self.deadline)
+        self.history = [*conversation.messages]
+        self.system, self.visitor = conversation.system, conversation.visitor
+        self.conversation, self.place = conversation.id, conversation.place
+        self.state = conversation.state
 
     def succeeded(self, text: str) -> None:
         conversation, answer = self._conversation, self.answer

@@ -21,7 +21,7 @@ from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.remembered import RememberedConversation, SiteConversation
 from ..values.reply import Reply
-from .ask import place_of
+from .answer import place_of
 from .attempts import Attempts
 from .core import Core
 from .queueing import ConversationQueue, Permit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ from ..values.messages import (
     written_out,
 )
 from ..values.reply import Reply
-from .ask import Answer, Ask, place_of
+from .answer import Answer, place_of
 from .attempts import Attempts
 from .core import Core
 from .options import TurnOptions, check_names
@@ -46,6 +46,13 @@ class Turn:
     """A turn of a client: its question, checked, and its time.
 
     Attributes:
+        messages: the new ones, the user's last.
+        history: those of the conversation's turns before.
+        system: text put before the first user message, or None.
+        visitor: the visitor's id.
+        conversation: the conversation's id, or "" for a new one.
+        place: the bot that gave the answers so far ("" for none): see `place_of`.
+        state: what the last turn left, for the same place.
         deadline: its clock, which runs while somebody waits for it.
         permits: the places in queues that it holds.
         answer: what came of it so far.
@@ -70,7 +77,12 @@ class Turn:
                 raise InvalidMessageError(f"The REST API takes no images: {instead}")
             if self.web_search:
                 raise InvalidConfigError(f"web_search: the REST API does not offer it: {instead}")
+        self.history: Sequence[Message] = ()
+        self.system = core.config.system
         self.visitor = visitor or core.visitor
+        self.conversation = self.place = ""
+        self.state: Mapping[str, str] = {}
+        self._uploaded: dict[int, str] = {}
         self.deadline = Deadline(core.config.timeout.override(options.get("timeout")))
         self.deadline.pause()
         self.permits: list[Permit] = []
@@ -89,19 +101,15 @@ class Turn:
         """
         self.messages = with_files(self.messages, self.core.config.limits)
 
-    # These five are what kinds of turns differ in, such as a conversation's.
+    # These four are what kinds of turns differ in, such as a conversation's.
 
     def limiters(self) -> Iterable[Limiter]:
         """The queues it waits in, in this order."""
         return (self.core.limiter,)
 
     def prepare(self) -> Steps[None]:
-        """Get what the question needs from the site, once all permits are held."""
+        """Get what the question needs, once all permits are held."""
         yield from ()
-
-    def ask(self) -> Ask:
-        """The question.  Called once all permits are held."""
-        return Ask(self.messages, self.core.config.system, self.visitor, str(uuid4()))
 
     def succeeded(self, text: str) -> None:
         """Called once with the whole text, while the permits are held."""
@@ -123,12 +131,11 @@ class Turn:
             for limiter in self.limiters():
                 self.permits.append((yield from limiter.acquire(deadline, owner)))
             yield from self.prepare()
-            ask = self.ask()
-            endpoint = yield from self._checked_endpoint(ask)
+            endpoint = yield from self._checked_endpoint()
             attempts = Attempts(session, deadline)
             while True:
                 try:
-                    response, decoder = yield from self._open(endpoint, ask)
+                    response, decoder = yield from self._open(endpoint)
                     with closing(response):
                         # Not deeper: each generator around it costs every chunk a call.
                         yield from _read_answer(response, decoder, deadline, self.answer.text)
@@ -152,7 +159,7 @@ class Turn:
             for permit in reversed(self.permits):
                 permit.release()
 
-    def _checked_endpoint(self, ask: Ask) -> Steps[Endpoint]:
+    def _checked_endpoint(self) -> Steps[Endpoint]:
         """The bot to ask, with its nonce.
 
         Checks what the page alone tells before it starts a session: that is a request on the
@@ -160,15 +167,15 @@ class Turn:
         """
         endpoint = yield from self.core.session.shown(self.deadline)
         if endpoint.nonce_first:
-            dialect(endpoint.bot.dialect).check(self._question(ask, endpoint, Answer()))
+            dialect(endpoint.bot.dialect).check(self._question(endpoint))
         return (yield from self.core.session.endpoint(self.deadline))
 
-    def _open(self, endpoint: Endpoint, ask: Ask) -> Steps[tuple[AnyResponse, Decoder]]:
+    def _open(self, endpoint: Endpoint) -> Steps[tuple[AnyResponse, Decoder]]:
         """Send the requests of one attempt; the last one's response, and its decoder."""
         sender, deadline = self.core.session.sender, self.deadline
         its_dialect = dialect(endpoint.bot.dialect)
         self.answer.endpoint, self.answer.accepted = endpoint, False
-        question = self._question(ask, endpoint, self.answer)
+        question = self._question(endpoint)
         requests = its_dialect.requests(question)
         request = next(requests)
         classify = unless_success(its_dialect.error_for)
@@ -183,31 +190,32 @@ class Turn:
         )
         return response, decoder
 
-    def _question(self, ask: Ask, endpoint: Endpoint, answer: Answer) -> Question:
-        """Put `ask` to a bot; `answer` notes the place and the conversation's id."""
-        answer.conversation, answer.place = ask.conversation, place_of(endpoint)
-        same_place = ask.place == answer.place
-        pairs = with_system(ask.messages, ask.system)
-        history: tuple[tuple[str, str], ...] = ()
-        prompt = pairs[-1][1]
-        if not dialect(endpoint.bot.dialect).remembers:
-            history = tuple(pairs[:-1])
-        elif not same_place:
-            # The site's memory knows nothing of what came before: tell it, in a conversation of
-            # a new id, so that it is not mixed with another's.
-            prompt = written_out(pairs)
-            if ask.place:
-                answer.conversation = str(uuid4())
+    def _question(self, endpoint: Endpoint) -> Question:
+        """The question as it is put to a bot; the answer notes the place and conversation."""
+        answer = self.answer
+        answer.place = place_of(endpoint)
+        answer.conversation = self.conversation = self.conversation or str(uuid4())
+        same_place = self.place == answer.place
+        pairs = with_system([*self.history, *self.messages], self.system)
+        history, prompt = tuple(pairs[:-1]), pairs[-1][1]
+        if dialect(endpoint.bot.dialect).remembers:
+            history = ()
+            if not same_place:
+                # The site's memory knows nothing of what came before: tell it, in a conversation
+                # of a new id, so that it is not mixed with another's.
+                prompt = written_out(pairs)
+                if self.place:
+                    answer.conversation = str(uuid4())
         return Question(
             endpoint,
             prompt,
             history,
-            ask.visitor,
+            self.visitor,
             answer.conversation,
-            ask.state if same_place else {},
+            self.state if same_place else {},
             self.web_search,
             images_of(self.messages),
-            ask.uploaded,
+            self._uploaded,
         )
 
     def final_error(self, error: ChatGptEsError) -> ChatGptEsError:

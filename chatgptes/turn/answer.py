@@ -1,37 +1,12 @@
-"""One turn's question before its dialect is known, and all that comes of it."""
+"""All that comes of a turn, beside its error."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..sites.dialect import Decoder, Endpoint
-from ..values.messages import Message
 
-__all__ = ["Answer", "Ask", "place_of"]
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A turn's question, whatever the dialect turns out to be.
-
-    Attributes:
-        messages: the whole conversation, the new user message last.
-        system: text put before its first user message, or None.
-        visitor: the visitor's id.
-        conversation: the conversation's id.
-        place: the bot that gave the answers so far ("" for none): see `place_of`.
-        state: what the last turn left, for the same place.
-        uploaded: see `Question.uploaded`.
-    """
-
-    messages: Sequence[Message]
-    system: str | None
-    visitor: str
-    conversation: str
-    place: str = ""
-    state: Mapping[str, str] = field(default_factory=dict)
-    uploaded: dict[int, str] = field(default_factory=dict)
+__all__ = ["Answer", "place_of"]
 
 
 @dataclass
