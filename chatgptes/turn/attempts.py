@@ -24,7 +24,7 @@ __all__ = ["Attempts"]
 
 
 class Attempts:
-    """What one turn has tried, and may try next: its message may arrive only once."""
+    """The attempts of one turn, whose message may arrive only once."""
 
     def __init__(self, session: Session, deadline: Deadline) -> None:
         self._session = session

@@ -79,11 +79,7 @@ class Core:
         return [endpoint.bot for endpoint in endpoints]
 
     def started(self, running: Running) -> None:
-        """Note a turn under way, for `close`.
-
-        Raises:
-            ChatGptEsError: the client was closed.
-        """
+        """Note a turn under way, for `close`."""
         state = self._state.get()
         with state.lock:
             if self.closed:

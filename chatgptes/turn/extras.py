@@ -70,11 +70,7 @@ def with_permits(
 def feedback(
     core: Core, reply: Reply, verdict: str, comment: str | None, visitor: str
 ) -> Callable[[Deadline], Steps[None]]:
-    """Check a feedback, and return a function that gives the steps to send it.
-
-    Raises:
-        InvalidMessageError, InvalidConfigError: it can't be sent.
-    """
+    """Check a feedback, and return a function that gives the steps to send it."""
     if verdict not in ("up", "down"):
         raise InvalidMessageError(f'The feedback must be "up" or "down", not {verdict!r}.')
     if not (comment is None or isinstance(comment, str)) or len(comment or "") > _LONGEST_COMMENT:
@@ -124,11 +120,7 @@ def _feedback_dialect(core: Core, reply: Reply) -> TakesFeedback:
 
 
 def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConversation]]:
-    """The conversations that the site remembers of this visitor.
-
-    Raises:
-        InvalidConfigError: it does not tell visitors.
-    """
+    """The conversations that the site remembers of this visitor."""
     keeper = yield from _keeper(core, deadline)
     _, found = yield from _exchange(
         core,
@@ -141,11 +133,7 @@ def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConvers
 
 
 def check_site_id(site_id: object) -> str:
-    """Check an id of `SiteConversation`.
-
-    Raises:
-        InvalidConfigError: it is none.
-    """
+    """Check an id of `SiteConversation`."""
     if not isinstance(site_id, str) or not _SITE_ID.fullmatch(site_id):
         raise InvalidConfigError(
             "site_id must be the id of a conversation, as client.conversations() lists them."
@@ -156,11 +144,7 @@ def check_site_id(site_id: object) -> str:
 def history(
     core: Core, conversation: str, deadline: Deadline
 ) -> Steps[tuple[RememberedConversation, Endpoint]]:
-    """The site's memory of a conversation of this visitor, and the bot that it is with.
-
-    Raises:
-        InvalidConfigError: it does not tell visitors, or has no such conversation.
-    """
+    """The site's memory of a conversation of this visitor, and the bot that it is with."""
     keeper = yield from _keeper(core, deadline)
     endpoint, found = yield from _exchange(
         core,
@@ -183,9 +167,6 @@ def delete(
 
     Args:
         place: the bot that gave its answers ("" for none yet): see `place_of`.
-
-    Raises:
-        InvalidConfigError: it takes no such wish of visitors, or another bot has the conversation.
     """
     keeper = yield from _keeper(core, deadline)
 

@@ -29,12 +29,7 @@ class TurnOptions(TypedDict, total=False):
 
 
 def check_names(arguments: Mapping[str, object], known: type, whose: str) -> None:
-    """Refuse keyword arguments that the TypedDict `known` does not have.
-
-    Raises:
-        InvalidConfigError: `model` is among them.
-        TypeError: another is.
-    """
+    """Refuse keyword arguments that the TypedDict `known` does not have."""
     if "model" in arguments:
         raise InvalidConfigError(
             "model: the site's owner chooses the model of a bot, nobody else can; Reply.model tells"

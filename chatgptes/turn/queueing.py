@@ -20,11 +20,7 @@ T = TypeVar("T")
 
 
 def pause(deadline: Deadline, seconds: float) -> Steps[None]:
-    """Let `seconds` pass, unless the turn ends first.
-
-    Raises:
-        TurnCancelled, RequestTimeout: it did.
-    """
+    """Let `seconds` pass, unless the turn ends first."""
     yield Wait(None, deadline.remaining(seconds))
     deadline.check()
 

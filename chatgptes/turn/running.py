@@ -84,11 +84,7 @@ class RunningTurn:
         return ChatGptEsError("Another thread is reading this stream: it has one reader.")
 
     def begin(self, owner: object) -> Steps[Reply]:
-        """The turn's steps, of which none was performed yet.
-
-        Raises:
-            ChatGptEsError: the client was closed.
-        """
+        """The turn's steps, of which none was performed yet."""
         self.turn.core.started(self)
         self._steps = self.turn.take(owner)
         return self._steps

@@ -151,11 +151,7 @@ class Session:
         return endpoints
 
     def choose(self, endpoints: Endpoints) -> Endpoint:
-        """The bot to ask among those of the page.
-
-        Raises:
-            BotNotFoundError: it is not among them.
-        """
+        """The bot to ask among those of the page."""
         wanted = self.config.bot
         for endpoint in endpoints:
             if wanted in (None, endpoint.bot.id):

@@ -94,11 +94,7 @@ class Turn:
         return any(not isinstance(i, Image) for each in self.messages for i in each.images)
 
     def load(self) -> None:
-        """Read the files of its images.  Blocks.
-
-        Raises:
-            InvalidMessageError: one can't be read, or is no picture that a site takes.
-        """
+        """Read the files of its images.  Blocks."""
         self.messages = with_files(self.messages, self.core.config.limits)
 
     # These four are what kinds of turns differ in, such as a conversation's.
@@ -262,11 +258,7 @@ class Turn:
 def new_turn(
     core: Core, prompt: Messages, options: TurnOptions, visitor: str | None = None
 ) -> Turn:
-    """A turn that asks `prompt`.
-
-    Raises:
-        InvalidMessageError, InvalidConfigError: an argument can't be used.
-    """
+    """A turn that asks `prompt`."""
     messages = check(prompt, core.config.limits, options.get("images", ()))
     return Turn(core, messages, options, visitor)
 

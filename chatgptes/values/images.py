@@ -76,9 +76,6 @@ def image_of(source: Any, where: str, limit: int) -> Image | Unread:
         source: an `ImageSource`.
         where: what to call it in errors.
         limit: how many bytes it may have.
-
-    Raises:
-        InvalidMessageError: it is no picture, too large, or on the web.
     """
     if isinstance(source, (bytes, bytearray)):
         return _recognised(bytes(source), where, limit)
@@ -99,11 +96,7 @@ def image_of(source: Any, where: str, limit: int) -> Image | Unread:
 
 
 def loaded(image: Image | Unread, limit: int) -> Image:
-    """`image`, got if that is still to be done.  May take a while: not for an event loop.
-
-    Raises:
-        InvalidMessageError: it can't be read, is no picture, or has over `limit` bytes.
-    """
+    """`image`, got if that is still to be done.  May take a while: not for an event loop."""
     if isinstance(image, Image):
         return image
     data = _decoded(image) if image.is_data else _read(image, limit)
@@ -130,9 +123,7 @@ def _decoded(image: Unread) -> bytes:
     try:
         return base64.b64decode("".join(unquote(match[1]).split()), validate=True)
     except ValueError:  # binascii.Error is one.
-        raise InvalidMessageError(
-            f"{image.where} is a data: URL; its base64 is damaged."
-        ) from None
+        raise InvalidMessageError(f"{image.where} is a data: URL; its base64 is damaged.") from None
 
 
 def _recognised(data: bytes, where: str, limit: int) -> Image:

@@ -126,11 +126,7 @@ def images_of(messages: Sequence[Message]) -> tuple[Image, ...]:
 
 
 def with_files(messages: Sequence[Message], limits: Limits) -> tuple[Message, ...]:
-    """`messages` with the images that are files read.
-
-    Raises:
-        InvalidMessageError: one can't be read, is no picture, or too large.
-    """
+    """`messages` with the images that are files read."""
     return tuple(
         message._replace(images=tuple(loaded(each, limits.image) for each in message.images))
         for message in messages

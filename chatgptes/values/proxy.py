@@ -45,9 +45,6 @@ class Proxy:
 
         Args:
             source: the argument or variable that it comes from, for the error.
-
-        Raises:
-            InvalidConfigError: a scheme that is not known, no host, or a bad port.
         """
         # The URL may hold a password: no error may quote it, nor have the parser's for a context.
         wanted = f"{source} must be a URL such as http://host:port or socks5h://host:port"

@@ -76,11 +76,7 @@ def ascii_url(url: str) -> str:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of `url`, as a browser's `Origin` header writes them.
-
-    Raises:
-        ValueError: its host or port can't be read.
-    """
+    """Scheme, host and port of `url`, as a browser's `Origin` header writes them."""
     parts = urlsplit(url)
     try:
         host, number = _place(parts)
