@@ -111,30 +111,19 @@ def site_of(site: Any) -> Site:
     if any(ord(char) <= 32 or ord(char) == 127 for char in text):
         raise InvalidConfigError("site is no URL: it has white space or control characters.")
     try:
-        parts = urlsplit(text)
-        port = parts.port
+        parts, sent = urlsplit(text), urlsplit(ascii_url(text))
     except ValueError:
-        raise InvalidConfigError("site is no URL: its host or port can't be read.") from None
+        raise InvalidConfigError(
+            "site is no URL: its host or port can't be read, or its host is read in two ways; then"
+            " give its xn-- form."
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         hint = f" Did you mean https://{text}?" if "://" not in text and "@" not in text else ""
         raise InvalidConfigError(f"site must be a URL that begins with https:// or http://.{hint}")
-    if port == 0:
+    if parts.port == 0:
         raise InvalidConfigError("site is no URL: its port is 0.")
-    try:
-        url = ascii_url(text)
-    except ValueError:
-        raise InvalidConfigError(
-            "site is no URL: its host is no name, or one that is read in two ways; then give its"
-            " xn-- form."
-        ) from None
-    authorization, secrets = _basic(parts)
-    sent = urlsplit(url)
-    return Site(
-        urlunsplit(sent._replace(path=sent.path or "/")),
-        sent.hostname or "",
-        authorization,
-        secrets,
-    )
+    url = urlunsplit(sent._replace(path=sent.path or "/"))
+    return Site(url, sent.hostname or "", *_basic(parts))
 
 
 def _basic(parts: SplitResult) -> tuple[str | None, tuple[str, ...]]:
