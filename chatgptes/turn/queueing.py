@@ -57,14 +57,21 @@ class Permit:
 
 
 class Limiter:
-    """At most `count` turns at once, first come, first served, started `interval` seconds apart."""
+    """At most `count` turns at once, first come, first served, started `interval` seconds apart.
 
-    needs_ends = False
-    """A turn can begin only where the one before has ended, left by its reader or not."""
+    Attributes:
+        wanted: the words for what a turn waits for.
+        needs_ends: a turn can begin only where the one before has ended, left by its reader or not.
+    """
 
     def __init__(self, count: int, interval: float = 0.0) -> None:
         self.count = count
         self.interval = interval
+        self.needs_ends = False
+        self.wanted = (
+            f"a free slot: as many turns are running as max_concurrency={count} allows. Raise it,"
+            " or close streams that you no longer read."
+        )
         self._free = count
         self._queue: dict[Permit, None] = {}  # In order; a waiter that leaves is found at once.
         self._next_start = 0.0
@@ -86,7 +93,7 @@ class Limiter:
             if not permit.signal.is_set and not (yield Wait(permit.signal, deadline.remaining())):
                 total = deadline.timeout.total
                 waited = "" if total is None else f" for {total:g} s"
-                raise RequestTimeout(f"The turn waited{waited} for {self.wanted()}", phase="slot")
+                raise RequestTimeout(f"The turn waited{waited} for {self.wanted}", phase="slot")
             # Booked only when its time has come: a turn that ends before takes no start away.
             while delay := self.start_delay():
                 yield from pause(deadline, delay)
@@ -134,21 +141,14 @@ class Limiter:
             self._next_start = now + self.interval
             return 0.0
 
-    def wanted(self) -> str:
-        """The words for what a turn waits for."""
-        return (
-            f"a free slot: as many turns are running as max_concurrency={self.count} allows."
-            " Raise it, or close streams that you no longer read."
-        )
-
 
 class ConversationQueue(Limiter):
     """One turn of a conversation at a time.  Its reader can't wait for the next as well."""
 
-    needs_ends = True
-
     def __init__(self) -> None:
         super().__init__(1)
+        self.needs_ends = True
+        self.wanted = "the conversation's turn before it to end."
         # Weakly: who has lost its permit holds nothing.
         self._permits: weakref.WeakSet[Permit] = weakref.WeakSet()
 
@@ -163,9 +163,6 @@ class ConversationQueue(Limiter):
             permit = super().request(owner)
             self._permits.add(permit)
         return permit
-
-    def wanted(self) -> str:
-        return "the conversation's turn before it to end."
 
 
 class _Flight(Generic[T]):

@@ -42,8 +42,8 @@ T = TypeVar("T")
 AnyResponse: TypeAlias = Response | AsyncResponse
 Classify: TypeAlias = Callable[[BufferedResponse], ChatGptEsError | None]
 """Says which error a response stands for; None when it is the one that was wanted."""
-SizeLimit: TypeAlias = Literal["page", "answer"]
-"""The field of `Limits` that bounds a response."""
+ErrorFor: TypeAlias = Callable[[BufferedResponse], ChatGptEsError]
+SizeLimit: TypeAlias = Literal["page", "answer"]  # The field of `Limits` that bounds a response.
 
 log = logging.getLogger("chatgptes")
 log.addHandler(logging.NullHandler())
@@ -61,7 +61,7 @@ DRAIN_SECONDS = 0.05
 DRAIN_BYTES = 64 << 10
 
 
-def unless_success(error_for: Callable[[BufferedResponse], ChatGptEsError]) -> Classify:
+def unless_success(error_for: ErrorFor) -> Classify:
     """Take a response whose status is 2xx for the one that was wanted."""
     return lambda response: None if 200 <= response.status < 300 else error_for(response)
 
@@ -93,12 +93,7 @@ class Sender:
 
         return self._retrying(attempt, request, deadline)
 
-    def open(
-        self,
-        request: Request,
-        deadline: Deadline,
-        error_for: Callable[[BufferedResponse], ChatGptEsError],
-    ) -> Steps[AnyResponse]:
+    def open(self, request: Request, deadline: Deadline, error_for: ErrorFor) -> Steps[AnyResponse]:
         """Send `request`; its response, whose status is 2xx and whose body is still to be read.
 
         Raises:
@@ -145,8 +140,7 @@ class Sender:
 
     def _follow(self, request: Request, deadline: Deadline) -> Steps[AnyResponse]:
         """Send; a page's GET follows redirects as far as `may_send` lets it, a POST never does."""
-        first = request.url
-        url = first
+        url = request.url
         for _ in range(MAX_REDIRECTS + 1):
             response = yield from self._send(request, url, deadline)
             target = response.headers.get("location")
@@ -158,8 +152,8 @@ class Sender:
                 response.close()
             url = _redirect_target(url, target, response.status)
         raise UnexpectedStatusError(
-            f"{redact(first)} redirects in circles ({MAX_REDIRECTS} times and on).",
-            url=redact(first),
+            f"{redact(request.url)} redirects in circles ({MAX_REDIRECTS} times and on).",
+            url=redact(request.url),
             status=response.status,
         )
 

@@ -53,18 +53,14 @@ class Stream:
         return self
 
     def __next__(self) -> str:
-        while True:
-            if self._ready and not self.running.closed:
-                try:
-                    chunk = self._ready.popleft()
-                except IndexError:
-                    continue  # Another thread was faster, and gets an error.
-                self._given.append(chunk)
-                return chunk
+        while not self._ready or self.running.closed:
             chunks = self.running.advance()
             if chunks is None:
                 raise StopIteration
             self._ready += chunks
+        chunk = self._ready.popleft()
+        self._given.append(chunk)
+        return chunk
 
     def __enter__(self) -> Stream:
         # As far as the site's response, so that an error before it is raised here.
