@@ -37,7 +37,7 @@ Endpoints: TypeAlias = tuple[Endpoint, ...]
 
 PAGE_ACCEPT = "text/html,application/xhtml+xml,*/*;q=0.8"
 _NO_CACHE = {"cache-control": "no-cache", "pragma": "no-cache"}
-_FRESH = re.compile(r"(?<=[?&])chatgptes_fresh=\w+&|[?&]chatgptes_fresh=\w+")
+_FRESH = re.compile(r"&chatgptes_fresh=\w+|chatgptes_fresh=\w+&|\?chatgptes_fresh=\w+$")
 _LONGEST_LIST = 500  # Characters of the ids of a page's bots in an error's text.
 _SHORTEST_SECRET = 6  # Characters: shorter ones would be found in any text.
 
