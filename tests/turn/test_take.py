@@ -221,6 +221,17 @@ def finish(hand: ByHand, steps: Any, step: Any) -> Reply:
     return reply
 
 
+def test_a_turn_whose_time_ends_while_it_gets_a_nonce_says_so() -> None:
+    turn = new_turn(core(), "Hello", {})
+    hand = ByHand([wpaicg_page(), refused_nonce()])
+    steps = turn.take("me")
+    step: Any = next(steps)
+    while len(hand.requests) < 2 or not hasattr(step, "request"):
+        step = steps.send(hand.perform(step))
+    with turn.deadline.within(0), pytest.raises(RequestTimeout):
+        steps.throw(TransportError("It broke."))
+
+
 def test_cookies_are_taken_again_where_none_changed_nothing() -> None:
     shared = core()
     cookie = {"set-cookie": "shop=1; Path=/"}
