@@ -106,5 +106,5 @@ class Core:
             and getattr(error, "phase", None) != "slot"
             and ELSEWHERE not in message
         ):
-            error.args = (f"{message} {ELSEWHERE}", *error.args[1:])
+            error.args = (f"{message} {ELSEWHERE}",)
             error.hint = error.hint or _ELSEWHERE

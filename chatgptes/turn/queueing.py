@@ -91,9 +91,8 @@ class Limiter:
         permit = self.request(owner)
         try:
             if not permit.signal.is_set and not (yield Wait(permit.signal, deadline.remaining())):
-                total = deadline.timeout.total
-                waited = "" if total is None else f" for {total:g} s"
-                raise RequestTimeout(f"The turn waited{waited} for {self.wanted}", phase="slot")
+                message = f"The turn's total passed while it waited for {self.wanted}"
+                raise RequestTimeout(message, phase="slot")
             # Booked only when its time has come: a turn that ends before takes no start away.
             while delay := self.start_delay():
                 yield from pause(deadline, delay)

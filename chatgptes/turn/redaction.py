@@ -35,7 +35,7 @@ def redact_error(error: ChatGptEsError, secrets: Iterable[str]) -> None:
         text = _without(each.message, forms) or ""
         if len(text) > _LONGEST:
             text = text[: _LONGEST - 1] + "…"
-        each.args = (text, *each.args[1:])
+        each.args = (text,)
 
 
 def _written_forms(secret: str) -> Iterable[str]:
