@@ -28,11 +28,7 @@ class BlockingDriver(Generic[T]):
     result: T
 
     def __init__(
-        self,
-        steps: Steps[T],
-        transport: Transport,
-        deadline: Deadline,
-        pending: Step | None = None,
+        self, steps: Steps[T], transport: Transport, deadline: Deadline, pending: Step | None = None
     ) -> None:
         """Take over `steps`.
 

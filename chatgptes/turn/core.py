@@ -7,13 +7,7 @@ import weakref
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
-from ..errors import (
-    ChatGptEsError,
-    Hint,
-    ResponseError,
-    TransportError,
-    TurnCancelled,
-)
+from ..errors import ChatGptEsError, Hint, ResponseError, TransportError, TurnCancelled
 from ..sites.dialect import Bot
 from ..values.deadline import Deadline
 from ..values.process import PerProcess

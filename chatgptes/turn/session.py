@@ -9,13 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import urljoin
 
-from ..errors import (
-    BotNotFoundError,
-    ChallengeError,
-    ChatGptEsError,
-    ConsentRequiredError,
-    Hint,
-)
+from ..errors import BotNotFoundError, ChallengeError, ChatGptEsError, ConsentRequiredError, Hint
 from ..sites import dialect, find_bots, plugin_names, plugin_traces, shows_container
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
