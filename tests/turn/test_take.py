@@ -13,10 +13,12 @@ from by_hand import SITE, ByHand, Canned, ask, core, fields, handed_on, query
 from chatgptes import (
     BotNotFoundError,
     ConnectError,
+    Limits,
     RateLimitError,
     RefusedError,
     Reply,
     RequestTimeout,
+    ResponseTooLargeError,
     StreamInterruptedError,
     TransportError,
     TurnCancelled,
@@ -265,6 +267,16 @@ def test_a_page_that_fails_without_cookies_is_none() -> None:
     ask([answer], core=shared)
     _, later = ask([wpaicg_answer("yes")], core=shared)
     assert later.requests[0].headers["cookie"] == "shop=1"
+
+
+def test_a_page_may_have_just_as_many_bytes_as_the_limit() -> None:
+    page = b"".join(each for each in wpaicg_page().body if isinstance(each, bytes))
+    limits = Limits(page=len(page))
+    reply, _ = ask([Canned(body=[page]), wpaicg_answer("yes")], limits=limits)
+    assert reply.text == "yes"
+    hand = ByHand([Canned(body=[page, b" "])])
+    with pytest.raises(ResponseTooLargeError):
+        hand.take(new_turn(core(limits=limits), "Hello", {}).take("me"))
 
 
 def test_a_redirect_of_the_page_is_followed() -> None:
