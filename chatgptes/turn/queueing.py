@@ -220,9 +220,7 @@ class SingleFlight(Generic[T]):
             flight.results.append(result)
             return result
         except ChatGptEsError as error:
-            own = isinstance(error, TurnCancelled) or (
-                isinstance(error, RequestTimeout) and error.phase in ("total", "slot")
-            )
+            own = isinstance(error, TurnCancelled) or getattr(error, "phase", "") == "total"
             flight.error = None if own else error
             raise
         finally:

@@ -24,6 +24,7 @@ from chatgptes import (
     TurnCancelled,
     UnexpectedStatusError,
 )
+from chatgptes.turn.steps import Read
 from chatgptes.turn.take import new_turn
 
 AJAX = "http://site.test/wp-admin/admin-ajax.php"
@@ -452,6 +453,17 @@ def test_a_cancelled_turn_is_no_success() -> None:
                 turn.deadline.cancel()
             step = steps.send(hand.perform(step))
     assert isinstance(caught.value.__cause__, TurnCancelled)
+
+
+def test_a_cancel_in_the_middle_of_an_errors_text_is_a_cancel() -> None:
+    turn = new_turn(core(), "Hello", {})
+    hand = ByHand([Canned(404)])
+    steps = turn.take("me")
+    sending: Any = next(steps)
+    assert isinstance(steps.send(hand.perform(sending)), Read)
+    turn.deadline.cancel()
+    with pytest.raises(TurnCancelled):
+        steps.throw(TurnCancelled("The turn was cancelled."))
 
 
 def test_two_turns_share_one_reading_of_the_page() -> None:
