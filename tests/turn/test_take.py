@@ -24,6 +24,7 @@ from chatgptes import (
     TurnCancelled,
     UnexpectedStatusError,
 )
+from chatgptes.conversation import ConversationState
 from chatgptes.turn.steps import Read
 from chatgptes.turn.take import new_turn
 
@@ -421,6 +422,27 @@ def test_a_message_that_was_taken_is_sent_to_no_other_address() -> None:
         hand.take(new_turn(core(), "Hello", {}).take("me"))
     first, second, third = hand.requests[1:]
     assert first.url != second.url == third.url.partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "renamed"), [("", False), ("aipkit 5 http://site.test/other", True)]
+)
+def test_a_conversation_that_the_sites_memory_does_not_know(place: str, renamed: bool) -> None:
+    """Another bot's begins under a new id, so that the two are not mixed; its words go along."""
+    said = [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}]
+    saved = {
+        "version": 1, "id": "id-1", "visitor": "visitor-1", "site": SITE, "system": None,
+        "messages": said, "memory": place, "state": {"left": "by the other"},
+    }  # fmt: skip
+    talk = ConversationState(core(), saved)
+    hand = ByHand([aipkit_page(), key(), aipkit_answer("yes"), key(), aipkit_answer("yes")])
+    reply = hand.take(talk.turn("Three?", {}).take("me"))
+    assert (talk.id != "id-1") is renamed
+    assert reply.conversation_id == talk.id == query(hand.requests[2])["conversation_uuid"]
+    assert all(text in fields(hand.requests[1])["message"] for text in ("One?", "Two.", "Three?"))
+    hand.take(talk.turn("Four?", {}).take("me"))
+    assert fields(hand.requests[3])["message"] == "Four?"
+    assert query(hand.requests[4])["conversation_uuid"] == talk.id
 
 
 def test_a_missing_bot() -> None:
