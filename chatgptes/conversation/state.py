@@ -12,15 +12,15 @@ from uuid import uuid4
 
 from ..errors import ChatGptEsError, InvalidConfigError
 from ..sites import dialect
-from ..turn.ask import Ask, place_of
+from ..turn.answer import place_of
 from ..turn.core import Core
 from ..turn.extras import check_site_id, delete, history
-from ..turn.options import TurnOptions, check_options
+from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue, Limiter
 from ..turn.steps import Steps
 from ..turn.take import Turn
 from ..values.deadline import Deadline
-from ..values.messages import Message, Prompt, check_prompt, images_of
+from ..values.messages import Message, Prompt, check_prompt
 from ..values.process import PerProcess
 from ..values.urls import may_send
 from .saved import VERSION, Source, messages_of, read, temporary_file
@@ -143,7 +143,6 @@ class ConversationState:
         Raises:
             InvalidMessageError, InvalidConfigError: an argument can't be used.
         """
-        check_options(options)
         message = check_prompt(prompt, self.core.config.limits, options.get("images", ()))
         return _NextTurn(self, message, options)
 
@@ -195,20 +194,12 @@ class _NextTurn(Turn):
         return (self._conversation.queue, *super().limiters())
 
     def prepare(self) -> Steps[None]:
-        yield from self._conversation.fetch(self.deadline)
-
-    def ask(self) -> Ask:
         conversation = self._conversation
-        return Ask(
-            messages=[*conversation.messages, *self.messages],
-            system=conversation.system,
-            visitor=conversation.visitor,
-            conversation=conversation.id,
-            place=conversation.place,
-            state=conversation.state,
-            images=images_of(self.messages),
-            web_search=self.web_search,
-        )
+        yield from conversation.fetch(self.deadline)
+        self.history = [*conversation.messages]
+        self.system, self.visitor = conversation.system, conversation.visitor
+        self.conversation, self.place = conversation.id, conversation.place
+        self.state = conversation.state
 
     def succeeded(self, text: str) -> None:
         conversation, answer = self._conversation, self.answer

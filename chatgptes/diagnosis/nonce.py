@@ -133,7 +133,7 @@ def _send_nothing(
         yield from session.sender.fetch(request, deadline, classify, "answer")
         if request.final:
             decoder = its_dialect.decoder(
-                question, page.url, page.status, page.headers, session.limits
+                question, page.url, page.status, page.headers, session.config.limits
             )
             decoder.feed(page.body)
             decoder.end()

@@ -28,11 +28,7 @@ class BlockingDriver(Generic[T]):
     result: T
 
     def __init__(
-        self,
-        steps: Steps[T],
-        transport: Transport,
-        deadline: Deadline,
-        pending: Step | None = None,
+        self, steps: Steps[T], transport: Transport, deadline: Deadline, pending: Step | None = None
     ) -> None:
         """Take over `steps`.
 
@@ -51,30 +47,31 @@ class BlockingDriver(Generic[T]):
         steps = self._steps
         result: Any = None
         error: BaseException | None = None
+        step: Any  # mypy can't follow `kind`.
         step, self._pending = self._pending, None
         try:
             while True:
                 if step is None:
                     step = steps.send(result) if error is None else steps.throw(error)
                 kind = type(step)
-                if kind is Read and (text := step.text) is not None:  # type: ignore[union-attr]
-                    step.text = None  # type: ignore[union-attr]
+                if kind is Read and (text := step.text) is not None:
+                    step.text = None
                     self._pending = step
-                    return text
+                    return text  # type: ignore[no-any-return]
                 if kind is Text:
-                    return step.chunks  # type: ignore[union-attr]  # mypy can't follow `kind`.
+                    return step.chunks  # type: ignore[no-any-return]
                 error = None
                 try:
                     if kind is Read:
-                        if step.response is not self._response:  # type: ignore[union-attr]
-                            self._open(step.response)  # type: ignore[union-attr]
+                        if step.response is not self._response:
+                            self._response, self._body = step.response, iter(step.response)
                         while not (result := next(self._body, None)) and result is not None:
                             self._deadline.check()  # An empty piece is not the end.
                         result = result or b""
                     elif kind is Send:
-                        result = self._transport.send(step.request, self._deadline)  # type: ignore[union-attr]
+                        result = self._transport.send(step.request, self._deadline)
                     else:
-                        result = self._wait(step)  # type: ignore[arg-type]
+                        result = self._wait(step)
                 except BaseException as caught:  # noqa: BLE001 - the steps get any of them.
                     error = caught
                 step = None
@@ -90,10 +87,6 @@ class BlockingDriver(Generic[T]):
             step.signal.on_set(woken.set)
         self._deadline.wait(woken, step.seconds)
         return step.signal is not None and step.signal.is_set
-
-    def _open(self, response: Any) -> None:
-        """Begin to read a body."""
-        self._response, self._body = response, iter(response)
 
 
 def run_steps(steps: Steps[T], transport: Transport, deadline: Deadline) -> T:

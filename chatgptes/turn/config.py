@@ -24,7 +24,7 @@ from ..values.checks import (
 from ..values.deadline import Timeout
 from ..values.http import Limits
 from .guard import site_for_default
-from .options import NO_MODEL
+from .options import check_names
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -152,10 +152,7 @@ class Config:
             InvalidConfigError: one can't be used.
             TypeError: there is no such argument.
         """
-        if "model" in arguments:
-            raise InvalidConfigError(NO_MODEL)
-        if unknown := set(arguments) - set(ClientArguments.__annotations__):
-            raise TypeError(f"A client has no argument {', '.join(sorted(unknown))}.")
+        check_names(arguments, ClientArguments, "A client")
         get: Any = arguments.get
         site = site_of(get("site", DEFAULT_SITE))
         is_default = site.host.removeprefix("www.") == "chatgpt.es"
@@ -168,10 +165,9 @@ class Config:
         limits = get("limits") or Limits()
         if not isinstance(limits, Limits):
             raise InvalidConfigError("limits must be a chatgptes.Limits.")
-        if not isinstance(get("trust_env", True), bool):
-            raise InvalidConfigError("trust_env must be True or False.")
-        if not isinstance(get("consent", False), bool):
-            raise InvalidConfigError("consent must be True or False.")
+        for name in ("trust_env", "consent"):
+            if not isinstance(get(name, True), bool):
+                raise InvalidConfigError(f"{name} must be True or False.")
         check_transport(
             get("transport", "auto"),
             impersonate=get("impersonate", "chrome"),

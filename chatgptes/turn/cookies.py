@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ..values.checks import check_cookies
 from ..values.http import Headers
 
 if TYPE_CHECKING:
@@ -29,23 +29,17 @@ class Cookies:
     """
 
     def __init__(self, initial: Mapping[str, str] | CookieJar | None, site: str) -> None:
-        self._jar: CookieJar | None = None
-        self._own = True
+        self._given: Mapping[str, str] = initial if isinstance(initial, Mapping) else {}
+        # A jar of the user's own may hold more, and for other sites: nothing is taken from it.
+        self._own = initial is None or isinstance(initial, Mapping)
+        self._jar: CookieJar | None = None if isinstance(initial, Mapping) else initial
         self._refusing = False
-        self._given = initial
         self._site = site
         self._lock = threading.RLock()
-        if initial is None:
-            return
-        check_cookies(initial)
-        if not isinstance(initial, Mapping):
-            self._jar = initial
-            self._own = False
-            return
-        self._store_given(initial)
+        self._store_given()
 
-    def _store_given(self, given: Mapping[str, str]) -> None:
-        pairs = [("set-cookie", f"{name}={value}; Path=/") for name, value in given.items()]
+    def _store_given(self) -> None:
+        pairs = [("set-cookie", f"{name}={value}; Path=/") for name, value in self._given.items()]
         self.store(self._site, Headers(pairs))
 
     def header(self, url: str) -> str | None:
@@ -74,18 +68,16 @@ class Cookies:
             # As browsers do: a NUL would make every later request one that can't be sent.
             if len(value) <= LONGEST and not _UNSENDABLE.search(value):
                 message["Set-Cookie"] = value
-        response: Any = _Info(message)
+        response: Any = SimpleNamespace(info=lambda: message)  # As much as the jar asks for.
         with self._lock:
             if self._refusing:
                 return
             if self._jar is None:
                 self._jar = CookieJar()
             self._jar.extract_cookies(response, Request(url))
-            if self._own:
-                # A jar of the user's own may hold more, and for other sites.
-                kept = list(self._jar)
-                for cookie in kept[: max(0, len(kept) - MOST)]:
-                    self._jar.clear(cookie.domain, cookie.path, cookie.name)
+            kept = list(self._jar) if self._own else []
+            for cookie in kept[: max(0, len(kept) - MOST)]:
+                self._jar.clear(cookie.domain, cookie.path, cookie.name)
 
     def refuse_new(self) -> bool:
         """Forget what the site has set, and take nothing more from it; whether there was any.
@@ -93,17 +85,18 @@ class Cookies:
         A jar of the user's own stays as it is.
         """
         with self._lock:
-            given = self._given if isinstance(self._given, Mapping) else {}
             # A value that the site has changed is the site's.
-            if not self._own or all(each.value == given.get(each.name) for each in self._jar or ()):
+            if not self._own or all(
+                each.value == self._given.get(each.name) for each in self._jar or ()
+            ):
                 return False
             self._jar = None
-            self._store_given(given)
+            self._store_given()
             self._refusing = True
             return True
 
     def accept_new(self) -> None:
-        """Take cookies from the site again: that it got none has changed nothing."""
+        """Take cookies from the site again."""
         with self._lock:
             self._refusing = False
 
@@ -111,13 +104,3 @@ class Cookies:
         """The value of every cookie, for what must not show."""
         with self._lock:
             return [cookie.value or "" for cookie in self._jar or ()]
-
-
-class _Info:
-    """As much of a response as the jar asks for."""
-
-    def __init__(self, message: Any) -> None:
-        self._message = message
-
-    def info(self) -> Any:
-        return self._message

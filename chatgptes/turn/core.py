@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
-from ..errors import (
-    ChatGptEsError,
-    ConsentRequiredError,
-    Hint,
-    InvalidConfigError,
-    InvalidMessageError,
-    ResponseError,
-    TransportError,
-    TurnCancelled,
-)
+from ..errors import ChatGptEsError, Hint, ResponseError, TransportError, TurnCancelled
 from ..sites.dialect import Bot
 from ..values.deadline import Deadline
-from ..values.messages import Message
 from ..values.process import PerProcess
 from .config import Config
-from .cookies import Cookies
 from .queueing import Limiter
 from .redaction import redact_error
-from .sending import Sender
 from .session import Session
 from .steps import Steps
 
@@ -50,14 +37,7 @@ class _State:
         self.lock = threading.RLock()
         self.running: weakref.WeakSet[Any] = weakref.WeakSet()
         self.limiter = Limiter(config.max_concurrency, config.min_interval)
-        cookies = Cookies(config.arguments.get("cookies"), config.site)
-        self.session = Session(
-            config.site,
-            config.bot,
-            config.api_key,
-            Sender(cookies, config.headers, config.retries, config.limits),
-            config.limits,
-        )
+        self.session = Session(config)
 
 
 class Core:
@@ -88,65 +68,16 @@ class Core:
         return self._state.get().limiter
 
     def bots(self, deadline: Deadline) -> Steps[list[Bot]]:
-        """The bots that the page shows.
-
-        Raises:
-            ChatGptEsError: as `Session.endpoints`.
-        """
+        """The bots that the page shows.  Raises as `Session.endpoints`."""
         endpoints = yield from self.session.endpoints(deadline)
         return [endpoint.bot for endpoint in endpoints]
 
-    def check_open(self) -> None:
-        """Raise if the client was closed."""
-        if self.closed:
-            raise ChatGptEsError("This client is closed; make a new one.")
-
-    def check_consent(self, bot: Bot) -> None:
-        """Refuse a bot whose page asks for a consent that nobody has given.
-
-        Raises:
-            ConsentRequiredError: it does.
-        """
-        if not bot.consent or self.config.consent:
-            return
-        asked = bot.consent if isinstance(bot.consent, str) else ""
-        quoted = f": “{asked}”" if asked else " (read it there)."
-        error = ConsentRequiredError(
-            f"The page of the bot {bot.id} asks its visitors to agree first{quoted}",
-            hint=Hint("consent", purpose="if you agree"),
-        )
-        error.asked = asked
-        raise error
-
-    def check_offered(self, messages: Sequence[Message], web_search: bool) -> None:
-        """Refuse at once what no bot behind a key does.
-
-        Raises:
-            InvalidMessageError, InvalidConfigError: it is asked for.
-        """
-        if not isinstance(web_search, bool):
-            raise InvalidConfigError(f"web_search must be True or False, not {web_search!r}.")
-        if self.config.api_key is None:
-            return
-        if any(message.images for message in messages):
-            raise InvalidMessageError(
-                "The REST API takes no images: talk to the bot's page instead, without the key."
-            )
-        if web_search:
-            raise InvalidConfigError(
-                "web_search: the REST API does not offer it: talk to the bot's page instead,"
-                " without the key."
-            )
-
     def started(self, running: Running) -> None:
-        """Note a turn under way, for `close`.
-
-        Raises:
-            ChatGptEsError: the client was closed.
-        """
+        """Note a turn under way, for `close`."""
         state = self._state.get()
         with state.lock:
-            self.check_open()
+            if self.closed:
+                raise ChatGptEsError("This client is closed; make a new one.")
             state.running.add(running)
 
     def close(self) -> None:
@@ -169,5 +100,5 @@ class Core:
             and getattr(error, "phase", None) != "slot"
             and ELSEWHERE not in message
         ):
-            error.args = (f"{message} {ELSEWHERE}", *error.args[1:])
+            error.args = (f"{message} {ELSEWHERE}",)
             error.hint = error.hint or _ELSEWHERE

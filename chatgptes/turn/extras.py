@@ -16,26 +16,21 @@ from ..errors import (
 )
 from ..sites import DIALECTS, dialect
 from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
-from ..sites.errors import elsewhere
 from ..sites.extras import KeepsConversations, TakesFeedback
 from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.remembered import RememberedConversation, SiteConversation
 from ..values.reply import Reply
-from .ask import place_of
+from .answer import place_of
+from .attempts import Attempts
 from .core import Core
 from .queueing import ConversationQueue, Permit
+from .sending import unless_success
 from .steps import Steps
-from .take import with_other_nonce
 
 __all__ = [
-    "check_site_id",
-    "delete",
-    "feedback",
-    "history",
-    "list_conversations",
-    "with_permits",
-]
+    "check_site_id", "delete", "feedback", "history", "list_conversations", "with_permits",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -72,20 +67,45 @@ def with_permits(
             permit.release()
 
 
-def _feedback_dialect(core: Core, reply: Reply, verdict: str, comment: str | None) -> TakesFeedback:
-    """Check a feedback before anything is sent; return the dialect that takes it.
-
-    Raises:
-        InvalidMessageError, InvalidConfigError: it can't be sent.
-    """
+def feedback(
+    core: Core, reply: Reply, verdict: str, comment: str | None, visitor: str
+) -> Callable[[Deadline], Steps[None]]:
+    """Check a feedback, and return a function that gives the steps to send it."""
     if verdict not in ("up", "down"):
         raise InvalidMessageError(f'The feedback must be "up" or "down", not {verdict!r}.')
-    if not isinstance(reply, Reply):
-        raise InvalidMessageError("Feedback is for a Reply, as chat() gives it.")
     if not (comment is None or isinstance(comment, str)) or len(comment or "") > _LONGEST_COMMENT:
         raise InvalidMessageError(
             f"The comment must be a text of at most {_LONGEST_COMMENT:,} characters."
         )
+    taker = _feedback_dialect(core, reply)
+    if comment and not taker.takes_comment:
+        raise InvalidMessageError(
+            f"A site of this kind ({reply.dialect}) takes a thumb without a comment."
+        )
+
+    def request(endpoint: Endpoint) -> Request:
+        if endpoint.bot.id != reply.bot:
+            raise InvalidMessageError(
+                f"This reply is of the bot {reply.bot}, and the client talks to {endpoint.bot.id}."
+            )
+        if not taker.offers_feedback(endpoint):
+            raise InvalidConfigError(
+                f"The window of the bot {endpoint.bot.id} has no thumbs: the owner has switched"
+                " feedback off, or the plugin is older."
+            )
+        return taker.feedback_request(
+            endpoint, visitor, reply, up=verdict == "up", comment=comment or ""
+        )
+
+    def send(deadline: Deadline) -> Steps[None]:
+        yield from _exchange(core, deadline, request, taker.check_done)
+
+    return send
+
+
+def _feedback_dialect(core: Core, reply: Reply) -> TakesFeedback:
+    if not isinstance(reply, Reply):
+        raise InvalidMessageError("Feedback is for a Reply, as chat() gives it.")
     if reply.site != core.config.site:
         raise InvalidMessageError("This reply is from another site than the client's.")
     its_dialect = dialect(reply.dialect)
@@ -94,50 +114,15 @@ def _feedback_dialect(core: Core, reply: Reply, verdict: str, comment: str | Non
             f"The sites of this kind ({reply.dialect}) take no feedback; those of the dialects "
             f"{_names_of(TakesFeedback)} do."
         )
-    if comment and not its_dialect.takes_comment:
-        raise InvalidMessageError(
-            f"A site of this kind ({reply.dialect}) takes a thumb without a comment."
-        )
     if not (reply.message_id and reply.conversation_id):
         raise InvalidMessageError("The site has given this reply no id: it can't be named to it.")
     return its_dialect
 
 
-def feedback(
-    core: Core, reply: Reply, verdict: str, comment: str | None, visitor: str
-) -> Callable[[Deadline], Steps[None]]:
-    """Check a feedback, and return a function that gives the steps to send it.
-
-    Raises:
-        InvalidMessageError, InvalidConfigError: it can't be sent.
-    """
-    its_dialect = _feedback_dialect(core, reply, verdict, comment)
-
-    def request(endpoint: Endpoint) -> Request:
-        if endpoint.bot.id != reply.bot:
-            raise InvalidMessageError(
-                f"This reply is of the bot {reply.bot}, and the client talks to {endpoint.bot.id}."
-            )
-        if not its_dialect.offers_feedback(endpoint):
-            raise InvalidConfigError(
-                f"The window of the bot {endpoint.bot.id} has no thumbs: the owner has switched"
-                " feedback off, or the plugin is older."
-            )
-        return its_dialect.feedback_request(
-            endpoint, visitor, reply, up=verdict == "up", comment=comment or ""
-        )
-
-    return lambda deadline: _exchange(core, deadline, request, its_dialect.check_done)
-
-
 def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConversation]]:
-    """The conversations that the site remembers of this visitor.
-
-    Raises:
-        InvalidConfigError: it does not tell visitors.
-    """
+    """The conversations that the site remembers of this visitor."""
     keeper = yield from _keeper(core, deadline)
-    found = yield from _exchange(
+    _, found = yield from _exchange(
         core,
         deadline,
         lambda endpoint: keeper.list_request(endpoint, core.visitor),
@@ -148,11 +133,7 @@ def list_conversations(core: Core, deadline: Deadline) -> Steps[list[SiteConvers
 
 
 def check_site_id(site_id: object) -> str:
-    """Check an id of `SiteConversation`.
-
-    Raises:
-        InvalidConfigError: it is none.
-    """
+    """Check an id of `SiteConversation`."""
     if not isinstance(site_id, str) or not _SITE_ID.fullmatch(site_id):
         raise InvalidConfigError(
             "site_id must be the id of a conversation, as client.conversations() lists them."
@@ -163,25 +144,20 @@ def check_site_id(site_id: object) -> str:
 def history(
     core: Core, conversation: str, deadline: Deadline
 ) -> Steps[tuple[RememberedConversation, Endpoint]]:
-    """The site's memory of a conversation of this visitor, and the bot that it is with.
-
-    Raises:
-        InvalidConfigError: it does not tell visitors, or has no such conversation.
-    """
+    """The site's memory of a conversation of this visitor, and the bot that it is with."""
     keeper = yield from _keeper(core, deadline)
-    used: list[Endpoint] = []
-
-    def request(endpoint: Endpoint) -> Request:
-        used.append(endpoint)
-        return keeper.history_request(endpoint, core.visitor, conversation)
-
-    found = yield from _exchange(core, deadline, request, keeper.history_from)
+    endpoint, found = yield from _exchange(
+        core,
+        deadline,
+        lambda endpoint: keeper.history_request(endpoint, core.visitor, conversation),
+        keeper.history_from,
+    )
     if not found.messages:
         raise InvalidConfigError(
             f"The site has no conversation {conversation} of this visitor.",
             hint=Hint("visitor", purpose="with the id of the visitor that began it"),
         )
-    return found, used[-1]
+    return found, endpoint
 
 
 def delete(
@@ -190,10 +166,7 @@ def delete(
     """Delete a conversation on the site.
 
     Args:
-        place: the bot that gave its answers ("" for none yet): see `Answer.place`.
-
-    Raises:
-        InvalidConfigError: it takes no such wish of visitors, or another bot has the conversation.
+        place: the bot that gave its answers ("" for none yet): see `place_of`.
     """
     keeper = yield from _keeper(core, deadline)
 
@@ -207,7 +180,7 @@ def delete(
             )
         return keeper.deletion_request(endpoint, visitor, conversation)
 
-    return (yield from _exchange(core, deadline, request, keeper.check_done))
+    yield from _exchange(core, deadline, request, keeper.check_done)
 
 
 def _names_of(ability: type) -> str:
@@ -215,8 +188,7 @@ def _names_of(ability: type) -> str:
 
 
 def _keeper(core: Core, deadline: Deadline) -> Steps[KeepsConversations]:
-    session = core.session
-    bot = session.choose((yield from session.endpoints(deadline))).bot
+    bot = (yield from core.session.shown(deadline)).bot
     its_dialect = dialect(bot.dialect)
     if not isinstance(its_dialect, KeepsConversations):
         raise InvalidConfigError(
@@ -233,48 +205,22 @@ def _exchange(
     deadline: Deadline,
     make: Callable[[Endpoint], Request],
     read: Callable[[BufferedResponse], T],
-) -> Steps[T]:
-    """Send one request and read its response.
+) -> Steps[tuple[Endpoint, T]]:
+    """Send one request and read its response; where that was, and the value that `read` gives.
 
-    Again with a fresh nonce if it was too old, or at the next address if that was none.
+    Again as a turn would be, at the next address or with another nonce, where that did nothing.
     """
     session = core.session
-    core.check_consent(session.choose((yield from session.endpoints(deadline))).bot)
     endpoint = yield from session.endpoint(deadline)
-
-    def send(endpoint: Endpoint) -> Steps[T]:
-        its_dialect = dialect(endpoint.bot.dialect)
-        response = yield from session.sender.fetch(
-            make(endpoint),
-            deadline,
-            lambda each: None if 200 <= each.status < 300 else its_dialect.error_for(each),
-            "answer",
-        )
-        return read(response)
-
-    # The addresses and nonces of a turn: what was refused, or had no plugin, did nothing.
-    tried: set[str] = set()
-    wrong: UnexpectedStatusError | None = None
+    attempts = Attempts(session, deadline)
     while True:
+        classify = unless_success(dialect(endpoint.bot.dialect).error_for)
         try:
-            result = yield from send(endpoint)
-        except NonceRefused as error:
-            refused = error
-        except UnexpectedStatusError as error:
-            if not elsewhere(error):
-                raise
-            if wrong is None or elsewhere(error) > elsewhere(wrong):
-                wrong = error
-            if not endpoint.further_urls:
-                raise wrong from None
-            endpoint = _at_next_url(endpoint)
-            continue
+            request = make(endpoint)
+            result = read((yield from session.sender.fetch(request, deadline, classify, "answer")))
+        except (NonceRefused, UnexpectedStatusError) as error:
+            failed = error
         else:
-            session.note_url(endpoint)
-            return result
-        endpoint = yield from with_other_nonce(core, endpoint, refused, tried, deadline)
-
-
-def _at_next_url(endpoint: Endpoint) -> Endpoint:
-    url, *further = endpoint.further_urls
-    return replace(endpoint, url=url, further_urls=tuple(further))
+            session.note_answer(endpoint)
+            return endpoint, result
+        endpoint = yield from attempts.next(endpoint, failed)

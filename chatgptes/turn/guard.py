@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeAlias
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias, TypeVar
 
 __all__ = ["Check", "check_address", "default_site", "guarded_by", "site_for_default"]
+
+T = TypeVar("T")
 
 Check: TypeAlias = Callable[[str], None]
 """Gets the address (URL) of a request; raises to keep it from being sent."""
@@ -16,13 +18,17 @@ _default_sites: list[str] = []
 
 
 @contextmanager
-def guarded_by(check: Check) -> Iterator[None]:
-    """In this block, `check` sees every request of every client before it is sent."""
-    _checks.append(check)
+def _added(item: T, to: list[T]) -> Iterator[None]:
+    to.append(item)
     try:
         yield
     finally:
-        _checks.remove(check)
+        to.remove(item)
+
+
+def guarded_by(check: Check) -> AbstractContextManager[None]:
+    """In this block, `check` sees every request of every client before it is sent."""
+    return _added(check, _checks)
 
 
 def check_address(url: str) -> None:
@@ -31,14 +37,9 @@ def check_address(url: str) -> None:
         check(url)
 
 
-@contextmanager
-def default_site(url: str) -> Iterator[None]:
+def default_site(url: str) -> AbstractContextManager[None]:
     """In this block, new clients without a site, or of the default one, talk to `url` instead."""
-    _default_sites.append(url)
-    try:
-        yield
-    finally:
-        _default_sites.remove(url)
+    return _added(url, _default_sites)
 
 
 def site_for_default() -> str | None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from ..errors import InvalidConfigError
 from ..values.deadline import Timeout
 from ..values.images import ImageSource
 
-__all__ = ["NO_MODEL", "TurnOptions", "check_options"]
-
-NO_MODEL: Final = (
-    "model: the site's owner chooses the model of a bot, nobody else can; Reply.model tells it"
-    " where the site does."
-)
+__all__ = ["TurnOptions", "check_names"]
 
 
 class TurnOptions(TypedDict, total=False):
@@ -33,15 +28,12 @@ class TurnOptions(TypedDict, total=False):
     timeout: Timeout | float | None
 
 
-def check_options(options: Mapping[str, object]) -> None:
-    """Refuse keyword arguments that no turn has.
-
-    Raises:
-        InvalidConfigError: `model` is among them.
-        TypeError: another is.
-    """
-    for name in options:
-        if name == "model":
-            raise InvalidConfigError(NO_MODEL)
-        if name not in TurnOptions.__annotations__:
-            raise TypeError(f"A turn has no argument {name!r}.")
+def check_names(arguments: Mapping[str, object], known: type, whose: str) -> None:
+    """Refuse keyword arguments that the TypedDict `known` does not have."""
+    if "model" in arguments:
+        raise InvalidConfigError(
+            "model: the site's owner chooses the model of a bot, nobody else can; Reply.model tells"
+            " it where the site does."
+        )
+    if unknown := set(arguments) - set(known.__annotations__):
+        raise TypeError(f"{whose} has no argument {', '.join(sorted(unknown))}.")

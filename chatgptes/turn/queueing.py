@@ -20,11 +20,7 @@ T = TypeVar("T")
 
 
 def pause(deadline: Deadline, seconds: float) -> Steps[None]:
-    """Let `seconds` pass, unless the turn ends first.
-
-    Raises:
-        TurnCancelled, RequestTimeout: it did.
-    """
+    """Let `seconds` pass, unless the turn ends first."""
     yield Wait(None, deadline.remaining(seconds))
     deadline.check()
 
@@ -46,7 +42,8 @@ class Permit:
         For a turn that nobody waits for any more, but whose thread has not ended yet.
         """
         self.owner = None
-        self._limiter.disowned(self)
+        if not self._limiter.needs_ends:
+            self.release()
 
     def release(self) -> None:
         """Give the permit back, or leave the queue.  Any number of times, never blocks."""
@@ -60,11 +57,21 @@ class Permit:
 
 
 class Limiter:
-    """At most `count` turns at once, first come, first served, started `interval` seconds apart."""
+    """At most `count` turns at once, first come, first served, started `interval` seconds apart.
+
+    Attributes:
+        wanted: the words for what a turn waits for.
+        needs_ends: a turn can begin only where the one before has ended, left by its reader or not.
+    """
 
     def __init__(self, count: int, interval: float = 0.0) -> None:
         self.count = count
         self.interval = interval
+        self.needs_ends = False
+        self.wanted = (
+            f"a free slot: as many turns are running as max_concurrency={count} allows. Raise it,"
+            " or close streams that you no longer read."
+        )
         self._free = count
         self._queue: dict[Permit, None] = {}  # In order; a waiter that leaves is found at once.
         self._next_start = 0.0
@@ -84,7 +91,8 @@ class Limiter:
         permit = self.request(owner)
         try:
             if not permit.signal.is_set and not (yield Wait(permit.signal, deadline.remaining())):
-                raise self.timed_out(deadline.timeout.total)
+                message = f"The turn's total passed while it waited for {self.wanted}"
+                raise RequestTimeout(message, phase="slot")
             # Booked only when its time has come: a turn that ends before takes no start away.
             while delay := self.start_delay():
                 yield from pause(deadline, delay)
@@ -107,15 +115,7 @@ class Limiter:
             permit = next(iter(self._queue))
             del self._queue[permit]
             self._free -= 1
-            self.granted(permit)
             permit.signal.set()
-
-    def granted(self, permit: Permit) -> None:
-        """Note who has a permit.  Called before its signal is set."""
-
-    def disowned(self, permit: Permit) -> None:
-        """Release a permit whose turn nobody waits for any more."""
-        self.release(permit)
 
     def release(self, permit: Permit) -> None:
         """See `Permit.release`."""
@@ -140,63 +140,45 @@ class Limiter:
             self._next_start = now + self.interval
             return 0.0
 
-    def timed_out(self, seconds: float | None) -> RequestTimeout:
-        """The error of a turn that waited `seconds` for a permit in vain."""
-        return RequestTimeout(
-            f"The turn waited{_for(seconds)} for a free slot: as many turns are running as"
-            f" max_concurrency={self.count} allows. Raise it, or close streams that you no longer"
-            " read.",
-            phase="slot",
-        )
-
-
-def _for(seconds: float | None) -> str:
-    return "" if seconds is None else f" for {seconds:g} s"
-
 
 class ConversationQueue(Limiter):
     """One turn of a conversation at a time.  Its reader can't wait for the next as well."""
 
     def __init__(self) -> None:
         super().__init__(1)
+        self.needs_ends = True
+        self.wanted = "the conversation's turn before it to end."
         # Weakly: who has lost its permit holds nothing.
-        self._holder: Callable[[], Permit | None] = lambda: None
+        self._permits: weakref.WeakSet[Permit] = weakref.WeakSet()
 
     def request(self, owner: object) -> Permit:
         with self._lock:
-            holder = self._holder()
-            if holder is not None and not holder.released and holder.owner == owner:
-                raise ChatGptEsError(
-                    "The conversation's last stream has not ended: read it to its end or close it"
-                    " before the next turn."
-                )
-        return super().request(owner)
-
-    def granted(self, permit: Permit) -> None:
-        self._holder = weakref.ref(permit)
-
-    def disowned(self, permit: Permit) -> None:
-        """Keep it: the next turn builds on the end of this one."""
-
-    def timed_out(self, seconds: float | None) -> RequestTimeout:
-        return RequestTimeout(
-            f"The turn waited{_for(seconds)} for the conversation's turn before it to end.",
-            phase="slot",
-        )
+            for permit in self._permits:
+                if permit.owner == owner and permit.signal.is_set and not permit.released:
+                    raise ChatGptEsError(
+                        "The conversation's last stream has not ended: read it to its end or close"
+                        " it before the next turn."
+                    )
+            permit = super().request(owner)
+            self._permits.add(permit)
+        return permit
 
 
 class _Flight(Generic[T]):
-    """Work under way: its result or error, and who waits for it."""
+    """Work under way, for all that wait for it.
+
+    Attributes:
+        timeout: the leader's limits, which may be stricter than others'.
+        landed: it is over.
+        results: its result, or nothing where the leader ended for its own reasons.
+        error: the error that concerns everybody, or None.
+    """
 
     def __init__(self, timeout: Timeout) -> None:
         self.timeout = timeout
         self.landed = Signal()
-        self.result: T | None = None
+        self.results: list[T] = []
         self.error: ChatGptEsError | None = None
-        self.abandoned = False
-        """Nothing came of it, for the leader's own reasons."""
-        self.timed_out = False
-        """It took longer than one of the leader's limits, which may be stricter than others'."""
 
 
 class SingleFlight(Generic[T]):
@@ -221,41 +203,28 @@ class SingleFlight(Generic[T]):
                     flight = self._flight = _Flight(deadline.timeout)
             if leading:
                 # A leader whose thread hangs (in a look-up of a name) must not hold others up.
-                with deadline.on_cancel(functools.partial(self._abandon, flight)):
+                with deadline.on_cancel(functools.partial(self._land, flight)):
                     return (yield from self._lead(flight, work))
             if not flight.landed.is_set and not (yield Wait(flight.landed, deadline.remaining())):
                 deadline.check()
-                continue
-            if flight.abandoned or (flight.timed_out and flight.timeout != deadline.timeout):
-                continue
-            if flight.error is not None:
+            elif flight.results:
+                return flight.results[0]
+            elif flight.error is not None and not (
+                isinstance(flight.error, RequestTimeout) and flight.timeout != deadline.timeout
+            ):
                 raise copy.copy(flight.error) from flight.error.__cause__
-            return flight.result  # type: ignore[return-value]  # Set whenever there is no error.
 
     def _lead(self, flight: _Flight[T], work: Callable[[], Steps[T]]) -> Steps[T]:
         try:
-            flight.result = yield from work()
-        except TurnCancelled:
-            flight.abandoned = True
-            raise
+            result = yield from work()
+            flight.results.append(result)
+            return result
         except ChatGptEsError as error:
-            if isinstance(error, RequestTimeout) and error.phase in ("total", "slot"):
-                flight.abandoned = True
-            else:
-                flight.error = error
-                flight.timed_out = isinstance(error, RequestTimeout)
+            own = isinstance(error, TurnCancelled) or getattr(error, "phase", "") == "total"
+            flight.error = None if own else error
             raise
-        except BaseException:
-            flight.abandoned = True
-            raise
-        else:
-            return flight.result
         finally:
             self._land(flight)
-
-    def _abandon(self, flight: _Flight[T]) -> None:
-        flight.abandoned = True
-        self._land(flight)
 
     def _land(self, flight: _Flight[T]) -> None:
         with self._lock:

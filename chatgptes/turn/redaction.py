@@ -20,41 +20,36 @@ def redact_error(error: ChatGptEsError, secrets: Iterable[str]) -> None:
 
     Not in hints: those are made of fixed texts.
     """
-    forms = [_written_forms(secret) for secret in sorted(secrets, key=len, reverse=True)]
-    for each in _chain(error):
-        each.excerpt = _without(each.excerpt, forms)
-        each.code = _without(each.code, forms)
+    forms = [
+        form for secret in sorted(secrets, key=len, reverse=True) for form in _written_forms(secret)
+    ]
+    waiting: list[BaseException | None] = [error]
+    done: list[ChatGptEsError] = []
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, ChatGptEsError) or each in done:
+            continue
+        done.append(each)
+        waiting += [each.__cause__, each.__context__]
+        each.excerpt, each.code = _without(each.excerpt, forms), _without(each.code, forms)
         text = _without(each.message, forms) or ""
         if len(text) > _LONGEST:
             text = text[: _LONGEST - 1] + "…"
-        each.args = (text, *each.args[1:])
+        each.args = (text,)
 
 
-def _written_forms(secret: str) -> list[str]:
+def _written_forms(secret: str) -> Iterable[str]:
     """A secret as it is, and as JSON writes it (PHP's with `\\/`)."""
     written = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
-    return list(dict.fromkeys([secret, *written, *(each.replace("/", "\\/") for each in written)]))
+    return dict.fromkeys([secret, *written, *(each.replace("/", "\\/") for each in written)])
 
 
-def _chain(error: ChatGptEsError) -> list[ChatGptEsError]:
-    """`error`, and those of ours that led to it."""
-    found: list[ChatGptEsError] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, ChatGptEsError) and each not in found:
-            found.append(each)
-            waiting += [each.__cause__, each.__context__]
-    return found
-
-
-def _without(text: str | None, secrets: list[list[str]]) -> str | None:
+def _without(text: str | None, secrets: Iterable[str]) -> str | None:
     if text is None:
         return None
-    for forms in secrets:
-        for form in forms:
-            text = text.replace(form, "…")
-            # Where an excerpt was cut, the cut may have gone through a secret.
-            for length in range(min(len(form), len(text)) - 1, _SHORTEST - 1, -1):
-                text = text.replace(f"{form[:length]}…", "…")
+    for secret in secrets:
+        text = text.replace(secret, "…")
+        # Where an excerpt was cut, the cut may have gone through a secret.
+        for length in range(min(len(secret), len(text)) - 1, _SHORTEST - 1, -1):
+            text = text.replace(f"{secret[:length]}…", "…")
     return text

@@ -50,28 +50,16 @@ class RunningTurn:
         return "running" if self.started else "new"
 
     def ended(self) -> bool:
-        """Tell whether it gives no more text.
-
-        Raises:
-            ChatGptEsError: it was ended from outside, and this is the first that its reader hears
-                of it.
-        """
-        if self.closed or self.reply is not None:
-            return True
-        if self.error is None:
-            return False
-        if not self._raised:
+        """Tell whether it gives no more text; where it was ended from outside, raise that once."""
+        if self.error is not None and not self.closed and not self._raised:
             self._raised = True
             raise self.error
-        return True
+        return self.over
 
     def refuse(self) -> None:
         """Answer a reader that comes while somebody else is inside of a step.
 
-        Returns where the turn has ended.
-
-        Raises:
-            ChatGptEsError: the turn is being cancelled, or there are two readers.
+        Returns where the turn has ended; else it is being cancelled, or there are two readers.
         """
         if self.turn.deadline.cancelled:
             self._end_cancelled()
@@ -84,11 +72,7 @@ class RunningTurn:
         return ChatGptEsError("Another thread is reading this stream: it has one reader.")
 
     def begin(self, owner: object) -> Steps[Reply]:
-        """The turn's steps, of which none was performed yet.
-
-        Raises:
-            ChatGptEsError: the client was closed.
-        """
+        """The turn's steps, of which none was performed yet."""
         self.turn.core.started(self)
         self._steps = self.turn.take(owner)
         return self._steps
@@ -100,13 +84,13 @@ class RunningTurn:
 
     def fail(self, error: BaseException) -> None:
         """Note the error that ended the turn, and end its steps if they have not ended."""
-        self.over = True
         if isinstance(error, ChatGptEsError):
             self.error, self._raised = error, True
         elif self.error is None:
             # Ctrl-C, an event loop's cancel, or a bug in a transport of the user's own.
             message = f"The stream was ended by {type(error).__name__}."
             self.error = self.turn.final_error(TurnCancelled(message))
+        self.over = True  # Last: another thread must not take the turn for one that ended well.
         if self._steps is not None:
             self.close_steps(self._steps)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias, TypeVar
 from urllib.parse import urljoin
 
 from ..errors import (
@@ -26,21 +26,24 @@ from ..errors import (
 from ..sites.dialect import BufferedResponse
 from ..transport.base import AsyncResponse, Response
 from ..values.deadline import Deadline
-from ..values.http import Limits, Request
+from ..values.http import Request
 from ..values.text import sanitize_line
 from ..values.urls import ascii_url, may_send, origin, redact
+from .config import Config
 from .cookies import Cookies
 from .guard import check_address
 from .queueing import pause
 from .steps import Read, Send, Steps
 
-__all__ = ["AnyResponse", "Sender", "drain", "transport_failed"]
+__all__ = ["AnyResponse", "Sender", "drain", "raise_transport_error", "unless_success"]
+
+T = TypeVar("T")
 
 AnyResponse: TypeAlias = Response | AsyncResponse
 Classify: TypeAlias = Callable[[BufferedResponse], ChatGptEsError | None]
 """Says which error a response stands for; None when it is the one that was wanted."""
-SizeLimit: TypeAlias = Literal["page", "answer"]
-"""The field of `Limits` that bounds a response."""
+ErrorFor: TypeAlias = Callable[[BufferedResponse], ChatGptEsError]
+SizeLimit: TypeAlias = Literal["page", "answer"]  # The field of `Limits` that bounds a response.
 
 log = logging.getLogger("chatgptes")
 log.addHandler(logging.NullHandler())
@@ -58,16 +61,19 @@ DRAIN_SECONDS = 0.05
 DRAIN_BYTES = 64 << 10
 
 
+def unless_success(error_for: ErrorFor) -> Classify:
+    """Take a response whose status is 2xx for the one that was wanted."""
+    return lambda response: None if 200 <= response.status < 300 else error_for(response)
+
+
 class Sender:
     """Sends the requests of one client's turns."""
 
-    def __init__(
-        self, cookies: Cookies, headers: Mapping[str, str], retries: int, limits: Limits
-    ) -> None:
-        self.cookies = cookies
-        self._headers = headers
-        self._retries = retries
-        self._limits = limits
+    def __init__(self, config: Config) -> None:
+        self.cookies = Cookies(config.arguments.get("cookies"), config.site)
+        self._headers = config.headers
+        self._retries = config.retries
+        self._limits = config.limits
 
     def fetch(
         self, request: Request, deadline: Deadline, classify: Classify, limit: SizeLimit
@@ -77,48 +83,46 @@ class Sender:
         Raises:
             ChatGptEsError: the one that `classify` gives, or a transport's, after the retries.
         """
-        attempt = 0
-        while True:
-            try:
-                response = yield from self._follow(request, deadline)
-                buffered = yield from self._read(response, limit, deadline)
-                error = classify(buffered)
-                if error is None:
-                    return buffered
-            except TransportError as caught:
-                error = caught
-            yield from self._before_retry(error, request, attempt, deadline)
-            attempt += 1
 
-    def open(self, request: Request, deadline: Deadline, classify: Classify) -> Steps[AnyResponse]:
+        def attempt() -> Steps[BufferedResponse]:
+            response = yield from self._follow(request, deadline)
+            buffered = yield from self._read(response, limit, deadline)
+            if error := classify(buffered):
+                raise error
+            return buffered
+
+        return self._retrying(attempt, request, deadline)
+
+    def open(self, request: Request, deadline: Deadline, error_for: ErrorFor) -> Steps[AnyResponse]:
         """Send `request`; its response, whose status is 2xx and whose body is still to be read.
 
         Raises:
-            ChatGptEsError: as `fetch`.
+            ChatGptEsError: the one that `error_for` gives, or a transport's, after the retries.
         """
-        attempt = 0
+
+        def attempt() -> Steps[AnyResponse]:
+            response = yield from self._follow(request, deadline)
+            if not 200 <= response.status < 300:
+                raise error_for((yield from self._read(response, "answer", deadline)))
+            return response
+
+        return self._retrying(attempt, request, deadline)
+
+    def _retrying(
+        self, attempt: Callable[[], Steps[T]], request: Request, deadline: Deadline
+    ) -> Steps[T]:
+        """Repeat `attempt`, which sends `request`, as long as that may be sent again."""
+        number = 0
         while True:
             try:
-                response = yield from self._follow(request, deadline)
-                if 200 <= response.status < 300:
-                    return response
-                buffered = yield from self._read(response, None, deadline)
-                error = classify(buffered)
-                assert error is not None
-            except TransportError as caught:
-                error = caught
-            yield from self._before_retry(error, request, attempt, deadline)
-            attempt += 1
-
-    def _before_retry(
-        self, error: ChatGptEsError, request: Request, attempt: int, deadline: Deadline
-    ) -> Steps[None]:
-        """Wait until `request` may be sent again; raise `error` if it may not be."""
-        delay = self._delay(error, request, attempt, deadline)
-        if delay is None:
-            raise error
-        log.debug("%r: %s; again in %.2f s", request, type(error).__name__, delay)
-        yield from pause(deadline, delay)
+                return (yield from attempt())
+            except ChatGptEsError as error:
+                delay = self._delay(error, request, number, deadline)
+                if delay is None:
+                    raise
+                log.debug("%r: %s; again in %.2f s", request, type(error).__name__, delay)
+            yield from pause(deadline, delay)
+            number += 1
 
     def _delay(
         self, error: ChatGptEsError, request: Request, attempt: int, deadline: Deadline
@@ -128,18 +132,15 @@ class Sender:
             return None
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt)
         delay *= random.uniform(0.5, 1.0)  # noqa: S311
-        if isinstance(error, ResponseError):
-            wait = error.retry_after
-            if wait is not None:
-                # A little late rather than early: many clients were told the same moment.
-                delay = wait + random.uniform(0.0, LATE)  # noqa: S311
+        if isinstance(error, ResponseError) and error.retry_after is not None:
+            # A little late rather than early: many clients were told the same moment.
+            delay = error.retry_after + random.uniform(0.0, LATE)  # noqa: S311
         left = deadline.remaining()
         return None if left is not None and delay >= left else delay
 
     def _follow(self, request: Request, deadline: Deadline) -> Steps[AnyResponse]:
         """Send; a page's GET follows redirects as far as `may_send` lets it, a POST never does."""
-        first = request.url
-        url = first
+        url = request.url
         for _ in range(MAX_REDIRECTS + 1):
             response = yield from self._send(request, url, deadline)
             target = response.headers.get("location")
@@ -151,8 +152,8 @@ class Sender:
                 response.close()
             url = _redirect_target(url, target, response.status)
         raise UnexpectedStatusError(
-            f"{redact(first)} redirects in circles ({MAX_REDIRECTS} times and on).",
-            url=redact(first),
+            f"{redact(request.url)} redirects in circles ({MAX_REDIRECTS} times and on).",
+            url=redact(request.url),
             status=response.status,
         )
 
@@ -168,46 +169,36 @@ class Sender:
             response: AnyResponse = yield Send(sent)
         except OSError as error:
             log.debug("%r: %s after %.3f s", sent, type(error).__name__, deadline.elapsed - before)
-            if not isinstance(error, ChatGptEsError):
-                raise transport_failed(error) from error
-            raise
+            raise_transport_error(error)
         log.debug("%r: %d after %.3f s", sent, response.status, deadline.elapsed - before)
         self.cookies.store(url, response.headers)
         return response
 
     def _read(
-        self, response: AnyResponse, limit: SizeLimit | None, deadline: Deadline
+        self, response: AnyResponse, limit: SizeLimit, deadline: Deadline
     ) -> Steps[BufferedResponse]:
         """Read the whole body; of a response that is no success only the beginning is kept."""
-        good = limit is not None and 200 <= response.status < 300
-        most: int = getattr(self._limits, limit) if limit is not None else ERROR_BODY
-        if not good:
-            most = min(most, ERROR_BODY)
-        pieces: list[bytes] = []
-        size = 0
+        good = 200 <= response.status < 300
+        most: int = getattr(self._limits, limit) if good else ERROR_BODY
+        body = bytearray()
         step = Read(response)
         try:
-            while data := (yield step):
-                pieces.append(data)
-                size += len(data)
-                if size > most:
-                    if not good:
-                        break
-                    raise ResponseTooLargeError(
-                        f"{redact(response.url)} answered more than {most:,} bytes.",
-                        url=redact(response.url),
-                        status=response.status,
-                        hint=Hint(f"limits.{limit}", purpose="to allow more"),
-                    )
+            while len(body) <= most and (data := (yield step)):
+                body += data
         except OSError as error:
             # The status says enough of an error whose text broke off.
             if good or deadline.cancelled:
-                if isinstance(error, ChatGptEsError):
-                    raise
-                raise transport_failed(error) from error
+                raise_transport_error(error)
         finally:
             response.close()
-        return BufferedResponse(response.url, response.status, response.headers, b"".join(pieces))
+        if good and len(body) > most:
+            raise ResponseTooLargeError(
+                f"{redact(response.url)} answered more than {most:,} bytes.",
+                url=redact(response.url),
+                status=response.status,
+                hint=Hint(f"limits.{limit}", purpose="to allow more"),
+            )
+        return BufferedResponse(response.url, response.status, response.headers, bytes(body))
 
 
 def may_retry(error: ChatGptEsError, request: Request) -> bool:
@@ -250,9 +241,11 @@ def _redirect_target(url: str, location: str, status: int) -> str:
     return target
 
 
-def transport_failed(error: OSError) -> TransportError:
-    """The error for an OSError that is not ours: a transport of the user's own raised it."""
-    return TransportError(f"The transport failed with {type(error).__name__}: {error}.")
+def raise_transport_error(error: OSError) -> NoReturn:
+    """Raise `error`, or ours for it where a transport of the user's own has raised it."""
+    if isinstance(error, ChatGptEsError):
+        raise error
+    raise TransportError(f"The transport failed with {type(error).__name__}: {error}.") from error
 
 
 def drain(response: AnyResponse, deadline: Deadline) -> Steps[None]:

@@ -58,7 +58,7 @@ class Stream:
                 try:
                     chunk = self._ready.popleft()
                 except IndexError:
-                    continue  # Another thread was faster, and gets an error.
+                    continue  # Another thread was faster; `advance` says that one reads at a time.
                 self._given.append(chunk)
                 return chunk
             chunks = self.running.advance()
@@ -90,11 +90,7 @@ class Stream:
 
 
 def reply_of(turn: RunningTurn) -> Reply:
-    """A stream's reply, or the error that says why there is none.
-
-    Raises:
-        ChatGptEsError: there is none.
-    """
+    """A stream's reply, or the error that says why there is none."""
     if turn.reply is not None:
         return turn.reply
     if turn.error is not None:
@@ -109,11 +105,7 @@ def reply_of(turn: RunningTurn) -> Reply:
 
 
 def read_to_end(turn: BlockingTurn) -> Reply:
-    """The reply of a turn whose text nobody wants to watch.
-
-    Raises:
-        ChatGptEsError: the turn failed.
-    """
+    """The reply of a turn whose text nobody wants to watch."""
     try:
         while turn.advance() is not None:
             pass

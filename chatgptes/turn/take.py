@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from uuid import uuid4
 
 from ..errors import (
-    ChallengeError,
     ChatGptEsError,
-    RateLimitError,
-    RefusedError,
-    ResponseError,
+    InvalidConfigError,
+    InvalidMessageError,
     StreamInterruptedError,
-    TransportError,
     TurnCancelled,
     UnexpectedStatusError,
 )
 from ..sites import dialect
-from ..sites.dialect import Decoder, Endpoint, NonceRefused
-from ..sites.errors import elsewhere
+from ..sites.dialect import Decoder, Endpoint, NonceRefused, Question
 from ..sites.text import is_blank
 from ..values.deadline import Deadline
 from ..values.images import Image
-from ..values.messages import Message, Messages, check, images_of, with_files
+from ..values.messages import (
+    Message,
+    Messages,
+    check,
+    images_of,
+    with_files,
+    with_system,
+    written_out,
+)
 from ..values.reply import Reply
-from .ask import Answer, Ask, question_for
+from .answer import Answer, place_of
+from .attempts import Attempts
 from .core import Core
-from .options import TurnOptions, check_options
+from .options import TurnOptions, check_names
 from .queueing import Limiter, Permit
-from .sending import AnyResponse, drain, transport_failed
+from .sending import AnyResponse, drain, raise_transport_error, unless_success
 from .steps import Read, Steps, Text
 
-__all__ = ["CLOSED", "Turn", "new_turn", "plain_refusal", "with_other_nonce"]
+__all__ = ["CLOSED", "Turn", "new_turn"]
 
 CLOSED = "The client was closed in the middle of the turn."
 
@@ -41,6 +46,13 @@ class Turn:
     """A turn of a client: its question, checked, and its time.
 
     Attributes:
+        messages: the new ones, the user's last.
+        history: those of the conversation's turns before.
+        system: text put before the first user message, or None.
+        visitor: the visitor's id.
+        conversation: the conversation's id, or "" for a new one.
+        place: the bot that gave the answers so far ("" for none): see `place_of`.
+        state: what the last turn left, for the same place.
         deadline: its clock, which runs while somebody waits for it.
         permits: the places in queues that it holds.
         answer: what came of it so far.
@@ -53,11 +65,24 @@ class Turn:
         options: TurnOptions,
         visitor: str | None = None,
     ) -> None:
+        check_names(options, TurnOptions, "A turn")
         self.core = core
         self.messages = messages
         self.web_search = options.get("web_search", False)
-        core.check_offered(messages, self.web_search)
+        if not isinstance(self.web_search, bool):
+            raise InvalidConfigError(f"web_search must be True or False, not {self.web_search!r}.")
+        if core.config.api_key is not None:
+            instead = "talk to the bot's page instead, without the key."
+            if any(message.images for message in messages):
+                raise InvalidMessageError(f"The REST API takes no images: {instead}")
+            if self.web_search:
+                raise InvalidConfigError(f"web_search: the REST API does not offer it: {instead}")
+        self.history: Sequence[Message] = ()
+        self.system = core.config.system
         self.visitor = visitor or core.visitor
+        self.conversation = self.place = ""
+        self.state: Mapping[str, str] = {}
+        self._uploaded: dict[int, str] = {}
         self.deadline = Deadline(core.config.timeout.override(options.get("timeout")))
         self.deadline.pause()
         self.permits: list[Permit] = []
@@ -69,37 +94,24 @@ class Turn:
         return any(not isinstance(i, Image) for each in self.messages for i in each.images)
 
     def load(self) -> None:
-        """Read the files of its images.  Blocks.
-
-        Raises:
-            InvalidMessageError: one can't be read, or is no picture that a site takes.
-        """
+        """Read the files of its images.  Blocks."""
         self.messages = with_files(self.messages, self.core.config.limits)
+
+    # These four are what kinds of turns differ in, such as a conversation's.
 
     def limiters(self) -> Iterable[Limiter]:
         """The queues it waits in, in this order."""
         return (self.core.limiter,)
 
     def prepare(self) -> Steps[None]:
-        """Get what the question needs from the site, once all permits are held."""
+        """Get what the question needs, once all permits are held."""
         yield from ()
-
-    def ask(self) -> Ask:
-        """The question.  Called once all permits are held."""
-        return Ask(
-            self.messages,
-            self.core.config.system,
-            self.visitor,
-            str(uuid4()),
-            images=images_of(self.messages),
-            web_search=self.web_search,
-        )
 
     def succeeded(self, text: str) -> None:
         """Called once with the whole text, while the permits are held."""
 
     def failed(self) -> None:
-        """Called once when the turn ends otherwise, after its question was made."""
+        """Called once when the turn ends otherwise, while the permits are held."""
 
     def take(self, owner: object) -> Steps[Reply]:
         """Take the turn.
@@ -110,117 +122,97 @@ class Turn:
         Raises:
             ChatGptEsError: whatever went wrong; a `StreamInterruptedError` after the first text.
         """
+        session, deadline = self.core.session, self.deadline
         try:
             for limiter in self.limiters():
-                self.permits.append((yield from limiter.acquire(self.deadline, owner)))
+                self.permits.append((yield from limiter.acquire(deadline, owner)))
             yield from self.prepare()
-            ask = self.ask()
-            try:
-                yield from self._check_first(ask)
-                endpoint = yield from self.core.session.endpoint(self.deadline)
-                tried: set[str] = set()
-                while True:
-                    response, decoder = yield from self._open(endpoint, ask, tried)
-                    try:
+            endpoint = yield from self._checked_endpoint()
+            attempts = Attempts(session, deadline)
+            while True:
+                try:
+                    response, decoder = yield from self._open(endpoint)
+                    with closing(response):
                         # Not deeper: each generator around it costs every chunk a call.
-                        yield from _read_answer(response, decoder, self.deadline, self.answer.text)
-                        break
-                    except NonceRefused as error:
-                        refused = error
-                    finally:
-                        response.close()
-                    endpoint = yield from with_other_nonce(
-                        self.core, endpoint, refused, tried, self.deadline
-                    )
-                if self.deadline.cancelled:
-                    raise TurnCancelled(CLOSED)
-            except BaseException:
-                self.failed()
-                raise
+                        yield from _read_answer(response, decoder, deadline, self.answer.text)
+                    break
+                except (NonceRefused, UnexpectedStatusError) as error:
+                    failed = error
+                endpoint = yield from attempts.next(endpoint, failed, self.answer.accepted)
+            if deadline.cancelled:
+                raise TurnCancelled(CLOSED)
+            session.note_answer(endpoint, decoder.details.nonce)
             text = "".join(self.answer.text)
-            self._note_what_proved_right()
             self.succeeded(text)
             return self.reply(text)
-        except ChatGptEsError as error:
+        except BaseException as error:
+            self.failed()
+            if not isinstance(error, ChatGptEsError):
+                raise
             final = self.final_error(error)
             raise final from final.__cause__
         finally:
             for permit in reversed(self.permits):
                 permit.release()
 
-    def _check_first(self, ask: Ask) -> Steps[None]:
-        """Check what the page alone tells.
+    def _checked_endpoint(self) -> Steps[Endpoint]:
+        """The bot to ask, with its nonce.
 
-        Before a session is started: that is a request on the visitor's behalf, too.
+        Checks what the page alone tells before it starts a session: that is a request on the
+        visitor's behalf, too.
         """
-        session = self.core.session
-        endpoint = session.choose((yield from session.endpoints(self.deadline)))
-        self.core.check_consent(endpoint.bot)
+        endpoint = yield from self.core.session.shown(self.deadline)
         if endpoint.nonce_first:
-            its_dialect = dialect(endpoint.bot.dialect)
-            its_dialect.check(question_for(ask, endpoint, its_dialect, Answer()))
+            dialect(endpoint.bot.dialect).check(self._question(endpoint))
+        return (yield from self.core.session.endpoint(self.deadline))
 
-    def _open(
-        self, endpoint: Endpoint, ask: Ask, tried: set[str]
-    ) -> Steps[tuple[AnyResponse, Decoder]]:
-        """Ask, and ask again where the site refused the nonce or had no such address.
-
-        Returns the response that will be the answer, and its decoder.
-
-        Raises:
-            ChatGptEsError: with several addresses that all were wrong, the most telling one's.
-        """
-        wrong: UnexpectedStatusError | None = None
-        while True:
-            try:
-                return (yield from self._ask(endpoint, ask))
-            except NonceRefused as error:
-                refused = error
-            except UnexpectedStatusError as error:
-                if not elsewhere(error) or self.answer.accepted:
-                    raise
-                if wrong is None or elsewhere(error) > elsewhere(wrong):
-                    wrong = error
-                if not endpoint.further_urls:
-                    raise wrong from None
-                url, *further = endpoint.further_urls
-                endpoint = replace(endpoint, url=url, further_urls=tuple(further))
-                continue
-            endpoint = yield from with_other_nonce(
-                self.core, endpoint, refused, tried, self.deadline
-            )
-
-    def _ask(self, endpoint: Endpoint, ask: Ask) -> Steps[tuple[AnyResponse, Decoder]]:
+    def _open(self, endpoint: Endpoint) -> Steps[tuple[AnyResponse, Decoder]]:
         """Send the requests of one attempt; the last one's response, and its decoder."""
-        session, deadline = self.core.session, self.deadline
+        sender, deadline = self.core.session.sender, self.deadline
         its_dialect = dialect(endpoint.bot.dialect)
         self.answer.endpoint, self.answer.accepted = endpoint, False
-        question = question_for(ask, endpoint, its_dialect, self.answer)
+        question = self._question(endpoint)
         requests = its_dialect.requests(question)
         request = next(requests)
+        classify = unless_success(its_dialect.error_for)
         while not request.final:
-            buffered = yield from session.sender.fetch(
-                request,
-                deadline,
-                lambda each: None if 200 <= each.status < 300 else its_dialect.error_for(each),
-                "answer",
-            )
+            buffered = yield from sender.fetch(request, deadline, classify, "answer")
             request = requests.send(buffered)
             self.answer.accepted = True
         requests.close()
-        response = yield from session.sender.open(request, deadline, its_dialect.error_for)
+        response = yield from sender.open(request, deadline, its_dialect.error_for)
         decoder = self.answer.decoder = its_dialect.decoder(
-            question, response.url, response.status, response.headers, session.limits
+            question, response.url, response.status, response.headers, self.core.config.limits
         )
         return response, decoder
 
-    def _note_what_proved_right(self) -> None:
-        """Keep for later turns the address that answered, and a fresher nonce."""
-        endpoint, decoder = self.answer.endpoint, self.answer.decoder
-        if endpoint is not None and decoder is not None:
-            self.core.session.note_url(endpoint)
-            if decoder.details.nonce:
-                self.core.session.note_nonce(endpoint, decoder.details.nonce)
+    def _question(self, endpoint: Endpoint) -> Question:
+        """The question as it is put to a bot; the answer notes the place and conversation."""
+        answer = self.answer
+        answer.place = place_of(endpoint)
+        answer.conversation = self.conversation = self.conversation or str(uuid4())
+        same_place = self.place == answer.place
+        pairs = with_system([*self.history, *self.messages], self.system)
+        history, prompt = tuple(pairs[:-1]), pairs[-1][1]
+        if dialect(endpoint.bot.dialect).remembers:
+            history = ()
+            if not same_place:
+                # The site's memory knows nothing of what came before: tell it, in a conversation
+                # of a new id, so that it is not mixed with another's.
+                prompt = written_out(pairs)
+                if self.place:
+                    answer.conversation = str(uuid4())
+        return Question(
+            endpoint,
+            prompt,
+            history,
+            self.visitor,
+            answer.conversation,
+            self.state if same_place else {},
+            self.web_search,
+            images_of(self.messages),
+            self._uploaded,
+        )
 
     def final_error(self, error: ChatGptEsError) -> ChatGptEsError:
         """`error` as the user sees it: without secrets, and with the text that came before it."""
@@ -242,8 +234,7 @@ class Turn:
 
     def reply(self, text: str) -> Reply:
         """The reply whose text is `text`, with all that is known beside it."""
-        answer = self.answer
-        endpoint, decoder = answer.endpoint, answer.decoder
+        endpoint, decoder = self.answer.endpoint, self.answer.decoder
         assert endpoint is not None
         assert decoder is not None
         details = decoder.details
@@ -254,7 +245,7 @@ class Turn:
             dialect=endpoint.bot.dialect,
             model=details.model,
             message_id=details.message_id,
-            conversation_id=answer.conversation,
+            conversation_id=self.answer.conversation,
             usage=details.usage,
             citations=tuple(details.citations),
             images=tuple(details.images),
@@ -267,12 +258,7 @@ class Turn:
 def new_turn(
     core: Core, prompt: Messages, options: TurnOptions, visitor: str | None = None
 ) -> Turn:
-    """A turn that asks `prompt`.
-
-    Raises:
-        InvalidMessageError, InvalidConfigError: an argument can't be used.
-    """
-    check_options(options)
+    """A turn that asks `prompt`."""
     messages = check(prompt, core.config.limits, options.get("images", ()))
     return Turn(core, messages, options, visitor)
 
@@ -303,59 +289,10 @@ def _read_answer(
         text += chunks
         if chunks:
             yield Text(chunks)
-        if isinstance(error, ChatGptEsError):
-            raise
-        raise transport_failed(error) from error
+        raise_transport_error(error)
     if chunks:
         yield Text(chunks)
     if decoder.error is not None:
         raise decoder.error
     if decoder.complete:
         yield from drain(response, deadline)
-
-
-def with_other_nonce(
-    core: Core, stale: Endpoint, refused: NonceRefused, tried: set[str], deadline: Deadline
-) -> Steps[Endpoint]:
-    """`stale` with another nonce than the refused one.
-
-    Args:
-        tried: the ways that were tried in this turn.
-
-    Raises:
-        RefusedError: there is none.
-        ChatGptEsError: a gate stands before it, or the turn's time is over.
-    """
-    session = core.session
-    try:
-        if "renewal" not in tried:
-            tried.add("renewal")
-            endpoint = yield from session.renewed(stale, deadline)
-            if endpoint.nonce != stale.nonce:
-                return endpoint
-        if "cookies" not in tried and not dialect(stale.bot.dialect).cookie_is_visitor:
-            # With a session cookie, a shop's for one, WordPress expects another nonce than
-            # the page has that it gives to a visitor without: so once as such a visitor.
-            tried.add("cookies")
-            if session.sender.cookies.refuse_new():
-                tried.add("without cookies")
-                try:
-                    return (yield from session.reread(deadline))
-                except BaseException:
-                    session.sender.cookies.accept_new()
-                    raise
-        if "without cookies" in tried:
-            session.sender.cookies.accept_new()
-    except (ChallengeError, RateLimitError, TurnCancelled):
-        raise
-    except (TransportError, ResponseError) as error:
-        deadline.check()
-        raise plain_refusal(refused) from error  # What the site said of the message counts.
-    raise plain_refusal(refused) from None
-
-
-def plain_refusal(error: NonceRefused) -> RefusedError:
-    """Return the same error as users know it."""
-    plain = RefusedError(error.message, url=error.url, status=error.status, excerpt=error.excerpt)
-    plain.code = error.code
-    return plain

@@ -1,4 +1,7 @@
-"""Checks of a client's arguments.  They read no file and import nothing that is slow."""
+"""Checks of a client's arguments, each of which raises an `InvalidConfigError`.
+
+They read no file and import nothing that is slow.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,9 @@ from .proxy import Proxy
 from .urls import ascii_url
 
 __all__ = [
-    "Site",
-    "bot_and_key",
-    "check_cookies",
-    "check_system",
-    "check_transport",
-    "check_verify",
-    "check_visitor",
-    "headers_of",
-    "number",
-    "proxy_secrets",
-    "site_of",
-]
+    "Site", "bot_and_key", "check_cookies", "check_system", "check_transport", "check_verify",
+    "check_visitor", "headers_of", "number", "proxy_secrets", "site_of",
+]  # fmt: skip
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -37,18 +31,11 @@ _RESERVED = frozenset(
 
 
 def headers_of(headers: Any, authorization: str | None) -> dict[str, str]:
-    """The further request headers, names in lower case.
-
-    Raises:
-        InvalidConfigError: a name or value that no header can have, or a name that only the
-            library sets.
-    """
-    if headers is None:
-        headers = {}
-    if not isinstance(headers, Mapping):
+    """The further request headers, names in lower case."""
+    if not (headers is None or isinstance(headers, Mapping)):
         raise InvalidConfigError("headers must map names (str) to values (str).")
     checked = {"authorization": authorization} if authorization is not None else {}
-    for name, value in headers.items():
+    for name, value in (headers or {}).items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise InvalidConfigError(f"headers: {name!r} is no header name.")
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
@@ -60,19 +47,13 @@ def headers_of(headers: Any, authorization: str | None) -> dict[str, str]:
 
 
 def check_cookies(cookies: Any) -> None:
-    """Check that cookies are a mapping of str to str, a `http.cookiejar.CookieJar`, or None.
-
-    Raises:
-        InvalidConfigError: they are none of these, or hold what no header can.
-    """
-    if cookies is None:
+    """Check that cookies are a mapping of str to str, a `http.cookiejar.CookieJar`, or None."""
+    if cookies is None or callable(getattr(cookies, "add_cookie_header", None)):
         return
     if not isinstance(cookies, Mapping):
-        if not callable(getattr(cookies, "add_cookie_header", None)):
-            raise InvalidConfigError(
-                f"cookies must be a dict or a CookieJar, not {type(cookies).__name__}."
-            )
-        return
+        raise InvalidConfigError(
+            f"cookies must be a dict or a CookieJar, not {type(cookies).__name__}."
+        )
     for name, value in cookies.items():
         if not isinstance(name, str) or not isinstance(value, str) or not name:
             raise InvalidConfigError("cookies must map names (str) to values (str).")
@@ -81,13 +62,7 @@ def check_cookies(cookies: Any) -> None:
 
 
 def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any) -> None:
-    """Check the arguments that choose a transport, as far as that goes without making one.
-
-    Reads no file and imports nothing that is slow.
-
-    Raises:
-        InvalidConfigError: one can't be used.
-    """
+    """Check the arguments that choose a transport, as far as that goes without making one."""
     if not isinstance(transport, str):
         for end in ("close", "aclose"):
             if all(callable(getattr(transport, name, None)) for name in ("send", end)):
@@ -106,11 +81,7 @@ def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any
 
 
 def check_verify(verify: Any) -> None:
-    """Check the type of `verify`; the transport checks whether there is such a file.
-
-    Raises:
-        InvalidConfigError: it is not.
-    """
+    """Check the type of `verify`; the transport checks whether there is such a file."""
     if not isinstance(verify, (bool, str, os.PathLike)):
         raise InvalidConfigError(
             "verify must be True, False or the path of a CA file or directory,"
@@ -133,41 +104,26 @@ class Site(NamedTuple):
 
 
 def site_of(site: Any) -> Site:
-    """The site that `site` (a URL as str) names.
-
-    Raises:
-        InvalidConfigError: it is no http or https URL.
-    """
+    """The site that `site` (an http or https URL as str) names."""
     if not isinstance(site, str) or not site.strip():
         raise InvalidConfigError("site must be a URL such as https://example.org/chat/.")
     text = site.strip()
     if any(ord(char) <= 32 or ord(char) == 127 for char in text):
         raise InvalidConfigError("site is no URL: it has white space or control characters.")
     try:
-        parts = urlsplit(text)
-        port = parts.port
+        parts, sent = urlsplit(text), urlsplit(ascii_url(text))
     except ValueError:
-        raise InvalidConfigError("site is no URL: its host or port can't be read.") from None
+        raise InvalidConfigError(
+            "site is no URL: its host or port can't be read, or its host is read in two ways; then"
+            " give its xn-- form."
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         hint = f" Did you mean https://{text}?" if "://" not in text and "@" not in text else ""
         raise InvalidConfigError(f"site must be a URL that begins with https:// or http://.{hint}")
-    if port == 0:
+    if parts.port == 0:
         raise InvalidConfigError("site is no URL: its port is 0.")
-    try:
-        url = ascii_url(text)
-    except ValueError:
-        raise InvalidConfigError(
-            "site is no URL: its host is no name, or one that is read in two ways; then give its"
-            " xn-- form."
-        ) from None
-    authorization, secrets = _basic(parts)
-    sent = urlsplit(url)
-    return Site(
-        urlunsplit(sent._replace(path=sent.path or "/")),
-        sent.hostname or "",
-        authorization,
-        secrets,
-    )
+    url = urlunsplit(sent._replace(path=sent.path or "/"))
+    return Site(url, sent.hostname or "", *_basic(parts))
 
 
 def _basic(parts: SplitResult) -> tuple[str | None, tuple[str, ...]]:
@@ -187,11 +143,7 @@ def proxy_secrets(proxy: Any) -> tuple[str, ...]:
 
 
 def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str | None, str | None]:
-    """The bot's id as text, and the REST key.
-
-    Raises:
-        InvalidConfigError: either is of a wrong type, or they don't go together.
-    """
+    """The bot's id as text, and the REST key."""
     if bot is not None:
         if isinstance(bot, bool) or not isinstance(bot, (str, int)) or not str(bot).strip():
             raise InvalidConfigError("bot must be a bot's id (str or int), or None.")
@@ -215,27 +167,19 @@ def bot_and_key(bot: Any, api_key: Any, authorization: str | None) -> tuple[str 
 
 
 def check_system(system: Any) -> str | None:
-    """The system text, if it can be sent.
-
-    Raises:
-        InvalidConfigError: it is of a wrong type, or no proper text.
-    """
-    if system is None:
+    """The system text, if it can be sent."""
+    if system is None or system == "":
         return None
     if not isinstance(system, str):
         raise InvalidConfigError("system must be a string, or None for nothing.")
     try:
-        return check_text(system, "system") if system else None
+        return check_text(system, "system")
     except InvalidMessageError as error:
         raise InvalidConfigError(error.message, hint=error.hint) from None
 
 
 def number(name: str, value: Any, least: float, *, whole: bool = False, most: float = 1e6) -> float:
-    """`value`, if it is a number between `least` and `most`.
-
-    Raises:
-        InvalidConfigError: it is not.
-    """
+    """`value`, if it is a number between `least` and `most`."""
     kinds = (int,) if whole else (int, float)
     # NaN fails every comparison.
     if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
@@ -244,23 +188,13 @@ def number(name: str, value: Any, least: float, *, whole: bool = False, most: fl
     return value
 
 
-_VISITOR = re.compile(r"[A-Za-z0-9-]{10,64}")
-_SHORTEST_VISITOR = 10  # Letters and digits: as many as a `wpaicg` site is shown.
+_VISITOR = re.compile(r"(?=(?:-*[A-Za-z0-9]){10})[A-Za-z0-9-]{10,64}")
+"""At least ten letters and digits: as many as a `wpaicg` site is shown."""
 
 
 def check_visitor(visitor: object) -> str | None:
-    """Check a visitor's id.
-
-    Raises:
-        InvalidConfigError: it can't be one.
-    """
-    if visitor is None:
-        return None
-    if (
-        not isinstance(visitor, str)
-        or not _VISITOR.fullmatch(visitor)
-        or len(visitor.replace("-", "")) < _SHORTEST_VISITOR
-    ):
+    """The visitor's id, if it can be one."""
+    if visitor is not None and not (isinstance(visitor, str) and _VISITOR.fullmatch(visitor)):
         raise InvalidConfigError(
             "visitor must be 10 to 64 letters, digits and hyphens, such as str(uuid.uuid4())."
         )

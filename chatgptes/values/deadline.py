@@ -275,10 +275,6 @@ class Deadline:
         return done
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, unless the turn ends first.
-
-        Raises:
-            TurnCancelled, RequestTimeout: as `check()`.
-        """
+        """Sleep, unless the turn ends first.  Raises as `check()`."""
         self.wait(Signal(), seconds)
         self.check()

@@ -20,11 +20,9 @@ __all__ = ["Image", "ImageSource", "Unread", "image_of", "loaded"]
 ImageSource = str | os.PathLike[str] | bytes
 """The path of a file, the bytes of one, or a `data:` URL."""
 
-_BEGINNINGS = (
-    ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
-    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
-    ("image/gif", re.compile(rb"GIF8[79]a")),
-    ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+_KINDS = re.compile(
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8[79]a)|(?P<webp>RIFF.{4}WEBP)",
+    re.DOTALL,
 )
 _DATA_URL = re.compile(r"(?is)data:[^,]*;\s*base64,(.*)")
 _WEB = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)  # Two letters at least: "C:\\" is a path.
@@ -78,21 +76,18 @@ def image_of(source: Any, where: str, limit: int) -> Image | Unread:
         source: an `ImageSource`.
         where: what to call it in errors.
         limit: how many bytes it may have.
-
-    Raises:
-        InvalidMessageError: it is no picture, too large, or on the web.
     """
     if isinstance(source, (bytes, bytearray)):
         return _recognised(bytes(source), where, limit)
-    if isinstance(source, str) and _WEB.match(source):
-        raise InvalidMessageError(
-            f"{where} is an address, and nothing is fetched here: get it yourself, and give its"
-            " bytes."
-        )
     path: Any = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
     if not isinstance(path, str):
         raise InvalidMessageError(
             f"{where} is of type {type(source).__name__}: an image is a path, bytes or a data: URL."
+        )
+    if _WEB.match(path):
+        raise InvalidMessageError(
+            f"{where} is an address, and nothing is fetched here: get it yourself, and give its"
+            " bytes."
         )
     unread = Unread(path, where)
     if unread.is_data and len(path) > 2 * limit + 1000:
@@ -101,14 +96,10 @@ def image_of(source: Any, where: str, limit: int) -> Image | Unread:
 
 
 def loaded(image: Image | Unread, limit: int) -> Image:
-    """`image`, got if that is still to be done.  May take a while: not for an event loop.
-
-    Raises:
-        InvalidMessageError: it can't be read, is no picture, or has over `limit` bytes.
-    """
+    """`image`, got if that is still to be done.  May take a while: not for an event loop."""
     if isinstance(image, Image):
         return image
-    data = _decoded(image.source, image.where) if image.is_data else _read(image, limit)
+    data = _decoded(image) if image.is_data else _read(image, limit)
     return _recognised(data, image.where, limit)
 
 
@@ -116,25 +107,23 @@ def _read(image: Unread, limit: int) -> bytes:
     where = f"{image.where} ({image.source!r})"
     try:
         # A pipe or a device would keep us waiting.
-        if not stat.S_ISREG(os.stat(image.source).st_mode):
-            raise InvalidMessageError(f"{where} is not a file.")
-        with open(image.source, "rb") as file:
-            return file.read(limit + 1)
+        if stat.S_ISREG(os.stat(image.source).st_mode):
+            with open(image.source, "rb") as file:
+                return file.read(limit + 1)
     except (OSError, ValueError) as error:
-        if isinstance(error, InvalidMessageError):
-            raise
         reason = getattr(error, "strerror", None) or error
         raise InvalidMessageError(f"{where} can't be read: {reason}.") from error
+    raise InvalidMessageError(f"{where} is not a file.")
 
 
-def _decoded(url: str, where: str) -> bytes:
-    match = _DATA_URL.fullmatch(url)
+def _decoded(image: Unread) -> bytes:
+    match = _DATA_URL.fullmatch(image.source)
     if match is None:
-        raise InvalidMessageError(f"{where} is a data: URL without data in base64.")
+        raise InvalidMessageError(f"{image.where} is a data: URL without data in base64.")
     try:
         return base64.b64decode("".join(unquote(match[1]).split()), validate=True)
     except ValueError:  # binascii.Error is one.
-        raise InvalidMessageError(f"{where} is a data: URL whose base64 is damaged.") from None
+        raise InvalidMessageError(f"{image.where} is a data: URL; its base64 is damaged.") from None
 
 
 def _recognised(data: bytes, where: str, limit: int) -> Image:
@@ -142,9 +131,8 @@ def _recognised(data: bytes, where: str, limit: int) -> Image:
         raise InvalidMessageError(f"{where} is empty.")
     if len(data) > limit:
         raise _too_large(where, limit)
-    for kind, beginning in _BEGINNINGS:
-        if beginning.match(data):
-            return Image(kind, data)
+    if found := _KINDS.match(data):
+        return Image(f"image/{found.lastgroup}", data)
     raise InvalidMessageError(
         f"{where} is no picture that a site takes: jpeg, png, webp or gif, whatever its name says."
     )

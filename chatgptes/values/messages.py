@@ -66,25 +66,25 @@ def check(
         InvalidMessageError: they are empty, too long, of a wrong type or shape, hold text that
             is not Unicode or images that can't be sent, or do not end in a user message.
     """
-    checked: tuple[Message, ...]
-    further = _images(images, limits.image)
     if isinstance(messages, str):
-        text = messages if further and not messages.strip() else check_text(messages, "The prompt")
-        checked = (Message("user", text),)
-    else:
-        if isinstance(messages, (bytes, bytearray, Mapping)) or not isinstance(messages, Sequence):
-            raise InvalidMessageError(
-                f"Messages are a string or a list of dicts, not {type(messages).__name__}."
-            )
-        last = len(messages) - 1
-        checked = tuple(
-            _message(
-                item, f"Message {index}", limits.image, with_images=index == last and bool(further)
-            )
-            for index, item in enumerate(messages)
+        checked = [Message("user", messages)]
+        names = ["The prompt"]
+    elif isinstance(messages, (bytes, bytearray, Mapping)) or not isinstance(messages, Sequence):
+        raise InvalidMessageError(
+            f"Messages are a string or a list of dicts, not {type(messages).__name__}."
         )
+    else:
+        names = [f"Message {index}" for index in range(len(messages))]
+        checked = [
+            _message(item, name, limits.image) for item, name in zip(messages, names, strict=True)
+        ]
+    further = _images(images, limits.image)
     if not checked:
         raise InvalidMessageError("The list of messages is empty.")
+    checked[-1] = checked[-1]._replace(images=checked[-1].images + further)
+    for message, name in zip(checked, names, strict=True):
+        if message.text.strip() or not message.images:
+            check_text(message.text, name)
     if checked[-1].role != "user":
         raise InvalidMessageError(
             f"The last message must be the user's; this one's role is {checked[-1].role!r}."
@@ -96,13 +96,11 @@ def check(
             " allowed.",
             hint=Hint("limits.prompt", purpose="to allow more"),
         )
-    asked = checked[-1]
-    checked = (*checked[:-1], asked._replace(images=asked.images + further))
     if (count := sum(len(message.images) for message in checked)) > MOST_IMAGES:
         raise InvalidMessageError(
             f"The messages have {count} images; no site takes more than {MOST_IMAGES}."
         )
-    return checked
+    return tuple(checked)
 
 
 def check_prompt(prompt: Prompt, limits: Limits, images: Sequence[ImageSource] = ()) -> Message:
@@ -128,15 +126,9 @@ def images_of(messages: Sequence[Message]) -> tuple[Image, ...]:
 
 
 def with_files(messages: Sequence[Message], limits: Limits) -> tuple[Message, ...]:
-    """`messages` with the images that are files read.
-
-    Raises:
-        InvalidMessageError: one can't be read, is no picture, or too large.
-    """
+    """`messages` with the images that are files read."""
     return tuple(
         message._replace(images=tuple(loaded(each, limits.image) for each in message.images))
-        if message.images
-        else message
         for message in messages
     )
 
@@ -149,19 +141,18 @@ def _images(images: Any, limit: int) -> tuple[Image | Unread, ...]:
     return tuple(image_of(each, f"Image {n}", limit) for n, each in enumerate(images, 1))
 
 
-def _message(item: Any, where: str, limit: int, *, with_images: bool = False) -> Message:
+def _message(item: Any, where: str, limit: int) -> Message:
+    """A message whose text is not checked yet: with images it may be blank."""
     if not isinstance(item, Mapping):
         raise InvalidMessageError(f"{where} is not a dict but {type(item).__name__}.")
     if unknown := set(item) - {"role", "content"}:
         names = ", ".join(sorted(map(repr, unknown)))
         raise InvalidMessageError(f"{where} has unknown keys {names}: only role and content go.")
-    role = item.get("role")
+    role, content = item.get("role"), item.get("content")
     if role not in ROLES:
         raise InvalidMessageError(f"{where} has the role {role!r}: it must be one of {ROLES}.")
-    content = item.get("content")
     if isinstance(content, str):
-        text = content if with_images and not content.strip() else check_text(content, where)
-        return Message(role, text)
+        return Message(role, content)
     if not isinstance(content, Sequence) or isinstance(content, (bytes, bytearray)):
         raise InvalidMessageError(
             f"{where} has content of type {type(content).__name__}: a string or a list of parts."
@@ -169,8 +160,6 @@ def _message(item: Any, where: str, limit: int, *, with_images: bool = False) ->
     text, images = _parts(content, where, limit)
     if images and role != "user":
         raise InvalidMessageError(f"{where} has an image, and is not the user's but the {role}'s.")
-    if not (images or with_images) or text.strip():
-        check_text(text, where)
     return Message(role, text, images)
 
 
@@ -188,10 +177,7 @@ def _parts(
                 pass
             case {"type": "image_url", "image_url": {"url": source} | source, **more} if not more:
                 # A path here would be a mistake: the form is OpenAI's, whose servers read no files.
-                is_url = isinstance(source, str) and (
-                    "://" in source or source[:5].lower() == "data:"
-                )
-                if not is_url:
+                if not isinstance(source, str) or not re.match(r"(?i)data:|[^:]*://", source):
                     raise InvalidMessageError(f"{where} has an image_url that is no data: URL.")
             case _:
                 keys = f" with keys {sorted(map(str, part))}" if isinstance(part, Mapping) else ""

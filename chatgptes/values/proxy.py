@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import InvalidConfigError
 
@@ -45,9 +45,6 @@ class Proxy:
 
         Args:
             source: the argument or variable that it comes from, for the error.
-
-        Raises:
-            InvalidConfigError: a scheme that is not known, no host, or a bad port.
         """
         # The URL may hold a password: no error may quote it, nor have the parser's for a context.
         wanted = f"{source} must be a URL such as http://host:port or socks5h://host:port"
@@ -60,26 +57,31 @@ class Proxy:
                 f"{wanted}; the characters # ? / of its user name and password must be"
                 " percent-encoded: %23 %3F %2F."
             )
-        parts = _split(full)
-        if parts is None:
+        try:
+            parts = urlsplit(full)
+            host = parts.hostname
+        except ValueError:
+            host = None
+        if not host or _BLANK.search(full):
             raise InvalidConfigError(f"{wanted}; this one has no host that can be read.")
         if parts.scheme not in DEFAULT_PORTS:
             known = ", ".join(DEFAULT_PORTS)
             raise InvalidConfigError(
                 f"{wanted}; the scheme {parts.scheme[:20]!r} is none of {known}."
             )
-        port = _port(parts)
+        try:
+            port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+        except ValueError:
+            port = 0
         if port == 0:
             raise InvalidConfigError(f"{wanted}; its port must be a number from 1 to 65535.")
-        login = [
-            None if word is None else unquote(word) for word in (parts.username, parts.password)
-        ]
+        login = [word and unquote(word) for word in (parts.username, parts.password)]
         # One byte says how long they are: RFC 1929.
         if parts.scheme.startswith("socks") and any(len((w or "").encode()) > 255 for w in login):
             raise InvalidConfigError(
                 f"{wanted}; SOCKS takes a user name and password of at most 255 bytes."
             )
-        return cls(parts.scheme, parts.hostname or "", port, *login)
+        return cls(parts.scheme, host, port, *login)
 
     @property
     def socks(self) -> bool:
@@ -105,20 +107,3 @@ class Proxy:
         if self.password is not None:
             login += ":" + quote(self.password, safe="")
         return self.address.replace("://", f"://{login}@", 1)
-
-
-def _split(text: str) -> SplitResult | None:
-    """`text` as a URL, or None if it is none with a host."""
-    try:
-        parts = urlsplit(text)
-        return parts if parts.hostname and not _BLANK.search(text) else None
-    except ValueError:
-        return None
-
-
-def _port(parts: SplitResult) -> int:
-    """The port that a URL names or implies; 0 for none that can be."""
-    try:
-        return DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
-    except ValueError:
-        return 0

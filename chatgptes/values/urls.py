@@ -11,9 +11,13 @@ __all__ = ["ascii_url", "may_send", "origin", "redact"]
 
 _TELLING = frozenset({"p", "page_id", "rest_route"})
 """Parameters that say which page or route it is; any other may hold something secret."""
-
-
 _LONGEST_SHOWN = 300  # Characters of an address in an error's text.
+_LONGEST_HOST = 300  # Characters; DNS knows none of more than 253.
+_PORTS = {"http": 80, "https": 443}
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+# Where the two standards for names in other scripts differ, so that the look-up may find
+# another host than the comparison.
+_AMBIGUOUS = frozenset("ßς\u200c\u200d")
 
 
 def redact(url: str) -> str:
@@ -39,39 +43,20 @@ def _bracket(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _port(parts: SplitResult) -> int | None:
-    return _place(parts.netloc)[1] or {"http": 80, "https": 443}.get(parts.scheme)
+def _place(parts: SplitResult) -> tuple[str, int | None]:
+    """The host, in lower case and ASCII, and the port; ValueError where either can't be read."""
+    return _read_place(parts.netloc.rpartition("@")[2])  # A password must not be remembered.
 
 
-# Where the two standards for names in other scripts differ, so that the look-up may find
-# another host than the comparison.
-_AMBIGUOUS = frozenset("ßς\u200c\u200d")
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-
-
-def _place(netloc: str) -> tuple[str, int | None]:
-    """Host and port of `netloc`; ValueError where either can't be read."""
-    where = netloc.rpartition("@")[2]  # A password must not be remembered.
-    return _known_place(where) if len(where) <= 300 else _read_place(where)
-
-
+@functools.lru_cache(maxsize=256)  # A turn asks for the same one a dozen times.
 def _read_place(netloc: str) -> tuple[str, int | None]:
     parts = SplitResult("", netloc, "", "", "")
     host = (parts.hostname or "").removesuffix(".").lower()
-    if _AMBIGUOUS.intersection(host):
-        raise ValueError(host)
+    if _AMBIGUOUS.intersection(host) or len(netloc) > _LONGEST_HOST:
+        raise ValueError(netloc)
     if host and ":" not in host:  # Else it is an IPv6 address.
         host = host.encode("idna").decode("ascii")  # UnicodeError is a ValueError.
     return host, parts.port
-
-
-_known_place = functools.lru_cache(maxsize=256)(_read_place)
-"""A turn asks for the same one a dozen times."""
-
-
-def _host(parts: SplitResult) -> str:
-    """The host in lower case and ASCII; ValueError where it has no certain ASCII form."""
-    return _place(parts.netloc)[0]
 
 
 def ascii_url(url: str) -> str:
@@ -83,7 +68,7 @@ def ascii_url(url: str) -> str:
         ValueError: its host or port can't be read, or its host has no certain ASCII form.
     """
     parts = urlsplit(url)
-    host, port = _place(parts.netloc)
+    host, port = _place(parts)
     host = _bracket(host) + ("" if port is None else f":{port}")
     path = quote(parts.path, safe=_PRINTABLE)
     query = quote(parts.query, safe=_PRINTABLE)
@@ -91,19 +76,14 @@ def ascii_url(url: str) -> str:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of `url`, as a browser's `Origin` header writes them.
-
-    Raises:
-        ValueError: its host or port can't be read.
-    """
+    """Scheme, host and port of `url`, as a browser's `Origin` header writes them."""
     parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
     try:
-        host, number = _place(parts.netloc)
+        host, number = _place(parts)
     except ValueError:
         # To be shown, or to find out that it is no host.
         host, number = (parts.hostname or "").lower(), parts.port
-    port = "" if number in (None, default) else f":{number}"
+    port = "" if number in (None, _PORTS.get(parts.scheme)) else f":{number}"
     return f"{parts.scheme}://{_bracket(host)}{port}"
 
 
@@ -115,14 +95,12 @@ def may_send(url: str, to: str) -> bool:
     """
     try:
         a, b = urlsplit(url), urlsplit(to)
-        a_host, b_host = _host(a).removeprefix("www."), _host(b).removeprefix("www.")
-        a_port, b_port = _port(a), _port(b)
+        (a_host, a_port), (b_host, b_port) = _place(a), _place(b)
     except ValueError:
         return False
-    if b.scheme not in ("http", "https") or not b.hostname:
+    if b.scheme not in _PORTS or not b_host or (a.scheme, b.scheme) == ("https", "http"):
         return False
-    if a.scheme == "https" and b.scheme == "http":
+    if a_host.removeprefix("www.") != b_host.removeprefix("www."):
         return False
-    if a_host != b_host:
-        return False
-    return a_port == b_port or (a.scheme, b.scheme) == ("http", "https")
+    same_port = (a_port or _PORTS.get(a.scheme)) == (b_port or _PORTS[b.scheme])
+    return same_port or (a.scheme, b.scheme) == ("http", "https")

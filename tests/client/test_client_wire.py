@@ -227,6 +227,19 @@ def test_a_stream_that_something_else_ended_says_so(error: BaseException) -> Non
     assert all(permit.signal.is_set for permit in permits)
 
 
+def test_a_stream_whose_client_was_closed_between_two_chunks_says_so_once() -> None:
+    client = Client("http://a.example", transport=Failing(ZeroDivisionError(), delta("text")))
+    stream = client.stream("Hi")
+    assert next(stream) == "text"
+    client.close()
+    with pytest.raises(StreamInterruptedError) as caught:
+        next(stream)
+    assert isinstance(caught.value.__cause__, TurnCancelled)
+    assert list(stream) == []
+    with pytest.raises(StreamInterruptedError):
+        _ = stream.reply
+
+
 @BOTH
 def test_text_in_an_unfinished_event_is_not_lost(kind: str) -> None:
     """The connection breaks behind a whole line, before the blank one that ends the event."""

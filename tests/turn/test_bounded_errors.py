@@ -11,6 +11,7 @@ from by_hand import ByHand, Canned, core
 from test_take import AJAX, JSON, STREAM, aipkit_page, event, key, wpaicg_page
 
 from chatgptes import ChatGptEsError
+from chatgptes.turn.redaction import redact_error
 from chatgptes.turn.take import new_turn
 
 MUCH = "Ein sehr langes Wort. " * 140_000
@@ -147,3 +148,11 @@ def test_of_the_owners_api(status: int, much: str) -> None:
         ),
     ]
     check(error_of(responses, api_key="secret-key", bot=5))
+
+
+def test_an_errors_text_is_cut_at_the_longest() -> None:
+    error, short = ChatGptEsError("x" * 2_001), ChatGptEsError("x" * 2_000)
+    for each in (error, short):
+        redact_error(each, ())
+    assert error.message == "x" * 1_999 + "…"
+    assert short.message == "x" * 2_000

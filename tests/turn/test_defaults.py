@@ -28,6 +28,8 @@ from chatgptes import (
     UnexpectedStatusError,
 )
 from chatgptes.turn import sending
+from chatgptes.turn.config import Config
+from chatgptes.turn.guard import default_site
 from chatgptes.turn.take import new_turn
 from chatgptes.values.http import Request
 
@@ -72,6 +74,20 @@ def test_a_clients_numbers() -> None:
     for wrong in ({"retries": -1}, {"max_concurrency": 0}, {"min_interval": -0.1}):
         with pytest.raises(InvalidConfigError):
             core(**wrong)
+
+
+def test_the_default_site_and_another_in_its_place() -> None:
+    config = Config.of({})
+    assert (config.site, config.is_default) == ("https://chatgpt.es/", True)
+    assert config.system is not None
+    with default_site("http://one.test/"):
+        with default_site("http://two.test/"):
+            config = Config.of({"site": "https://www.chatgpt.es"})
+            assert (config.site, config.is_default) == ("http://two.test/", False)
+            assert config.system is None
+        assert Config.of({}).site == "http://one.test/"
+        assert Config.of({"site": "http://site.test/"}).site == "http://site.test/"
+    assert Config.of({}).site == "https://chatgpt.es/"
 
 
 def test_the_numbers_of_retries_and_redirects() -> None:

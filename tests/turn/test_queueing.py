@@ -69,7 +69,7 @@ def test_permits_under_many_threads() -> None:
 def test_waiting_for_a_permit_ends_with_the_deadline() -> None:
     limiter = Limiter(1)
     held = acquire(limiter, Deadline())
-    with pytest.raises(RequestTimeout) as caught:
+    with pytest.raises(RequestTimeout, match=r"free slot: .* max_concurrency=1 ") as caught:
         acquire(limiter, Deadline(Timeout(total=0.05)))
     assert caught.value.phase == "slot"
     deadline = Deadline()
@@ -136,6 +136,8 @@ def test_a_conversation_knows_who_runs_it() -> None:
     permit.release()
     assert other.signal.is_set
     assert not queue.request("me").signal.is_set
+    with pytest.raises(RequestTimeout, match="turn before it to end"):
+        acquire(queue, Deadline(Timeout(total=0.05)))
 
 
 def test_a_turn_that_nobody_waits_for_does_not_count_as_ones_own() -> None:

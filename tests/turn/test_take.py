@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from by_hand import SITE, ByHand, Canned, ask, core, fields, handed_on, query
@@ -12,14 +13,19 @@ from by_hand import SITE, ByHand, Canned, ask, core, fields, handed_on, query
 from chatgptes import (
     BotNotFoundError,
     ConnectError,
+    Limits,
     RateLimitError,
     RefusedError,
+    Reply,
     RequestTimeout,
+    ResponseTooLargeError,
     StreamInterruptedError,
     TransportError,
     TurnCancelled,
     UnexpectedStatusError,
 )
+from chatgptes.conversation import ConversationState
+from chatgptes.turn.steps import Read
 from chatgptes.turn.take import new_turn
 
 AJAX = "http://site.test/wp-admin/admin-ajax.php"
@@ -183,6 +189,98 @@ def test_a_cookie_that_makes_the_nonce_wrong_is_left_out_once() -> None:
     assert sent == [None, "shop=1", "shop=1", "shop=1", None, None]
 
 
+@pytest.mark.parametrize(
+    ("site", "location", "kept"),
+    [
+        (f"{SITE}?a=b", "", f"{SITE}?a=b"),
+        (SITE, "/new/?lang=de&{}", "http://site.test/new/?lang=de"),
+        (SITE, "/new/?{}&lang=de", "http://site.test/new/?lang=de"),
+        (SITE, "/new/?{}", "http://site.test/new/"),
+    ],
+)
+def test_the_page_keeps_its_address_whatever_passed_the_cache(
+    site: str, location: str, kept: str
+) -> None:
+    hand = ByHand([wpaicg_page(), refused_nonce(), wpaicg_page()])
+    steps = new_turn(core(site=site), "Hello", {}).take("me")
+    step: Any = next(steps)
+    while len(hand.requests) < 3 or not hasattr(step, "request"):
+        step = steps.send(hand.perform(step))
+    assert step.request.url.startswith(f"{site}{'&' if '?' in site else '?'}chatgptes_fresh=")
+    if location:
+        moved = Canned(302, {"location": location.format(urlsplit(step.request.url).query)})
+        hand.responses.append(moved)
+    hand.responses += [wpaicg_page("bbbbbbbbbb"), wpaicg_answer("yes")]
+    reply = finish(hand, steps, step)
+    assert reply.text == "yes"
+    assert hand.requests[-1].referrer == kept
+
+
+def finish(hand: ByHand, steps: Any, step: Any) -> Reply:
+    """Take a turn's steps from `step` on; the reply."""
+    with pytest.raises(StopIteration) as end:
+        while True:
+            step = steps.send(hand.perform(step))
+    reply: Reply = end.value.value
+    return reply
+
+
+def test_a_turn_whose_time_ends_while_it_gets_a_nonce_says_so() -> None:
+    turn = new_turn(core(), "Hello", {})
+    hand = ByHand([wpaicg_page(), refused_nonce()])
+    steps = turn.take("me")
+    step: Any = next(steps)
+    while len(hand.requests) < 2 or not hasattr(step, "request"):
+        step = steps.send(hand.perform(step))
+    with turn.deadline.within(0), pytest.raises(RequestTimeout):
+        steps.throw(TransportError("It broke."))
+
+
+def test_cookies_are_taken_again_where_none_changed_nothing() -> None:
+    shared = core()
+    cookie = {"set-cookie": "shop=1; Path=/"}
+    hand = ByHand(
+        [
+            wpaicg_page(**cookie), refused_nonce(), wpaicg_page(), wpaicg_page(), wpaicg_page(),
+            refused_nonce(),
+        ]
+    )  # fmt: skip
+    with pytest.raises(RefusedError):
+        hand.take(new_turn(shared, "Hello", {}).take("me"))
+    assert len(hand.requests) == 6
+    answer = wpaicg_answer("yes")
+    answer.headers = {**STREAM, **cookie}
+    ask([answer], core=shared)
+    _, later = ask([wpaicg_answer("yes")], core=shared)
+    assert later.requests[0].headers["cookie"] == "shop=1"
+
+
+def test_a_page_that_fails_without_cookies_is_none() -> None:
+    shared = core()
+    cookie = {"set-cookie": "shop=1; Path=/"}
+    hand = ByHand(
+        [wpaicg_page(**cookie), refused_nonce(), wpaicg_page(), wpaicg_page(), Canned(404)]
+    )
+    with pytest.raises(RefusedError) as caught:
+        hand.take(new_turn(shared, "Hello", {}).take("me"))
+    assert isinstance(caught.value.__cause__, UnexpectedStatusError)
+    answer = wpaicg_answer("yes")
+    answer.headers = {**STREAM, **cookie}
+    ask([answer], core=shared)
+    _, later = ask([wpaicg_answer("yes")], core=shared)
+    assert later.requests[0].headers["cookie"] == "shop=1"
+
+
+def test_a_page_may_have_just_as_many_bytes_as_the_limit() -> None:
+    page = b"".join(each for each in wpaicg_page().body if isinstance(each, bytes))
+    limits = Limits(page=len(page))
+    reply, _ = ask([Canned(body=[page]), wpaicg_answer("yes")], limits=limits)
+    assert reply.text == "yes"
+    hand = ByHand([Canned(body=[page, b" "])])
+    with pytest.raises(ResponseTooLargeError):
+        hand.take(new_turn(core(limits=limits), "Hello", {}).take("me"))
+
+
 def test_a_redirect_of_the_page_is_followed() -> None:
     moved = Canned(301, {"location": "/new/"}, [b"moved"])
     reply, hand = ask([moved, wpaicg_page(), wpaicg_answer("yes")])
@@ -275,22 +373,76 @@ def test_another_librarys_error_is_put_into_ours() -> None:
         hand.take(new_turn(core(), "Hello", {}).take("me"))
 
 
+GUESSED = (
+    '<script src="/blog/wp-includes/js/jquery.js"></script>'
+    '<link rel="https://api.w.org/" href="http://site.test/de/wp-json/">'
+)
+"""Marks of a page that does not name the address for messages."""
+
+
+def guessing_page() -> Canned:
+    bot = '<div class="wpaicg-chat-shortcode" data-nonce="aaaaaaaaaa" data-bot-id="0"></div>'
+    return Canned(headers={"content-type": "text/html"}, body=[f"{GUESSED}{bot}".encode()])
+
+
+def gone(text: str = "Nothing.") -> Canned:
+    return Canned(404, {"content-type": "text/html"}, [text.encode()])
+
+
 def test_a_wrong_address_is_given_up_for_the_next() -> None:
-    page = Canned(
-        headers={"content-type": "text/html"},
-        body=[
-            b'<script src="/blog/wp-includes/js/jquery.js"></script>'
-            b'<link rel="https://api.w.org/" href="http://site.test/de/wp-json/">'
-            b'<div class="wpaicg-chat-shortcode" data-nonce="aaaaaaaaaa" data-bot-id="0"></div>'
-        ],
-    )
-    gone = Canned(404, {"content-type": "text/html"}, [b"Nothing."])
     shared = core()
-    reply, hand = ask([page, gone, wpaicg_answer("yes")], core=shared)
+    reply, hand = ask([guessing_page(), gone(), wpaicg_answer("yes")], core=shared)
     assert reply.text == "yes"
     assert hand.requests[1].url != hand.requests[2].url
     reply, later = ask([wpaicg_answer("again")], core=shared)
     assert later.requests[0].url == hand.requests[2].url
+
+
+@pytest.mark.parametrize("telling", [0, 1, 2, None])
+def test_of_wrong_addresses_the_most_telling_one_counts(telling: int | None) -> None:
+    """WordPress without the plugin tells more than nothing at all; of equal ones the first does."""
+    answers = [gone(f"Number {number}") for number in range(9)]
+    if telling is not None:
+        answers[telling] = Canned(400, {"content-type": "text/html"}, [b"0"])
+    hand = ByHand([guessing_page(), *answers])
+    with pytest.raises(UnexpectedStatusError) as caught:
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    sent = [each.url for each in hand.requests[1:]]
+    assert len(sent) == len(set(sent)) == 3
+    assert caught.value.status == (404 if telling is None else 400)
+    assert caught.value.url == sent[telling or 0]
+
+
+def test_a_message_that_was_taken_is_sent_to_no_other_address() -> None:
+    config = html.escape(json.dumps({"botId": 5, "nonce": "aaaaaaaaaa"}))
+    bot = f"<div class='aipkit_chat_container' data-config='{config}'></div>"
+    page = Canned(headers={"content-type": "text/html"}, body=[f"{GUESSED}{bot}".encode()])
+    hand = ByHand([page, gone(), key(), gone()])
+    with pytest.raises(UnexpectedStatusError):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    first, second, third = hand.requests[1:]
+    assert first.url != second.url == third.url.partition("?")[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "renamed"), [("", False), ("aipkit 5 http://site.test/other", True)]
+)
+def test_a_conversation_that_the_sites_memory_does_not_know(place: str, renamed: bool) -> None:
+    """Another bot's begins under a new id, so that the two are not mixed; its words go along."""
+    said = [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}]
+    saved = {
+        "version": 1, "id": "id-1", "visitor": "visitor-1", "site": SITE, "system": None,
+        "messages": said, "memory": place, "state": {"left": "by the other"},
+    }  # fmt: skip
+    talk = ConversationState(core(), saved)
+    hand = ByHand([aipkit_page(), key(), aipkit_answer("yes"), key(), aipkit_answer("yes")])
+    reply = hand.take(talk.turn("Three?", {}).take("me"))
+    assert (talk.id != "id-1") is renamed
+    assert reply.conversation_id == talk.id == query(hand.requests[2])["conversation_uuid"]
+    assert all(text in fields(hand.requests[1])["message"] for text in ("One?", "Two.", "Three?"))
+    hand.take(talk.turn("Four?", {}).take("me"))
+    assert fields(hand.requests[3])["message"] == "Four?"
+    assert query(hand.requests[4])["conversation_uuid"] == talk.id
 
 
 def test_a_missing_bot() -> None:
@@ -323,6 +475,17 @@ def test_a_cancelled_turn_is_no_success() -> None:
                 turn.deadline.cancel()
             step = steps.send(hand.perform(step))
     assert isinstance(caught.value.__cause__, TurnCancelled)
+
+
+def test_a_cancel_in_the_middle_of_an_errors_text_is_a_cancel() -> None:
+    turn = new_turn(core(), "Hello", {})
+    hand = ByHand([Canned(404)])
+    steps = turn.take("me")
+    sending: Any = next(steps)
+    assert isinstance(steps.send(hand.perform(sending)), Read)
+    turn.deadline.cancel()
+    with pytest.raises(TurnCancelled):
+        steps.throw(TurnCancelled("The turn was cancelled."))
 
 
 def test_two_turns_share_one_reading_of_the_page() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatgptes.values.urls import _known_place, ascii_url, may_send, origin, redact
+from chatgptes.values.urls import _read_place, ascii_url, may_send, origin, redact
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_origin() -> None:
 
 
 def test_no_password_is_remembered_with_a_host() -> None:
-    _known_place.cache_clear()
+    _read_place.cache_clear()
     assert ascii_url("https://user:s3cret@remembered.example/") == "https://remembered.example/"
-    _known_place("remembered.example")
-    assert (_known_place.cache_info().currsize, _known_place.cache_info().hits) == (1, 1)
+    _read_place("remembered.example")
+    assert (_read_place.cache_info().currsize, _read_place.cache_info().hits) == (1, 1)
