@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from ..errors import InvalidConfigError
 from ..values.text import sanitize_line
-from .config_file import existing_or_new_path, option_of, set_option, unset_option
+from .config_file import option_of, set_option, unset_option
 from .errors import one_line_errors
-from .formatter import Group
-from .named_sites import OPTIONS, TRANSPORTS, named_sites, names_of_sites, value_of
+from .group import Group
+from .named_sites import OPTIONS, TRANSPORTS, config_path, named_sites, names_of_sites, value_of
+from .streams import print_note
 
 __all__ = ["config_command"]
 
@@ -45,78 +44,65 @@ def config_command(context: click.Context) -> None:
     Without a command it lists the sites.
     """
     if context.invoked_subcommand is None:
-        _show()
+        context.invoke(_list)
 
 
 @config_command.command("list")
+@one_line_errors()
 def _list() -> None:
     """List the file's path, and each site with its options."""
-    _show()
+    path = config_path()
+    exists = "" if path.exists() else "  (not there yet; `chatgptes config set` makes it)"
+    click.echo(f"{sanitize_line(str(path))}{exists}")
+    for name, options in named_sites().items():
+        click.echo(f"\n--site {name}")
+        for option, value in options.items():
+            click.echo(f"  {option} = {_shown(value)}")
 
 
 @config_command.command("path")
+@one_line_errors()
 def _path() -> None:
     """Print the path of the configuration file."""
-    with one_line_errors():
-        click.echo(existing_or_new_path())
+    click.echo(config_path())
 
 
 @config_command.command("get")
 @_name
 @_option
+@one_line_errors()
 def _get(name: str, option: str) -> None:
     """Print an option of a site; of a secret, where it is."""
-    with one_line_errors():
-        click.echo(_shown(option_of(name, option)))
+    click.echo(_shown(option_of(name, option)))
 
 
 @config_command.command("set")
 @_name
 @_option
 @click.argument("value", shell_complete=_values)
+@one_line_errors()
 def _set(name: str, option: str, value: str) -> None:
     """Set an option of a site; a new site begins with its address.
 
     The rest of the file stays as it is, with its comments.
     """
-    with one_line_errors():
-        set_option(name, option, value)
-        _warn_of_missing_secret(name, option)
+    set_option(name, option, value)
+    try:
+        value_of(named_sites()[name], option)
+    except InvalidConfigError as error:  # The place that was set holds no secret yet.
+        print_note(f"Set. {error.message}")
+    except OSError as error:
+        print_note(f"Set. {error.filename}: {error.strerror or error}.")
 
 
 @config_command.command("unset")
 @_name
 @click.argument("option", type=click.Choice(list(OPTIONS)), metavar="[OPTION]", required=False)
+@one_line_errors()
 def _unset(name: str, option: str | None) -> None:
     """Remove an option of a site, or without OPTION the site."""
-    with one_line_errors():
-        unset_option(name, option)
-
-
-def _show() -> None:
-    with one_line_errors():
-        path = existing_or_new_path()
-        exists = "" if path.exists() else "  (not there yet; `chatgptes config set` makes it)"
-        click.echo(f"{sanitize_line(str(path))}{exists}")
-        for name, options in named_sites().items():
-            click.echo(f"\n--site {name}")
-            for option, value in options.items():
-                click.echo(f"  {option} = {_shown(value)}")
+    unset_option(name, option)
 
 
 def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else sanitize_line(str(value))
-
-
-def _warn_of_missing_secret(name: str, option: str) -> None:
-    """Say on standard error if the place that was set holds no secret yet."""
-    options: dict[str, Any] = named_sites()[name]
-    try:
-        value_of(options, option)
-    except InvalidConfigError as error:
-        text = error.message
-    except OSError as error:
-        text = f"{error.filename}: {error.strerror or error}."
-    else:
-        return
-    click.echo(f"chatgptes: Set.  {sanitize_line(text)}", err=True)

@@ -9,24 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidConfigError
-from .named_sites import CONFIG_VARIABLE, check_sites, config_path, is_name, named_sites
+from .named_sites import check_site, config_path, is_name, named_sites
 
-__all__ = ["existing_or_new_path", "option_of", "set_option", "unset_option"]
-
-
-def existing_or_new_path() -> Path:
-    """Return the file's path, whether or not it is there.
-
-    Raises:
-        InvalidConfigError: there is no place for a file.
-    """
-    path = config_path()
-    if path is None:
-        raise InvalidConfigError(
-            "A configuration file needs platformdirs (pip install platformdirs) or the variable"
-            f" {CONFIG_VARIABLE}, its path."
-        )
-    return path
+__all__ = ["option_of", "set_option", "unset_option"]
 
 
 def option_of(name: str, option: str) -> Any:
@@ -36,9 +21,7 @@ def option_of(name: str, option: str) -> Any:
         InvalidConfigError: there is none, or the file can't be used.
         OSError: the file can't be read.
     """
-    sites = named_sites()
-    _check_site(sites, name)
-    return _given(sites[name], name, option)
+    return _option(named_sites(), name, option)
 
 
 def set_option(name: str, option: str, text: str) -> None:
@@ -53,23 +36,21 @@ def set_option(name: str, option: str, text: str) -> None:
         InvalidConfigError: it can't be used; the file is as it was.
         OSError: the file can't be read or written; it is as it was.
     """
-    document, before = _read()
+    document, sites = _read()
     if not text.strip() and option != "system":
         raise InvalidConfigError(
             f"{option} is empty; `chatgptes config unset {name} {option}` removes it."
         )
     value = _value(option, text)
-    if name not in before and option != "site" and is_name(name):
-        raise InvalidConfigError(
-            f"There is no site {name!r} yet: `chatgptes config set {name} site URL` makes it."
-        )
-    after = before | {name: before.get(name, {}) | {option: value}}
-    check_sites({name: after[name]})
-    if name in before:
-        document["sites"][name][option] = value
-    else:
-        _add(document, name, {option: value})
-    _write(document, after)
+    if name not in sites:
+        if option != "site" and is_name(name):
+            raise InvalidConfigError(
+                f"There is no site {name!r} yet: `chatgptes config set {name} site URL` makes it."
+            )
+        _add(document, name)
+    check_site(name, sites.get(name, {}) | {option: value})
+    document["sites"][name][option] = value
+    _write(document)
 
 
 def unset_option(name: str, option: str | None) -> None:
@@ -79,35 +60,27 @@ def unset_option(name: str, option: str | None) -> None:
         InvalidConfigError: there is none, or the site needs it; the file is as it was.
         OSError: the file can't be read or written; it is as it was.
     """
-    document, before = _read()
-    _check_site(before, name)
-    if option is None:
-        after = {each: options for each, options in before.items() if each != name}
-        del document["sites"][name]
-        if not after:
-            del document["sites"]
-    elif option == "site":
+    document, sites = _read()
+    _option(sites, name, option or "site")
+    if option == "site":
         raise InvalidConfigError(
             f"A site needs its address: `chatgptes config unset {name}` removes the whole site."
         )
-    else:
-        _given(before[name], name, option)
-        options = {each: value for each, value in before[name].items() if each != option}
-        after = before | {name: options}
+    if option is not None:
         del document["sites"][name][option]
-    _write(document, after)
+    elif len(sites) > 1:
+        del document["sites"][name]
+    else:
+        del document["sites"]
+    _write(document)
 
 
-def _check_site(sites: dict[str, dict[str, Any]], name: str) -> None:
+def _option(sites: dict[str, dict[str, Any]], name: str, option: str) -> Any:
     if name not in sites:
         raise InvalidConfigError(f"There is no site {name!r}: `chatgptes config` lists them.")
-
-
-def _given(options: dict[str, Any], name: str, option: str) -> Any:
-    """Return the value of an option that the site must have."""
-    if option not in options:
+    if option not in sites[name]:
         raise InvalidConfigError(f"The site {name!r} has no {option}.")
-    return options[option]
+    return sites[name][option]
 
 
 def _value(option: str, text: str) -> str | float | bool:
@@ -127,7 +100,7 @@ def _value(option: str, text: str) -> str | float | bool:
 
 def _read() -> tuple[Any, dict[str, dict[str, Any]]]:
     """Return the file with its comments, in its order; and its sites."""
-    path = existing_or_new_path()
+    path = config_path()
     try:
         import tomlkit
     except ImportError:
@@ -139,25 +112,23 @@ def _read() -> tuple[Any, dict[str, dict[str, Any]]]:
     return tomlkit.parse(text), sites
 
 
-def _add(document: Any, name: str, options: dict[str, Any]) -> None:
+def _add(document: Any, name: str) -> None:
     """Add a site at the end."""
     import tomlkit
     from tomlkit.items import InlineTable
 
     if "sites" not in document:
         document["sites"] = tomlkit.table(is_super_table=True)
-    sites = document["sites"]
-    table: Any = tomlkit.inline_table() if isinstance(sites, InlineTable) else tomlkit.table()
-    table.update(options)
-    sites[name] = table
+    inline = isinstance(document["sites"], InlineTable)
+    document["sites"][name] = tomlkit.inline_table() if inline else tomlkit.table()
 
 
-def _write(document: Any, sites: dict[str, Any]) -> None:
-    path = existing_or_new_path()
+def _write(document: Any) -> None:
+    path = config_path()
     text = document.as_string()
     # It must read as is meant, however the file was written by hand.
     try:
-        good = tomllib.loads(text).get("sites", {}) == sites
+        good = tomllib.loads(text) == document.unwrap()
     except tomllib.TOMLDecodeError:
         good = False
     if not good:

@@ -6,9 +6,6 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
-
-import click
 
 from ..errors import (
     ChatGptEsError,
@@ -19,9 +16,8 @@ from ..errors import (
     ResponseError,
     TransportError,
 )
-from ..values.text import sanitize_line
-from .json_output import print_json
-from .streams import fail
+from .output import print_json
+from .streams import fail, print_note
 
 __all__ = ["one_line_errors", "print_error"]
 
@@ -56,7 +52,9 @@ def one_line_errors(*, as_json: bool = False, doctor: bool = False) -> Iterator[
         sys.exit(130)
     except ChatGptEsError as error:
         if as_json:
-            print_json(_fields(error))
+            fields = {"error": type(error).__name__, "message": str(error), "url": error.url}
+            partial = getattr(error, "partial", None)
+            print_json(fields | {"status": error.status, "partial": partial})
         print_error(error, doctor=doctor)
         usage = isinstance(error, (InvalidConfigError, InvalidMessageError))
         sys.exit(2 if usage else 1)
@@ -66,19 +64,9 @@ def one_line_errors(*, as_json: bool = False, doctor: bool = False) -> Iterator[
 
 def print_error(error: ChatGptEsError, *, doctor: bool = False) -> None:
     """Print one line on standard error, in which arguments are options."""
-    text = sanitize_line(error.in_words(_OPTIONS))
+    text = error.in_words(_OPTIONS)
     # A limit needs no diagnosis: the message says all.
     limit = isinstance(error, (QuotaError, RateLimitError))
     if doctor and not limit and isinstance(error, (ResponseError, TransportError)):
         text += " `chatgptes doctor URL` tells more."
-    click.echo(f"chatgptes: {type(error).__name__}: {text}", err=True)
-
-
-def _fields(error: ChatGptEsError) -> dict[str, Any]:
-    return {
-        "error": type(error).__name__,
-        "message": str(error),
-        "url": error.url,
-        "status": error.status,
-        "partial": getattr(error, "partial", None),
-    }
+    print_note(f"{type(error).__name__}: {text}")

@@ -14,7 +14,7 @@ import click
 
 from ..values.text import sanitize_line
 
-__all__ = ["fail", "standard_streams"]
+__all__ = ["fail", "print_note", "standard_streams"]
 
 
 @contextlib.contextmanager
@@ -23,7 +23,14 @@ def standard_streams() -> Iterator[None]:
 
     That is one line on standard error and status 1; status 1 alone where the reader has gone.
     """
-    _open_closed_ones()
+    # In this order, so that each takes its own number and no connection or file does.
+    streams: Any = sys  # Its types don't know that they may be missing.
+    if streams.stdin is None:
+        streams.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - until the end.
+    if streams.stdout is None:
+        streams.stdout = _Closed(open(os.devnull, "wb"), encoding="utf-8")  # noqa: SIM115
+    if streams.stderr is None:
+        streams.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     _allow_every_character()
     try:
         try:
@@ -37,15 +44,19 @@ def standard_streams() -> Iterator[None]:
             _flush_or_drop(stream)
 
 
+def print_note(text: str) -> None:
+    """Print one line on standard error."""
+    click.echo(f"chatgptes: {sanitize_line(text)}", err=True)
+
+
 def fail(error: OSError) -> NoReturn:
     """End the program with status 1 and the system's error."""
     # Text that is still unwritten shows that the error is of standard output.
     full = not _flush_or_drop(sys.stdout)
     if not isinstance(error, BrokenPipeError):
         name = error.filename or ("standard output" if full else "")
-        what = f"{name}: " if name else ""
         with contextlib.suppress(OSError):
-            click.echo(f"chatgptes: {sanitize_line(f'{what}{error.strerror or error}')}", err=True)
+            print_note(f"{f'{name}: ' if name else ''}{error.strerror or error}")
     sys.exit(1)
 
 
@@ -66,17 +77,6 @@ class _Closed(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         raise OSError(errno.EBADF, "It is closed.", "standard output")
-
-
-def _open_closed_ones() -> None:
-    # In this order, so that each takes its own number and no connection or file does.
-    streams: Any = sys  # Its types don't know that they may be missing.
-    if streams.stdin is None:
-        streams.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - until the end.
-    if streams.stdout is None:
-        streams.stdout = _Closed(open(os.devnull, "wb"), encoding="utf-8")  # noqa: SIM115
-    if streams.stderr is None:
-        streams.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _allow_every_character() -> None:

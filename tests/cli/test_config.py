@@ -290,7 +290,7 @@ def test_secrets_are_named_not_written(run: Run, file: Path, tmp_path: Path, sit
     run("config", "set", "mine", "bot", "5")
     key = tmp_path / "key"
     early = run("config", "set", "mine", "api_key", f"file:{key}")
-    assert early.stderr == f"chatgptes: Set.  {key}: No such file or directory.\n"
+    assert early.stderr == f"chatgptes: Set. {key}: No such file or directory.\n"
     key.write_text(f"{site.api_key}\n")
     references = {
         f"file:{key}": {},
