@@ -16,12 +16,10 @@ from ..kept import keep
 from ..sites.dialect import Bot
 from ..turn.stream import Stream, read_to_end
 from ..values.text import sanitize_line, sanitize_text
-from .errors import one_line_errors
-from .group import Command
+from .errors import one_line_errors, print_note
 from .options import client_of, continue_last, continue_option, plain_option, talk_options
 from .output import is_screen, print_json
 from .screen import Screen
-from .streams import print_note
 
 __all__ = ["ask_command", "show"]
 
@@ -29,7 +27,7 @@ _PATIENCE = 2.0
 """Seconds without a word from standard input, after which the user is told that it is read."""
 
 
-@click.command("ask", cls=Command)
+@click.command("ask")
 @click.argument("words", metavar="[PROMPT]", nargs=-1)
 @talk_options
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -14,23 +15,20 @@ from typing import Any
 import click
 
 from ..batches.batch import batch
-from ..batches.file import results_of
+from ..batches.file import BatchResult, results_of
 from ..batches.progress import BatchProgress
 from ..batches.prompts import prompts_of
 from ..batches.table import SEPARATORS, TableWriter
 from ..errors import InvalidConfigError
-from ..turn.config import ClientArguments
-from .errors import one_line_errors
-from .group import Command
+from .errors import one_line_errors, print_note
 from .options import arguments_of, talk_options
-from .streams import print_note
 
 __all__ = ["batch_command"]
 
 Prompts = list[str | dict[str, Any]]
 
 
-@click.command("batch", cls=Command)
+@click.command("batch")
 @click.argument("source", metavar="IN", type=click.Path())
 @click.option(
     "-o",
@@ -83,55 +81,64 @@ def batch_command(
         if out is not None:
             _check_out(source, out)
         prompts = _read(source)
-        printing = _writer(to, prompts) if out is None else None
-        retry_failed = retry_failed or resume_failed
-        last = _ask_all(prompts, out, jobs, retry_failed, printing, arguments)
+        write = _writer(to, prompts)
+        ask = functools.partial(
+            batch,
+            prompts,
+            out=out,
+            jobs=jobs,
+            retry_failed=retry_failed or resume_failed,
+            **arguments,
+        )
+        good = _run(ask, len(prompts), write if out is None else None)
         if out is not None and to == "csv":
-            write = _writer(to, prompts)
             for fields in results_of(out):
                 write(fields)
-        if last is not None and (last.failed or last.failed_before):
+        if not good:
             sys.exit(1)
 
 
-def _ask_all(
-    prompts: Prompts,
-    out: str | None,
-    jobs: int,
-    retry_failed: bool,
-    printing: Callable[[Mapping[str, Any]], object] | None,
-    arguments: ClientArguments,
-) -> BatchProgress | None:
-    """Ask the prompts with a progress bar, and a summary below it; return the last progress."""
+def _run(
+    ask: Callable[..., Iterator[BatchResult]],
+    count: int,
+    write: Callable[[Mapping[str, Any]], object] | None,
+) -> bool:
+    """Ask `count` prompts with a progress bar, and a summary below it.
+
+    Args:
+        ask: `batch` with its arguments but `progress`.
+        write: prints a result; None if a file has them.
+
+    Returns:
+        False if a prompt has failed, in this run or in an earlier one.
+    """
     last: BatchProgress | None = None
     failures: Counter[str] = Counter()
     try:
         # The lines below are printed when the bar has gone.
-        with _progress(len(prompts), printing=printing is not None) as show:
+        with _progress(count, printing=write is not None) as show:
 
             def note(progress: BatchProgress) -> None:
                 nonlocal last
                 last = progress
                 show(progress)
 
-            for result in batch(
-                prompts, out=out, jobs=jobs, retry_failed=retry_failed, progress=note, **arguments
-            ):
+            for result in ask(progress=note):
                 if result.error is not None:
                     failures[type(result.error).__name__] += 1
-                if printing is not None:
-                    printing(result.to_dict())
+                if write is not None:
+                    write(result.to_dict())
                     sys.stdout.flush()
     except KeyboardInterrupt:
-        print_note(f"Interrupted.{' The same command continues from here.' if out else ''}")
+        how = " The same command continues from here." if write is None else ""
+        print_note(f"Interrupted.{how}")
         raise
     finally:
         if last is not None:
-            left = len(prompts) - last.done
-            print_note(_summary(last, failures, left))
-            if out is not None and (hint := _hint(last, left)):
+            print_note(_summary(last, failures, count - last.done))
+            if write is None and (hint := _hint(last, count - last.done)):
                 print_note(hint)
-    return last
+    return last is None or not (last.failed or last.failed_before)
 
 
 def _writer(to: str, prompts: Prompts) -> Callable[[Mapping[str, Any]], object]:
@@ -143,17 +150,15 @@ def _writer(to: str, prompts: Prompts) -> Callable[[Mapping[str, Any]], object]:
 
 
 def _summary(last: BatchProgress, failures: Counter[str], left: int) -> str:
-    parts = [f"{last.answered} answered"]
-    if last.failed:
-        kinds = ", ".join(f"{count} {name}" for name, count in failures.most_common())
-        parts.append(f"{last.failed} failed ({kinds})")
-    if last.failed_before:
-        parts.append(f"{last.failed_before} failed before")
-    if last.skipped:
-        parts.append(f"{last.skipped} answered before")
-    if left:
-        parts.append(f"{left} left")
-    return ", ".join(parts) + "."
+    kinds = ", ".join(f"{count} {name}" for name, count in failures.most_common())
+    parts = {
+        f"failed ({kinds})": last.failed,
+        "failed before": last.failed_before,
+        "answered before": last.skipped,
+        "left": left,
+    }
+    more = (f"{count} {what}" for what, count in parts.items() if count)
+    return ", ".join([f"{last.answered} answered", *more]) + "."
 
 
 def _hint(last: BatchProgress, left: int) -> str:

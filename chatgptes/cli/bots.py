@@ -11,14 +11,13 @@ import click
 from ..sites.dialect import Bot
 from ..values.text import sanitize_line
 from .errors import one_line_errors
-from .group import Command
 from .options import client_of, json_option, page_options
 from .output import draw, print_json, table
 
 __all__ = ["bots_command"]
 
 
-@click.command("bots", cls=Command)
+@click.command("bots")
 @page_options
 @json_option
 def bots_command(as_json: bool, **options: Any) -> None:

@@ -11,17 +11,15 @@ from ..errors import ChatGptEsError, InvalidMessageError
 from ..values.text import sanitize_line
 from .ask import show
 from .chat_commands import FILE_COMMANDS, ChatCommands, expanded
-from .errors import one_line_errors, print_error
-from .group import Command
+from .errors import one_line_errors, print_error, print_note
 from .lines import MessageReader
 from .options import client_of, continue_last, continue_option, plain_option, talk_options
-from .streams import print_note
 from .talk import Talk
 
 __all__ = ["chat_command"]
 
 
-@click.command("chat", cls=Command)
+@click.command("chat")
 @talk_options
 @plain_option
 @click.option(
@@ -67,7 +65,7 @@ class _Session:
         """
         path = None if file is None else expanded(file)
         if path is not None:
-            self._commands.load(path)
+            self._talk.load(path)
         if self._reader.interactive:
             self._greet()
         if path is not None or continued:

@@ -8,14 +8,12 @@ import os
 import re
 import shutil
 import sys
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from ..client import Client
 from ..sites.dialect import Bot
 from ..values.remembered import SiteConversation
 from ..values.text import sanitize_line, sanitize_text
@@ -26,28 +24,27 @@ __all__ = ["FILE_COMMANDS", "ChatCommands", "expanded"]
 FILE_COMMANDS = ("/image", "/save", "/load")
 """The commands that a file's name follows."""
 
-_HELP = """\
-/new           begin a new conversation
-/retry         send the last message again
-/image FILE    send a picture with the next message
-/system TEXT   begin anew, with this text before the first message; alone: show
-/bot ID        begin anew with another bot of the page; alone: list them
-/copy          copy the last answer to the clipboard
-/1, /2, …      send one of the questions that the bot's window offers
-/good, /bad    give the last answer a thumb; with a comment: /good TEXT
-/conversations list what the site remembers; with a number: continue that one;
-               with delete and a number: delete it on the site
-/save FILE     save the conversation to a file
-/load FILE     continue a saved one
-/help          show this list
-/exit          leave (so does Ctrl-D)
-Ctrl-C stops an answer.  Tab completes; arrow keys bring back what you wrote.
-Lines that are pasted together are one message; Alt-Enter begins a new line.
-A line that ends in \\ continues on the next one; several lines may stand between
-\"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is written with //."""
-_HELP_WIDTH = 80
-_HELP_INDENT = 15
-"""Columns of the commands, in front of what they do."""
+_HELP = (
+    ("/new", "begin a new conversation"),
+    ("/retry", "send the last message again"),
+    ("/image FILE", "send a picture with the next message"),
+    ("/system TEXT", "begin anew, with this text before the first message; alone: show"),
+    ("/bot ID", "begin anew with another bot of the page; alone: list them"),
+    ("/copy", "copy the last answer to the clipboard"),
+    ("/1, /2, …", "send one of the questions that the bot's window offers"),
+    ("/good, /bad", "give the last answer a thumb; with a comment: /good TEXT"),
+    ("/conversations", "list what the site remembers; with a number: continue that one; with"
+     " delete and a number: delete it on the site"),
+    ("/save FILE", "save the conversation to a file"),
+    ("/load FILE", "continue a saved one"),
+    ("/help", "show this list"),
+    ("/exit", "leave (so does Ctrl-D)"),
+)  # fmt: skip
+_KEYS = """\
+Ctrl-C stops an answer.  Tab completes; arrow keys bring back what you wrote.  Lines that are pasted
+together are one message; Alt-Enter begins a new line.  A line that ends in \\ continues on the next
+one; several lines may stand between \"\"\" and \"\"\" (or Ctrl-D).  A message that begins with / is
+written with //."""
 
 
 class ChatCommands:
@@ -60,9 +57,6 @@ class ChatCommands:
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
-        self._own_files: set[Path] = set()
-        self._listed: Sequence[SiteConversation] = ()
-        self._lister: Client = talk.client
         self._commands: dict[str, Callable[[str], str | None]] = {
             "bad": lambda comment: self._thumb("down", comment),
             "bot": self._bot,
@@ -99,20 +93,16 @@ class ChatCommands:
     # The conversation itself.
 
     def _new(self, _: str) -> None:
-        self._begin(self._talk.system)
+        self._talk.begin(self._talk.system)
         click.echo("A new conversation.")
 
     def _system(self, text: str) -> None:
         if text:
-            self._begin(text)
+            self._talk.begin(text)
             click.echo("A new conversation, with this system text.")
         else:
             none = "There is no system text. /system TEXT sets one."
             click.echo(sanitize_text(self._talk.system or none))
-
-    def _begin(self, system: str | None) -> None:
-        self._talk.begin(system)
-        self._own_files = set()
 
     def _bot(self, bot_id: str) -> None:
         if not bot_id:
@@ -120,7 +110,6 @@ class ChatCommands:
                 click.echo(f"/bot {sanitize_line(bot.id)}   {sanitize_line(bot.name)}")
             return
         bot = self._talk.use(bot_id)
-        self._own_files = set()
         click.echo(f"A new conversation, with {sanitize_line(bot.name or bot.id)}.")
         self.show_greeting(bot)
 
@@ -150,45 +139,30 @@ class ChatCommands:
         click.echo("Copied, if your terminal lets programs do that (OSC 52).")
 
     def _help(self, _: str) -> None:
-        """Print the list; a narrow terminal breaks lines between words."""
-        columns = shutil.get_terminal_size().columns
-        lines = _HELP.splitlines()
-        if columns < _HELP_WIDTH:
-            wide, lines = lines, []
-            for line in wide:
-                indent = " " * _HELP_INDENT if line.startswith(("/", " ")) else ""
-                width = max(columns - 1, _HELP_INDENT + 10)
-                lines += textwrap.wrap(line, width, subsequent_indent=indent)
-        click.echo("\n".join(lines))
+        help_text = click.HelpFormatter(width=min(80, shutil.get_terminal_size().columns))
+        help_text.write_dl(_HELP, col_spacing=1)
+        help_text.write_text(_KEYS)
+        click.echo(help_text.getvalue(), nl=False)
 
     # Files.
 
     def _save(self, name: str) -> None:
         path = _path(name, "/save FILE")
-        if path not in self._own_files and path.exists():
+        if path not in self._talk.own_files and path.exists():
             raise click.ClickException(
                 f"{path} exists already: give another name, or remove it first."
             )
         with _file_errors(path):
             self._talk.conversation.save(path)
-        self._own_files.add(path)
+        self._talk.own_files.add(path)
         count = len(self._talk.conversation.messages)
         click.echo(f"Saved {count} messages to {sanitize_line(str(path))}.")
 
     def _load(self, name: str) -> None:
         path = _path(name, "/load FILE")
         with _file_errors(path):
-            self.load(path)
+            self._talk.load(path)
         self.show_loaded(f" from {path}")
-
-    def load(self, path: Path) -> None:
-        """Continue a saved conversation.
-
-        Raises:
-            InvalidConfigError, OSError: the file can't be used.
-        """
-        self._talk.load(path)
-        self._own_files = {path}  # Only this conversation's own file may be overwritten.
 
     def show_loaded(self, source: str) -> None:
         """Show the end of the conversation."""
@@ -234,25 +208,18 @@ class ChatCommands:
         if not words:
             self._list()
         elif first == "delete":
-            chosen = self._chosen(rest.strip())
-            is_this = chosen.id == self._talk.conversation.id
-            self._talk.delete(chosen.id)
-            self._listed = ()
-            if is_this:
-                self._own_files = set()
+            is_this = self._talk.delete(self._chosen(rest.strip()).id)
             click.echo(f"Deleted on the site.{' A new conversation begins.' if is_this else ''}")
         else:
             self._talk.go_on(self._chosen(words).id)
-            self._own_files = set()
             self.show_loaded(" from the site")
 
     def _list(self) -> None:
-        self._lister = self._talk.client
-        self._listed = self._lister.conversations()
-        if not self._listed:
+        self._talk.listed = self._talk.client.conversations()
+        if not self._talk.listed:
             click.echo("The site remembers no conversation of this visitor.")
             return
-        for number, each in enumerate(self._listed, 1):
+        for number, each in enumerate(self._talk.listed, 1):
             when = f"{each.time.astimezone():%Y-%m-%d %H:%M}" if each.time else " " * 16
             here = "  (this one)" if each.id == self._talk.conversation.id else ""
             click.echo(f"{number:3}  {when}  {sanitize_line(each.title)}{here}")
@@ -260,12 +227,13 @@ class ChatCommands:
 
     def _chosen(self, word: str) -> SiteConversation:
         """Return the conversation of a number in the last list."""
-        if not self._listed or self._lister is not self._talk.client:  # Another bot's since /bot.
+        listed = self._talk.listed
+        if not listed:
             raise click.ClickException("List them first: /conversations")
         number = int(word) if re.fullmatch(r"[0-9]{1,8}", word) else 0
-        if not 1 <= number <= len(self._listed):
-            raise click.ClickException(f"Which one? A number from 1 to {len(self._listed)}.")
-        return self._listed[number - 1]
+        if not 1 <= number <= len(listed):
+            raise click.ClickException(f"Which one? A number from 1 to {len(listed)}.")
+        return listed[number - 1]
 
 
 def expanded(name: str) -> Path:

@@ -10,7 +10,6 @@ import click
 
 from ..values.text import sanitize_line, sanitize_text
 from .errors import one_line_errors
-from .group import Command
 from .options import arguments_of, json_option, page_options
 from .output import draw, print_json, table
 
@@ -22,7 +21,7 @@ __all__ = ["doctor_command"]
 _COLUMNS = 4  # Bots beside one another.
 
 
-@click.command("doctor", cls=Command)
+@click.command("doctor")
 @page_options
 @click.option(
     "--ask",

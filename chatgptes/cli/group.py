@@ -6,13 +6,13 @@ import difflib
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-__all__ = ["Command", "Group", "PromptGroup"]
+__all__ = ["Group", "PromptGroup"]
 
 _NARROW = 52
 """Columns below which a terminal would break the lines of click's help, which has 50 at least."""
@@ -43,17 +43,14 @@ class _Context(click.Context):
     formatter_class = _Formatter
 
 
-class Command(click.Command):
-    """A command whose help fits narrow terminals."""
-
-    context_class = _Context
-
-
 class Group(click.Group):
-    """A group whose commands have such help, and its own too."""
+    """A group whose help, and that of its commands, fits narrow terminals."""
 
     context_class = _Context
-    command_class = Command
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        cmd.context_class = _Context
+        super().add_command(cmd, name)
 
 
 class PromptGroup(Group):
@@ -103,35 +100,37 @@ class PromptGroup(Group):
     def _command_first(self, args: list[str]) -> list[str]:
         """Return `args` with the command before the options that stand before it."""
         at = self._first_word(args)
-        if at < len(args) and args[at] in self.commands:
+        if at is not None and args[at] in self.commands:
             return [args[at], *args[:at], *args[at + 1 :]]
         return args
 
     def _check_spelling(self, context: click.Context, args: list[str]) -> None:
         """Refuse a first word that is close to a command's name: one of the two is meant."""
         at = self._first_word(args)
-        word = args[at] if at < len(args) else ""
+        word = "" if at is None else args[at]
         close = difflib.get_close_matches(word, self.commands, 1, 0.8)
         if close and re.fullmatch(r"[a-z-]+", word):
             context.fail(f"Did you mean `{close[0]}`? To ask it: `chatgptes ask {word}`")
 
     def _prompt_last(self, args: list[str]) -> list[str]:
         """Return `args` with a prompt that begins with "-" moved behind "--"."""
+        for at in self._places(args):
+            if _DASHED_PROMPT.match(args[at]):
+                return [*args[:at], *args[at + 1 :], "--", args[at]]
+        return args
+
+    def _first_word(self, args: list[str]) -> int | None:
+        """Return the place of the first word that is no option, or None."""
+        words = (at for at in self._places(args) if not args[at].startswith("-") or args[at] == "-")
+        return next(words, None)
+
+    def _places(self, args: list[str]) -> Iterator[int]:
+        """Yield the places of options and words before "--", but of no option's value."""
         takes_value = self._options_with_value()
         at = 0
         while at < len(args) and args[at] != "--":
-            if _DASHED_PROMPT.match(args[at]):
-                return [*args[:at], *args[at + 1 :], "--", args[at]]
+            yield at
             at += 2 if args[at] in takes_value else 1
-        return args
-
-    def _first_word(self, args: list[str]) -> int:
-        """Return the place of the first word that is no option and no option's value, or "--"."""
-        takes_value = self._options_with_value()
-        at = 0
-        while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
-            at += 2 if args[at] in takes_value else 1
-        return at
 
     def _options_with_value(self) -> set[str]:
         return {

@@ -5,7 +5,8 @@ site = "https://example.org/chat/"
 bot = "5"
 api_key = "env:MY_SITES_KEY"
 
-Of a secret the file says where it is, never what it is.
+Of a secret the file says where it is, never what it is.  The functions raise `InvalidConfigError`
+for a file, a name or a value that can't be used, and `OSError` for a file that can't be read.
 """
 
 from __future__ import annotations
@@ -48,11 +49,7 @@ _LOGIN = re.compile(r"(?:[A-Za-z0-9+.-]+://)?[^/?#]*@")
 
 
 def config_path() -> Path:
-    """Return the file's path, whether or not it is there.
-
-    Raises:
-        InvalidConfigError: there is no place for a file.
-    """
+    """Return the file's path, whether or not it is there."""
     if given := os.environ.get(CONFIG_VARIABLE, "").strip():
         return Path(given).expanduser()
     try:
@@ -79,12 +76,7 @@ def with_scheme(site: str) -> str:
 
 
 def named_sites() -> dict[str, dict[str, Any]]:
-    """Return the options of each site by its name; none if there is no file.
-
-    Raises:
-        InvalidConfigError: the file can't be used, or there is no place for one.
-        OSError: it can't be read.
-    """
+    """Return the options of each site by its name; none if there is no file."""
     path = config_path()
     if not path.exists():
         return {}
@@ -105,11 +97,7 @@ def named_sites() -> dict[str, dict[str, Any]]:
 
 
 def check_site(name: str, options: Any, where: str = "") -> None:
-    """Check a site's name and options; the error begins with `where` and the site's table.
-
-    Raises:
-        InvalidConfigError: one can't be used.
-    """
+    """Check a site's name and options; the error begins with `where` and the site's table."""
     try:
         if not is_name(name):
             raise InvalidConfigError("a name has letters, digits, - and _ only.")
@@ -155,12 +143,7 @@ def _is_secret(option: str, value: Any) -> bool:
 
 
 def named_site(name: str) -> dict[str, Any] | None:
-    """Return the options of the site with this name, or None if it is an address.
-
-    Raises:
-        InvalidConfigError: it is neither, or the file can't be used.
-        OSError: the file can't be read.
-    """
+    """Return the options of the site with this name, or None if it is an address."""
     if not is_name(name):
         return None
     sites = named_sites()
@@ -182,12 +165,7 @@ def names_of_sites(_context: Any, _parameter: Any, begun: str) -> list[str]:
 
 
 def value_of(options: dict[str, Any], option: str) -> Any:
-    """Return an option's value; of a secret that which its reference stands for.
-
-    Raises:
-        InvalidConfigError: there is none, or no way to it.
-        OSError: its file can't be read.
-    """
+    """Return an option's value; of a secret that which its reference stands for."""
     value = options[option]
     if option not in _MAY_BE_SECRET or not _REFERENCE.fullmatch(value):
         return str(value) if option == "bot" else value
@@ -207,12 +185,7 @@ def value_of(options: dict[str, Any], option: str) -> Any:
 
 
 def secret_in_file(path: Path) -> str:
-    """Return the text of a file, without white space around it.
-
-    Raises:
-        InvalidConfigError: there is none.
-        OSError: it can't be read.
-    """
+    """Return the text of a file, without white space around it."""
     try:
         text = path.read_text(encoding="utf-8").strip()
     except UnicodeDecodeError:

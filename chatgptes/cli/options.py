@@ -19,6 +19,7 @@ from ..kept import kept_visitor, last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
+from .errors import print_note
 from .named_sites import (
     TRANSPORTS,
     named_site,
@@ -27,7 +28,6 @@ from .named_sites import (
     value_of,
     with_scheme,
 )
-from .streams import print_note
 
 __all__ = [
     "arguments_of", "client_of", "client_options", "continue_last", "continue_option",
@@ -54,6 +54,17 @@ class _Option(click.Option):
             raise
 
 
+def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds these options to a command, in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 def site_option(text: str) -> Callable[[Command], Command]:
     """Return the option `--site` with this help text."""
     return click.option(
@@ -61,7 +72,7 @@ def site_option(text: str) -> Callable[[Command], Command]:
     )
 
 
-_CLIENT = (
+client_options = _all(
     click.option("--sandbox", is_flag=True, help="Use the sandbox, a local site: no network."),
     click.option(
         "--bot", metavar="ID", envvar="CHATGPTES_BOT", help="The bot, when the page shows several."
@@ -106,9 +117,10 @@ _CLIENT = (
         expose_value=False, is_eager=True, callback=lambda _context, _option, on: _log(on),
     ),
 )  # fmt: skip
-_TALK = (
+"""The options of every command that talks to a site."""
+talk_options = _all(
     site_option(f"The page that shows the bot, or a name of `chatgptes config`.  [{DEFAULT_SITE}]"),
-    *_CLIENT,
+    client_options,
     click.option(
         "--system",
         metavar="TEXT",
@@ -121,14 +133,16 @@ _TALK = (
         help="Be a new visitor to the site: use no kept id, and keep none.",
     ),
 )
-_PAGE = (
+"""Those of the commands that ask something."""
+page_options = _all(
     click.argument(
         "site", metavar="[URL]", required=False, envvar=SITE_VARIABLE, shell_complete=names_of_sites
     ),
     # For people who have just typed it for another command.
     click.option("--site", "site_too", metavar="URL", hidden=True),
-    *_CLIENT,
+    client_options,
 )
+"""Those of the commands that look at a page."""
 plain_option = click.option(
     "--plain", is_flag=True, help="Print plain text on a terminal too, instead of drawn Markdown."
 )
@@ -136,27 +150,6 @@ continue_option = click.option(
     "-c", "--continue", "goes_on", is_flag=True, help="Continue the last conversation."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _add(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def client_options(command: Command) -> Command:
-    """Add the options of every command that talks to a site."""
-    return _add(_CLIENT, command)
-
-
-def talk_options(command: Command) -> Command:
-    """Add those, `--site`, `--system` and `--anonymous`."""
-    return _add(_TALK, command)
-
-
-def page_options(command: Command) -> Command:
-    """Add those of every command, and the site as an argument."""
-    return _add(_PAGE, command)
 
 
 def continue_last(options: dict[str, Any]) -> dict[str, Any]:
@@ -304,9 +297,8 @@ class _OneLine(logging.Formatter):
 
 def _log(on: bool) -> None:
     log = logging.getLogger("chatgptes")
-    if not on or any(isinstance(each.formatter, _OneLine) for each in log.handlers):
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("chatgptes: %(relativeCreated)6.0f ms  %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG)
+    if on:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_OneLine("chatgptes: %(relativeCreated)6.0f ms  %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.DEBUG)

@@ -18,7 +18,6 @@ from ..integrations.server.settings import (
     read_secret,
 )
 from .errors import one_line_errors
-from .group import Command
 from .options import arguments_of, client_options, site_option
 
 __all__ = ["serve_command"]
@@ -27,9 +26,7 @@ _WITH_A_FILE = ("file", "host", "port", "allow_hosts", "verbose")
 """The options that go with --config; others are settings of its file."""
 
 
-@click.command(
-    "serve", cls=Command, short_help="Serve your own bots behind an API of OpenAI's shape."
-)
+@click.command("serve", short_help="Serve your own bots behind an API of OpenAI's shape.")
 @site_option("The page that shows your bot, or a name of `chatgptes config`.")
 @click.option(
     "--my-site",

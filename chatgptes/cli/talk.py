@@ -14,6 +14,7 @@ from ..sites.dialect import Bot
 from ..turn.config import Config
 from ..turn.core import Core
 from ..turn.stream import Stream
+from ..values.remembered import SiteConversation
 from ..values.reply import Reply
 
 __all__ = ["Talk"]
@@ -29,6 +30,8 @@ class Talk:
         conversation: the conversation.
         images: the files that go with the next message.
         reply: the last answer of this session with all that came beside it, or None.
+        own_files: the files that hold this conversation, and may be overwritten.
+        listed: the conversations that the site remembers, as they were listed last.
 
     Args:
         client: the client to begin with; its owner closes it.
@@ -40,17 +43,15 @@ class Talk:
         self._given = client
         self._kept = kept
         self.client = client
-        self._continue(saved)
+        self.listed: list[SiteConversation] = []
+        self._continue(client.conversation(saved))
 
-    def _continue(self, saved: Mapping[str, Any] | Path | None, site_id: str | None = None) -> None:
-        self.conversation: Conversation = self.client.conversation(saved, site_id=site_id)
-        self._forget_question()
-
-    def _forget_question(self) -> None:
+    def _continue(self, conversation: Conversation) -> None:
+        self.conversation = conversation
         self.images: list[Path] = []
         self.reply: Reply | None = None
-        self._asked: tuple[str, list[Path]] | None = None
-        self._before: dict[str, Any] | None = None
+        self.own_files: set[Path] = set()
+        self._asked: tuple[str, list[Path], dict[str, Any]] | None = None
 
     @property
     def system(self) -> str | None:
@@ -67,7 +68,7 @@ class Talk:
         """Ask with the images that are waiting, and show the answer."""
         before = self.conversation.to_dict()
         stream = self.conversation.stream(text, images=[str(path) for path in self.images])
-        self._before, self._asked, self.reply = before, (text, self.images), None
+        self._asked, self.reply = (text, self.images, before), None
         show(stream)
         self.images, self.reply = [], stream.reply
         self._keep()
@@ -80,33 +81,37 @@ class Talk:
         """Forget the last question and its answer; return the question, or None without one."""
         if self._asked is None:
             return None
-        text, self.images = self._asked
-        self.conversation = self.client.conversation(self._before)
+        text, self.images, before = self._asked
+        self.conversation = self.client.conversation(before)
         self.reply = None
         return text
 
     def begin(self, system: str | None) -> None:
         """Begin a new conversation with this system text."""
-        self._continue(self.client.conversation().to_dict() | {"system": system})
+        empty = self.client.conversation().to_dict()
+        self._continue(self.client.conversation(empty | {"system": system}))
 
     def load(self, path: Path) -> None:
         """Continue a saved conversation."""
-        self._continue(path)
+        self._continue(self.client.conversation(path))
+        self.own_files = {path}
 
     def go_on(self, site_id: str) -> None:
         """Continue a conversation that the site remembers."""
-        self._continue(None, site_id)
+        self._continue(self.client.conversation(site_id=site_id))
         self._keep()
 
-    def delete(self, site_id: str) -> None:
-        """Delete a conversation on the site; if it is this one, begin anew."""
-        if site_id == self.conversation.id:
-            self.conversation.delete()
-            self._forget_question()
-        else:
-            self.client.conversation(site_id=site_id).delete()
+    def delete(self, site_id: str) -> bool:
+        """Delete a conversation on the site; if it is this one, begin anew, and return True."""
+        is_this = site_id == self.conversation.id
+        chosen = self.conversation if is_this else self.client.conversation(site_id=site_id)
+        chosen.delete()
+        self.listed = []
+        if is_this:
+            self._continue(chosen)
         if self._kept:
             forget(site_id)
+        return is_this
 
     def use(self, bot_id: str) -> Bot:
         """Begin a new conversation with another bot of the page.
@@ -121,6 +126,7 @@ class Talk:
         arguments: Any = {**core.config.arguments, "bot": bot_id}
         before = self.client
         self.client = Client.over(Core(Config.of(arguments), core.visitor))
+        self.listed = []
         self.begin(system)
         if before is not self._given:
             before.close()

@@ -384,7 +384,6 @@ def test_names_and_options_are_completed(run: Run, file: Path) -> None:
         "config set m": "plain,mine",
         "config set mine ap": "plain,api_key",
         "config unset ": "plain,two",
-        "config set mine transport ": "plain,curl_cffi",
         "--site ": "plain,mine",
         "chat --site m": "plain,mine",
         "serve --site m": "plain,mine",
