@@ -18,8 +18,8 @@ from ..turn.stream import Stream, read_to_end
 from ..values.text import sanitize_line, sanitize_text
 from .errors import one_line_errors, print_note
 from .options import client_of, continue_last, continue_option, plain_option, talk_options
-from .output import is_screen, print_json
-from .screen import Screen
+from .output import print_json
+from .screen import Screen, is_screen
 
 __all__ = ["ask_command", "show"]
 

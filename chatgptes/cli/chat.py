@@ -58,11 +58,7 @@ class _Session:
         self._reader = MessageReader(sorted([*self._commands.names, "/exit"]), FILE_COMMANDS)
 
     def begin(self, file: str | None, *, continued: bool) -> None:
-        """Load a conversation, greet, and show the end of the conversation if it is continued.
-
-        Raises:
-            InvalidConfigError, OSError: `file` can't be used.
-        """
+        """Load a conversation, greet, and show the end of the conversation if it is continued."""
         path = None if file is None else expanded(file)
         if path is not None:
             self._talk.load(path)
@@ -95,9 +91,6 @@ class _Session:
 
         Returns:
             False if a turn or a command failed that nobody saw: standard input is no terminal.
-
-        Raises:
-            KeyboardInterrupt: where standard input is no terminal.
         """
         interactive = self._reader.interactive
         while True:

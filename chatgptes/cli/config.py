@@ -5,6 +5,7 @@ One value is changed at a time, and the rest stays as its owner wrote it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import tomllib
@@ -152,18 +153,14 @@ def _shown(value: object) -> str:
 
 
 def _typed(option: str, text: str) -> str | float | bool:
-    """Return what a typed value is in the file."""
+    """Return what a typed value is in the file; `check_site` refuses what it can't be."""
     if option == "consent":
-        if text.lower() not in ("true", "false"):
-            raise InvalidConfigError(f"consent is true or false, not {text!r}.")
-        return text.lower() == "true"
-    if option != "timeout":
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        raise InvalidConfigError(f"{option} is a number of seconds, not {text!r}.") from None
-    return int(number) if number.is_integer() else number
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if option == "timeout":
+        with contextlib.suppress(ValueError):
+            number = float(text)
+            return int(number) if number.is_integer() else number
+    return text
 
 
 def _read() -> tuple[Any, dict[str, dict[str, Any]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +12,18 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["draw", "is_screen", "print_json", "table"]
-
-
-def is_screen() -> bool:
-    """Tell whether standard output is a terminal that can be drawn on."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+__all__ = ["draw", "print_json", "table"]
 
 
 def print_json(value: Any) -> None:
-    """Print plain JSON values: on one line in a pipe; indented, and coloured, on a terminal."""
+    """Print plain JSON values: on one line in a pipe; indented and coloured on a terminal."""
     # ASCII only: no control character of an answer reaches a terminal this way either.
-    if not is_screen():
-        click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None))
+    if not sys.stdout.isatty():
+        click.echo(json.dumps(value))
         return
     from rich.console import Console
-    from rich.json import JSON
 
-    # Soft wrap: the terminal breaks long lines, so that they are copied whole.
-    Console().print(JSON.from_data(value, indent=2, ensure_ascii=True), soft_wrap=True)
+    Console().print_json(data=value, ensure_ascii=True)
 
 
 def table(*columns: str | Text) -> Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..values.reply import Citation
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "is_screen"]
 
 _LOOK = 0.1
 """Seconds at least between two looks for finished blocks."""
@@ -30,6 +31,11 @@ _ROOM = 2
 line and spoil what is drawn."""
 _TAIL_LINES = 200
 """Source lines of an unfinished block that are drawn: more than any terminal shows."""
+
+
+def is_screen() -> bool:
+    """Tell whether standard output is a terminal that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 class Screen:
