@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line, or say which packages it needs."""
     try:
         from .cli import command
-        from .cli.streams import standard_streams
+        from .cli.errors import standard_streams
 
         with standard_streams():
             command(prog_name="chatgptes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..values.text import sanitize_text
 from .commands import command
 
-__all__ = ["command", "sanitize_text"]
+__all__ = ["command"]

@@ -6,7 +6,7 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -15,68 +15,88 @@ from ..client import Client
 from ..kept import keep
 from ..sites.dialect import Bot
 from ..turn.stream import Stream, read_to_end
-from ..values.reply import Reply
 from ..values.text import sanitize_line, sanitize_text
-from .errors import one_line_errors
-from .json_output import print_json
-from .options import last_of, site_of
+from .errors import one_line_errors, print_note
+from .options import client_of, continue_last, continue_option, plain_option, talk_options
+from .output import print_json
 from .screen import Screen, is_screen
 
-__all__ = ["ask", "show"]
+__all__ = ["ask_command", "show"]
 
 _PATIENCE = 2.0
 """Seconds without a word from standard input, after which the user is told that it is read."""
 
 
-def ask(
-    context: click.Context,
-    prompt: str | None,
-    *,
-    site: str | None,
-    sandbox: bool,
-    images: Sequence[str],
+@click.command("ask")
+@click.argument("words", metavar="[PROMPT]", nargs=-1)
+@talk_options
+@click.option(
+    "--image",
+    "images",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    multiple=True,
+    help="Send a picture along; may be given several times.",
+)
+@click.option("--web-search", is_flag=True, help="Let the bot search the web, if it offers that.")
+@click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
+@plain_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, when complete.")
+@continue_option
+def ask_command(
+    words: tuple[str, ...],
+    images: tuple[str, ...],
     web_search: bool,
-    as_json: bool,
     no_stream: bool,
     plain: bool,
+    as_json: bool,
     goes_on: bool,
-    options: dict[str, Any],
+    **options: Any,
 ) -> None:
-    """Ask a prompt and print the answer, as the options say."""
-    text = _prompt(prompt)
-    saved = None
-    with one_line_errors(as_json=as_json, doctor=not sandbox):
-        if goes_on:
-            saved, site = last_of(context, site, sandbox, options)
-        with site_of(context, site, sandbox, options) as client:
+    """Ask a bot one thing and print its answer.
+
+    Without PROMPT, or with "-", it is read from standard input.  With both, what a pipe or a file
+    on standard input holds is sent first, then PROMPT.
+
+    Options have defaults in the environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY,
+    _SYSTEM, _TIMEOUT.  CHATGPTES_DATA is the folder of the last conversation, the history and
+    your id for each site ('' for none), CHATGPTES_CONFIG the file of `chatgptes config`.
+    """
+    text = _prompt(words)
+    with one_line_errors(as_json=as_json, doctor=not options["sandbox"]):
+        saved = continue_last(options) if goes_on else None
+        with client_of(options) as client:
             talk = client.conversation(saved)
             stream = talk.stream(text, images=images, web_search=web_search)
             if as_json:
                 print_json(read_to_end(stream.running).to_dict())
-            elif no_stream:
-                _show_whole(read_to_end(stream.running), plain)
             else:
-                show(stream, plain)
-            if not sandbox:
+                show(stream, plain=plain, whole=no_stream)
+            if not options["sandbox"]:
                 keep(talk, client.core.config.bot)
             if not as_json:
                 _say_which_bot(client)
 
 
-def _prompt(prompt: str | None) -> str:
+def _prompt(words: tuple[str, ...]) -> str:
     """Return the prompt: what a pipe or a file on standard input holds comes before the words."""
-    if prompt is None and sys.stdin.isatty():
+    if len(words) > 1:
+        raise click.UsageError(
+            f"A prompt of several words goes in quotes; and there is no command {words[0]!r}"
+            " (`chatgptes --help` lists them)."
+        )
+    if not words and sys.stdin.isatty():
         raise click.UsageError('Nothing to ask. Try: chatgptes --sandbox "Hello"')
-    words = "" if prompt is None or prompt == "-" else prompt
-    if words and not _is_piped():
-        return words
-    if words:
+    prompt = "" if words in ((), ("-",)) else words[0]
+    if prompt:
+        if not _is_piped():
+            return prompt
         _say_what_is_awaited()
     try:
         piped = sys.stdin.read().removesuffix("\n")
     except UnicodeDecodeError:
         raise click.UsageError("Standard input is not text in the terminal's encoding.") from None
-    return f"{piped}\n\n{words}" if piped.strip() and words else words or piped
+    return f"{piped}\n\n{prompt}" if piped.strip() and prompt else prompt or piped
 
 
 def _is_piped() -> bool:
@@ -92,7 +112,7 @@ def _say_what_is_awaited() -> None:
     """Say on a terminal that standard input is read, if nothing comes from there for a while."""
     if sys.platform != "win32" and sys.stderr.isatty():
         if not select.select([sys.stdin], [], [], _PATIENCE)[0]:
-            click.echo("chatgptes: Reading standard input (none: `< /dev/null`) …", err=True)
+            print_note("Reading standard input (none: `< /dev/null`) …")
 
 
 def _say_which_bot(client: Client) -> None:
@@ -103,8 +123,8 @@ def _say_which_bot(client: Client) -> None:
     if others:
         names = ", ".join(f"--bot {_label(bot)}" for bot in others[:3])
         more = " …" if len(others) > 3 else ""
-        text = f"The page shows {len(others) + 1} bots; {_label(first)} answered. Also: {names}"
-        click.echo(f"chatgptes: {text}{more}", err=True)
+        count = len(others) + 1
+        print_note(f"The page shows {count} bots; {_label(first)} answered. Also: {names}{more}")
 
 
 def _label(bot: Bot) -> str:
@@ -112,33 +132,27 @@ def _label(bot: Bot) -> str:
     return f"{sanitize_line(bot.id)} ({name})" if name else sanitize_line(bot.id)
 
 
-def show(stream: Stream, plain: bool) -> None:
-    """Print an answer while it arrives: as Markdown on a terminal, as plain text in a pipe."""
-    if not is_screen(plain):
-        _print(stream)
-        return
-    screen = Screen()
+def show(stream: Stream, *, plain: bool, whole: bool = False) -> None:
+    """Print an answer, as Markdown on a terminal (but if `plain`), else as plain text.
+
+    It is printed while it arrives, or with `whole` when it is complete.
+    """
+    screen = Screen() if is_screen() and not plain else None
     with stream:
+        chunks: Iterable[str] = ["".join(stream)] if whole else stream
+        if screen is None:
+            _print(chunks)
+            return
         with screen:
-            for chunk in stream:
+            for chunk in chunks:
                 screen.write(chunk)
         screen.sources(stream.reply.citations)
 
 
-def _show_whole(reply: Reply, plain: bool) -> None:
-    if not is_screen(plain):
-        click.echo(sanitize_text(reply.text))
-        return
-    screen = Screen()
-    with screen:
-        screen.write(reply.text)
-    screen.sources(reply.citations)
-
-
-def _print(stream: Iterable[str]) -> None:
+def _print(chunks: Iterable[str]) -> None:
     last = "\n"
     try:
-        for chunk in stream:
+        for chunk in chunks:
             shown = sanitize_text(chunk)
             click.echo(shown, nl=False)
             sys.stdout.flush()

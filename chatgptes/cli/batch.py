@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -16,80 +17,130 @@ import click
 from ..batches.batch import batch
 from ..batches.file import results_of, table_writer
 from ..batches.prompts import SEPARATORS, prompts_of
-from ..batches.values import BatchProgress
+from ..batches.values import BatchProgress, BatchResult
 from ..errors import InvalidConfigError
-from ..turn.config import ClientArguments
+from .errors import one_line_errors, print_note
+from .options import arguments_of, talk_options
 
-__all__ = ["run_batch"]
+__all__ = ["batch_command"]
+
+Prompts = list[str | dict[str, Any]]
 
 
-def run_batch(
+@click.command("batch")
+@click.argument("source", metavar="IN", type=click.Path())
+@click.option(
+    "-o",
+    "--out",
+    metavar="OUT",
+    type=click.Path(dir_okay=False),
+    help="Append the replies to this file (JSON lines), and continue where it ends.  [print them]",
+)
+@click.option("--jobs", metavar="N", type=int, default=4, show_default=True, help="Turns at once.")
+@click.option(
+    "--min-interval",
+    metavar="SECONDS",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Least time between the starts of two turns.",
+)
+@click.option("--retry-failed", is_flag=True, help="Ask only those that failed before.")
+@click.option("--resume-failed", is_flag=True, hidden=True)  # Its name in version 1.0.
+@click.option(
+    "--to",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="How replies are printed; csv prints all those of OUT too, at the end.",
+)
+@talk_options
+def batch_command(
     source: str,
     out: str | None,
-    *,
     jobs: int,
     retry_failed: bool,
+    resume_failed: bool,
     to: str,
-    arguments: ClientArguments,
+    **options: Any,
+) -> None:
+    """Ask every prompt of a file: lines, JSON lines, or a table.
+
+    \b
+    {"id": "a1", "prompt": "…"}          (the id is optional)
+    {"messages": [{"role": "user", "content": "…"}]}
+
+    A table (.csv, .tsv) has a header with a column "prompt"; its other columns are kept for the
+    replies.
+
+    After a crash, a kill or Ctrl-C, the same command continues where it stopped.  IN may be "-".
+    The exit status is 1 if a prompt has failed, in this run or in an earlier one.
+    """
+    with one_line_errors(), arguments_of(options) as arguments:
+        if out is not None:
+            _check_out(source, out)
+        prompts = _read(source)
+        write = _writer(to, prompts)
+        ask = functools.partial(
+            batch,
+            prompts,
+            out=out,
+            jobs=jobs,
+            retry_failed=retry_failed or resume_failed,
+            **arguments,
+        )
+        good = _run(ask, len(prompts), write if out is None else None)
+        if out is not None and to == "csv":
+            for fields in results_of(out):
+                write(fields)
+        if not good:
+            sys.exit(1)
+
+
+def _run(
+    ask: Callable[..., Iterator[BatchResult]],
+    count: int,
+    write: Callable[[Mapping[str, Any]], object] | None,
 ) -> bool:
-    """Ask the prompts of a file.
+    """Ask `count` prompts with a progress bar, and a summary below it.
 
     Args:
-        source: path of the prompts, or "-" for standard input.
-        out: path of the replies, or None to print them as they come.
-        to: "jsonl" or "csv": how replies are printed.  As a table they are printed with `out` too,
-            once the run is over: all that the file has.
+        ask: `batch` with its arguments but `progress`.
+        write: prints a result; None if a file has them.
 
     Returns:
         False if a prompt has failed, in this run or in an earlier one.
     """
-    if out is not None and _same(source, out):
-        raise InvalidConfigError(f"{out} is the file of prompts: the replies need another file.")
-    if out is not None and Path(out).suffix in SEPARATORS and not _holds_something(out):
-        raise InvalidConfigError(
-            f"{out} would hold JSON lines, which the next run reads: name it .jsonl. For a table of"
-            " the replies: --to csv."
-        )
-    prompts = _read(source)
-    write = _writer(to, prompts) if out is None else None
     last: BatchProgress | None = None
     failures: Counter[str] = Counter()
     try:
         # The lines below are printed when the bar has gone.
-        with _progress(len(prompts), printing=write is not None) as show:
+        with _progress(count, printing=write is not None) as show:
 
-            def tell(progress: BatchProgress) -> None:
+            def note(progress: BatchProgress) -> None:
                 nonlocal last
                 last = progress
                 show(progress)
 
-            for result in batch(
-                prompts,
-                out=out,
-                jobs=jobs,
-                retry_failed=retry_failed,
-                progress=tell,
-                **arguments,
-            ):
+            for result in ask(progress=note):
                 if result.error is not None:
                     failures[type(result.error).__name__] += 1
                 if write is not None:
                     write(result.to_dict())
                     sys.stdout.flush()
     except KeyboardInterrupt:
-        how = " The same command continues from here." if out is not None else ""
-        click.echo(f"chatgptes: Interrupted.{how}", err=True)
+        how = " The same command continues from here." if write is None else ""
+        print_note(f"Interrupted.{how}")
         raise
     finally:
         if last is not None:
-            click.echo(f"chatgptes: {_summary(last, failures)}", err=True)
-            if out is not None and (hint := _hint(last)):
-                click.echo(f"chatgptes: {hint}", err=True)
-    _print_table(out, to, prompts)
+            print_note(_summary(last, failures, count - last.done))
+            if write is None and (hint := _hint(last, count - last.done)):
+                print_note(hint)
     return last is None or not (last.failed or last.failed_before)
 
 
-def _writer(to: str, prompts: list[str | dict[str, Any]]) -> Callable[[Mapping[str, Any]], object]:
+def _writer(to: str, prompts: Prompts) -> Callable[[Mapping[str, Any]], object]:
     """Return a function that prints a result."""
     if to != "csv":
         return lambda fields: click.echo(json.dumps(fields))
@@ -97,35 +148,36 @@ def _writer(to: str, prompts: list[str | dict[str, Any]]) -> Callable[[Mapping[s
     return table_writer(sys.stdout, kept)
 
 
-def _print_table(out: str | None, to: str, prompts: list[str | dict[str, Any]]) -> None:
-    """Print the replies of a file as a table, if that is wanted."""
-    if out is not None and to == "csv":
-        write = _writer(to, prompts)
-        for fields in results_of(out):
-            write(fields)
+def _summary(last: BatchProgress, failures: Counter[str], left: int) -> str:
+    kinds = ", ".join(f"{count} {name}" for name, count in failures.most_common())
+    parts = {
+        f"failed ({kinds})": last.failed,
+        "failed before": last.failed_before,
+        "answered before": last.skipped,
+        "left": left,
+    }
+    more = (f"{count} {what}" for what, count in parts.items() if count)
+    return ", ".join([f"{last.answered} answered", *more]) + "."
 
 
-def _summary(last: BatchProgress, failures: Counter[str]) -> str:
-    parts = [f"{last.answered} answered"]
-    if last.failed:
-        kinds = ", ".join(f"{count} {name}" for name, count in failures.most_common())
-        parts.append(f"{last.failed} failed ({kinds})")
-    if last.failed_before:
-        parts.append(f"{last.failed_before} failed before")
-    if last.skipped:
-        parts.append(f"{last.skipped} answered before")
-    if last.total is not None and (left := last.total - last.done) > 0:
-        parts.append(f"{left} left")
-    return ", ".join(parts) + "."
-
-
-def _hint(last: BatchProgress) -> str:
+def _hint(last: BatchProgress, left: int) -> str:
     """Return a line on what to run next for the prompts without an answer, or ""."""
     failed = last.failed + last.failed_before
-    left = 0 if last.total is None else last.total - last.done
     again = "--retry-failed asks those again that failed." if failed else ""
     rest = "The same command without --retry-failed asks what is left."
     return f"{again} {rest}".strip() if last.unasked or (failed and left) else again
+
+
+def _check_out(source: str, out: str) -> None:
+    """Refuse a file of replies that is the prompts' file, or by its name a table."""
+    if _same(source, out):
+        raise InvalidConfigError(f"{out} is the file of prompts: the replies need another file.")
+    # Version 1.0 took any name: a file that is there is continued.
+    if Path(out).suffix in SEPARATORS and not os.path.exists(out):
+        raise InvalidConfigError(
+            f"{out} would hold JSON lines, which the next run reads: name it .jsonl. For a table of"
+            " the replies: --to csv."
+        )
 
 
 def _same(source: str, out: str) -> bool:
@@ -136,15 +188,7 @@ def _same(source: str, out: str) -> bool:
         return False
 
 
-def _holds_something(path: str) -> bool:
-    """Tell whether a file has a first byte; version 1.0 may have written it."""
-    try:
-        return os.stat(path).st_size > 0
-    except OSError:
-        return False
-
-
-def _read(source: str) -> list[str | dict[str, Any]]:
+def _read(source: str) -> Prompts:
     name = "standard input" if source == "-" else source
     try:
         data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
@@ -163,21 +207,15 @@ def _progress(total: int, *, printing: bool) -> Iterator[Callable[[BatchProgress
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
     bar = Progress(
         *([BarColumn(20)] if console.width >= 70 else []),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[failed]} failed"),
-        TextColumn("left"),
+        "{task.fields[rate]}",
+        "{task.fields[failed]} failed",
+        "left",
         TimeRemainingColumn(),
         console=console,
         redirect_stdout=False,
@@ -191,7 +229,7 @@ def _progress(total: int, *, printing: bool) -> Iterator[Callable[[BatchProgress
         not_asked = progress.skipped + progress.failed_before + progress.unasked
         bar.update(
             task,
-            total=None if progress.total is None else progress.total - not_asked,
+            total=total - not_asked,
             completed=asked,
             failed=progress.failed,
             rate=f"{60 * asked / elapsed:.0f}/min" if asked and elapsed else "",

@@ -4,61 +4,61 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from ..sites.dialect import Bot
 from ..values.text import sanitize_line
-from .json_output import print_json
-from .tables import draw, table
+from .errors import one_line_errors
+from .options import client_of, json_option, page_options
+from .output import draw, print_json, table
 
-__all__ = ["show_bots"]
-
-
-def show_bots(bots: list[Bot], *, as_json: bool) -> None:
-    """Print a table on a terminal, columns in a pipe, a list as JSON."""
-    if as_json:
-        print_json([asdict(bot) for bot in bots])
-        return
-    rows = [("ID", "NAME", "DIALECT", "KIND", "CAN", "GREETING", "STARTERS")]
-    for bot in bots:
-        can = [
-            word
-            for word, does in (
-                ("images", bot.images),
-                ("web search", bot.web_search),
-                ("asks for consent", bot.consent),
-            )
-            if does
-        ]
-        name, bot_id = sanitize_line(bot.name) or "-", sanitize_line(bot.id)
-        starters = " | ".join(map(sanitize_line, bot.starters))
-        rows.append(
-            (
-                bot_id, name, bot.dialect, bot.kind, ", ".join(can) or "-",
-                sanitize_line(bot.greeting) or "-", starters or "-",
-            )
-        )  # fmt: skip
-    if sys.stdout.isatty():
-        from rich.text import Text
-
-        shown = table(*(name.capitalize() if name != "ID" else name for name in rows[0][:5]))
-        for row in rows[1:]:
-            shown.add_row(*map(Text, row[:5]))  # A plain str would be searched for rich's markup.
-        draw(shown)
-        for bot in bots:
-            _draw_greeting(bot)
-        return
-    for row in rows:
-        click.echo("\t".join(row))
+__all__ = ["bots_command"]
 
 
-def _draw_greeting(bot: Bot) -> None:
-    """Draw what a bot's window says first, and the questions that it offers."""
+@click.command("bots")
+@page_options
+@json_option
+def bots_command(as_json: bool, **options: Any) -> None:
+    """List the bots that a page shows."""
+    with one_line_errors(as_json=as_json), client_of(options) as client:
+        bots = client.bots()
+        if as_json:
+            print_json([asdict(bot) for bot in bots])
+        elif sys.stdout.isatty():
+            _draw(bots)
+        else:
+            click.echo("ID\tNAME\tDIALECT\tKIND\tCAN\tGREETING\tSTARTERS")
+            for bot in bots:
+                starters = " | ".join(map(sanitize_line, bot.starters))
+                row = [*_row(bot), sanitize_line(bot.greeting) or "-", starters or "-"]
+                click.echo("\t".join(row))
+
+
+def _row(bot: Bot) -> list[str]:
+    can = {
+        "images": bot.images,
+        "web search": bot.web_search,
+        "asks for consent": bot.consent,
+    }
+    words = ", ".join(word for word, does in can.items() if does)
+    return [
+        sanitize_line(bot.id), sanitize_line(bot.name) or "-", bot.dialect, bot.kind, words or "-",
+    ]  # fmt: skip
+
+
+def _draw(bots: list[Bot]) -> None:
+    """Draw a table, then what each bot's window says first, and the questions that it offers."""
     from rich.text import Text
 
-    who = sanitize_line(bot.name or bot.id)
-    if bot.greeting:
-        draw(Text(f"{who}: {sanitize_line(bot.greeting)}"))
-    for starter in bot.starters:
-        draw(Text(f"{who} offers: {sanitize_line(starter)}", style="dim"))
+    shown = table("ID", "Name", "Dialect", "Kind", "Can")
+    for bot in bots:
+        shown.add_row(*map(Text, _row(bot)))  # A plain str would be searched for rich's markup.
+    draw(shown)
+    for bot in bots:
+        who = sanitize_line(bot.name or bot.id)
+        if bot.greeting:
+            draw(Text(f"{who}: {sanitize_line(bot.greeting)}"))
+        for starter in bot.starters:
+            draw(Text(f"{who} offers: {sanitize_line(starter)}", style="dim"))

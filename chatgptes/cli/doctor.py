@@ -4,28 +4,52 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..diagnosis import BotCapabilities, Diagnosis
-from ..diagnosis.values import WORDS
 from ..values.text import sanitize_line, sanitize_text
-from .json_output import print_json
-from .tables import draw, table
+from .errors import one_line_errors
+from .options import arguments_of, json_option, page_options
+from .output import draw, print_json, table
 
-__all__ = ["show_diagnosis"]
+if TYPE_CHECKING:
+    from ..diagnosis import BotCapabilities, Diagnosis
+
+__all__ = ["doctor_command"]
 
 _COLUMNS = 4  # Bots beside one another.
 
 
-def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
-    """Print a table on a terminal, text in a pipe, an object as JSON."""
-    if as_json:
-        print_json(diagnosis.to_dict())
-        return
-    if not sys.stdout.isatty():
-        click.echo(sanitize_text(str(diagnosis)))
-        return
+@click.command("doctor")
+@page_options
+@click.option(
+    "--ask",
+    "asks",
+    is_flag=True,
+    help="Take a test turn too: it asks the model, and may count against a limit.",
+)
+@json_option
+def doctor_command(asks: bool, as_json: bool, **options: Any) -> None:
+    """Find out why a site does not answer, and what to do about it.
+
+    The exit status is 1 if a step fails, and 0 otherwise.
+    """
+    from ..diagnosis import doctor
+
+    with one_line_errors(as_json=as_json), arguments_of(options) as arguments:
+        diagnosis = doctor(**arguments, ask=asks)
+        if as_json:
+            print_json(diagnosis.to_dict())
+        elif sys.stdout.isatty():
+            _draw(diagnosis)
+        else:
+            click.echo(sanitize_text(str(diagnosis)))
+        if not diagnosis.ok:
+            sys.exit(1)
+
+
+def _draw(diagnosis: Diagnosis) -> None:
     from rich.text import Text
 
     marks = {True: ("ok", "green"), False: ("failed", "bold red"), None: ("–", "dim")}
@@ -37,22 +61,21 @@ def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     draw(shown, title=sanitize_line(diagnosis.site))
     for step in (step for step in diagnosis.steps if step.advice):
         draw(Text.assemble((f"{step.name}: ", "bold"), sanitize_line(step.advice)))
-    if diagnosis.bots:
-        _draw_bots(diagnosis.bots)
+    for start in range(0, len(diagnosis.bots), _COLUMNS):
+        _draw_bots(diagnosis.bots[start : start + _COLUMNS])
     if diagnosis.ok:
         draw(Text("Nothing stands in the way.", style="green"))
 
 
 def _draw_bots(bots: Sequence[BotCapabilities]) -> None:
-    """Draw a table with a column for each bot; several below one another if there are many."""
+    """Draw a table with a column for each bot."""
     from rich.text import Text
 
+    from ..diagnosis.values import WORDS
+
     styles = {True: "green", False: "dim", None: "yellow"}
-    for start in range(0, len(bots), _COLUMNS):
-        some = bots[start : start + _COLUMNS]
-        titles = (Text(f"{bot.name or 'Bot'} {bot.id}, {bot.dialect}") for bot in some)
-        shown = table("Can", *titles)
-        for name in some[0].can:
-            cells = (Text(WORDS[bot.can[name]], style=styles[bot.can[name]]) for bot in some)
-            shown.add_row(name, *cells)
-        draw(shown)
+    shown = table("Can", *(Text(f"{bot.name or 'Bot'} {bot.id}, {bot.dialect}") for bot in bots))
+    for name in bots[0].can:
+        cells = (Text(WORDS[bot.can[name]], style=styles[bot.can[name]]) for bot in bots)
+        shown.add_row(name, *cells)
+    draw(shown)

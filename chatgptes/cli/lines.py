@@ -1,4 +1,4 @@
-"""Lines that a user types: from an editor with a history on a terminal, else plain ones."""
+"""The messages that a user types, from an editor with a history on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -6,105 +6,121 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from ..kept import history_file
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-__all__ = ["EditedLines", "Lines", "PlainLines", "lines_of"]
+__all__ = ["MessageReader"]
+
+_QUOTES = '"""'
 
 
-class Lines(Protocol):
-    """A source of lines."""
+class MessageReader:
+    """Reads messages: a line, lines joined by "\\\\" at their ends, or lines within quotes.
 
-    def line(self, prompt: str) -> str:
-        """Return the next line; one that was pasted may have several.
+    Args:
+        commands: names that Tab completes, with their "/".
+        file_commands: those of them that a file's name follows.
+
+    Attributes:
+        interactive: standard input is a terminal.
+    """
+
+    def __init__(self, commands: Iterable[str], file_commands: Iterable[str]) -> None:
+        self.interactive = sys.stdin.isatty()
+        self._editor: PromptSession[str] | None = None
+        if self.interactive and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb":
+            with contextlib.suppress(ImportError):
+                self._editor = _editor(list(commands), tuple(file_commands))
+        if self.interactive and self._editor is None:
+            # Line editing and a history of this session; not on every system.
+            with contextlib.suppress(ImportError):
+                import readline  # noqa: F401
+
+    def read(self) -> str:
+        """Return the next message or command; lines that were pasted are one.
 
         Raises:
             EOFError: there is none.
             KeyboardInterrupt: Ctrl-C.
         """
-        ...
-
-    def quiet(self) -> contextlib.AbstractContextManager[None]:
-        """Keep what is typed within the block off the screen, for the next line."""
-        ...
-
-
-class PlainLines:
-    """Lines of `input()`."""
-
-    def __init__(self, *, interactive: bool) -> None:
-        self._interactive = interactive
-        if interactive:
-            # Line editing and a history of this session; not on every system.
-            with contextlib.suppress(ImportError):
-                import readline  # noqa: F401
-
-    def line(self, prompt: str) -> str:
-        return input(prompt if self._interactive else "")
-
-    @contextlib.contextmanager
-    def quiet(self) -> Iterator[None]:
-        with _without_echo(whole_lines=True):
-            yield
-
-
-class EditedLines:
-    """Lines of prompt_toolkit: a paste is one message, and the history outlives the program."""
-
-    def __init__(self, commands: Iterable[str], file_commands: Iterable[str]) -> None:
-        self._session = _session(list(commands), tuple(file_commands))
-
-    def line(self, prompt: str) -> str:
-        # A signal handler of prompt_toolkit's would outlive a Ctrl-C between two prompts.
-        return self._session.prompt(prompt, handle_sigint=False)
-
-    @contextlib.contextmanager
-    def quiet(self) -> Iterator[None]:
-        with _without_echo(whole_lines=False):
-            yield
-
-
-def lines_of(commands: Iterable[str], file_commands: Iterable[str], *, interactive: bool) -> Lines:
-    """Return the best source of lines that there is.
-
-    Args:
-        commands: names that Tab completes, with their "/".
-        file_commands: those of them that a file's name follows.
-        interactive: standard input is a terminal.
-    """
-    editing = interactive and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
-    if editing:
+        line = self._line("> ")
+        quoted = line.lstrip().startswith(_QUOTES)
+        lines = [line.lstrip().removeprefix(_QUOTES) if quoted else line]
         try:
-            return EditedLines(commands, file_commands)
-        except ImportError:
-            pass
-    return PlainLines(interactive=interactive)
+            while quoted and not lines[-1].rstrip().endswith(_QUOTES):
+                lines.append(self._line("… "))
+            while not quoted and lines[-1].endswith("\\"):
+                lines[-1] = lines[-1][:-1]
+                lines.append(self._line("… "))
+        except EOFError:  # The end of the input is the message's end too.
+            if self.interactive:
+                click.echo()
+        if not quoted:
+            return "\n".join(lines)
+        lines[-1] = lines[-1].rstrip().removesuffix(_QUOTES)
+        text = "\n".join(lines).strip("\n")
+        # Within quotes a slash is a slash.
+        return f"/{text}" if text.startswith("/") else text
+
+    def _line(self, prompt: str) -> str:
+        if self._editor is None:
+            return input(prompt if self.interactive else "")
+        # A signal handler of prompt_toolkit's would outlive a Ctrl-C between two prompts.
+        return self._editor.prompt(prompt, handle_sigint=False)
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep what is typed within the block off the screen, for the next line.
+
+        Ctrl-C works as before.
+        """
+        if sys.platform == "win32":
+            yield
+            return
+        import termios
+
+        try:
+            number = sys.stdin.fileno()
+            before = termios.tcgetattr(number)
+        except (ValueError, OSError, termios.error):
+            yield
+            return
+        changed = list(before)
+        changed[3] &= ~termios.ECHO
+        if self._editor is not None:
+            # An editor reads single keys: what is typed ahead stays as it was typed.
+            changed[3] &= ~termios.ICANON
+        try:
+            termios.tcsetattr(number, termios.TCSANOW, changed)
+            yield
+        finally:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(number, termios.TCSANOW, before)
 
 
-def _session(commands: list[str], file_commands: tuple[str, ...]) -> PromptSession[str]:
+def _editor(commands: list[str], file_commands: tuple[str, ...]) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import Completer, Completion, PathCompleter
+    from prompt_toolkit.completion import Completer, Completion, PathCompleter, WordCompleter
     from prompt_toolkit.document import Document
-    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+    from prompt_toolkit.history import FileHistory
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.shortcuts import CompleteStyle
 
+    names = WordCompleter(commands, sentence=True)
+    files = PathCompleter(expanduser=True)
+
     class Commands(Completer):
         def get_completions(self, document: Document, complete_event: Any) -> Iterable[Completion]:
-            text = document.text_before_cursor
-            name, space, rest = text.partition(" ")
-            if "\n" in text or not text.startswith("/"):
-                return
+            name, space, rest = document.text_before_cursor.partition(" ")
             if not space:
-                for each in commands:
-                    if each.startswith(name):
-                        yield Completion(each, start_position=-len(name))
+                yield from names.get_completions(document, complete_event)
             elif name in file_commands:
-                files = PathCompleter(expanduser=True)
                 yield from files.get_completions(Document(rest), complete_event)
 
     keys = KeyBindings()
@@ -113,53 +129,16 @@ def _session(commands: list[str], file_commands: tuple[str, ...]) -> PromptSessi
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
+    # Else the terminal is asked for the cursor's position.  The answer to that can come late, and
+    # would stand among what is typed.
+    os.environ["PROMPT_TOOLKIT_NO_CPR"] = "1"
     path = history_file()
-    history: History = InMemoryHistory() if path is None else FileHistory(str(path))
     return PromptSession(
-        history=history,
+        history=None if path is None else FileHistory(str(path)),
         completer=Commands(),
         complete_while_typing=False,
         complete_style=CompleteStyle.READLINE_LIKE,
         reserve_space_for_menu=0,
         prompt_continuation="… ",
         key_bindings=keys,
-        output=_output(),
     )
-
-
-def _output() -> Any:
-    """Return an output that never asks the terminal for the cursor's position.
-
-    The answer to that can come late, and would stand among what is typed.
-    """
-    if sys.platform == "win32":
-        return None
-    from prompt_toolkit.output.vt100 import Vt100_Output
-
-    output = Vt100_Output.from_pty(sys.stdout, term=os.environ.get("TERM"))
-    output.enable_cpr = False
-    return output
-
-
-@contextlib.contextmanager
-def _without_echo(*, whole_lines: bool) -> Iterator[None]:
-    """Turn the terminal's echo off for the block; Ctrl-C works as before."""
-    try:
-        import termios
-
-        number = sys.stdin.fileno()
-        before = termios.tcgetattr(number)
-    except (ImportError, ValueError, OSError, termios.error):
-        yield
-        return
-    changed = list(before)
-    changed[3] &= ~termios.ECHO
-    if not whole_lines:
-        # An editor reads single keys: what is typed ahead stays as it was typed.
-        changed[3] &= ~termios.ICANON
-    try:
-        termios.tcsetattr(number, termios.TCSANOW, changed)
-        yield
-    finally:
-        with contextlib.suppress(termios.error):
-            termios.tcsetattr(number, termios.TCSANOW, before)

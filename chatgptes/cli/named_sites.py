@@ -4,6 +4,9 @@
 site = "https://example.org/chat/"
 bot = "5"
 api_key = "env:MY_SITES_KEY"
+
+Of a secret the file says where it is, never what it is.  The functions raise `InvalidConfigError`
+for a file, a name or a value that can't be used, and `OSError` for a file that can't be read.
 """
 
 from __future__ import annotations
@@ -16,51 +19,37 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidConfigError
-from ..turn.config import Config
-from .references import REFERENCES, check_reference, is_reference, secret_of
+from ..turn.config import DEFAULT_SITE, Config
 
 __all__ = [
-    "CONFIG_VARIABLE",
-    "OPTIONS",
-    "TRANSPORTS",
-    "check_sites",
-    "config_path",
-    "is_name",
-    "key_of",
-    "named_site",
-    "named_sites",
-    "names_of_sites",
-    "value_of",
-    "with_scheme",
-]
+    "OPTIONS", "TRANSPORTS", "check_site", "config_path", "is_name", "named_site", "named_sites",
+    "names_of_sites", "secret_in_file", "value_of", "with_scheme",
+]  # fmt: skip
 
 CONFIG_VARIABLE = "CHATGPTES_CONFIG"
-OPTIONS: dict[str, type | tuple[type, ...]] = {
-    "site": str,
-    "bot": (str, int),
-    "system": str,
-    "transport": str,
-    "proxy": str,
-    "timeout": (int, float),
-    "consent": bool,
-    "api_key": str,
-}
+OPTIONS = ("site", "bot", "system", "transport", "proxy", "timeout", "consent", "api_key")
 TRANSPORTS = ("auto", "requests", "curl_cffi")
 _MAY_BE_SECRET = ("site", "proxy", "api_key")
+_REFERENCES = "env:VARIABLE, keyring:SERVICE/USER or file:PATH"
+_REFERENCE = re.compile(r"(?P<kind>env|keyring|file):(?P<place>.*)", re.DOTALL)
+_PLACES = {"env": r"[A-Za-z_]\w*", "keyring": r".+/[^/]+", "file": r".+"}
 _HOST = re.compile(r"((?:[\w-]+\.)+[\w-]+|localhost)(?::\d+)?(?:[/?#]|$)")
 """A host's name at the beginning of an address that has no scheme."""
 _LOGIN = re.compile(r"(?:[A-Za-z0-9+.-]+://)?[^/?#]*@")
 """The beginning of a URL with a user name."""
 
 
-def config_path() -> Path | None:
-    """Return the file's path, or None without platformdirs and the variable that names it."""
+def config_path() -> Path:
+    """Return the file's path, whether or not it is there."""
     if given := os.environ.get(CONFIG_VARIABLE, "").strip():
         return Path(given).expanduser()
     try:
         from platformdirs import user_config_path
     except ImportError:
-        return None
+        raise InvalidConfigError(
+            "A configuration file needs platformdirs (pip install platformdirs) or the variable"
+            f" {CONFIG_VARIABLE}, its path."
+        ) from None
     return user_config_path("chatgptes", appauthor=False) / "config.toml"
 
 
@@ -78,14 +67,9 @@ def with_scheme(site: str) -> str:
 
 
 def named_sites() -> dict[str, dict[str, Any]]:
-    """Return the options of each site by its name; none if there is no file.
-
-    Raises:
-        InvalidConfigError: the file can't be used.
-        OSError: it can't be read.
-    """
+    """Return the options of each site by its name; none if there is no file."""
     path = config_path()
-    if path is None or not path.exists():
+    if not path.exists():
         return {}
     try:
         config = tomllib.loads(path.read_bytes().decode("utf-8"))
@@ -98,71 +82,55 @@ def named_sites() -> dict[str, dict[str, Any]]:
     sites = config.get("sites", {})
     if not isinstance(sites, dict):
         raise InvalidConfigError(f"{path}: sites are written as [sites.NAME].")
-    check_sites(sites, f"{path}, ")
+    for name, options in sites.items():
+        check_site(name, options, f"{path}, ")
     return sites
 
 
-def check_sites(sites: dict[str, Any], where: str = "") -> None:
-    """Check names and options; the error begins with `where` and the site's table.
-
-    Raises:
-        InvalidConfigError: one can't be used.
-    """
-    for name, options in sites.items():
-        try:
-            if not is_name(name):
-                raise InvalidConfigError("a name has letters, digits, - and _ only.")
-            _check_options(options)
-        except InvalidConfigError as error:
-            raise InvalidConfigError(f"{where}[sites.{name}]: {error.message}") from None
+def check_site(name: str, options: Any, where: str = "") -> None:
+    """Check a site's name and options; the error begins with `where` and the site's table."""
+    try:
+        if not is_name(name):
+            raise InvalidConfigError("a name has letters, digits, - and _ only.")
+        _check_options(options)
+    except InvalidConfigError as error:
+        raise InvalidConfigError(f"{where}[sites.{name}]: {error.message}") from None
 
 
 def _check_options(options: Any) -> None:
     if not isinstance(options, dict) or not isinstance(options.get("site"), str):
         raise InvalidConfigError('it needs an address: site = "https://…".')
-    for option, value in options.items():
-        if option not in OPTIONS:
-            raise InvalidConfigError(
-                f"there is no option {option!r}; there are {', '.join(OPTIONS)}."
-            )
-        kind = OPTIONS[option]
-        if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kind):
-            raise InvalidConfigError(f"{option} has a value of a wrong type.")
-        if option == "transport" and value not in TRANSPORTS:
-            names = f"{', '.join(TRANSPORTS[:-1])} or {TRANSPORTS[-1]}"
-            raise InvalidConfigError(f"transport must be {names}, not {value!r}.")
-        if option in _MAY_BE_SECRET:
-            _check_secret(option, value)
-    plain: Any = {
-        name: value
-        for name, value in options.items()
-        if name != "api_key" and not (name in _MAY_BE_SECRET and is_reference(value))
-    }
-    if "site" in plain:
-        plain["site"] = with_scheme(plain["site"])
+    if unknown := [option for option in options if option not in OPTIONS]:
+        raise InvalidConfigError(
+            f"there is no option {unknown[0]!r}; there are {', '.join(OPTIONS)}."
+        )
+    if (transport := options.get("transport", "auto")) not in TRANSPORTS:
+        names = f"{', '.join(TRANSPORTS[:-1])} or {TRANSPORTS[-1]}"
+        raise InvalidConfigError(f"transport must be {names}, not {transport!r}.")
+    plain: Any = {name: value for name, value in options.items() if not _is_secret(name, value)}
+    plain["site"] = with_scheme(plain.get("site", DEFAULT_SITE))
     Config.of(plain)
 
 
-def _check_secret(option: str, value: Any) -> None:
-    """Refuse a secret in clear text; no error repeats it."""
-    if is_reference(value):
-        check_reference(value)
-    elif option == "api_key":
-        raise InvalidConfigError(f"a key is never written here, only where it is: {REFERENCES}.")
-    elif _LOGIN.match(value):
+def _is_secret(option: str, value: Any) -> bool:
+    """Tell whether a value is a reference.  A secret itself is refused; no error repeats it."""
+    if option not in _MAY_BE_SECRET:
+        return False
+    if isinstance(value, str) and _REFERENCE.fullmatch(value):
+        _place_of(value)
+        return True
+    if option == "api_key":
+        raise InvalidConfigError(f"a key is never written here, only where it is: {_REFERENCES}.")
+    if isinstance(value, str) and _LOGIN.match(value):
         raise InvalidConfigError(
             f"{option} with a user name or password is never written here, only where it is:"
-            f" {REFERENCES}."
+            f" {_REFERENCES}."
         )
+    return False
 
 
 def named_site(name: str) -> dict[str, Any] | None:
-    """Return the options of the site with this name, or None if it is an address.
-
-    Raises:
-        InvalidConfigError: it is neither, or the file can't be used.
-        OSError: the file can't be read.
-    """
+    """Return the options of the site with this name, or None if it is an address."""
     if not is_name(name):
         return None
     sites = named_sites()
@@ -184,21 +152,56 @@ def names_of_sites(_context: Any, _parameter: Any, begun: str) -> list[str]:
 
 
 def value_of(options: dict[str, Any], option: str) -> Any:
-    """Return an option's value: what a reference stands for, if the option may be a secret.
-
-    Raises:
-        InvalidConfigError, OSError: as `secret_of`.
-    """
+    """Return an option's value; of a secret that which its reference stands for."""
     value = options[option]
-    if option in _MAY_BE_SECRET and is_reference(value):
-        return secret_of(value)
-    return str(value) if option == "bot" else value
+    if option not in _MAY_BE_SECRET or not _REFERENCE.fullmatch(value):
+        return str(value) if option == "bot" else value
+    kind, place = _place_of(value)
+    if kind == "file":
+        return secret_in_file(Path(os.path.expanduser(place)))
+    if kind == "env":
+        secret = os.environ.get(place, "").strip()
+        missing = f"The variable {place}, which should hold a secret, is not set."
+    else:
+        service, _, user = place.rpartition("/")
+        secret = _from_keyring(service, user)
+        missing = f"The keyring has no such secret: `keyring set {service} {user}` stores it."
+    if not secret:
+        raise InvalidConfigError(missing)
+    return secret
 
 
-def key_of(options: dict[str, Any]) -> str | None:
-    """Return the owner's key of a site with these options, or None if they name none.
+def secret_in_file(path: Path) -> str:
+    """Return the text of a file, without white space around it."""
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        text = ""
+    if not text:
+        raise InvalidConfigError(f"There is no secret in {path}.")
+    return text
 
-    Raises:
-        InvalidConfigError, OSError: as `secret_of`.
-    """
-    return None if "api_key" not in options else str(value_of(options, "api_key"))
+
+def _place_of(reference: str) -> tuple[str, str]:
+    """Return the kind and the place of a reference that is written as one; nothing is looked up."""
+    found = _REFERENCE.fullmatch(reference)
+    if found is None or not re.fullmatch(_PLACES[found["kind"]], found["place"]):
+        raise InvalidConfigError(f"A reference is {_REFERENCES}.")
+    if found["kind"] == "file" and not os.path.isabs(os.path.expanduser(found["place"])):
+        raise InvalidConfigError("file: needs the whole path, from the root or from ~.")
+    return found["kind"], found["place"]
+
+
+def _from_keyring(service: str, user: str) -> str:
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        raise InvalidConfigError(
+            "A secret in the keyring needs keyring (pip install keyring)."
+        ) from None
+    try:
+        return keyring.get_password(service, user) or ""
+    except KeyringError as error:
+        # Its text is the backend's: it says what is locked or missing.
+        raise InvalidConfigError(f"The keyring can't be used: {error}") from None

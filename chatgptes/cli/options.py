@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,16 +19,20 @@ from ..kept import kept_visitor, last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
+from .errors import print_note
 from .named_sites import (
     TRANSPORTS,
-    key_of,
     named_site,
     names_of_sites,
+    secret_in_file,
     value_of,
     with_scheme,
 )
 
-__all__ = ["arguments_of", "client_options", "last_of", "site_of", "talk_options"]
+__all__ = [
+    "arguments_of", "client_of", "client_options", "continue_last", "continue_option",
+    "json_option", "page_options", "plain_option", "site_option", "talk_options",
+]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,19 +49,30 @@ class _Option(click.Option):
         try:
             return super().process_value(ctx, value)
         except click.BadParameter as error:
-            if _from_environment(ctx, self.name or ""):
+            if _is_from(ParameterSource.ENVIRONMENT, self.name or ""):
                 error.param_hint = f"the variable {self.envvar}"
             raise
 
 
-_SITE = click.option(
-    "--site",
-    metavar="URL",
-    envvar=SITE_VARIABLE,
-    shell_complete=names_of_sites,
-    help=f"The page that shows the bot, or a name of `chatgptes config`.  [{DEFAULT_SITE}]",
-)
-_CLIENT = (
+def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds these options to a command, in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def site_option(text: str) -> Callable[[Command], Command]:
+    """Return the option `--site` with this help text."""
+    return click.option(
+        "--site", metavar="URL", envvar=SITE_VARIABLE, shell_complete=names_of_sites, help=text
+    )
+
+
+client_options = _all(
     click.option("--sandbox", is_flag=True, help="Use the sandbox, a local site: no network."),
     click.option(
         "--bot", metavar="ID", envvar="CHATGPTES_BOT", help="The bot, when the page shows several."
@@ -102,119 +117,151 @@ _CLIENT = (
         expose_value=False, is_eager=True, callback=lambda _context, _option, on: _log(on),
     ),
 )  # fmt: skip
-_ANONYMOUS = click.option(
-    "--anonymous",
-    is_flag=True,
-    help="Be a new visitor to the site: use no kept id, and keep none.",
+"""The options of every command that talks to a site."""
+talk_options = _all(
+    site_option(f"The page that shows the bot, or a name of `chatgptes config`.  [{DEFAULT_SITE}]"),
+    client_options,
+    click.option(
+        "--system",
+        metavar="TEXT",
+        envvar="CHATGPTES_SYSTEM",
+        help="Text put before the first prompt; '' for none.",
+    ),
+    click.option(
+        "--anonymous",
+        is_flag=True,
+        help="Be a new visitor to the site: use no kept id, and keep none.",
+    ),
 )
-_SYSTEM = click.option(
-    "--system",
-    metavar="TEXT",
-    envvar="CHATGPTES_SYSTEM",
-    help="Text put before the first prompt; '' for none.",
+"""Those of the commands that ask something."""
+page_options = _all(
+    click.argument(
+        "site", metavar="[URL]", required=False, envvar=SITE_VARIABLE, shell_complete=names_of_sites
+    ),
+    # For people who have just typed it for another command.
+    click.option("--site", "site_too", metavar="URL", hidden=True),
+    client_options,
 )
+"""Those of the commands that look at a page."""
+plain_option = click.option(
+    "--plain", is_flag=True, help="Print plain text on a terminal too, instead of drawn Markdown."
+)
+continue_option = click.option(
+    "-c", "--continue", "goes_on", is_flag=True, help="Continue the last conversation."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def client_options(command: Command) -> Command:
-    """Add the options of every command that talks to a site."""
-    for option in reversed(_CLIENT):
-        command = option(command)
-    return command
-
-
-def talk_options(command: Command) -> Command:
-    """Add those, `--site`, `--system` and `--anonymous`."""
-    return _SITE(client_options(_SYSTEM(_ANONYMOUS(command))))
-
-
-def last_of(
-    context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
-) -> tuple[dict[str, Any], str]:
-    """Return the last conversation, and its site; its bot goes into `options`.
+def continue_last(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the last conversation; its site and bot go into `options`.
 
     Raises:
         click.UsageError: options that don't go together.
         InvalidConfigError: there is no last conversation.
     """
-    if sandbox:
+    if options["sandbox"]:
         raise click.UsageError("-c needs a site: conversations with the sandbox are not kept.")
     saved = last_conversation()
-    home: str = saved["site"]
-    if site is not None and not _from_environment(context, "site"):
+    home, site = saved["site"], options["site"]
+    if site is None or _is_from(ParameterSource.ENVIRONMENT, "site"):
+        options["site"] = home
+    else:  # It may have a user name and a password, which are not kept.
         named = named_site(site.strip())
         address = site if named is None else value_of(named, "site")
         if Config.of({"site": with_scheme(address)}).site != home:
             raise click.UsageError(f"The last conversation is one with {home}, not with {site}.")
-        home = site  # It may have a user name and a password, which are not kept.
-    if options.get("bot") is None or _from_environment(context, "bot"):
+    if options["bot"] is None or _is_from(ParameterSource.ENVIRONMENT, "bot"):
         options["bot"] = saved.get("bot")
-    return saved, home
-
-
-def _named(
-    context: click.Context, site: str | None, options: dict[str, Any]
-) -> tuple[str | None, dict[str, Any]]:
-    """Return the address of a site and its options, if it is given by a name of the user's.
-
-    Those options count but where the command line has others; they go into `options`.
-    """
-    named = None if site is None else named_site(site.strip())
-    if named is None:
-        return site, {}
-    for name in named:
-        typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-        if name in options and not typed:
-            options[name] = value_of(named, name)
-    return value_of(named, "site"), named
+    return saved
 
 
 @contextlib.contextmanager
-def arguments_of(
-    context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
-) -> Iterator[ClientArguments]:
-    """Give the arguments of a client, with the sandbox running for the block if wanted.
+def client_of(options: Mapping[str, Any]) -> Iterator[Client]:
+    """Give a client for a command's options, for the block (see `arguments_of`)."""
+    with arguments_of(options) as arguments, Client(**arguments) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def arguments_of(options: Mapping[str, Any]) -> Iterator[ClientArguments]:
+    """Give a client's arguments for a command's options; the sandbox, if wanted, runs meanwhile.
 
     Raises:
         click.UsageError: options that don't go together.
         InvalidConfigError: there is a key, and no site that it belongs to.
     """
-    site, named = (site, {}) if sandbox else _named(context, site, options)
-    site = None if site is None else with_scheme(site)
-    file = options.pop("api_key_file", None)
-    key = None if file is not None else key_of(named)
-    key = key or _key(file, site, sandbox=sandbox)
-    # Commands without this option send no visitor's id.
-    anonymous = options.pop("anonymous", True)
     arguments: Any = {name: value for name, value in options.items() if value is not None}
-    if not sandbox:
-        if key is not None:
-            arguments["api_key"] = key
-        if site is not None:
-            arguments["site"] = site
-        if not anonymous and key is None and (visitor := _visitor(site or DEFAULT_SITE)):
-            arguments["visitor"] = visitor
-        yield arguments
+    site = arguments.pop("site", None)
+    site = arguments.pop("site_too", site)
+    key_file = arguments.pop("api_key_file", None)
+    # Commands without this option send no visitor's id.
+    anonymous = arguments.pop("anonymous", True)
+    if arguments.pop("sandbox"):
+        if key_file is not None:
+            raise click.UsageError("--sandbox and --api-key-file don't go together.")
+        if site is not None and not _is_from(ParameterSource.ENVIRONMENT, "site"):
+            raise click.UsageError("--sandbox and --site don't go together.")
+        with _sandbox() as local:
+            yield arguments | local
         return
-    if site is not None and not _from_environment(context, "site"):
-        raise click.UsageError("--sandbox and --site don't go together.")
-    from ..sandbox import Site
-
-    # The user's own site has other bots, and no proxy leads to this machine.
-    for name in ("bot", "proxy"):
-        if _from_environment(context, name):
-            arguments.pop(name, None)
-    with Site(chunk_delay=_TYPING if sys.stdout.isatty() else 0.0) as local:
-        arguments.update(site=local.url, trust_env=False)
-        yield arguments
+    named = (None if site is None else named_site(site.strip())) or {}
+    for name in named:  # Those count but where the command line has others.
+        if name in options and not _is_from(ParameterSource.COMMANDLINE, name):
+            arguments[name] = value_of(named, name)
+    if site is not None:
+        site = with_scheme(value_of(named, "site") if named else site)
+        arguments["site"] = site
+    key = _key(key_file, named, site)
+    if key is not None:
+        arguments["api_key"] = key
+    elif not anonymous and (visitor := _visitor(site or DEFAULT_SITE)):
+        arguments["visitor"] = visitor
+    yield arguments
 
 
 @contextlib.contextmanager
-def site_of(
-    context: click.Context, site: str | None, sandbox: bool, options: dict[str, Any]
-) -> Iterator[Client]:
-    """Give a client for those options, for the block."""
-    with arguments_of(context, site, sandbox, options) as arguments, Client(**arguments) as client:
-        yield client
+def _sandbox() -> Iterator[dict[str, Any]]:
+    """Give the arguments that lead to a sandbox, which runs for the block."""
+    from ..sandbox import Site
+
+    # The user's own site has other bots, and no proxy leads to this machine.
+    others = ("bot", "proxy")
+    unset = {name: None for name in others if _is_from(ParameterSource.ENVIRONMENT, name)}
+    with Site(chunk_delay=_TYPING if sys.stdout.isatty() else 0.0) as local:
+        yield {**unset, "site": local.url, "trust_env": False}
+
+
+def _is_from(source: ParameterSource, name: str) -> bool:
+    """Tell whether an option of the running command was given there."""
+    return click.get_current_context().get_parameter_source(name) == source
+
+
+def _key(file: str | None, named: dict[str, Any], site: str | None) -> str | None:
+    """Return the key.  Never from the command line: other users of the machine could read it."""
+    if file is not None:
+        if site is None:
+            raise click.UsageError("A key needs --site: the site it belongs to.")
+        return secret_in_file(Path(file))
+    if "api_key" in named:
+        return str(value_of(named, "api_key"))
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        return None
+    home = with_scheme(os.environ.get(SITE_VARIABLE, "").strip())
+    if not home:
+        raise InvalidConfigError(
+            f"{KEY_VARIABLE} is set without {SITE_VARIABLE}, the site that the key belongs to: set"
+            f" that too, give the key with --api-key-file, or unset {KEY_VARIABLE}."
+        )
+    assert site is not None  # It comes from there, if not from the command line.
+    # Scheme, host and port: what is given on the command line may be any site.
+    with contextlib.suppress(ValueError):
+        if origin(home.strip()) == origin(site.strip()):
+            return key
+    logging.getLogger("chatgptes").debug(
+        "%s is not used: it belongs to the site of %s.", KEY_VARIABLE, SITE_VARIABLE
+    )
+    return None
 
 
 def _visitor(site: str) -> str | None:
@@ -231,65 +278,16 @@ def _visitor(site: str) -> str | None:
     except InvalidConfigError as error:
         text = error.message
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else "No id can be kept: "
-        text = f"{where}{error.strerror or error}."
+        text = f"{error.filename or 'No id can be kept'}: {error.strerror or error}."
     else:
         if kept is not None and kept.is_new:
-            where = sanitize_line(str(kept.path))
-            said = f"{kept.site} can know you again by an id that is kept in {where}"
-            click.echo(f"chatgptes: {said} (--anonymous does without).", err=True)
+            print_note(
+                f"{kept.site} can know you again by an id that is kept in {kept.path}"
+                " (--anonymous does without)."
+            )
         return None if kept is None else kept.id
-    said = "So you are a new visitor to the site this time (with --anonymous, too)."
-    click.echo(f"chatgptes: {sanitize_line(text)} {said}", err=True)
+    print_note(f"{text} So you are a new visitor to the site this time (with --anonymous, too).")
     return None
-
-
-def _from_environment(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) == ParameterSource.ENVIRONMENT
-
-
-def _key(path: str | None, site: str | None, *, sandbox: bool) -> str | None:
-    """Return the key.  Never from the command line: other users of the machine could read it."""
-    if path is not None:
-        if sandbox:
-            raise click.UsageError("--sandbox and --api-key-file don't go together.")
-        if site is None:
-            raise click.UsageError("A key needs --site: the site it belongs to.")
-        return _read_key(path)
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not key or sandbox:
-        return None
-    home = with_scheme(os.environ.get(SITE_VARIABLE, "").strip())
-    if not home:
-        raise InvalidConfigError(
-            f"{KEY_VARIABLE} is set without {SITE_VARIABLE}, the site that the key belongs to: set"
-            f" that too, give the key with --api-key-file, or unset {KEY_VARIABLE}."
-        )
-    assert site is not None  # It comes from there, if not from the command line.
-    # Scheme, host and port: what is given on the command line may be any site.
-    if _origin(home) is not None and _origin(home) == _origin(site):
-        return key
-    logging.getLogger("chatgptes").debug(
-        "%s is not used: it belongs to the site of %s.", KEY_VARIABLE, SITE_VARIABLE
-    )
-    return None
-
-
-def _read_key(path: str) -> str:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        text = ""
-    if not text.strip():
-        raise InvalidConfigError(f"--api-key-file: there is no key in {path}.")
-    return text.strip()
-
-
-def _origin(site: str) -> str | None:
-    try:
-        return origin(site.strip())
-    except ValueError:
-        return None
 
 
 class _OneLine(logging.Formatter):
@@ -299,9 +297,8 @@ class _OneLine(logging.Formatter):
 
 def _log(on: bool) -> None:
     log = logging.getLogger("chatgptes")
-    if not on or any(isinstance(each.formatter, _OneLine) for each in log.handlers):
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("chatgptes: %(relativeCreated)6.0f ms  %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG)
+    if on:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_OneLine("chatgptes: %(relativeCreated)6.0f ms  %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.DEBUG)

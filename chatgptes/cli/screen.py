@@ -12,16 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..values.text import sanitize_text
+from ..values.text import sanitize_line, sanitize_text
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.live import Live
+    from rich.console import RenderableType
     from rich.segment import Segment
-    from rich.spinner import Spinner
 
     from ..values.reply import Citation
 
@@ -36,9 +33,9 @@ _TAIL_LINES = 200
 """Source lines of an unfinished block that are drawn: more than any terminal shows."""
 
 
-def is_screen(plain: bool) -> bool:
-    """Is standard output a terminal that Markdown can be drawn on?"""
-    return not plain and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+def is_screen() -> bool:
+    """Tell whether standard output is a terminal that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 class Screen:
@@ -48,15 +45,17 @@ class Screen:
         from rich.console import Console  # First: it is what an error should name.
 
         from markdown_it import MarkdownIt  # isort: skip - rich's own parser
+        from rich.live import Live
+        from rich.spinner import Spinner
 
         # Tags are text: an answer may be about HTML, and rich would swallow them.
         self._parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
         self._console = Console(highlight=False)
+        whole = self._console.encoding.startswith("utf")
+        self._spinner = Spinner("dots" if whole else "line", style="dim")
         self._text = ""
-        self.printed = False
+        self._printed = False
         self._next_look = 0.0
-        self._live: Live | None = None
-        self._spinner: Spinner | None = None
         # rich's own thread may draw in the middle of a print, and then what it erases is not
         # what is there: here one of the two waits for the other.
         self._lock = threading.RLock()
@@ -66,10 +65,6 @@ class Screen:
         self._width = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._draw, name="chatgptes-screen", daemon=True)
-
-    def __enter__(self) -> Screen:
-        from rich.live import Live
-
         self._live = Live(
             console=self._console,
             get_renderable=self._tail,
@@ -78,6 +73,8 @@ class Screen:
             redirect_stdout=False,
             redirect_stderr=False,
         )
+
+    def __enter__(self) -> Screen:
         try:
             self._live.start()
             self._thread.start()
@@ -87,19 +84,13 @@ class Screen:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop()
         text, self._text = self._text, ""
         self._print(text)
 
     def _stop(self) -> None:
         """Take away what is drawn, and give the terminal its cursor back."""
-        assert self._live is not None
         self._ended.set()
         try:
             if self._thread.is_alive():
@@ -130,22 +121,10 @@ class Screen:
 
         for number, citation in enumerate(citations, 1):
             line = f"[{number}] {citation.title} {citation.url}"
-            self._console.print(Text(" ".join(sanitize_text(line).split()), style="dim"))
-
-    def _tail(self) -> RenderableType:
-        """Return the part below the finished blocks: a spinner until the first word."""
-        if not self._waiting:
-            return _Tail(self, self._text)
-        if self._spinner is None:
-            from rich.spinner import Spinner
-
-            whole = self._console.encoding.startswith("utf")
-            self._spinner = Spinner("dots" if whole else "line", style="dim")
-        return self._spinner
+            self._console.print(Text(sanitize_line(line), style="dim"))
 
     def _draw(self) -> None:
         """Draw the unfinished block ten times a second; runs in its own thread."""
-        assert self._live is not None
         while not self._ended.wait(_LOOK):
             with self._lock:
                 if self._changed or self._waiting:
@@ -153,9 +132,23 @@ class Screen:
                     self._clear_wrapped()
                     self._live.refresh()
 
-    def drew(self, widths: list[int], columns: int) -> None:
-        """Note the widths of the lines that are drawn now, on so many columns."""
-        self._drawn, self._width = widths, columns
+    def _tail(self) -> RenderableType:
+        """Return what stands below the finished blocks: a spinner until the first word, then the
+        end of the block that is being written, as far as it fits the terminal."""
+        from rich.segment import Segment, SegmentLines
+
+        if self._waiting:
+            return self._spinner
+        lines = self._text.split("\n")
+        if len(lines) > _TAIL_LINES:
+            # Its first line says what it is (a fence, a list).
+            lines = [lines[0], *lines[-_TAIL_LINES:]]
+        drawn = self._lines("\n".join(lines))
+        drawn = self._lines("\n".join(lines))[-max(1, self._console.height - 2) :]
+        width = self._console.width
+        self._drawn = [min(Segment.get_line_length(line), width) for line in drawn]
+        self._width = width
+        return SegmentLines(drawn, new_lines=True)
 
     def _clear_wrapped(self) -> None:
         """Erase the rows that a narrower window has made of the lines that are drawn.
@@ -192,58 +185,20 @@ class Screen:
         self._print(done)
 
     def _print(self, text: str) -> None:
-        if text.strip():
+        from rich.segment import SegmentLines
+
+        if lines := self._lines(text):
             if not self._ended.is_set():
                 self._clear_wrapped()
             # Not cropped: a line of code may be longer than the terminal is wide.
-            self._console.print(_Block(self, text), crop=False)
-            self.printed = True
+            self._console.print(SegmentLines(lines, new_lines=True), crop=False)
+            self._printed = True
 
-    def lines(self, text: str, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
-        """Return `text` as it is drawn."""
+    def _lines(self, text: str) -> list[list[Segment]]:
+        """Return Markdown as lines, with an empty one between it and what was printed before."""
         from .markdown import draw_markdown
 
+        options = self._console.options
         options = options.update_width(max(1, options.max_width - _ROOM))
-        return draw_markdown(self._parser.parse(text), console, options)
-
-
-class _Block:
-    """Markdown that is drawn once, an empty line after what was printed before."""
-
-    def __init__(self, screen: Screen, text: str) -> None:
-        self._screen = screen
-        self._text = text
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.segment import Segment
-
-        lines = self._lines(console, options)
-        if lines and self._screen.printed:
-            yield Segment.line()
-        for line in lines:
-            yield from line
-            yield Segment.line()
-
-    def _lines(self, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
-        return self._screen.lines(self._text, console, options)
-
-
-class _Tail(_Block):
-    """The end of a block that is being written, as far as it fits the terminal."""
-
-    def _lines(self, console: Console, options: ConsoleOptions) -> list[list[Segment]]:
-        from rich.segment import Segment
-
-        text = self._text
-        if not text.strip():
-            return []
-        lines = text.split("\n")
-        if len(lines) > _TAIL_LINES:
-            # Its first line says what it is (a fence, a list).
-            text = "\n".join([lines[0], *lines[-_TAIL_LINES:]])
-        drawn = self._screen.lines(text, console, options)[-max(1, console.height - 2) :]
-        widths = [min(Segment.get_line_length(line), options.max_width) for line in drawn]
-        if drawn and self._screen.printed:
-            widths.insert(0, 0)
-        self._screen.drew(widths, options.max_width)
-        return drawn
+        lines = draw_markdown(self._parser.parse(text), self._console, options)
+        return [[], *lines] if lines and self._printed else lines

@@ -18,23 +18,16 @@ from ..integrations.server.settings import (
     read_secret,
 )
 from .errors import one_line_errors
-from .formatter import Command
-from .named_sites import names_of_sites
-from .options import arguments_of, client_options
+from .options import arguments_of, client_options, site_option
 
 __all__ = ["serve_command"]
 
+_WITH_A_FILE = ("file", "host", "port", "allow_hosts", "verbose")
+"""The options that go with --config; others are settings of its file."""
 
-@click.command(
-    "serve", cls=Command, short_help="Serve your own bots behind an API of OpenAI's shape."
-)
-@click.option(
-    "--site",
-    metavar="URL",
-    envvar="CHATGPTES_SITE",
-    shell_complete=names_of_sites,
-    help="The page that shows your bot, or a name of `chatgptes config`.",
-)
+
+@click.command("serve", short_help="Serve your own bots behind an API of OpenAI's shape.")
+@site_option("The page that shows your bot, or a name of `chatgptes config`.")
 @click.option(
     "--my-site",
     is_flag=True,
@@ -87,12 +80,11 @@ __all__ = ["serve_command"]
 def serve_command(
     context: click.Context,
     /,
-    site: str | None,
     file: str | None,
     my_site: bool,
-    sandbox: bool,
     token: str | None,
     token_file: str | None,
+    per_minute: int,
     **options: Any,
 ) -> None:
     """Serve your own bot to programs that speak OpenAI's API, until stopped.
@@ -108,60 +100,56 @@ def serve_command(
     """
     names = ("host", "port", "allow_hosts")
     given = {name: value for name in names if (value := options.pop(name)) not in (None, ())}
+    typed = {
+        option.name: option.opts[0]
+        for option in context.command.params
+        if context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+    }
     with one_line_errors():
-        from ..integrations.server import run
-
-        if file is None:
-            if token_file is not None:
-                if context.get_parameter_source("token") == ParameterSource.COMMANDLINE:
-                    raise click.UsageError("--token and --token-file don't go together.")
-                token = read_secret(Path(token_file))
-            made = token is None
-            given["tokens"] = {"token": new_token() if token is None else token}
-            with _one_site(context, site, my_site, sandbox, options) as only:
-                settings = Settings((only,), **given)
-                shown = settings.tokens["token"] if made else None
-                run(settings, lambda url: _say(settings, url, shown))
-        else:
-            _check_alone(context, ["site", "sandbox", "my_site", "token", "token_file", *options])
-            settings = load_settings(file, **given)
-            run(settings, lambda url: _say(settings, url, None))
+        if file is not None:
+            for option in typed.keys() - _WITH_A_FILE:
+                raise click.UsageError(f"{typed[option]} is a setting of the file, with --config.")
+            _run(load_settings(file, **given))
+            return
+        if token_file is not None:
+            if "token" in typed:
+                raise click.UsageError("--token and --token-file don't go together.")
+            token = read_secret(Path(token_file))
+        given["tokens"] = {"token": new_token() if token is None else token}
+        with _one_site(options, my_site, per_minute) as site:
+            _run(Settings((site,), **given), show_token=token is None)
 
 
 @contextlib.contextmanager
-def _one_site(
-    context: click.Context, site: str | None, my_site: bool, sandbox: bool, options: dict[str, Any]
-) -> Iterator[SiteSettings]:
-    """The only site of the server, with the sandbox running for the block if it was wanted."""
-    if site is None and not sandbox:
+def _one_site(options: dict[str, Any], my_site: bool, per_minute: int) -> Iterator[SiteSettings]:
+    """Give the only site of the server, with the sandbox running for the block if wanted."""
+    sandbox = options["sandbox"]
+    if options["site"] is None and not sandbox:
         raise click.UsageError("Which site?  --site URL, --config FILE, or --sandbox.")
-    per_minute = options.pop("per_minute")
-    with arguments_of(context, site, sandbox, options) as arguments:
+    with arguments_of(options) as arguments:
         found: Any = dict(arguments)
         bot = found.pop("bot", None)
-        if not sandbox and not my_site and found.get("api_key") is None:
+        keyed = "api_key" in found
+        if not sandbox and not my_site and not keyed:
             raise click.UsageError(
                 "The owner's key is missing (--api-key-file).  For a page: --my-site says that it"
                 " is yours, or that you may do this."
             )
-        if bot is None and found.get("api_key") is not None:
+        if bot is None and keyed:
             raise click.UsageError("With the owner's key, --bot must name the bot.")
         bots = () if bot is None else (bot,)
         yield SiteSettings(found, "", bots, my_site or sandbox, per_minute)
 
 
-def _check_alone(context: click.Context, names: list[str]) -> None:
-    """Refuse options that the file of --config has instead."""
-    for option in context.command.params:
-        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
-        if given and option.name in names:
-            raise click.UsageError(f"{option.opts[0]} is a setting of the file, with --config.")
+def _run(settings: Settings, *, show_token: bool = False) -> None:
+    from ..integrations.server import run
 
+    def say(url: str) -> None:
+        click.echo(f"base URL   {url}")
+        if show_token:
+            click.echo(f"API key    {settings.tokens['token']}")
+        if settings.host not in ("127.0.0.1", "::1", "localhost"):
+            click.echo("Others can reach it, and it has no TLS: put a proxy in front.", err=True)
+        click.echo("Ctrl-C ends it.")
 
-def _say(settings: Settings, url: str, token: str | None) -> None:
-    click.echo(f"base URL   {url}")
-    if token is not None:
-        click.echo(f"API key    {token}")
-    if settings.host not in ("127.0.0.1", "::1", "localhost"):
-        click.echo("Others can reach it, and it has no TLS: put a proxy in front.", err=True)
-    click.echo("Ctrl-C ends it.")
+    run(settings, say)

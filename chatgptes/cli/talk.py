@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..client import Client
 from ..conversation import Conversation
@@ -23,12 +23,15 @@ __all__ = ["Talk"]
 class Talk:
     """A conversation that can be begun anew, with another bot or system text.
 
+    Its methods raise what those of `Client` and `Conversation` raise.
+
     Attributes:
         client: the client of the bot that is talked to.
         conversation: the conversation.
         images: the files that go with the next message.
-        asked: the last message and its images, or None.
         reply: the last answer of this session with all that came beside it, or None.
+        own_files: the files that hold this conversation, and may be overwritten.
+        listed: the conversations that the site remembers, as they were listed last.
 
     Args:
         client: the client to begin with; its owner closes it.
@@ -36,18 +39,19 @@ class Talk:
         kept: keep the conversation after each answer, for `-c`.
     """
 
-    def __init__(
-        self, client: Client, saved: Mapping[str, Any] | None = None, *, kept: bool = False
-    ) -> None:
+    def __init__(self, client: Client, saved: Mapping[str, Any] | None, *, kept: bool) -> None:
         self._given = client
         self._kept = kept
         self.client = client
-        self.conversation: Conversation = client.conversation(saved)
+        self.listed: list[SiteConversation] = []
+        self._continue(client.conversation(saved))
+
+    def _continue(self, conversation: Conversation) -> None:
+        self.conversation = conversation
         self.images: list[Path] = []
-        self.asked: tuple[str, list[Path]] | None = None
         self.reply: Reply | None = None
-        self._stream: Stream | None = None
-        self._before: dict[str, Any] | None = None
+        self.own_files: set[Path] = set()
+        self._asked: tuple[str, list[Path], dict[str, Any]] | None = None
 
     @property
     def system(self) -> str | None:
@@ -55,100 +59,59 @@ class Talk:
         system: str | None = self.conversation.to_dict()["system"]
         return system
 
-    @property
-    def answer(self) -> str | None:
-        """The last answer, or None."""
-        messages = self.conversation.messages
-        return str(messages[-1]["content"]) if messages else None
+    def bot(self) -> Bot | None:
+        """Return the bot that is talked to, if the page shows it."""
+        wanted = self.client.core.config.bot
+        return next((each for each in self.client.bots() if wanted in (None, each.id)), None)
 
-    def stream(self, text: str) -> Stream:
-        """Ask with the images that are waiting; call `answered` when the answer is whole."""
+    def ask(self, text: str, show: Callable[[Stream], None]) -> None:
+        """Ask with the images that are waiting, and show the answer."""
         before = self.conversation.to_dict()
         stream = self.conversation.stream(text, images=[str(path) for path in self.images])
-        self._before, self.asked = before, (text, self.images)
-        self._stream, self.reply = stream, None
-        return stream
+        self._asked, self.reply = (text, self.images, before), None
+        show(stream)
+        self.images, self.reply = [], stream.reply
+        self._keep()
 
-    def answered(self) -> None:
-        """Note that the last answer is whole: its images have been sent."""
-        self.images = []
-        self.reply = self._stream.reply if self._stream is not None else None
+    def _keep(self) -> None:
         if self._kept:
             keep(self.conversation, self.client.core.config.bot)
 
     def take_back(self) -> str | None:
         """Forget the last question and its answer; return the question, or None without one."""
-        if self.asked is None or self._before is None:
+        if self._asked is None:
             return None
-        text, self.images = self.asked
-        self.conversation = self.client.conversation(self._before)
+        text, self.images, before = self._asked
+        self.conversation = self.client.conversation(before)
         self.reply = None
         return text
 
     def begin(self, system: str | None) -> None:
         """Begin a new conversation with this system text."""
-        self._continue(self.client.conversation().to_dict() | {"system": system})
+        empty = self.client.conversation().to_dict()
+        self._continue(self.client.conversation(empty | {"system": system}))
 
     def load(self, path: Path) -> None:
-        """Continue a saved conversation.
-
-        Raises:
-            InvalidConfigError, OSError: the file can't be used.
-        """
-        self._continue(path)
-
-    def _continue(self, saved: Mapping[str, Any] | Path | None, site_id: str | None = None) -> None:
-        self.conversation = self.client.conversation(saved, site_id=site_id)
-        self._forget_question()
-
-    def _forget_question(self) -> None:
-        self.asked = self._before = self.reply = self._stream = None
-        self.images = []
-
-    # What the site's own window can do, too.
-
-    def feedback(self, verdict: Literal["up", "down"], comment: str | None) -> bool:
-        """Give the last answer a thumb; False if there is none in this session.
-
-        Raises:
-            ChatGptEsError: as `Client.feedback`.
-        """
-        if self.reply is None:
-            return False
-        self.conversation.feedback(self.reply, verdict, comment)
-        return True
-
-    def remembered(self) -> list[SiteConversation]:
-        """Return the conversations that the site remembers of this visitor.
-
-        Raises:
-            ChatGptEsError: as `Client.conversations`.
-        """
-        return self.client.conversations()
+        """Continue a saved conversation."""
+        self._continue(self.client.conversation(path))
+        self.own_files = {path}
 
     def go_on(self, site_id: str) -> None:
-        """Continue a conversation that the site remembers.
+        """Continue a conversation that the site remembers."""
+        self._continue(self.client.conversation(site_id=site_id))
+        self._keep()
 
-        Raises:
-            ChatGptEsError: as `Client.conversation`.
-        """
-        self._continue(None, site_id)
-        if self._kept:
-            keep(self.conversation, self.client.core.config.bot)
-
-    def delete(self, site_id: str) -> None:
-        """Delete a conversation on the site; if it is this one, begin anew.
-
-        Raises:
-            ChatGptEsError: as `Conversation.delete`.
-        """
-        if site_id == self.conversation.id:
-            self.conversation.delete()
-            self._forget_question()
-        else:
-            self.client.conversation(site_id=site_id).delete()
+    def delete(self, site_id: str) -> bool:
+        """Delete a conversation on the site; if it is this one, begin anew, and return True."""
+        is_this = site_id == self.conversation.id
+        chosen = self.conversation if is_this else self.client.conversation(site_id=site_id)
+        chosen.delete()
+        self.listed = []
+        if is_this:
+            self._continue(chosen)
         if self._kept:
             forget(site_id)
+        return is_this
 
     def use(self, bot_id: str) -> Bot:
         """Begin a new conversation with another bot of the page.
@@ -163,6 +126,7 @@ class Talk:
         arguments: Any = {**core.config.arguments, "bot": bot_id}
         before = self.client
         self.client = Client.over(Core(Config.of(arguments), core.visitor))
+        self.listed = []
         self.begin(system)
         if before is not self._given:
             before.close()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chatgptes.cli import sanitize_text
 from chatgptes.sandbox import Site
+from chatgptes.values.text import sanitize_text
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}

@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-__all__ = ["CHOICES", "ChatError", "filled", "parse_options"]
+__all__ = ["CHOICES", "ChatError", "filled", "help_text", "parse_options"]
 
 CHOICES = ("bot", "system", "transport", "proxy")  # Arguments of a client, beside its site.
-_BRACES = re.compile(r"\{\{(?P<doubled>[^\W\d]\w*)\}\}|\{(?P<name>[^\W\d]\w*)\}")
+_BRACES = re.compile(r"\{\{([^\W\d]\w*)\}\}|\{([^\W\d]\w*)\}")
 
 
 class ChatError(Exception):
@@ -29,9 +29,9 @@ def filled(text: str, names: Mapping[str, Any]) -> str:
     """
 
     def value(found: re.Match[str]) -> str:
-        if found["doubled"]:
-            return f"{{{found['doubled']}}}"
-        name = found["name"]
+        doubled, name = found.groups()
+        if doubled:
+            return f"{{{doubled}}}"
         return str(names[name]) if name in names else found[0]
 
     return _BRACES.sub(value, text)
@@ -49,15 +49,33 @@ def _variable(text: str) -> str:
 
 
 _parser = _Parser(
-    prog="%chat", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
+    usage="""
+  %%%%chat [OPTIONS]    send the rest of the cell to the bot
+  %%chat [OPTIONS]     set options only; without options, show the conversation""",
+    epilog="""\
+Options stay for the cells that follow; --site, --sandbox and --with replace them.
+IPython replaces {name} and $name in the line of the options.  In the text, {name} is
+replaced if there is a variable of that name; {{name}} stands for {name} itself.""",
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    add_help=False,
+    allow_abbrev=False,
+    argument_default=argparse.SUPPRESS,
 )
-for _flag in ("--sandbox", "--new", "--help"):
-    _parser.add_argument(_flag, action="store_true")
-_parser.add_argument("-c", "--continue", action="store_true")
-for _option in ("site", *CHOICES, "with"):
-    _parser.add_argument(f"--{_option}")
-_parser.add_argument("--timeout", type=float)
-_parser.add_argument("--to", type=_variable)
+_add = _parser.add_argument
+_add("--site", metavar="URL", help="the page that shows the bot (default: chatgpt.es)")
+_add("--bot", metavar="ID", help="the bot, when the page shows several")
+_add("--system", metavar="TEXT", help="put before the first prompt")
+_add("--transport", metavar="NAME", help="auto, requests or curl_cffi")
+_add("--proxy", metavar="URL", help="an http, https, socks5 or socks5h proxy")
+_add("--sandbox", action="store_true", help="a local sandbox instead of a site")
+_add("--with", metavar="NAME", help="your Client or Conversation, by its variable's name")
+_add("--timeout", metavar="SECONDS", type=float, help="for this turn")
+_add("--new", action="store_true", help="begin a new conversation")
+_add("-c", "--continue", action="store_true",
+     help="continue the last one, of a notebook or the command line")  # fmt: skip
+_add("--to", metavar="NAME", type=_variable, help="put the Reply into a variable")
+_add("--help", action="store_true", help="show this help")
+help_text = _parser.format_help
 
 
 def parse_options(line: str) -> dict[str, Any]:
@@ -70,8 +88,8 @@ def parse_options(line: str) -> dict[str, Any]:
         options, rest = _parser.parse_known_args(shlex.split(line))
     except ValueError as error:
         raise ChatError(f"{error}: see `%chat --help`.") from None
-    for text in rest:
-        if text.startswith("-"):
-            raise ChatError(f"There is no option {text}: see `%chat --help`.")
-        raise ChatError("Write the text below, in the cell: %%chat, then the text.")
+    if rest:
+        raise ChatError(
+            f"There is no option {rest[0]}: see `%chat --help`. Text goes below, into the cell."
+        )
     return vars(options)

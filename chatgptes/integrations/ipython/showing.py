@@ -1,20 +1,25 @@
-"""An answer in a cell: Markdown that grows, or text in a terminal."""
+"""The library's output in IPython: an answer that grows in its cell, and short tracebacks."""
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
+import types
 from typing import TYPE_CHECKING, Any
 
 from IPython import display as ipython_display
 
+from ...errors import ChatGptEsError
 from ...values.markdown import harmless_markdown
+from ...values.text import sanitize_text
 
 if TYPE_CHECKING:
     from ...turn.stream import Stream
 
-__all__ = ["Growing", "Printed", "plain"]
+__all__ = ["leave_tracebacks", "shorten_tracebacks", "show"]
 
+_PACKAGE = __name__.partition(".")[0]
 _display: Any = ipython_display.display  # IPython has no types for it.
 _PACE = 0.1
 """Seconds between two updates of a growing answer: each sends the whole answer once more."""
@@ -22,44 +27,89 @@ _BYTES_PER_SECOND = 100_000
 """Notebook servers stop a cell's output when it comes faster than ten times that."""
 
 
-class Growing:
+def show(stream: Stream, *, notebook: bool) -> None:
+    """Show an answer while it arrives: as Markdown in a notebook's cell, as text in a terminal."""
+    cell = _Cell(stream)
+    try:
+        with stream:
+            for chunk in stream:
+                if notebook:
+                    cell.update()
+                else:  # There every update of a display would be printed below the one before.
+                    print(sanitize_text(chunk), end="", flush=True)
+    finally:
+        if notebook:
+            cell.update(last=True)
+        elif stream.text:
+            print(flush=True)
+
+
+class _Cell:
     """An answer as Markdown in a cell, one display that is changed in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._display: Any = None
         self._next = 0.0
         self._length = 0
 
-    def add(self, chunk: str, stream: Stream) -> None:
-        if time.monotonic() >= self._next:
-            self._show(stream.text)
-
-    def end(self, stream: Stream) -> None:
-        if len(stream.text) != self._length:
-            self._show(stream.text)
-
-    def _show(self, text: str) -> None:
-        update = {"text/markdown": harmless_markdown(text), "text/plain": plain(text)}
-        if self._display is None:
-            self._display = _display(update, raw=True, display_id=True)
-        else:
-            self._display.update(update, raw=True)
+    def update(self, *, last: bool = False) -> None:
+        if time.monotonic() < self._next and not last:
+            return
+        text = self._stream.text
+        if len(text) == self._length:
+            return
         self._length = len(text)
-        size = sum(len(part.encode("utf-8", "replace")) for part in update.values())
+        shown = {"text/markdown": harmless_markdown(text), "text/plain": sanitize_text(text)}
+        if self._display is None:
+            self._display = _display(shown, raw=True, display_id=True)
+        else:
+            self._display.update(shown, raw=True)
+        size = sum(len(part.encode("utf-8", "replace")) for part in shown.values())
         self._next = time.monotonic() + max(_PACE, size / _BYTES_PER_SECOND)
 
 
-class Printed:
-    """An answer as text in a terminal."""
-
-    def add(self, chunk: str, stream: Stream) -> None:
-        print(plain(chunk), end="", flush=True)
-
-    def end(self, stream: Stream) -> None:
-        if stream.text:
-            print(flush=True, file=sys.stdout)
+def shorten_tracebacks(shell: Any) -> None:
+    """Show the library's errors short in `shell`, unless the user has a handler there."""
+    if not shell.custom_exceptions:
+        shell.set_custom_exc((ChatGptEsError,), _show_error)
 
 
-def plain(text: str) -> str:
-    """Return `text` without control characters; joiners of letters and pictures stay."""
-    return "".join(sign for sign in text if sign.isprintable() or sign in "\n\t\u200c\u200d")
+def leave_tracebacks(shell: Any) -> None:
+    """Undo `shorten_tracebacks`, unless another handler has replaced it."""
+    if shell.custom_exceptions == (ChatGptEsError,):
+        shell.set_custom_exc((), None)
+
+
+def _show_error(
+    shell: Any,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: types.TracebackType | None,
+    tb_offset: int | None = None,
+) -> list[str]:
+    """Show `error` without the library's frames and causes; `%debug` has all of them."""
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace  # For `%debug`.
+    short = _without_library(trace)
+    alone = copy.copy(error).with_traceback(short)
+    alone.__cause__ = None
+    shown: list[str] = shell.InteractiveTB.structured_traceback(
+        kind, alone, short, tb_offset=tb_offset
+    )
+    shell._showtraceback(kind, error, shown)  # As IPython's own handlers do.
+    return shown
+
+
+def _without_library(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """Return `trace` without the frames of this package, and those that they called."""
+    frames: list[types.TracebackType] = []
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if frames and name.partition(".")[0] == _PACKAGE:
+            break
+        frames.append(trace)
+        trace = trace.tb_next
+    short: types.TracebackType | None = None
+    for each in reversed(frames):
+        short = types.TracebackType(short, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return short

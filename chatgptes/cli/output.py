@@ -1,14 +1,29 @@
-"""Tables on a terminal."""
+"""Output of commands: JSON, and tables on a terminal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-__all__ = ["draw", "table"]
+__all__ = ["draw", "print_json", "table"]
+
+
+def print_json(value: Any) -> None:
+    """Print plain JSON values: on one line in a pipe; indented and coloured on a terminal."""
+    # ASCII only: no control character of an answer reaches a terminal this way either.
+    if not sys.stdout.isatty():
+        click.echo(json.dumps(value))
+        return
+    from rich.console import Console
+
+    Console().print_json(data=value, ensure_ascii=True)
 
 
 def table(*columns: str | Text) -> Table:
