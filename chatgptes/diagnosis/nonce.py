@@ -104,7 +104,7 @@ def _says_no(page: BufferedResponse) -> bool:
 def _decode(
     its_dialect: Dialect, question: Question, page: BufferedResponse, session: Session
 ) -> None:
-    decoder = its_dialect.decoder(question, page.url, page.status, page.headers, session.limits)
+    decoder = its_dialect.decoder(question, page, session.limits)
     decoder.feed(page.body)
     decoder.end()
     if decoder.error is not None:

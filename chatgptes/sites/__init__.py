@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ..errors import UnexpectedFormatError
+from functools import partial
+
 from .dialect import BufferedResponse, Dialect, Endpoint, FoundBot
 from .html import tags
+from .page import collect
 from .registry import DIALECTS, KEY_DIALECTS
 
 __all__ = [
@@ -33,15 +35,7 @@ def find_bots(page: BufferedResponse) -> list[Endpoint]:
         UnexpectedFormatError: the page shows bots, and every one of them has an address that may
             not be used.  As long as one is good, those are passed over.
     """
-    found: list[FoundBot] = []
-    bad: UnexpectedFormatError | None = None
-    for each in DIALECTS:
-        try:
-            found += each.find(page)
-        except UnexpectedFormatError as error:
-            bad = bad or error
-    if bad is not None and not found:
-        raise bad
+    found = collect(partial(each.find, page) for each in DIALECTS)
     best: dict[tuple[str, str], FoundBot] = {}
     for each_found in sorted(found, key=_position):
         bot = each_found.endpoint.bot

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["HEADER_MARKS", "MARKS", "Kind", "Mark"]
-
-
-class Kind(Enum):
-    """The two ways of a gate."""
-
-    CHALLENGE = "challenge"
-    """It has visitors prove that they are people, or wait, or keep a cookie."""
-    FIREWALL = "firewall"
-    """It refuses an address."""
+__all__ = ["HEADER_MARKS", "MARKS", "Mark"]
 
 
 class Mark(NamedTuple):
@@ -23,7 +13,8 @@ class Mark(NamedTuple):
     Attributes:
         product: whose they are.
         text: the bytes, in lower case.
-        kind: its way.
+        firewall: the gate refuses an address; else it has visitors prove that they are people, or
+            wait, or keep a cookie.
         always: on every status; else only with one that refuses, because normal pages of sites
             with this product hold them too.  With a status that refuses nothing it counts in a
             page's title, scripts and tags, not in its words: pages write about these products.
@@ -32,7 +23,7 @@ class Mark(NamedTuple):
 
     product: str
     text: bytes
-    kind: Kind = Kind.CHALLENGE
+    firewall: bool = False
     always: bool = False
     plain: bool = False
 
@@ -42,7 +33,7 @@ def _challenge_marks(product: str, *texts: bytes, always: bool = True) -> list[M
 
 
 def _firewall_marks(product: str, *texts: bytes) -> list[Mark]:
-    return [Mark(product, text, Kind.FIREWALL, plain=True) for text in texts]
+    return [Mark(product, text, firewall=True, plain=True) for text in texts]
 
 
 # To add a product, add a line, and say where it was seen.  The first that fits counts.

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from ..values.http import Request
 from .addresses import require_same_site
-from .dialect import BufferedResponse, KeyDialect
+from .dialect import BufferedResponse
+from .owner import KeyDialect
 from .registry import KEY_DIALECTS
 from .text import parse_json
 

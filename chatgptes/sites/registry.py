@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from . import aiengine, aipower
-from .dialect import Dialect, KeyDialect
+from .dialect import Dialect
+from .owner import KeyDialect
 
 __all__ = ["DIALECTS", "KEY_DIALECTS"]
 

@@ -256,13 +256,12 @@ def _status_error(page: BufferedResponse) -> ChatGptEsError | None:
 
 def _gate_before(page: BufferedResponse) -> ChatGptEsError | None:
     """The gate in place of a page; one with a bot's element in it is the site's own."""
-    body = b"" if shows_container(page.body) else page.body
-    return challenge_error(page.status, page.headers, body, page.url)
+    return challenge_error(page, of_site=shows_container(page.body))
 
 
 def _gates_only(response: BufferedResponse) -> ChatGptEsError | None:
     """Classify the errors that concern every request alike, and leave the rest to the caller."""
-    if gate := challenge_error(response.status, response.headers, response.body, response.url):
+    if gate := challenge_error(response):
         return gate
     return error_for_status(response) if response.status == 429 else None
 
@@ -282,7 +281,7 @@ def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
     A page that names the API is the site's, whatever it talks of.
     """
     if rest_root(page) is not None or shows_container(page.body):
-        return challenge_error(page.status, page.headers, b"", page.url)
+        return challenge_error(page, of_site=True)
     error = error_for_page(page)
     if page.status in (403, 404, 405, 410, 500):
         return error if isinstance(error, ChallengeError) else None

@@ -18,7 +18,7 @@ from ..errors import (
     UnexpectedStatusError,
 )
 from ..sites import dialect
-from ..sites.dialect import Decoder, Endpoint, NonceRefused
+from ..sites.dialect import BufferedResponse, Decoder, Endpoint, NonceRefused
 from ..sites.errors import elsewhere
 from ..sites.text import is_blank
 from ..values.deadline import Deadline
@@ -209,9 +209,8 @@ class Turn:
             self.answer.accepted = True
         requests.close()
         response = yield from session.sender.open(request, deadline, its_dialect.error_for)
-        decoder = self.answer.decoder = its_dialect.decoder(
-            question, response.url, response.status, response.headers, session.limits
-        )
+        head = BufferedResponse(response.url, response.status, response.headers, b"")
+        decoder = self.answer.decoder = its_dialect.decoder(question, head, session.limits)
         return response, decoder
 
     def _note_what_proved_right(self) -> None:

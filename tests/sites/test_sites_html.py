@@ -400,7 +400,8 @@ def test_an_http_address_of_an_https_page(page: str, written: str, used: str | N
 )
 def test_an_ajax_address_elsewhere_is_refused_and_named(written: str) -> None:
     with pytest.raises(UnexpectedFormatError) as caught:
-        ajax_urls(page_of(f'wpaicgParams={{"ajax_url":"{written}"}}'))
+        (named,) = ajax_urls(page_of(f'wpaicgParams={{"ajax_url":"{written}"}}'))
+        require_same_site("https://a.test/", named)
     assert "https://a.test" in str(caught.value)
     if "evil" in written:
         assert "evil.test" in str(caught.value)

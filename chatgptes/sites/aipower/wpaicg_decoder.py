@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from enum import Enum, auto
-from types import MappingProxyType
 from typing import Any
 
 from ...errors import UpstreamError
 from ..decoder import usage_from
-from ..text import (
-    NOT_AS_EXPECTED,
-    clean_text,
-    parse_json,
-    scan_json,
-    site_said,
-    string_or_empty,
-)  # fmt: skip
-from .wpaicg_objects import (
-    FAILED,
-    ObjectDecoder,
-    content_text,
-    is_answer,
-    is_known,
-    words_of_error,
-)  # fmt: skip
+from ..text import NOT_AS_EXPECTED, clean_text, json_object, scan_json, site_said, string_or_empty
+from .wpaicg_objects import FAILED, ObjectDecoder, content_text, rank, words_of_error
 
-__all__ = ["Phase", "WpaicgDecoder"]
+__all__ = ["WpaicgDecoder"]
 
 # A chunk with no other keys is read without a look at what else an event may be.
 _CHUNK_KEYS = frozenset(
@@ -45,7 +29,7 @@ _FRAME_START = re.compile(r'"content"\s*:\s*"')
 _FRAME_END = re.compile(r'"\s*\}\s*\}\s*\]\s*\}\s*\Z')
 
 
-class Phase(Enum):
+class _Phase(Enum):
     """The part of a stream that is being read."""
 
     ANSWER = auto()
@@ -59,7 +43,7 @@ class Phase(Enum):
 
 
 # Looked up in every event.
-_ANSWER, _BROKEN_FRAME, _FINISHED, _MARKED = Phase
+_ANSWER, _BROKEN_FRAME, _FINISHED, _MARKED = _Phase
 
 
 class WpaicgDecoder(ObjectDecoder):
@@ -73,7 +57,7 @@ class WpaicgDecoder(ObjectDecoder):
 
     _phase = _ANSWER
     _error_words = ""  # Of the plugin's error frames.
-    _envelope: Mapping[Any, Any] = MappingProxyType({})  # Old versions put it behind a stream.
+    _envelope: dict[Any, Any] | None = None  # Old versions put it behind a stream.
 
     def _model_began(self) -> bool:
         return self._phase is not _ANSWER or super()._model_began()
@@ -117,17 +101,13 @@ class WpaicgDecoder(ObjectDecoder):
     def _other_event(self, name: str, value: str, data: Any) -> str:
         self._leave_frame()
         failed = name in ("error", "assistant_error")
-        if not isinstance(data, dict):
-            if failed:
-                raise self._upstream(clean_text(value))
-            return ""
-        self._refuse(data)
+        if isinstance(data, dict):
+            self._refuse(data)
         if failed:
-            raise self._upstream(
-                words_of_error(data.get("error"))
-                or words_of_error(data)
-                or clean_text(data.get("msg"))
-            )
+            data = data if isinstance(data, dict) else {"message": value}
+            raise self._upstream(words_of_error(data) or clean_text(data.get("msg")))
+        if not isinstance(data, dict):
+            return ""
         kind = string_or_empty(data.get("object"))
         if name.startswith("thread.") or kind.startswith("thread."):
             return self._assistant(name if name.startswith("thread.") else kind, data)
@@ -164,11 +144,9 @@ class WpaicgDecoder(ObjectDecoder):
         if self._phase is _BROKEN_FRAME:
             self._frame_text(f"\n{line}")  # The rest of a word that held a line end.
         elif line.startswith("{"):
-            data = parse_json(line, is_known, is_answer)
-            if not isinstance(data, dict) or not ("status" in data or "msg" in data):
-                return
+            data = json_object(line, rank) or {}
             # See `parse_json`.
-            if is_answer(data) or not self._envelope:
+            if ("status" in data or "msg" in data) and (rank(data) > 1 or self._envelope is None):
                 self._envelope = data
 
     def _chunk(self, data: dict[Any, Any]) -> str:
@@ -208,16 +186,17 @@ class WpaicgDecoder(ObjectDecoder):
             raise self._upstream(clean_text(self._error_words))
         if self.details.finish_reason == FAILED:
             raise self._upstream("")
-        envelope = self._envelope
         finished = self._phase in (_FINISHED, _MARKED)
-        if self._has_text and finished:
-            return ""
+        envelope = self._envelope
         if self._has_text:
-            said = clean_text(envelope.get("msg")) if envelope.get("status") == "error" else ""
+            if finished:
+                return ""
+            failed = envelope is not None and envelope.get("status") == "error"
+            said = clean_text(envelope.get("msg")) if envelope and failed else ""
             message = f"The answer broke off: its end mark never came.{site_said(said)}"
             raise self._make_error(UpstreamError, message, said)
-        if envelope:
-            return self._object(dict(envelope))
+        if envelope is not None:
+            return self._text_in(envelope, b"{}")
         if finished:
             raise self._empty_error()
         raise self._make_error(

@@ -13,22 +13,20 @@ from ...values.http import Request
 from ...values.reply import Reply
 from ..challenge import challenge_error, gate_error, is_gate
 from ..dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
-from ..errors import make_error
-from ..forms import encode_form
+from ..failures import make_error
+from ..forms import form_request
 from ..html import Tag, tags, unescape
 from ..text import (
     clean_text,
     excerpt,
-    parse_json,
+    json_object,
     quote_suffix,
     site_said,
     without_surrogates,
 )  # fmt: skip
+from .plugin import AiPower
 
-__all__ = ["NO_FEEDBACK", "WpaicgFeedback", "chat_id", "identity_of", "window_texts"]
-
-NO_FEEDBACK = "no_feedback"
-"""Key in `Endpoint.extra`: the bot's window has no thumbs."""
+__all__ = ["WpaicgFeedback", "chat_id", "identity_of", "window_texts"]
 
 _GREETINGS = (b"wpaicg-ai-message", b"wpaicg-chat-ai-message")  # In the text; in the widget.
 _TEXT, _STARTER = b"wpaicg-chat-message", b"wpaicg-conversation-starter"
@@ -86,14 +84,10 @@ def chat_id(question: Question) -> str:
     return str(10_000 + int(question.id, 16) % 90_000)
 
 
-class WpaicgFeedback:
+class WpaicgFeedback(AiPower):
     """An implementation of `TakesFeedback`."""
 
     takes_comment = True
-
-    def offers_feedback(self, endpoint: Endpoint) -> bool:
-        """See `TakesFeedback.offers_feedback`."""
-        return not endpoint.extra.get(NO_FEEDBACK)
 
     def feedback_request(
         self, endpoint: Endpoint, visitor: str, reply: Reply, *, up: bool, comment: str
@@ -107,42 +101,31 @@ class WpaicgFeedback:
             "_wpnonce": endpoint.nonce,
             "chatbot_id": identity_of(endpoint.bot),
         }
-        kind, body = encode_form(fields)
-        return Request(
-            "POST",
-            endpoint.url,
-            headers={**endpoint.headers, "Content-Type": kind},
-            body=body,
-            referrer=endpoint.bot.page,
-            repeatable=False,  # The site adds each to those that it has.
-        )
+        return form_request(endpoint, fields)  # Once: the site adds each to those that it has.
 
     def check_done(self, response: BufferedResponse) -> None:
-        """See `TakesFeedback.check_done`."""
-        url, status = response.url, response.status
-        data = parse_json(response.body, _is_known)
-        if isinstance(data, dict):
-            if is_gate(data):
-                raise gate_error(data, url, status)
-            if data.get("success") is True:
-                return
-            if data.get("success") is False:
-                said = clean_text(data.get("data"))
-                message = (
-                    f"The site did not take the feedback{quote_suffix(said)} It takes one only for"
-                    " an answer that it has kept; the owner decides whether it keeps any."
-                )
-                raise make_error(RefusedError, message, url, status, said)
-            if "msg" in data:  # So 1.8.79 refuses a nonce.
-                said = clean_text(data.get("msg"))
-                message = f"The site refused the feedback{quote_suffix(said)}"
-                raise make_error(NonceRefused, message, url, status, said)
-        if blocked := challenge_error(status, response.headers, response.body, url, markup=True):
+        data = json_object(response.body, _rank) or {}
+        if error := gate_error(data, response):
+            raise error
+        if data.get("success") is True:
+            return
+        if data.get("success") is False:
+            said = clean_text(data.get("data"))
+            message = (
+                f"The site did not take the feedback{quote_suffix(said)} It takes one only for an "
+                "answer that it has kept; the owner decides whether it keeps any."
+            )
+            raise make_error(RefusedError, message, response, said)
+        if "msg" in data:  # So 1.8.79 refuses a nonce.
+            said = clean_text(data.get("msg"))
+            message = f"The site refused the feedback{quote_suffix(said)}"
+            raise make_error(NonceRefused, message, response, said)
+        if blocked := challenge_error(response, markup=True):
             raise blocked
         said = excerpt(response.body)
         message = f"The site's answer to the feedback is in no known form.{site_said(said)}"
-        raise make_error(UnexpectedFormatError, message, url, status, said)
+        raise make_error(UnexpectedFormatError, message, response, said)
 
 
-def _is_known(data: dict[Any, Any]) -> bool:
+def _rank(data: dict[Any, Any]) -> int:
     return "success" in data or "msg" in data or is_gate(data)
