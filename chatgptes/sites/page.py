@@ -32,15 +32,13 @@ def collect(attempts: Iterable[Callable[[], Iterable[FoundBot]]]) -> list[FoundB
 
 def bots_in_elements(
     page: BufferedResponse,
-    encoding: str,
     classes: Sequence[bytes],
     endpoint_of: Callable[[dict[str, str]], Endpoint | None],
 ) -> list[FoundBot]:
     """Return the bots in those elements of a page that have one of `classes`.
 
     Args:
-        page: the page, in an encoding in which ASCII is ASCII.
-        encoding: its encoding.
+        page: the page.
         classes: class names.
         endpoint_of: returns the bot that an element with these attributes shows, or None.
 
@@ -49,7 +47,7 @@ def bots_in_elements(
     """
 
     def bots_in(tag: Tag) -> Iterable[FoundBot]:
-        endpoint = endpoint_of(attributes(tag, encoding))
+        endpoint = endpoint_of(attributes(tag))
         return [] if endpoint is None else [FoundBot(tag.start, endpoint)]
 
     return collect(partial(bots_in, tag) for tag in tags(page.body, classes))

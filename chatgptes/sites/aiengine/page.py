@@ -16,7 +16,7 @@ from typing import Any
 
 from ..addresses import require_same_site, rest_root
 from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
-from ..html import attributes, tags, utf8
+from ..html import attributes, tags
 from ..page import bots_in_elements
 from ..text import (
     clean_text,
@@ -50,8 +50,6 @@ _BUTTON = re.compile(r"<button\b.*?</button\s*>", re.IGNORECASE | re.DOTALL)
 
 def find_bots(page: BufferedResponse) -> list[FoundBot]:
     """See `Dialect.find`."""
-    body, encoding = utf8(page.headers, page.body)
-    page = replace(page, body=body)
     # Looked for once at most: a page may hold thousands of elements.
     page_root = functools.cache(lambda: rest_root(page) or "")
 
@@ -62,7 +60,7 @@ def find_bots(page: BufferedResponse) -> list[FoundBot]:
         root = string_or_empty(system.get("restUrl")) or page_root()
         return _endpoint(page, root, system, json_object(read.get("data-params", "")) or {})
 
-    return _with_ids(bots_in_elements(page, encoding, (CONTAINER,), endpoint_of))
+    return _with_ids(bots_in_elements(page, (CONTAINER,), endpoint_of))
 
 
 def is_saved_copy(body: bytes) -> bool:

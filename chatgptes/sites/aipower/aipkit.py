@@ -10,7 +10,6 @@ import functools
 import json
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +22,6 @@ from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Questi
 from ..errors import error_for_answer, is_zero
 from ..failures import make_error
 from ..forms import form_request
-from ..html import utf8
 from ..page import bots_in_elements
 from ..text import (
     clean_text,
@@ -73,8 +71,6 @@ class Aipkit(AipkitMemory):
 
         An element whose `data-config` is no JSON, or has no bot id or nonce, is none.
         """
-        body, encoding = utf8(page.headers, page.body)
-        page = replace(page, body=body)
         page_urls = functools.cache(lambda: ajax_urls(page))
 
         def endpoint_of(read: dict[str, str]) -> Endpoint | None:
@@ -82,7 +78,7 @@ class Aipkit(AipkitMemory):
             popup = _INLINE.decode() not in read.get("class", "").split()
             return _endpoint(page.url, config, page_urls, popup=popup) if config else None
 
-        return bots_in_elements(page, encoding, self.containers, endpoint_of)
+        return bots_in_elements(page, self.containers, endpoint_of)
 
     def most_images(self, endpoint: Endpoint) -> int:
         return 4  # Measured on 2.4.71.

@@ -19,7 +19,6 @@ from ..addresses import ajax_urls, in_params, join_url, require_same_site
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question
 from ..errors import error_for_answer
 from ..forms import form_request
-from ..html import utf8
 from ..page import bots_in_elements
 from ..text import without_surrogates
 from .plugin import NO_FEEDBACK
@@ -76,10 +75,8 @@ class Wpaicg(WpaicgFeedback):
         An element without a nonce gets the page's `search_nonce`, which is the same
         one; without either it is no bot: nothing is made up.
         """
-        body, encoding = utf8(page.headers, page.body)
-        page = replace(page, body=body)
         # Each is looked for once at most, whatever is found: a page may hold thousands of tags.
-        search_nonce = functools.cache(lambda: _search_nonce(body))
+        search_nonce = functools.cache(lambda: _search_nonce(page.body))
         urls: list[str] = []
 
         def endpoint_of(read: dict[str, str]) -> Endpoint | None:
@@ -92,10 +89,10 @@ class Wpaicg(WpaicgFeedback):
             urls[:] = urls or ajax_urls(page, page_url)
             return _endpoint(page, read, urls, nonce, page_url)
 
-        found = bots_in_elements(page, encoding, self.containers, endpoint_of)
-        ends = [*(position for position, _ in found[1:]), len(body)]
+        found = bots_in_elements(page, self.containers, endpoint_of)
+        ends = [*(position for position, _ in found[1:]), len(page.body)]
         return [
-            FoundBot(position, _with_texts(endpoint, window_texts(body, position, end, encoding)))
+            FoundBot(position, _with_texts(endpoint, window_texts(page.body, position, end)))
             for (position, endpoint), end in zip(found, ends, strict=False)
         ]
 

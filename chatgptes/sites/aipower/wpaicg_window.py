@@ -35,9 +35,7 @@ _LONGEST = 2000  # Characters of a greeting or a starter.
 _MOST_STARTERS = 20
 
 
-def window_texts(
-    body: bytes, start: int, end: int, encoding: str = "utf-8"
-) -> tuple[str, tuple[str, ...]]:
+def window_texts(body: bytes, start: int, end: int) -> tuple[str, tuple[str, ...]]:
     """Return the greeting and the starters of the bot whose element begins at `start`.
 
     Args:
@@ -52,20 +50,18 @@ def window_texts(
         if tag.name == b"li":
             is_greeting = True
         elif tag.name == b"button" and len(starters) < _MOST_STARTERS:
-            starters.append(
-                " ".join(without_surrogates(unescape(_inside(part, tag, encoding))).split())
-            )
+            starters.append(" ".join(without_surrogates(unescape(_inside(part, tag))).split()))
         elif tag.name == b"span" and is_greeting and not greeting:
             # Another such text may stand before it: that the conversation is kept.
-            greeting = clean_text(_inside(part, tag, encoding), _LONGEST)
+            greeting = clean_text(_inside(part, tag), _LONGEST)
     return greeting, tuple(text[:_LONGEST] for text in starters if text)
 
 
-def _inside(part: bytes, tag: Tag, encoding: str) -> str:
+def _inside(part: bytes, tag: Tag) -> str:
     """The source text of an element that holds no further ones: the plugin escapes it."""
     begin = tag.start + len(tag.name) + len(tag.inside) + 2
     end = part.find(b"<", begin)
-    return part[begin : end if end >= 0 else begin].decode(encoding, "replace")
+    return part[begin : end if end >= 0 else begin].decode("utf-8", "replace")
 
 
 def identity_of(bot: Bot) -> str:
