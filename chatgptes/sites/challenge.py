@@ -16,7 +16,7 @@ from ..values.http import Headers
 from .dialect import BufferedResponse
 from .failures import make_error, retry_after
 from .gate_marks import HEADER_MARKS, MARKS, Mark
-from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, site_said, string_or_empty
+from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, string_or_empty
 
 __all__ = [
     "MARKS", "Mark", "block_page_error", "challenge_error", "gate_error", "has_challenge_header",
@@ -105,7 +105,6 @@ def challenge_error(
         markup: look for marks whatever its `Content-Type`.
         of_site: its body is known to be the site's own: look at its headers alone.
     """
-    status = response.status
     mark = None
     if not has_challenge_header(response.headers):
         if of_site:
@@ -121,13 +120,19 @@ def challenge_error(
         mark = _find_mark(response, bare.lower(), markup=markup)
         if mark is None:
             return None
-    said = excerpt(response.body)
     if mark is not None and mark.firewall:
         message = f"A firewall before the site ({mark.product}) refused the request"
-        return _blocked(message, response, said)
+        return _blocked(message, response, response.body)
     product = f" ({mark.product})" if mark else ""
-    message = f"A bot check{product} stands before the site (status {status}). {_ADVICE}"
-    return make_error(ChallengeError, message, response, said, hint=_OWNERS_API)
+    return make_error(
+        ChallengeError,
+        f"A bot check{product} stands before the site (status {response.status}).",
+        response,
+        response.body,
+        advice=_ADVICE,
+        hint=_OWNERS_API,
+        quote=False,
+    )
 
 
 def _cloudflare_error(data: Mapping[Any, Any], response: BufferedResponse) -> RefusedError | None:
@@ -136,7 +141,7 @@ def _cloudflare_error(data: Mapping[Any, Any], response: BufferedResponse) -> Re
     if data.get("cloudflare_error") is not True or status not in _REFUSING or status in _LATER:
         return None
     message = "A firewall before the site (Cloudflare) refused the request"
-    return _blocked(message, response, clean_text(data.get("title")))
+    return _blocked(message, response, data.get("title"))
 
 
 def block_page_error(response: BufferedResponse, data: object = None) -> RefusedError | None:
@@ -152,7 +157,7 @@ def block_page_error(response: BufferedResponse, data: object = None) -> Refused
     if response.status not in _BLOCKING or not _is_foreign(response, data):
         return None
     message = "Something before the plugin refused the request, as firewalls do"
-    return _blocked(message, response, excerpt(response.body))
+    return _blocked(message, response, response.body)
 
 
 def _is_foreign(response: BufferedResponse, data: object) -> bool:
@@ -166,9 +171,9 @@ def _is_foreign(response: BufferedResponse, data: object) -> bool:
     return response.status != 403 or _BLOCK_WORDS.match(excerpt(bare)) is not None
 
 
-def _blocked(message: str, response: BufferedResponse, said: str) -> RefusedError:
-    message = f"{message} (status {response.status}).{site_said(said)} {_BLOCKED_ADVICE}"
-    error = make_error(RefusedError, message, response, said)
+def _blocked(message: str, response: BufferedResponse, said: object) -> RefusedError:
+    message = f"{message} (status {response.status})."
+    error = make_error(RefusedError, message, response, said, advice=_BLOCKED_ADVICE)
     error.blocked = True
     return error
 
@@ -278,5 +283,5 @@ def gate_error(
     words = [_spam_check(data).get("comment"), data.get("data"), data.get("error")]
     words += [each.get("message") for each in _parts(data)]
     said = next(filter(None, map(clean_text, words)), "")
-    message = f"The site wants its visitors to pass a bot check first.{site_said(said)} {_ADVICE}"
-    return make_error(ChallengeError, message, response, said, hint=_OWNERS_API)
+    message = "The site wants its visitors to pass a bot check first."
+    return make_error(ChallengeError, message, response, said, advice=_ADVICE, hint=_OWNERS_API)

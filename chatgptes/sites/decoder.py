@@ -25,12 +25,10 @@ from .text import (
     Rank,
     SurrogateJoiner,
     clean_text,
-    excerpt,
     is_blank,
     json_object,
     object_end,
     parse_event,
-    site_said,
 )  # fmt: skip
 
 __all__ = ["BodyDecoder", "usage_from"]
@@ -264,16 +262,18 @@ class BodyDecoder:
             return self._no_answer(body)
         names = ", ".join(sorted(clean_text(str(key), 30) for key in data)[:10])
         message = f"The site answered a JSON object that no known version sends (keys: {names})."
-        return self._make_error(UnexpectedFormatError, message, excerpt(body))
+        return self._make_error(UnexpectedFormatError, message)
 
     def _no_answer(self, body: bytes) -> ChatGptEsError:
         """The error for a body that is neither an object nor a stream."""
-        said = excerpt(body)
-        message = f"The site answered neither JSON nor an event stream.{site_said(said)}"
-        return self._make_error(UnexpectedFormatError, message, said)
+        message = "The site answered neither JSON nor an event stream."
+        return self._make_error(UnexpectedFormatError, message, body)
+
+    def _upstream(self, said: object) -> ChatGptEsError:
+        return self._make_error(UpstreamError, "The site's model failed.", said)
 
     def _make_error(
-        self, cls: type[AnyError], message: str, said: str = "", code: str | None = None
+        self, cls: type[AnyError], message: str, said: object = None, code: object = None
     ) -> AnyError:
         return make_error(cls, message, self._response, said, code)
 

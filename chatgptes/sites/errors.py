@@ -19,7 +19,7 @@ from ..values.urls import redact
 from .challenge import block_page_error, challenge_error, gate_error
 from .dialect import BufferedResponse, NonceRefused
 from .failures import make_error
-from .text import BOM, Rank, clean_text, excerpt, parse_json, site_said
+from .text import BOM, Rank, parse_json
 
 __all__ = [
     "elsewhere", "error_for_answer", "error_for_page", "error_for_status", "is_zero",
@@ -46,15 +46,15 @@ def error_for_status(
     if error := challenge_error(response, of_site=of_site):
         return error
     status = response.status
-    said = excerpt(response.body)
+    cls: type[ResponseError] = UnexpectedStatusError
+    advice = ""
     hint = None
+    quote = False
     if status == 429:
-        message = (
-            "The site wants fewer requests (status 429). Wait, then ask less often and fewer at "
-            "once."
-        )
-        return make_error(RateLimitError, message, response, said)
-    if 300 <= status < 400:
+        cls = RateLimitError
+        message = "The site wants fewer requests (status 429)."
+        advice = "Wait, then ask less often and fewer at once."
+    elif 300 <= status < 400:
         message = _redirect_message(response, of_page)
         hint = _PAGE_ITSELF if of_page else None
     elif status == 401:
@@ -68,10 +68,14 @@ def error_for_status(
     elif status == 413 and not of_page:
         message = "The message is larger than the site takes at once (status 413)."
     elif status >= 500:
-        message = f"The site itself failed (status {status}).{site_said(said)} Try again later."
+        message = f"The site itself failed (status {status})."
+        advice = "Try again later."
+        quote = True
     else:
-        message = f"The site refused the request with status {status}.{site_said(said)}"
-    return make_error(UnexpectedStatusError, message, response, said, hint=hint)
+        message = f"The site refused the request with status {status}."
+        quote = True
+    body = response.body
+    return make_error(cls, message, response, body, advice=advice, hint=hint, quote=quote)
 
 
 def _redirect_message(response: BufferedResponse, of_page: bool) -> str:
@@ -128,7 +132,7 @@ def error_for_answer(
             "active, or is of another generation than the page that was read. Pictures larger than "
             "the site takes at once (PHP's post_max_size) end so, too."
         )
-        return make_error(UnexpectedStatusError, message, response, "0")
+        return make_error(UnexpectedStatusError, message, response, "0", quote=False)
     if known and (refused := refusal(data, response)):
         return refused
     if _holds_events_of_model(response.body):
@@ -136,12 +140,11 @@ def error_for_answer(
     if blocked := block_page_error(response, data):
         return blocked
     if nonce and status == 403:
-        said = clean_text(data.get("msg")) if known else excerpt(response.body)
+        said, code = (data.get("msg"), data.get("code", "")) if known else (response.body, None)
         message = (
             "The site refused the request (status 403), as it does when the page's nonce is too "
-            f"old.{site_said(said)}"
+            "old."
         )
-        code = clean_text(data.get("code"), 100) if known else None
         return make_error(NonceRefused, message, response, said, code)
     return error
 

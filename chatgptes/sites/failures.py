@@ -12,6 +12,7 @@ from ..errors import Hint, ResponseError
 from ..values.http import Headers
 from ..values.urls import redact
 from .dialect import BufferedResponse
+from .text import clean_text, excerpt, quote_suffix, site_said
 
 __all__ = ["AnyError", "make_error", "retry_after"]
 
@@ -30,26 +31,40 @@ def make_error(
     cls: type[AnyError],
     message: str,
     response: BufferedResponse,
-    said: str | None = None,
-    code: str | None = None,
+    said: object = None,
+    code: object = None,
+    *,
+    advice: str = "",
     hint: Hint | None = None,
+    quote: bool = True,
 ) -> AnyError:
-    """Return `cls(message)` with the response's address (redacted), status and `Retry-After`.
+    """Return an error with the response's address (redacted), status and `Retry-After`.
 
     Args:
-        cls: the error's class.
-        message: its text; the time to wait is added.
+        cls: its class.
+        message: the beginning of its text; the site's words are quoted behind it.
         response: the response that is no answer.
-        said: what the site said, for `.excerpt`.
-        code: the code of WordPress's JSON form, for `.code`.
+        said: the site's words: a value of its JSON, or a body (bytes); for `.excerpt`, too.
+        code: the code of WordPress's JSON form.
+        advice: the end of its text.
         hint: what a user can change.
+        quote: quote the words in the text.
     """
+    words = excerpt(said) if isinstance(said, bytes) else clean_text(said)
+    if quote and message.endswith(":"):
+        message = message[:-1] + quote_suffix(words)
+    elif quote:
+        message += site_said(words)
     wait = retry_after(response.headers)
-    if wait is not None:
-        message += f" It asks to wait {wait:.0f} s."
-    url = redact(response.url) if response.url else None
-    error = cls(message, url=url, status=response.status, excerpt=said or None, hint=hint)
-    error.code = code
+    waits = "" if wait is None else f"It asks to wait {wait:.0f} s."
+    error = cls(
+        " ".join(filter(None, (message, advice, waits))),
+        url=redact(response.url) if response.url else None,
+        status=response.status,
+        excerpt=words or None,
+        hint=hint,
+    )
+    error.code = None if code is None else clean_text(code, 100)
     error.retry_after = wait
     return error
 

@@ -22,7 +22,7 @@ from .decoder import BodyDecoder
 from .dialect import Bot, BufferedResponse, Decoder, Dialect, Endpoint, Question, ReplyDetails
 from .errors import error_for_answer
 from .failures import make_error
-from .text import clean_text, excerpt, site_said
+from .text import clean_text
 
 __all__ = ["KeyDialect"]
 
@@ -116,7 +116,7 @@ class KeyDialect(Dialect):
     def error_for(self, response: BufferedResponse) -> ResponseError:
         error = error_for_answer(response, self.rank, self.error_in)
         if response.status in (401, 403) and isinstance(error, UnexpectedStatusError):
-            return self._key_error(response, excerpt(response.body))
+            return self._key_error(response, response.body)
         return error
 
     def error_in(self, data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
@@ -124,11 +124,10 @@ class KeyDialect(Dialect):
 
         Only `message` is quoted: `data` can hold stack traces of the site's server.
         """
-        code, said = clean_text(data.get("code"), 100), clean_text(data.get("message"))
+        code, said = clean_text(data.get("code"), 100), data.get("message")
         # Those with `http_` are WordPress's, of a request of the site's own to the service.
         if code == "api_error" or code.startswith("http_"):
-            message = f"The site's model failed.{site_said(said)}"
-            return make_error(UpstreamError, message, response, said, code)
+            return make_error(UpstreamError, "The site's model failed.", response, said, code)
         if response.status == 429:
             return None
         if code and response.status in (401, 403):
@@ -138,18 +137,18 @@ class KeyDialect(Dialect):
                 f"The site has no such REST route (status {response.status}): {self.access} is "
                 f"switched off there, or older than {self.since}."
             )
-            return make_error(UnexpectedStatusError, message, response, said, code)
+            return make_error(UnexpectedStatusError, message, response, said, code, quote=False)
         return self.refusal(data, response)
 
     def _key_error(
-        self, response: BufferedResponse, said: str, code: str | None = None
+        self, response: BufferedResponse, said: object, code: str | None = None
     ) -> AuthenticationError:
-        message = (
-            f"The site does not take the key (status {response.status}).{site_said(said)} Check "
-            f"it, and that {self.access} is switched on."
-        )
+        message = f"The site does not take the key (status {response.status})."
+        advice = f"Check it, and that {self.access} is switched on."
         hint = Hint("api_key", purpose="to give the right one")
-        return make_error(AuthenticationError, message, response, said, code, hint)
+        return make_error(
+            AuthenticationError, message, response, said, code, advice=advice, hint=hint
+        )
 
 
 class _KeyDecoder(BodyDecoder):

@@ -170,34 +170,26 @@ def parse_event(data: str) -> Any:
     return value if isinstance(value, dict) or not text[end:].strip(_BLANKS) else None
 
 
-_OBJECT_OR_HIDDEN = re.compile(r"\{(?=\s*[\"}])|<(?:(script|style)\b|(!--))", re.IGNORECASE)
-_HIDDEN_ENDS = {
-    "script": re.compile(r"</script\s*>", re.IGNORECASE),
-    "style": re.compile(r"</style\s*>", re.IGNORECASE),
-    "": re.compile(r"(?<=<!--)-?>|--!?>"),  # `<!-->` and `<!--->` are whole comments.
-}
+_OBJECT = re.compile(r"\{(?=\s*[\"}])")
+# `<!-->` and `<!--->` are whole comments.
+_HIDING = re.compile(r"(<(?:script|style)\b|<!--(?!-?>))|</(?:script|style)\b|--!?>", re.IGNORECASE)
 _MOST_FAILURES = 32  # Places that look like an object and are none, until the search ends.
 
 
-def _objects(text: str, start: int, end: int, hidden: list[tuple[int, int]]) -> Iterator[Any]:
-    """The JSON objects in `text`, one behind the other; scripts and the like go to `hidden`."""
+def _objects(text: str, start: int) -> Iterator[tuple[Any, bool]]:
+    """The JSON objects in `text`, and whether each is in a script or a comment."""
     failures = 0
-    while failures < _MOST_FAILURES and (match := _OBJECT_OR_HIDDEN.search(text, start, end)):
-        start = match.end()
-        if match[0][0] == "<":
-            close = _HIDDEN_ENDS[(match[1] or "").lower()].search(text, start, end)
-            if close is None:
-                failures += 1
-            else:
-                hidden.append((start, close.start()))
-                start = close.end()
-            continue
+    hidden = False
+    while failures < _MOST_FAILURES and (match := _OBJECT.search(text, start)):
+        for mark in _HIDING.finditer(text, start, match.start()):
+            hidden = mark[1] is not None
         try:
             value, start = scan_json(text, match.start())
         except _NO_JSON:
             failures += 1
+            start = match.end()
         else:
-            yield value
+            yield value, hidden
 
 
 Rank = Callable[[dict[Any, Any]], int]
@@ -219,7 +211,7 @@ def parse_json(body: bytes | str, rank: Rank | None = None) -> Any:
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
     text = body.lstrip(_BLANKS)
-    found: list[Any] = []
+    found: list[tuple[Any, bool]] = []
     start = 0
     try:
         value, start = scan_json(text, 0)
@@ -228,20 +220,16 @@ def parse_json(body: bytes | str, rank: Rank | None = None) -> Any:
     else:
         if rank is None:
             return value
-        found.append(value)
-
-    hidden: list[tuple[int, int]] = []
-    found += _objects(text, start, len(text), hidden)
-    shown = len(found)
-    for opened, closed in hidden[:_MOST_FAILURES]:
-        found += _objects(text, opened, closed, [])
-    ranks = [rank(value) if rank and isinstance(value, dict) else 0 for value in found]
+        found.append((value, False))
+    found += _objects(text, start)
+    ranks = [rank(value) if rank and isinstance(value, dict) else 0 for value, _ in found]
     best = max(ranks, default=0)
+    fitting = [each for each, its_rank in zip(found, ranks, strict=True) if its_rank == best]
+    shown = [value for value, hidden in fitting if not hidden]
     if best == 0:
-        return found[0] if shown else None
-    fitting = [place for place, its_rank in enumerate(ranks) if its_rank == best]
-    fitting = [place for place in fitting if place < shown] or fitting
-    return found[fitting[0 if best == 1 else -1]]
+        return shown[0] if shown else None
+    values = shown or [value for value, _ in fitting]
+    return values[0 if best == 1 else -1]
 
 
 def json_object(body: bytes | str, rank: Rank | None = None) -> dict[Any, Any] | None:

@@ -16,7 +16,6 @@ from ..text import (
     clean_text,
     is_blank,
     parse_event,
-    site_said,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
@@ -73,8 +72,7 @@ class MwaiDecoder(BodyDecoder):
     def _failed(self, message: object) -> ChatGptEsError:
         if all(map(is_blank, self._live)):
             return plugin_refusal(message, self._response)
-        said = clean_text(message)
-        return self._make_error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
+        return self._upstream(message)
 
     def _finish(self, written: object) -> str:
         """The text that is missing yet at the `end` event."""

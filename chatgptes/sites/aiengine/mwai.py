@@ -20,11 +20,8 @@ from ..failures import make_error
 from ..forms import encode_form
 from ..text import (
     clean_text,
-    excerpt,
     json_object,
-    quote_suffix,
     role_and_content,
-    site_said,
     without_surrogates,
 )  # fmt: skip
 from .decoder import MwaiDecoder
@@ -176,14 +173,12 @@ def _file_id(response: BufferedResponse) -> str:
     if found and data.get("success"):
         return found
     if data.get("success") is False:
-        said = clean_text(data.get("message"))
-        message = f"The site refused the image{quote_suffix(said)}"
-        raise make_error(RefusedError, message, response, said)
+        message = "The site refused the image:"
+        raise make_error(RefusedError, message, response, data.get("message"))
     if error := error_for_object(data, response) or challenge_error(response):
         raise error
-    said = excerpt(response.body)
-    message = f"The site took the image, but not in the way of any known version.{site_said(said)}"
-    raise make_error(UnexpectedFormatError, message, response, said)
+    message = "The site took the image, but not in the way of any known version."
+    raise make_error(UnexpectedFormatError, message, response, response.body)
 
 
 def _shortcut(endpoint: Endpoint, message: str) -> str:

@@ -14,7 +14,7 @@ from ...errors import RefusedError, ResponseError, UnexpectedStatusError
 from ..challenge import gate_error
 from ..dialect import BufferedResponse, NonceRefused
 from ..failures import make_error
-from ..text import clean_text, quote_suffix, site_said
+from ..text import clean_text
 
 __all__ = ["NO_ROUTE", "error_for_object", "plugin_refusal", "rank"]
 
@@ -36,15 +36,14 @@ def plugin_refusal(message: object, response: BufferedResponse) -> RefusedError:
     It claims nothing about the cause, because the site says nothing: neither that the model was
     asked, nor that it was not.  Only a status of 4xx says that it did not come so far.
     """
-    said = clean_text(message)
     if 400 <= response.status < 500:
-        text = f"The site refused the request (status {response.status}){quote_suffix(said)}"
-    else:
-        text = (
-            f"The bot gave no answer{quote_suffix(said)} Sites of this plugin do not tell whether "
-            "a limit, a rule, their settings or the model is the cause."
-        )
-    return make_error(RefusedError, text, response, said)
+        text = f"The site refused the request (status {response.status}):"
+        return make_error(RefusedError, text, response, message)
+    advice = (
+        "Sites of this plugin do not tell whether a limit, a rule, their settings or the model is "
+        "the cause."
+    )
+    return make_error(RefusedError, "The bot gave no answer:", response, message, advice=advice)
 
 
 def error_for_object(data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
@@ -58,12 +57,12 @@ def error_for_object(data: dict[Any, Any], response: BufferedResponse) -> Respon
     if not code:
         refused = data.get("success") is False
         return plugin_refusal(data.get("message"), response) if refused else None
-    said = clean_text(data.get("message"))
+    said: object = data.get("message")
     cls: type[ResponseError] = UnexpectedStatusError
-    message = f"The site refused the request (status {status}, {code}).{site_said(said)}"
+    message = f"The site refused the request (status {status}, {code})."
     if code == _FATAL:
         # Its message is a page's HTML, its data the server's paths and a stack trace.
-        said = ""
+        said = None
         message = f"The site's own software failed (status {status}). Try again later."
     elif code == NO_ROUTE:
         message = (
@@ -72,11 +71,11 @@ def error_for_object(data: dict[Any, Any], response: BufferedResponse) -> Respon
         )
     elif code in _NONCE_CODES and status in (401, 403):
         cls = NonceRefused
-        message = f"The site refused the nonce (status {status}).{site_said(said)}"
+        message = f"The site refused the nonce (status {status})."
     elif status in (401, 403):
         cls = RefusedError
         message = (
             f"The site takes no messages from its visitors (status {status}, {code}), as where "
-            f"only members may use it.{site_said(said)}"
+            "only members may use it."
         )
     return make_error(cls, message, response, said, code)

@@ -25,10 +25,8 @@ from ..forms import form_request
 from ..page import bots_in_elements
 from ..text import (
     clean_text,
-    excerpt,
     identifier,
     json_object,
-    site_said,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
@@ -161,7 +159,6 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
         return without_surrogates(key)
     if error := refusal(data, response) or challenge_error(response, markup=True):
         raise error
-    said = excerpt(response.body)
     if not body:
         message = "The site answered nothing at all where it should have taken the message."
     elif is_zero(body):
@@ -174,10 +171,10 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
             "once (PHP's post_max_size)."
         )
     elif body.startswith(b"<"):
-        message = f"The site answered a web page and took no message.{site_said(said)}"
+        message = "The site answered a web page and took no message."
     else:
-        message = f"The site's answer to the message is in no known form.{site_said(said)}"
-    raise make_error(UnexpectedFormatError, message, response, said)
+        message = "The site's answer to the message is in no known form."
+    raise make_error(UnexpectedFormatError, message, response, body)
 
 
 def _image_inputs(images: Sequence[Image]) -> str:

@@ -15,9 +15,7 @@ from ..text import (
     NOT_AS_EXPECTED,
     clean_text,
     listed,
-    quote_suffix,
     scan_json,
-    site_said,
     string_or_empty,
 )  # fmt: skip
 from .aipkit_objects import FOREIGN_CODES, rank
@@ -189,25 +187,22 @@ class AipkitDecoder(BodyDecoder):
         inner = error if isinstance(error, dict) else {}
         if gate := gate_error(data, self._response):
             return gate
-        said = next(
-            filter(None, map(clean_text, (error, inner.get("message"), data.get("message")))), ""
-        )
+        words = (error, inner.get("message"), data.get("message"))
+        said = next(filter(None, map(clean_text, words)), "")
         notice = data.get("quota_notice") or inner.get("quota_notice")
         if notice:
             notice = notice if isinstance(notice, dict) else {}
             said = clean_text(notice.get("message")) or said
-            message = f"The bot's limit for its visitors is used up.{site_said(said)}"
+            message = "The bot's limit for its visitors is used up."
             used_up = self._make_error(QuotaError, message, said)
             used_up.actions = _actions(notice, self._response.url)
             return used_up
         code = clean_text(data.get("code"), 100) or clean_text(inner.get("code"), 100)
         if code not in FOREIGN_CODES and (self._started or self._has_text):
-            message = f"The site's model failed.{site_said(said)}"
-            return self._make_error(UpstreamError, message, said)
+            return self._upstream(said)
         # A dead nonce has no mark here.
         cls = RefusedError if code in FOREIGN_CODES else NonceRefused
-        message = f"The site refused the message{quote_suffix(said)}"
-        return self._make_error(cls, message, said, code or None)
+        return self._make_error(cls, "The site refused the message:", said, code or None)
 
     def _ended(self) -> str:
         if not self.complete:
@@ -218,12 +213,11 @@ class AipkitDecoder(BodyDecoder):
         if self._has_text:
             return ""
         if self._form:
-            title = self._form["title"]
             message = (
-                f"The site wants a form filled in first: “{title}”. The library fills in none: do "
-                "that on the site's page."
+                "The site wants a form filled in first. The library fills in none: do that on the "
+                "site's page. The form:"
             )
-            refused = self._make_error(RefusedError, message, title)
+            refused = self._make_error(RefusedError, message, self._form["title"])
             refused.form = self._form
             raise refused
         raise self._empty_error()
@@ -243,7 +237,7 @@ class AipkitDecoder(BodyDecoder):
         if text not in (b"0", b"-1"):
             return super()._no_answer(body)
         message = (
-            f"WordPress does not know what was asked for (it answered {text.decode()!r}): the chat "
-            "plugin is not active, or of another generation."
+            "WordPress does not know what was asked for: the chat plugin is not active, or of "
+            "another generation."
         )
-        return self._make_error(UnexpectedFormatError, message, text.decode())
+        return self._make_error(UnexpectedFormatError, message, text)

@@ -20,10 +20,8 @@ from ..failures import make_error
 from ..forms import form_request
 from ..text import (
     clean_text,
-    excerpt,
     json_object,
     listed,
-    site_said,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
@@ -125,9 +123,8 @@ def _data(response: BufferedResponse) -> dict[Any, Any]:
 
 
 def _not_as_expected(response: BufferedResponse) -> UnexpectedFormatError:
-    said = excerpt(response.body)
-    message = f"The site's answer is in no known form.{site_said(said)}"
-    return make_error(UnexpectedFormatError, message, response, said)
+    message = "The site's answer is in no known form."
+    return make_error(UnexpectedFormatError, message, response, response.body)
 
 
 def _time(value: object) -> datetime | None:

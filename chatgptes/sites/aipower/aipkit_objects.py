@@ -8,7 +8,7 @@ from ...errors import RefusedError, ResponseError
 from ..challenge import gate_error, is_gate
 from ..dialect import BufferedResponse, NonceRefused
 from ..failures import make_error
-from ..text import clean_text, quote_suffix
+from ..text import clean_text
 
 __all__ = ["FOREIGN_CODES", "rank", "refusal"]
 
@@ -33,11 +33,11 @@ def refusal(data: dict[Any, Any], response: BufferedResponse) -> ResponseError |
     inner = data.get("data")
     inner = inner if isinstance(inner, dict) else {"message": inner}
     code, said = clean_text(inner.get("code"), 100), clean_text(inner.get("message"))
-    hint = ""
+    advice = ""
     cls: type[RefusedError] = RefusedError
     if code in FOREIGN_CODES:
-        hint = " It takes messages from its own pages only."
+        advice = "It takes messages from its own pages only."
     elif code.startswith("nonce_failure") or status == 403:
         cls = NonceRefused
-    message = f"The site refused the request{quote_suffix(said or code)}{hint}"
-    return make_error(cls, message, response, said, code)
+    message = "The site refused the request:"
+    return make_error(cls, message, response, said or code, code, advice=advice)

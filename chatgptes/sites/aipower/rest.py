@@ -11,7 +11,7 @@ from ..decoder import usage_from
 from ..dialect import BufferedResponse, Question, ReplyDetails
 from ..failures import make_error
 from ..owner import KeyDialect
-from ..text import clean_text, role_and_content, site_said
+from ..text import clean_text, role_and_content
 from .plugin import AiPower
 
 __all__ = ["Rest"]
@@ -47,12 +47,11 @@ class Rest(AiPower, KeyDialect):
         return str(data["reply"])
 
     def refusal(self, data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
-        code, said = clean_text(data.get("code"), 100), clean_text(data.get("message"))
+        code, said = clean_text(data.get("code"), 100), data.get("message")
         if not code:
             return None
         if response.status >= 500:
             why = f"itself failed (status {response.status}), as it also does for an unknown bot id"
         else:
             why = f"refused the message (status {response.status}, {code})"
-        message = f"The site {why}.{site_said(said)}"
-        return make_error(UnexpectedStatusError, message, response, said, code)
+        return make_error(UnexpectedStatusError, f"The site {why}.", response, said, code)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import UpstreamError
 from ..decoder import usage_from
-from ..text import NOT_AS_EXPECTED, clean_text, json_object, scan_json, site_said, string_or_empty
+from ..text import NOT_AS_EXPECTED, clean_text, json_object, scan_json, string_or_empty
 from .wpaicg_objects import FAILED, ObjectDecoder, content_text, rank, words_of_error
 
 __all__ = ["WpaicgDecoder"]
@@ -192,8 +192,8 @@ class WpaicgDecoder(ObjectDecoder):
             if finished:
                 return ""
             failed = envelope is not None and envelope.get("status") == "error"
-            said = clean_text(envelope.get("msg")) if envelope and failed else ""
-            message = f"The answer broke off: its end mark never came.{site_said(said)}"
+            said = envelope.get("msg") if envelope and failed else None
+            message = "The answer broke off: its end mark never came."
             raise self._make_error(UpstreamError, message, said)
         if envelope is not None:
             return self._text_in(envelope, b"{}")

@@ -21,11 +21,8 @@ from ..errors import error_for_status, is_zero
 from ..failures import make_error
 from ..text import (
     clean_text,
-    excerpt,
     is_blank,
     listed,
-    quote_suffix,
-    site_said,
     string_or_empty,
 )  # fmt: skip
 
@@ -74,13 +71,11 @@ def _has_answered(data: dict[Any, Any]) -> bool:
 
 def _refusal(data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
     """Return the error that an answer's known keys stand for, wherever they are; None for none."""
-    said = clean_text(data.get("msg"))
     if data.get("tokenLimitReached"):
-        message = f"The bot's limit for its visitors is used up.{site_said(said)}"
-        return make_error(QuotaError, message, response, said)
+        message = "The bot's limit for its visitors is used up."
+        return make_error(QuotaError, message, response, data.get("msg"))
     if any(data.get(flag) for flag in _FLAGS):
-        message = f"The bot refused the message{quote_suffix(said)}"
-        return make_error(RefusedError, message, response, said)
+        return make_error(RefusedError, "The bot refused the message:", response, data.get("msg"))
     return None
 
 
@@ -129,9 +124,6 @@ class ObjectDecoder(BodyDecoder):
         """Tell whether the model has begun to answer: what fails from here on is its failure."""
         return self._has_text or bool(self._model_id)
 
-    def _upstream(self, said: str) -> ChatGptEsError:
-        return self._make_error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
-
     def _refuse(self, data: dict[Any, Any]) -> None:
         """Raise what a known key or an error stands for."""
         if error := gate_error(data, self._response, plain=True) or _refusal(data, self._response):
@@ -139,12 +131,10 @@ class ObjectDecoder(BodyDecoder):
         if data.get("error"):
             raise self._upstream(words_of_error(data["error"]))
         if data.get("status") == "error":
-            said = clean_text(data.get("msg"))
             if self._model_began() or _has_answered(data):
-                raise self._upstream(said)
+                raise self._upstream(data.get("msg"))
             # Versions up to 1.8.79 refuse a dead nonce in this very shape.
-            message = f"The bot refused the message{quote_suffix(said)}"
-            raise self._make_error(NonceRefused, message, said)
+            raise self._make_error(NonceRefused, "The bot refused the message:", data.get("msg"))
 
     def _choice(self, data: dict[Any, Any]) -> tuple[str, bool]:
         """The text of a chunk's first choice, and whether it says that the model has finished."""
@@ -184,23 +174,20 @@ class ObjectDecoder(BodyDecoder):
         if data.get("status") == "success" and isinstance(inner, str | None):
             return inner or ""
         if data.get("success") is False and isinstance(inner, dict):
-            said, code = clean_text(inner.get("message")), clean_text(inner.get("code"), 100)
+            code = clean_text(inner.get("code"), 100)
             cls = NonceRefused if "nonce" in code else RefusedError
-            message = f"The site refused the message{quote_suffix(said)}"
-            raise self._make_error(cls, message, said, code)
+            raise self._make_error(cls, "The site refused the message:", inner.get("message"), code)
         return None
 
     def _no_answer(self, body: bytes) -> ChatGptEsError:
-        said = excerpt(body)
         cls: type[ResponseError] = UnexpectedFormatError
         if body.strip() == b"-1":
             cls, message = NonceRefused, "The site refused the page's nonce."
         elif _FATAL_PAGE.search(body):
-            message = f"The site's own software failed.{site_said(said)}"
+            message = "The site's own software failed."
         elif self._typed and _HTML_START.match(body):
             # Under a stream's type the plugin passes on what the model's service sends it.
-            cls = UpstreamError
-            message = f"The service behind the bot sent a web page.{site_said(said)}"
+            cls, message = UpstreamError, "The service behind the bot sent a web page."
         elif is_zero(body):
             message = "WordPress knows no such action there: the chat plugin is not active."
             if self._images or len(body.strip()) > 1:
@@ -208,7 +195,7 @@ class ObjectDecoder(BodyDecoder):
                 message += f" Or the {what} is larger than the site takes (PHP's post_max_size)."
         elif self._images and b"<" not in body:
             # So 1.9.18 refuses a file that is no picture.
-            cls, message = RefusedError, f"The site refused the image{quote_suffix(said)}"
+            cls, message = RefusedError, "The site refused the image:"
         else:
             return super()._no_answer(body)
-        return self._make_error(cls, message, said)
+        return self._make_error(cls, message, body)

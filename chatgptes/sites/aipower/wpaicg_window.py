@@ -18,10 +18,7 @@ from ..forms import form_request
 from ..html import Tag, tags, unescape
 from ..text import (
     clean_text,
-    excerpt,
     json_object,
-    quote_suffix,
-    site_said,
     without_surrogates,
 )  # fmt: skip
 from .plugin import AiPower
@@ -106,21 +103,21 @@ class WpaicgFeedback(AiPower):
         if data.get("success") is True:
             return
         if data.get("success") is False:
-            said = clean_text(data.get("data"))
-            message = (
-                f"The site did not take the feedback{quote_suffix(said)} It takes one only for an "
-                "answer that it has kept; the owner decides whether it keeps any."
+            raise make_error(
+                RefusedError,
+                "The site did not take the feedback:",
+                response,
+                data.get("data"),
+                advice="It takes one only for an answer that it has kept; the owner decides "
+                "whether it keeps any.",
             )
-            raise make_error(RefusedError, message, response, said)
         if "msg" in data:  # So 1.8.79 refuses a nonce.
-            said = clean_text(data.get("msg"))
-            message = f"The site refused the feedback{quote_suffix(said)}"
-            raise make_error(NonceRefused, message, response, said)
+            message = "The site refused the feedback:"
+            raise make_error(NonceRefused, message, response, data.get("msg"))
         if blocked := challenge_error(response, markup=True):
             raise blocked
-        said = excerpt(response.body)
-        message = f"The site's answer to the feedback is in no known form.{site_said(said)}"
-        raise make_error(UnexpectedFormatError, message, response, said)
+        message = "The site's answer to the feedback is in no known form."
+        raise make_error(UnexpectedFormatError, message, response, response.body)
 
 
 def _rank(data: dict[Any, Any]) -> int:
