@@ -37,12 +37,12 @@ _PAIR = re.compile(
 )
 _TOKEN = re.compile(
     rb"<(?:"
-    rb"(?P<comment>!--)|"
-    rb"(?P<bogus>[!?]|/(?![A-Za-z]))|"
-    rb"(?P<close>/)?(?P<name>[A-Za-z][^\t\n\f\r />]*+)" + _INSIDE + rb"(?P<end>>|\Z)"
-    rb")"
+    rb"!--(?:-?>|.*?(?:--!?>|\Z))|"  # <!--> and <!---> are whole comments.
+    rb"(?:[!?]|/(?![A-Za-z]))[^>]*+|"
+    rb"(?P<name>/?[A-Za-z][^\t\n\f\r />]*+)" + _INSIDE + rb"(?P<end>>|\Z)"
+    rb")",
+    re.DOTALL,
 )
-_COMMENT_END = re.compile(rb"-->|--!>")
 _RAW = (b"script", b"style", b"textarea", b"title")
 _RAW_END = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW}
 _CLASS_BEFORE = re.compile(rb"class" + _S + rb"*=" + _S + rb"*[\"']?\Z", re.IGNORECASE)
@@ -66,6 +66,8 @@ def tags(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
 
 
 def _has_class(inside: bytes, classes: Sequence[bytes]) -> bool:
+    if not any(name in inside for name in classes):
+        return False
     for pair in _PAIR.finditer(inside):
         if pair[1].lower() == b"class":
             value = next((group for group in pair.groups()[1:] if group is not None), b"")
@@ -156,38 +158,16 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
     found: list[Tag] = []
     last = max(page.rfind(name) for name in classes)
     at = 0
-    while 0 <= at <= last:
-        token = _TOKEN.search(page, at)
-        if token is None:
-            break
-        name = (token["name"] or b"").lower()
-        opens = bool(token["end"]) and not token["close"]
-        if (
-            opens
-            and any(wanted in token["inside"] for wanted in classes)
-            and _has_class(token["inside"], classes)
-        ):
+    while at <= last and (token := _TOKEN.search(page, at)):
+        at = token.end()
+        # A tag that the end of the page cuts off is none.
+        name = token["name"].lower() if token["end"] else b"/"
+        if not name.startswith(b"/") and _has_class(token["inside"], classes):
             found.append(Tag(token.start(), name, token["inside"]))
-        at = _after(page, token, name if opens else b"")
+        if name in _RAW_END:
+            end = _RAW_END[name].search(page, at)
+            at = end.start() if end else len(page)
     return found
-
-
-def _after(page: bytes, token: re.Match[bytes], opened: bytes) -> int:
-    """The place at which the text behind a token begins, or -1 for none."""
-    at = token.end()
-    if token["comment"]:
-        if page.startswith((b">", b"->"), at):  # <!--> and <!---> are whole comments.
-            return at
-        end = _COMMENT_END.search(page, at)
-        return end.end() if end else -1
-    if token["bogus"]:
-        return page.find(b">", at) + 1 or -1
-    if not token["end"]:
-        return -1  # A tag that the end of the page cuts off is none.
-    if opened in _RAW_END:
-        end = _RAW_END[opened].search(page, at)
-        return end.start() if end else -1
-    return at
 
 
 _ENTITY = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|([A-Za-z][A-Za-z0-9]*)(;?)(=?))")
