@@ -13,6 +13,7 @@ from ..errors import (
     RateLimitError,
     RefusedError,
     ResponseError,
+    UnexpectedFormatError,
     UnexpectedStatusError,
 )
 from ..values.urls import redact
@@ -23,6 +24,7 @@ from .text import BOM, Rank, parse_json
 
 __all__ = [
     "elsewhere", "error_for_answer", "error_for_page", "error_for_status", "is_zero",
+    "unexpected_error",
 ]  # fmt: skip
 
 _PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
@@ -147,6 +149,12 @@ def error_for_answer(
         )
         return make_error(NonceRefused, message, response, said, code)
     return error
+
+
+def unexpected_error(response: BufferedResponse, message: str) -> ResponseError:
+    """Return the error for a response (2xx) in no known form, which may be a gate's."""
+    gate = challenge_error(response, markup=True)
+    return gate or make_error(UnexpectedFormatError, message, response, response.body)
 
 
 def is_zero(body: bytes) -> bool:

@@ -18,7 +18,7 @@ from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page, error_for_status
-from ..sites.namespaces import key_dialect_for, namespaces_from, namespaces_request
+from ..sites.registry import key_dialect_for, namespaces_from, namespaces_request
 from ..values.deadline import Deadline
 from ..values.http import Limits, Request
 from ..values.text import sanitize_line

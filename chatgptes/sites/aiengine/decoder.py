@@ -6,6 +6,9 @@ The type says nothing: a streamed turn that ends before its model is called has 
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from ...errors import ChatGptEsError, EmptyReplyError, UpstreamError
@@ -19,14 +22,40 @@ from ..text import (
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
-from .memory import state_after
 from .page import header_nonce
 from .refusals import error_for_object, plugin_refusal, rank
 
-__all__ = ["MwaiDecoder"]
+__all__ = ["MwaiDecoder", "chat_id"]
 
 _MOST_IMAGES = 100
+_CHAT, _LEFT = "mwai_chat", "mwai_left"
 _NOT_IN_MARKDOWN = frozenset(" ()<>")
+
+
+def chat_id(question: Question) -> str:
+    """Return the `chatId` of a turn: the same for a question, whenever it is asked for.
+
+    The memory is the client's: every turn brings its history.  But where the owner keeps
+    discussions, 2.8.4 continues from what it has stored under the `chatId`, and drops the history
+    that was sent.  So the id stays only as long as the history is exactly what the turn before
+    left, and is new otherwise: after a failed turn, for a list of messages, for another bot.
+    """
+    known = question.state.get(_CHAT)
+    if known and question.state.get(_LEFT) == _digest(question, question.history):
+        return known
+    return question.id
+
+
+def _state_after(question: Question, text: str) -> dict[str, str]:
+    """What the next turn must bring along, if this one's answer is `text`."""
+    history = (*question.history, ("user", question.prompt), ("assistant", text))
+    return {_CHAT: chat_id(question), _LEFT: _digest(question, history)}
+
+
+def _digest(question: Question, history: Sequence[tuple[str, str]]) -> str:
+    where = [question.endpoint.url, question.endpoint.bot.id]
+    written = json.dumps([where, [list(pair) for pair in history]])
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 class MwaiDecoder(BodyDecoder):
@@ -111,7 +140,7 @@ class MwaiDecoder(BodyDecoder):
                 message = "The bot answered with an action for its page's script, and with no text."
                 raise self._make_error(EmptyReplyError, message)
             raise self._empty_error()
-        details.state = state_after(self._question, text)
+        details.state = _state_after(self._question, text)
         return missing
 
     def _ended(self) -> str:

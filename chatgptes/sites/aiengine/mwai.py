@@ -10,12 +10,12 @@ import json
 from collections.abc import Generator
 from typing import Any
 
-from ...errors import InvalidMessageError, RefusedError, ResponseError, UnexpectedFormatError
+from ...errors import InvalidMessageError, RefusedError, ResponseError
 from ...values.http import Limits, Request
 from ...values.images import Image
 from ..challenge import challenge_error
 from ..dialect import BufferedResponse, Decoder, Dialect, Endpoint, FoundBot, Question
-from ..errors import error_for_answer
+from ..errors import error_for_answer, unexpected_error
 from ..failures import make_error
 from ..forms import encode_form
 from ..text import (
@@ -24,8 +24,7 @@ from ..text import (
     role_and_content,
     without_surrogates,
 )  # fmt: skip
-from .decoder import MwaiDecoder
-from .memory import chat_id
+from .decoder import MwaiDecoder, chat_id
 from .page import CONTAINER, NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
 from .refusals import NO_ROUTE, error_for_object, rank
 
@@ -175,10 +174,8 @@ def _file_id(response: BufferedResponse) -> str:
     if data.get("success") is False:
         message = "The site refused the image:"
         raise make_error(RefusedError, message, response, data.get("message"))
-    if error := error_for_object(data, response) or challenge_error(response):
-        raise error
     message = "The site took the image, but not in the way of any known version."
-    raise make_error(UnexpectedFormatError, message, response, response.body)
+    raise error_for_object(data, response) or unexpected_error(response, message)
 
 
 def _shortcut(endpoint: Endpoint, message: str) -> str:

@@ -13,14 +13,12 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from ...errors import ResponseError, UnexpectedFormatError
+from ...errors import ResponseError
 from ...values.http import Limits, Request
 from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
-from ..challenge import challenge_error
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question, random_id
-from ..errors import error_for_answer, is_zero
-from ..failures import make_error
+from ..errors import error_for_answer, is_zero, unexpected_error
 from ..forms import form_request
 from ..page import bots_in_elements
 from ..text import (
@@ -157,8 +155,6 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
     key = string_or_empty(inner.get("cache_key")) if isinstance(inner, dict) else ""
     if key and data.get("success"):
         return without_surrogates(key)
-    if error := refusal(data, response) or challenge_error(response, markup=True):
-        raise error
     if not body:
         message = "The site answered nothing at all where it should have taken the message."
     elif is_zero(body):
@@ -174,7 +170,7 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
         message = "The site answered a web page and took no message."
     else:
         message = "The site's answer to the message is in no known form."
-    raise make_error(UnexpectedFormatError, message, response, body)
+    raise refusal(data, response) or unexpected_error(response, message)
 
 
 def _image_inputs(images: Sequence[Image]) -> str:

@@ -10,13 +10,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ...errors import UnexpectedFormatError
 from ...values.http import Request
 from ...values.remembered import RememberedConversation, SiteConversation
 from ...values.reply import Reply
-from ..challenge import challenge_error
 from ..dialect import BufferedResponse, Endpoint
-from ..failures import make_error
+from ..errors import unexpected_error
 from ..forms import form_request
 from ..text import (
     clean_text,
@@ -30,6 +28,7 @@ from .plugin import AiPower
 
 __all__ = ["AipkitMemory"]
 
+_UNKNOWN = "The site's answer is in no known form."
 _STATES = ("openai_response_id", "google_interaction_id")
 
 
@@ -103,7 +102,7 @@ def _about(
 def _entries(response: BufferedResponse, name: str) -> list[dict[Any, Any]]:
     found = _data(response).get(name)
     if not isinstance(found, list):
-        raise _not_as_expected(response)
+        raise unexpected_error(response, _UNKNOWN)
     return listed(found, len(found))
 
 
@@ -117,14 +116,7 @@ def _data(response: BufferedResponse) -> dict[Any, Any]:
     if data.get("success") is True:
         inner = data.get("data")
         return inner if isinstance(inner, dict) else {}
-    if error := refusal(data, response) or challenge_error(response, markup=True):
-        raise error
-    raise _not_as_expected(response)
-
-
-def _not_as_expected(response: BufferedResponse) -> UnexpectedFormatError:
-    message = "The site's answer is in no known form."
-    return make_error(UnexpectedFormatError, message, response, response.body)
+    raise refusal(data, response) or unexpected_error(response, _UNKNOWN)
 
 
 def _time(value: object) -> datetime | None:

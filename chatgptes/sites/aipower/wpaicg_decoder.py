@@ -99,7 +99,6 @@ class WpaicgDecoder(ObjectDecoder):
         return self._other_event(name, value, data)
 
     def _other_event(self, name: str, value: str, data: Any) -> str:
-        self._leave_frame()
         failed = name in ("error", "assistant_error")
         if isinstance(data, dict):
             self._refuse(data)
@@ -113,13 +112,8 @@ class WpaicgDecoder(ObjectDecoder):
             return self._assistant(name if name.startswith("thread.") else kind, data)
         return self._chunk(data)
 
-    def _leave_frame(self) -> None:
-        if self._phase is _BROKEN_FRAME:
-            self._phase = _ANSWER
-
     def _error_frame(self, value: str, data: Any) -> str:
         """Note a word of an error that is sent as if it were an answer."""
-        self._leave_frame()
         if isinstance(data, dict):
             self._refuse(data)
             text, finished = self._choice(data)
@@ -151,7 +145,6 @@ class WpaicgDecoder(ObjectDecoder):
 
     def _chunk(self, data: dict[Any, Any]) -> str:
         self._note(data)
-        self._leave_frame()
         text, finished = self._choice(data)
         if finished:
             self._phase = _FINISHED

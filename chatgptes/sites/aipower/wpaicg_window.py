@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import RefusedError, UnexpectedFormatError
+from ...errors import RefusedError
 from ...values.http import Request
 from ...values.reply import Reply
-from ..challenge import challenge_error, gate_error, is_gate
+from ..challenge import gate_error, is_gate
 from ..dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
+from ..errors import unexpected_error
 from ..failures import make_error
 from ..forms import form_request
 from ..html import Tag, tags, unescape
@@ -114,10 +115,7 @@ class WpaicgFeedback(AiPower):
         if "msg" in data:  # So 1.8.79 refuses a nonce.
             message = "The site refused the feedback:"
             raise make_error(NonceRefused, message, response, data.get("msg"))
-        if blocked := challenge_error(response, markup=True):
-            raise blocked
-        message = "The site's answer to the feedback is in no known form."
-        raise make_error(UnexpectedFormatError, message, response, response.body)
+        raise unexpected_error(response, "The site's answer to the feedback is in no known form.")
 
 
 def _rank(data: dict[Any, Any]) -> int:
