@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 
 from .dialect import BufferedResponse, Dialect, Endpoint, FoundBot
 from .html import tags
@@ -37,17 +38,13 @@ def find_bots(page: BufferedResponse) -> list[Endpoint]:
     """
     found = collect(partial(each.find, page) for each in DIALECTS)
     best: dict[tuple[str, str], FoundBot] = {}
-    for each_found in sorted(found, key=_position):
+    for each_found in sorted(found, key=itemgetter(0)):
         bot = each_found.endpoint.bot
         known = best.get((bot.dialect, bot.id))
         if known is None or (_floats(known) and not _floats(each_found)):
             # The better kind, at its own place in the page.
             best[bot.dialect, bot.id] = each_found
-    return [each_found.endpoint for each_found in sorted(best.values(), key=_position)]
-
-
-def _position(found: FoundBot) -> int:
-    return found.position
+    return [each_found.endpoint for each_found in sorted(best.values(), key=itemgetter(0))]
 
 
 def _floats(found: FoundBot) -> bool:

@@ -68,7 +68,7 @@ _LOADS_ITSELF = re.compile(
     rb"location(?:\.href)?\s*=\s*(?:window\.|document\.)?location\b"
     rb"|location\.(?:reload\s*\(|(?:replace|assign)\s*\(\s*(?:window\.|document\.)?location\b)"
 )
-_COOKIE_TEST = Mark("a cookie test", b"", always=True)
+_COOKIE_TEST, _UNNAMED = Mark("a cookie test", b""), Mark("", b"")
 # What only WordPress puts into the head of its pages.
 _OF_SITE = re.compile(rb"<(?:link|script)\b[^<>]{0,1000}?(?:/wp-content/themes/|api\.w\.org)")
 # The beginning of what web servers and firewalls say in a word or two, in English mostly.
@@ -105,7 +105,7 @@ def challenge_error(
         markup: look for marks whatever its `Content-Type`.
         of_site: its body is known to be the site's own: look at its headers alone.
     """
-    mark = None
+    mark = _UNNAMED
     if not has_challenge_header(response.headers):
         if of_site:
             return None
@@ -117,13 +117,14 @@ def challenge_error(
             return gate_error(data, response) or _cloudflare_error(data, response)
         if bare.startswith(_JSON):
             return None
-        mark = _find_mark(response, bare.lower(), markup=markup)
-        if mark is None:
+        found = _find_mark(response, bare.lower(), markup=markup)
+        if found is None:
             return None
-    if mark is not None and mark.firewall:
+        mark = found
+    if mark.firewall:
         message = f"A firewall before the site ({mark.product}) refused the request"
         return _blocked(message, response, response.body)
-    product = f" ({mark.product})" if mark else ""
+    product = f" ({mark.product})" if mark.product else ""
     return make_error(
         ChallengeError,
         f"A bot check{product} stands before the site (status {response.status}).",
@@ -148,11 +149,7 @@ def block_page_error(response: BufferedResponse, data: object = None) -> Refused
     """Return the error for a refusal of a message whose sender has left no mark, or None.
 
     The plugins refuse with their JSON or, with status 403, in a sentence: only something before
-    them sends a page, another JSON, or a web server's own words.
-
-    Args:
-        response: the response.
-        data: the JSON value in it, or None.
+    them sends a page, another JSON (`data`), or a web server's own words.
     """
     if response.status not in _BLOCKING or not _is_foreign(response, data):
         return None

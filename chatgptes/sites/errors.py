@@ -43,7 +43,7 @@ def error_for_status(
     Args:
         response: the response.
         of_page: it is the page whose address the user gave, not the answer to a message.
-        of_site: its body is of the site's plugin itself: no gate, whatever it talks of.
+        of_site: see `challenge_error`.
     """
     if error := challenge_error(response, of_site=of_site):
         return error

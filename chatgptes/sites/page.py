@@ -33,21 +33,16 @@ def collect(attempts: Iterable[Callable[[], Iterable[FoundBot]]]) -> list[FoundB
 def bots_in_elements(
     page: BufferedResponse,
     classes: Sequence[bytes],
-    endpoint_of: Callable[[dict[str, str]], Endpoint | None],
+    endpoint_of: Callable[[Tag, dict[str, str]], Endpoint | None],
 ) -> list[FoundBot]:
     """Return the bots in those elements of a page that have one of `classes`.
 
-    Args:
-        page: the page.
-        classes: class names.
-        endpoint_of: returns the bot that an element with these attributes shows, or None.
-
-    Raises:
-        UnexpectedFormatError: every bot has an address that may not be used.
+    `endpoint_of` returns the bot that an element with these attributes shows, or None, or raises
+    `UnexpectedFormatError`: see `collect`.
     """
 
     def bots_in(tag: Tag) -> Iterable[FoundBot]:
-        endpoint = endpoint_of(attributes(tag))
+        endpoint = endpoint_of(tag, attributes(tag))
         return [] if endpoint is None else [FoundBot(tag.start, endpoint)]
 
     return collect(partial(bots_in, tag) for tag in tags(page.body, classes))

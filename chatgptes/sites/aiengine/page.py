@@ -16,7 +16,7 @@ from typing import Any
 
 from ..addresses import require_same_site, rest_root
 from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
-from ..html import attributes, tags
+from ..html import Tag, attributes, tags
 from ..page import bots_in_elements
 from ..text import (
     clean_text,
@@ -53,7 +53,7 @@ def find_bots(page: BufferedResponse) -> list[FoundBot]:
     # Looked for once at most: a page may hold thousands of elements.
     page_root = functools.cache(lambda: rest_root(page) or "")
 
-    def endpoint_of(read: dict[str, str]) -> Endpoint | None:
+    def endpoint_of(_: Tag, read: dict[str, str]) -> Endpoint | None:
         system = json_object(read.get("data-system", ""))
         if system is None:
             return None

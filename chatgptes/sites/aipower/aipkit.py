@@ -20,6 +20,7 @@ from ..addresses import ajax_urls, require_same_site
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question, random_id
 from ..errors import error_for_answer, is_zero, unexpected_error
 from ..forms import form_request
+from ..html import Tag
 from ..page import bots_in_elements
 from ..text import (
     clean_text,
@@ -69,7 +70,7 @@ class Aipkit(AipkitMemory):
         """
         page_urls = functools.cache(lambda: ajax_urls(page))
 
-        def endpoint_of(read: dict[str, str]) -> Endpoint | None:
+        def endpoint_of(_: Tag, read: dict[str, str]) -> Endpoint | None:
             config = json_object(read.get("data-config", ""))
             popup = _INLINE.decode() not in read.get("class", "").split()
             return _endpoint(page.url, config, page_urls, popup=popup) if config else None

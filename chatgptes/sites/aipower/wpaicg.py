@@ -10,7 +10,6 @@ import functools
 import json
 import re
 from collections.abc import Generator, Iterable
-from dataclasses import replace
 
 from ...errors import InvalidMessageError, ResponseError
 from ...values.http import Limits, Request
@@ -19,6 +18,7 @@ from ..addresses import ajax_urls, in_params, join_url, require_same_site
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question
 from ..errors import error_for_answer
 from ..forms import form_request
+from ..html import Tag
 from ..page import bots_in_elements
 from ..text import without_surrogates
 from .plugin import NO_FEEDBACK
@@ -79,7 +79,7 @@ class Wpaicg(WpaicgFeedback):
         search_nonce = functools.cache(lambda: _search_nonce(page.body))
         urls: list[str] = []
 
-        def endpoint_of(read: dict[str, str]) -> Endpoint | None:
+        def endpoint_of(tag: Tag, read: dict[str, str]) -> Endpoint | None:
             nonce = read.get("data-nonce", "").strip()
             if not nonce and ("data-bot-id" in read or "data-post-id" in read):
                 nonce = search_nonce()
@@ -87,14 +87,10 @@ class Wpaicg(WpaicgFeedback):
                 return None
             page_url = _page_url(page, read)
             urls[:] = urls or ajax_urls(page, page_url)
-            return _endpoint(page, read, urls, nonce, page_url)
+            texts = window_texts(page.body, tag.start, self.containers)
+            return _endpoint(page, read, urls, nonce, page_url, texts)
 
-        found = bots_in_elements(page, self.containers, endpoint_of)
-        ends = [*(position for position, _ in found[1:]), len(page.body)]
-        return [
-            FoundBot(position, _with_texts(endpoint, window_texts(page.body, position, end)))
-            for (position, endpoint), end in zip(found, ends, strict=False)
-        ]
+        return bots_in_elements(page, self.containers, endpoint_of)
 
     def check(self, question: Question) -> None:
         super().check(question)
@@ -148,6 +144,7 @@ def _endpoint(
     urls: list[str],
     nonce: str,
     page_url: str,
+    texts: tuple[str, tuple[str, ...]],
 ) -> Endpoint:
     classes = read.get("class", "").split()
     kind = read.get("data-type", "").strip()
@@ -160,6 +157,8 @@ def _endpoint(
         kind=kind,
         page=page.url,
         images=None,  # Nor this: it depends on the model that the owner chose.
+        greeting=texts[0],
+        starters=texts[1],
     )
     return Endpoint(
         bot=bot,
@@ -170,8 +169,3 @@ def _endpoint(
         further_urls=tuple(urls[1:]),
         extra={} if read.get("data-feedback_btn", "").strip() == "1" else {NO_FEEDBACK: "yes"},
     )
-
-
-def _with_texts(endpoint: Endpoint, texts: tuple[str, tuple[str, ...]]) -> Endpoint:
-    greeting, starters = texts
-    return replace(endpoint, bot=replace(endpoint.bot, greeting=greeting, starters=starters))

@@ -7,7 +7,6 @@ from enum import Enum, auto
 from typing import Any
 
 from ...errors import UpstreamError
-from ..decoder import usage_from
 from ..text import NOT_AS_EXPECTED, clean_text, json_object, scan_json, string_or_empty
 from .wpaicg_objects import FAILED, ObjectDecoder, content_text, rank, words_of_error
 
@@ -95,14 +94,11 @@ class WpaicgDecoder(ObjectDecoder):
         if name == "message" and not (
             isinstance(data, dict) and (data.get("id") or data.get("object"))
         ):
-            return self._error_frame(value, data)
-        return self._other_event(name, value, data)
-
-    def _other_event(self, name: str, value: str, data: Any) -> str:
-        failed = name in ("error", "assistant_error")
+            self._note_error(value, data)
+            return ""
         if isinstance(data, dict):
             self._refuse(data)
-        if failed:
+        if name in ("error", "assistant_error"):
             data = data if isinstance(data, dict) else {"message": value}
             raise self._upstream(words_of_error(data) or clean_text(data.get("msg")))
         if not isinstance(data, dict):
@@ -112,18 +108,14 @@ class WpaicgDecoder(ObjectDecoder):
             return self._assistant(name if name.startswith("thread.") else kind, data)
         return self._chunk(data)
 
-    def _error_frame(self, value: str, data: Any) -> str:
+    def _note_error(self, value: str, data: Any) -> None:
         """Note a word of an error that is sent as if it were an answer."""
         if isinstance(data, dict):
             self._refuse(data)
-            text, finished = self._choice(data)
-            self._add_error_words(text)
-            if finished:
-                raise self._upstream(clean_text(self._error_words))
-            return ""
-        start = _FRAME_START.search(value)
-        self._frame_text(value[start.end() :] if start else value)
-        return ""
+            self._add_error_words(self._choice(data)[0])
+        else:
+            start = _FRAME_START.search(value)
+            self._frame_text(value[start.end() :] if start else value)
 
     def _frame_text(self, text: str) -> None:
         whole = _FRAME_END.search(text)
@@ -148,31 +140,22 @@ class WpaicgDecoder(ObjectDecoder):
         text, finished = self._choice(data)
         if finished:
             self._phase = _FINISHED
-            if self._error_words and not self._has_text:
-                raise self._upstream(clean_text(self._error_words))
         return text
 
     def _assistant(self, name: str, data: dict[Any, Any]) -> str:
         """OpenAI's assistant events, which bots of 1.8.95 and later pass on."""
-        self.details.model = self.details.model or clean_text(data.get("model"), 200) or None
+        self._note(data)
         if name == "thread.message.delta":
             delta = data.get("delta")
-            self._identify(data)
             return content_text(delta.get("content")) if isinstance(delta, dict) else ""
-        if name in ("thread.message.completed", "thread.message"):
-            self._identify(data)
-            if name == "thread.message" and data.get("status") != "completed":
-                return ""
+        if name == "thread.message.completed" or (
+            name == "thread.message" and data.get("status") == "completed"
+        ):
             self._phase = _FINISHED
             return "" if self._has_text else content_text(data.get("content"))
         if name in ("thread.run.failed", "thread.run.expired", "thread.run.cancelled"):
             raise self._upstream(words_of_error(data.get("last_error")))
-        if name == "thread.run.completed":
-            self.details.usage = usage_from(data.get("usage")) or self.details.usage
         return ""
-
-    def _identify(self, data: dict[Any, Any]) -> None:
-        self._model_id = self._model_id or clean_text(data.get("id"), 200)
 
     def _ended(self) -> str:
         if self._error_words:

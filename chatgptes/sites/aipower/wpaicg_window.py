@@ -33,18 +33,16 @@ _LONGEST = 2000  # Characters of a greeting or a starter.
 _MOST_STARTERS = 20
 
 
-def window_texts(body: bytes, start: int, end: int) -> tuple[str, tuple[str, ...]]:
-    """Return the greeting and the starters of the bot whose element begins at `start`.
-
-    Args:
-        end: where the next bot's element begins, or the page ends.
-    """
+def window_texts(
+    body: bytes, start: int, containers: tuple[bytes, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the greeting and the starters of the bot whose element begins at `start`."""
     # The element begins a tag, so what is cut out reads as the whole page would from there.
-    part = body[start : min(end, start + _REACH)]
+    part = body[start : start + _REACH]
     greeting = ""
     starters: list[str] = []
     is_greeting = False
-    for tag in tags(part, (*_GREETINGS, _TEXT, _STARTER)):
+    for tag in tags(part, (*containers, *_GREETINGS, _TEXT, _STARTER)):
         if tag.name == b"li":
             is_greeting = True
         elif tag.name == b"button" and len(starters) < _MOST_STARTERS:
@@ -52,6 +50,8 @@ def window_texts(body: bytes, start: int, end: int) -> tuple[str, tuple[str, ...
         elif tag.name == b"span" and is_greeting and not greeting:
             # Another such text may stand before it: that the conversation is kept.
             greeting = clean_text(_inside(part, tag), _LONGEST)
+        elif tag.start and any(name in tag.inside for name in containers):
+            break  # The next bot.
     return greeting, tuple(text[:_LONGEST] for text in starters if text)
 
 
