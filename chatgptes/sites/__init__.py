@@ -53,7 +53,7 @@ def _floats(found: FoundBot) -> bool:
 
 def plugin_traces(body: bytes) -> list[Dialect]:
     """Return the dialects of which a page without a bot carries traces."""
-    return [each for each in DIALECTS if any(body.rfind(trace) >= 0 for trace in each.traces)]
+    return [each for each in DIALECTS if any(trace in body for trace in each.traces)]
 
 
 def shows_container(body: bytes) -> bool:

@@ -195,7 +195,7 @@ class EventDecoder:
         texts = [line.decode("utf-8", "replace") for line in self._data]
         self._data.clear()
         joined = "\n".join(texts)
-        if len(texts) > 1 and not _is_object(joined):
+        if not _is_object(joined):
             # Lines that are an object each: the empty lines between them were lost, or one line
             # is a notice.  A browser would lose them all.
             objects = [text for text in texts if text[:1] == "{" and _is_object(text)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
@@ -13,6 +14,7 @@ from hearing import decode, page_of, question_for
 
 from chatgptes.errors import (
     ChallengeError,
+    InvalidConfigError,
     RefusedError,
     UnexpectedFormatError,
     UnexpectedStatusError,
@@ -27,6 +29,7 @@ from chatgptes.sites.aipower.wpaicg_objects import rank as wpaicg_rank
 from chatgptes.sites.challenge import is_gate
 from chatgptes.sites.decoder import usage_from
 from chatgptes.sites.dialect import NonceRefused
+from chatgptes.sites.html import places
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import SurrogateJoiner, quote_suffix
 from chatgptes.values.images import Image
@@ -337,3 +340,33 @@ def test_words_in_answer_to_a_picture(body: str, error: type) -> None:
     images = (Image("image/png", b"\x89PNG\r\n\x1a\nred"),)
     assert type(decode(WPAICG, body, kind="text/html", images=images).error) is error
     assert type(decode(WPAICG, body, kind="text/html").error) is UnexpectedFormatError
+
+
+def test_an_object_with_markup_behind_it_is_one_wherever_it_stands() -> None:
+    for behind in ("", " ", "<br />", "\0"):
+        event = f'{{"a":1}}{behind}'
+        assert EventDecoder().feed(f"Notice data: {event}\n\n".encode()) == [
+            (None, "Notice "), ("", event),
+        ]  # fmt: skip
+    words = 'Notice data: {"a":1} is an example'
+    assert EventDecoder().feed(f"{words}\n\n".encode()) == [(None, words)]
+
+
+def test_the_last_places_are_found() -> None:
+    assert places(b"a-a-a-a", b"a", 2) == [4, 6]
+    assert places(b"a-a", b"a", 2) == [0, 2]
+
+
+def test_an_unknown_object_is_named_by_a_few_keys() -> None:
+    out = decode(WPAICG, json.dumps({f"key{n:02}{'x' * 50}": n for n in range(20)}), kind="")
+    assert out.kind == "UnexpectedFormatError"
+    assert out.said.count("key") == 1 + 10
+    assert "x" * 20 in out.said
+    assert "x" * 40 not in out.said
+
+
+def test_a_search_that_the_bot_does_not_offer_names_the_argument() -> None:
+    with pytest.raises(InvalidConfigError) as caught:
+        WPAICG.check(replace(question_for(WPAICG), web_search=True))
+    assert caught.value.hint is not None
+    assert caught.value.hint.argument == "bot"

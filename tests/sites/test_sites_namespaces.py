@@ -1,4 +1,4 @@
-"""The request for a site's namespaces, and what they say: `sites/namespaces.py`."""
+"""The request for a site's namespaces, and what they say: `sites/registry.py`."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def chat_id(question: Question) -> str:
 
 
 def _state_after(question: Question, text: str) -> dict[str, str]:
-    """What the next turn must bring along, if this one's answer is `text`."""
+    """The state for the next turn, if this one's answer is `text`."""
     history = (*question.history, ("user", question.prompt), ("assistant", text))
     return {_CHAT: chat_id(question), _LEFT: _digest(question, history)}
 

@@ -153,7 +153,7 @@ class AipkitDecoder(BodyDecoder):
 
     def _warn(self, data: dict[Any, Any]) -> None:
         """Note the reason for a short answer: " (Incomplete: max_output_tokens)", or the words."""
-        said = clean_text(data.get("error") or data.get("message"))
+        said = clean_text(data.get("error"))
         reason = _INCOMPLETE.fullmatch(said)
         if reason is not None or self.details.finish_reason is None:
             self.details.finish_reason = (reason[1] if reason else said) or None
