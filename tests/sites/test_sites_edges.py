@@ -370,3 +370,12 @@ def test_a_search_that_the_bot_does_not_offer_names_the_argument() -> None:
         WPAICG.check(replace(question_for(WPAICG), web_search=True))
     assert caught.value.hint is not None
     assert caught.value.hint.argument == "bot"
+
+
+def test_an_error_under_the_default_name_is_one() -> None:
+    for stream in ('event: message\ndata: {"error":"No"}\n\n', 'data: {"error":"No"}\n\n'):
+        out = decode(
+            AIPKIT, f'event: message_start\ndata: {{}}\n\n{stream}data: {{"delta":"x"}}\n\n'
+        )
+        assert (out.text, out.kind) == ("", "UpstreamError")
+        assert "“No”" in out.said
