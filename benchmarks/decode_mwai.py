@@ -22,7 +22,7 @@ from chatgptes.errors import ChatGptEsError
 from chatgptes.sites.aiengine.mwai import Mwai
 from chatgptes.sites.aiengine.owner import MwaiRest
 from chatgptes.sites.dialect import BufferedResponse, Endpoint, NonceRefused, Question
-from chatgptes.sites.namespaces import key_dialect_for, namespaces_from
+from chatgptes.sites.registry import key_dialect_for, namespaces_from
 from chatgptes.values.http import Headers, Limits
 from chatgptes.values.images import Image
 
@@ -194,9 +194,7 @@ def decode(exchange: Exchange) -> tuple[str, ChatGptEsError | None]:
     if isinstance(speaks, MwaiRest):
         endpoint: Endpoint = speaks.endpoint(response.url, "/wp-json/", "plain", "key")
         question = Question(endpoint, "hi")
-    decoder: Any = speaks.decoder(
-        question, response.url, response.status, response.headers, Limits()
-    )
+    decoder: Any = speaks.decoder(question, response, Limits())
     text = ""
     for start in range(0, len(response.body), 1000):
         text += "".join(decoder.feed(response.body[start : start + 1000]))

@@ -194,9 +194,8 @@ def decode(exchange: Exchange, dialect_name: str) -> tuple[str, ChatGptEsError |
     response = response_of(exchange)
     if not 200 <= response.status < 300:
         return "", dialect(dialect_name).error_for(response)
-    decoder = dialect(dialect_name).decoder(
-        ask(dialect_name, response.url), response.url, response.status, response.headers, Limits()
-    )
+    question = ask(dialect_name, response.url)
+    decoder = dialect(dialect_name).decoder(question, response, Limits())
     text = ""
     for start in range(0, len(response.body), 1000):
         text += "".join(decoder.feed(response.body[start : start + 1000]))

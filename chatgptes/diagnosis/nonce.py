@@ -132,9 +132,7 @@ def _send_nothing(
     try:
         yield from session.sender.fetch(request, deadline, classify, "answer")
         if request.final:
-            decoder = its_dialect.decoder(
-                question, page.url, page.status, page.headers, session.config.limits
-            )
+            decoder = its_dialect.decoder(question, page, session.config.limits)
             decoder.feed(page.body)
             decoder.end()
             if decoder.error is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ..errors import UnexpectedFormatError
+from functools import partial
+from operator import itemgetter
+
 from .dialect import BufferedResponse, Dialect, Endpoint, FoundBot
 from .html import tags
+from .page import collect
 from .registry import DIALECTS, KEY_DIALECTS
 
 __all__ = [
@@ -33,27 +36,15 @@ def find_bots(page: BufferedResponse) -> list[Endpoint]:
         UnexpectedFormatError: the page shows bots, and every one of them has an address that may
             not be used.  As long as one is good, those are passed over.
     """
-    found: list[FoundBot] = []
-    bad: UnexpectedFormatError | None = None
-    for each in DIALECTS:
-        try:
-            found += each.find(page)
-        except UnexpectedFormatError as error:
-            bad = bad or error
-    if bad is not None and not found:
-        raise bad
+    found = collect(partial(each.find, page) for each in DIALECTS)
     best: dict[tuple[str, str], FoundBot] = {}
-    for each_found in sorted(found, key=_position):
+    for each_found in sorted(found, key=itemgetter(0)):
         bot = each_found.endpoint.bot
         known = best.get((bot.dialect, bot.id))
         if known is None or (_floats(known) and not _floats(each_found)):
             # The better kind, at its own place in the page.
             best[bot.dialect, bot.id] = each_found
-    return [each_found.endpoint for each_found in sorted(best.values(), key=_position)]
-
-
-def _position(found: FoundBot) -> int:
-    return found.position
+    return [each_found.endpoint for each_found in sorted(best.values(), key=itemgetter(0))]
 
 
 def _floats(found: FoundBot) -> bool:
@@ -62,7 +53,7 @@ def _floats(found: FoundBot) -> bool:
 
 def plugin_traces(body: bytes) -> list[Dialect]:
     """Return the dialects of which a page without a bot carries traces."""
-    return [each for each in DIALECTS if any(body.rfind(trace) >= 0 for trace in each.traces)]
+    return [each for each in DIALECTS if any(trace in body for trace in each.traces)]
 
 
 def shows_container(body: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit, urlunsplit
@@ -12,16 +11,17 @@ from ..errors import UnexpectedFormatError
 from ..values.text import sanitize_line
 from ..values.urls import ascii_url, may_send, origin, redact
 from .dialect import BufferedResponse
-from .html import places, unescape
+from .html import Tag, attributes, places, unescape
+from .text import parse_json, string_or_empty
 
-__all__ = ["ajax_urls", "deferred_scripts", "join_url", "require_same_site", "rest_root"]
+__all__ = ["ajax_urls", "in_params", "join_url", "require_same_site", "rest_root"]
 
 _HTTP_PORT = re.compile(r"\Ahttp://([^/?#]+):80(?=[/?#]|\Z)")  # Written out.
 _AJAX_PATH = "wp-admin/admin-ajax.php"
 _MOST_FOUND = 32  # Of one marker, from the end, that are looked at.
 _MOST_GUESSES = 8  # Addresses; each that is wrong costs a turn one request.
 _MOST_DEFERRED = 1 << 20  # Bytes of deferred scripts.
-_REACH = 16_384  # Bytes of `wpaicgParams` in which its ajax_url is looked for; it comes first.
+_REACH = 16_384  # Bytes of `wpaicgParams` that are looked at.
 
 _AJAX_URL = re.compile(
     rb'["\']?\bajax_?url["\']?\s*:\s*("(?:[^"\\\n]|\\.){1,2000}")', re.IGNORECASE
@@ -36,9 +36,7 @@ _LANGUAGE_FOLDER = re.compile(r"/[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?/\Z")
 _LINK = re.compile(r"<([^<>]*)>((?:\s*+;\s*+[\w*-]++\s*+(?:=\s*+(?:\"[^\"]*+\"|[^\s;,\"]*+))?+)*+)")
 _REL = re.compile(r";\s*+rel\s*+=\s*+(?:\"([^\"]*)\"|([^\s;,\"]*))", re.IGNORECASE)
 _REL_NAME = "https://api.w.org/"
-_LINK_TAG = re.compile(rb"<link\b[^<>]{0,2000}>", re.IGNORECASE)
-_HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
-_REL_ATTRIBUTE = re.compile(r"\brel\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
+_LINK_TAG = re.compile(rb"<link\b([^<>]{0,2000})>", re.IGNORECASE)
 
 
 def join_url(base: str, address: str) -> str:
@@ -78,8 +76,8 @@ def require_same_site(page_url: str, address: str) -> str:
     )
 
 
-def deferred_scripts(body: bytes) -> bytes:
-    """Return the scripts of a page that a "speed" plugin hid in `data:` addresses."""
+def _deferred_scripts(body: bytes) -> bytes:
+    """The scripts of a page that a "speed" plugin hid in `data:` addresses."""
     found = []
     size = 0
     for match in _DATA_SCRIPT.finditer(body) if b"data:" in body.lower() else ():
@@ -95,18 +93,20 @@ def deferred_scripts(body: bytes) -> bytes:
     return b"\n".join(found)
 
 
-def _params_url(scripts: bytes) -> str | None:
-    """`ajax_url` of the page's `wpaicgParams` (plugin up to 1.9.18, and 2.2), or None."""
-    for at in places(scripts, b"wpaicgParams", _MOST_FOUND):
-        match = _AJAX_URL.search(scripts, at, at + _REACH)
-        if match:
-            try:
-                value = json.loads(match[1])
-            except ValueError:
-                continue
-            if isinstance(value, str) and value:
-                return value
-    return None
+def _scripts(body: bytes) -> Iterator[bytes]:
+    yield body
+    yield _deferred_scripts(body)
+
+
+def in_params(body: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """Find a pattern in a page's `wpaicgParams` (plugin up to 1.9.18, and 2.2), once for each.
+
+    They may be in a script that was deferred as a `data:` address, too.
+    """
+    for text in _scripts(body):
+        for at in places(text, b"wpaicgParams", _MOST_FOUND):
+            if match := pattern.search(text, at, at + _REACH):
+                yield match
 
 
 def _address_before(body: bytes, at: int) -> str:
@@ -117,9 +117,9 @@ def _address_before(body: bytes, at: int) -> str:
     return text if text.startswith(("/", "http://", "https://")) and text.endswith("/") else ""
 
 
-def _guessed_urls(page: BufferedResponse, scripts: bytes, page_url: str) -> Iterator[str]:
+def _guessed_urls(page: BufferedResponse, page_url: str) -> Iterator[str]:
     """Likely addresses of admin-ajax.php, the likeliest first; unchecked, some repeated."""
-    for text in (page.body, scripts):
+    for text in _scripts(page.body):
         for at in places(text, b"admin-ajax.php", _MOST_FOUND):
             end = at + len(b"admin-ajax.php")
             before = text[max(0, at - 512) : at]
@@ -157,28 +157,21 @@ def ajax_urls(page: BufferedResponse, page_url: str = "") -> tuple[str, ...]:
         page: the page.
         page_url: the page's address as the site itself writes it, or "".
 
-    Raises:
-        UnexpectedFormatError: `wpaicgParams` names an address that may not be used.
+    Returns:
+        Addresses to which messages may be sent, but for one that the page itself names: that is
+        not checked yet (see `require_same_site`).
     """
-    written = _params_url(page.body)
-    scripts = b""
-    if written is None:
-        scripts = deferred_scripts(page.body)
-        written = _params_url(scripts)
-    if written is not None:
-        return (require_same_site(page.url, written),)
+    for match in in_params(page.body, _AJAX_URL):
+        if named := string_or_empty(parse_json(match[1])):
+            return (join_url(page.url, named) or named,)
     found: dict[str, None] = {}
-    for guess in _guessed_urls(page, scripts, page_url):
+    for guess in _guessed_urls(page, page_url):
         target = join_url(page.url, guess)
         if target and may_send(page.url, target):
             found[target] = None
             if len(found) >= _MOST_GUESSES:
                 break
     return tuple(found)
-
-
-def _first(match: re.Match[str] | None) -> str:
-    return next((group for group in match.groups() if group is not None), "") if match else ""
 
 
 def rest_root(page: BufferedResponse) -> str | None:
@@ -189,15 +182,13 @@ def rest_root(page: BufferedResponse) -> str | None:
     """
     for value in page.headers.get_all("link"):
         for link in _LINK.finditer(value[:65_536]):
-            if _REL_NAME in _first(_REL.search(link[2])).split():
+            rel = _REL.search(link[2])
+            if rel and _REL_NAME in (rel[1] or rel[2] or "").split():
                 return join_url(page.url, link[1]) or None
-    if b"api.w.org" in page.body:
-        for at in places(page.body, b"api.w.org", _MOST_FOUND):
-            start = page.body.rfind(b"<", max(0, at - 2000), at)
-            tag = _LINK_TAG.match(page.body, start) if start >= 0 else None
-            if tag is None:
-                continue
-            text = tag[0].decode("utf-8", "replace")
-            if _REL_NAME in unescape(_first(_REL_ATTRIBUTE.search(text))).split():
-                return join_url(page.url, unescape(_first(_HREF.search(text)))) or None
+    for at in places(page.body, b"api.w.org", _MOST_FOUND):
+        start = page.body.rfind(b"<", max(0, at - 2000), at)
+        tag = _LINK_TAG.match(page.body, start) if start >= 0 else None
+        read = attributes(Tag(start, b"link", tag[1])) if tag else {}
+        if _REL_NAME in read.get("rel", "").split():
+            return join_url(page.url, read.get("href", "")) or None
     return None

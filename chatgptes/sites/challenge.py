@@ -13,15 +13,14 @@ from typing import Any
 
 from ..errors import ChallengeError, Hint, RefusedError
 from ..values.http import Headers
-from ..values.urls import redact
 from .dialect import BufferedResponse
-from .gate_marks import HEADER_MARKS, MARKS, Kind, Mark
-from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, site_said, string_or_empty
-from .waits import retry_after, with_wait
+from .failures import make_error, retry_after
+from .gate_marks import HEADER_MARKS, MARKS, Mark
+from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, string_or_empty
 
 __all__ = [
-    "HEADER_MARKS", "MARKS", "Kind", "Mark", "block_page_error", "challenge_error", "gate_error",
-    "has_challenge_header", "is_gate", "wants_token",
+    "MARKS", "Mark", "block_page_error", "challenge_error", "gate_error", "has_challenge_header",
+    "is_gate",
 ]  # fmt: skip
 
 _ADVICE = (
@@ -69,7 +68,7 @@ _LOADS_ITSELF = re.compile(
     rb"location(?:\.href)?\s*=\s*(?:window\.|document\.)?location\b"
     rb"|location\.(?:reload\s*\(|(?:replace|assign)\s*\(\s*(?:window\.|document\.)?location\b)"
 )
-_COOKIE_TEST = Mark("a cookie test", b"", always=True)
+_COOKIE_TEST, _UNNAMED = Mark("a cookie test", b""), Mark("", b"")
 # What only WordPress puts into the head of its pages.
 _OF_SITE = re.compile(rb"<(?:link|script)\b[^<>]{0,1000}?(?:/wp-content/themes/|api\.w\.org)")
 # The beginning of what web servers and firewalls say in a word or two, in English mostly.
@@ -94,7 +93,7 @@ def has_challenge_header(headers: Headers) -> bool:
 
 
 def challenge_error(
-    status: int, headers: Headers, body_start: bytes, url: str = "", *, markup: bool = False
+    response: BufferedResponse, *, markup: bool = False, of_site: bool = False
 ) -> ChallengeError | RefusedError | None:
     """Return the error for a gate in front of the site, or None if this is none.
 
@@ -102,73 +101,60 @@ def challenge_error(
     JSON and event streams are gates by their shape only, whatever they talk of.
 
     Args:
-        status: the response's HTTP status.
-        headers: its headers.
-        body_start: the beginning of its body (64 KiB are enough); empty to look at the headers
-            alone.
-        url: its address, for the error.
+        response: the response; 64 KiB of its body are enough.
         markup: look for marks whatever its `Content-Type`.
+        of_site: its body is known to be the site's own: look at its headers alone.
     """
-    start = body_start[:_START]
-    bare = start.lstrip(_BLANK)
-    mark = None
-    if not has_challenge_header(headers):
+    mark = _UNNAMED
+    if not has_challenge_header(response.headers):
+        if of_site:
+            return None
+        start = response.body[:_START]
+        bare = start.lstrip(_BLANK)
         # Behind a PHP notice, too.
         data = None if _PAGE.match(bare) else parse_json(start)
-        if isinstance(data, dict) or bare.startswith(_JSON):
-            return _json_gate(data, status, headers, url)
-        mark = _find_mark(status, headers, bare.lower(), markup=markup)
-        if mark is None:
+        if isinstance(data, dict):
+            return gate_error(data, response) or _cloudflare_error(data, response)
+        if bare.startswith(_JSON):
             return None
-    said = excerpt(body_start)
-    if mark is None or mark.kind is Kind.CHALLENGE:
-        product = f" ({mark.product})" if mark else ""
-        checked = ChallengeError(
-            f"A bot check{product} stands before the site (status {status}). {_ADVICE}",
-            url=redact(url) if url else None,
-            status=status,
-            excerpt=said or None,
-            hint=_OWNERS_API,
-        )
-        return with_wait(checked, headers)
-    message = f"A firewall before the site ({mark.product}) refused the request"
-    return _blocked(message, status, headers, said, url)
+        found = _find_mark(response, bare.lower(), markup=markup)
+        if found is None:
+            return None
+        mark = found
+    if mark.firewall:
+        message = f"A firewall before the site ({mark.product}) refused the request"
+        return _blocked(message, response, response.body)
+    product = f" ({mark.product})" if mark.product else ""
+    return make_error(
+        ChallengeError,
+        f"A bot check{product} stands before the site (status {response.status}).",
+        response,
+        response.body,
+        advice=_ADVICE,
+        hint=_OWNERS_API,
+        quote=False,
+    )
 
 
-def _json_gate(
-    data: object, status: int, headers: Headers, url: str
-) -> ChallengeError | RefusedError | None:
-    if not isinstance(data, dict):
+def _cloudflare_error(data: Mapping[Any, Any], response: BufferedResponse) -> RefusedError | None:
+    """Cloudflare's refusal by a rule, where a program asks for JSON."""
+    status = response.status
+    if data.get("cloudflare_error") is not True or status not in _REFUSING or status in _LATER:
         return None
-    if is_gate(data):
-        return with_wait(gate_error(data, url, status), headers)
-    # Its rules, where a program asks for JSON.
-    if data.get("cloudflare_error") is True and status in _REFUSING and status not in _LATER:
-        said = clean_text(data.get("title"))
-        message = "A firewall before the site (Cloudflare) refused the request"
-        return _blocked(message, status, headers, said, url)
-    return None
+    message = "A firewall before the site (Cloudflare) refused the request"
+    return _blocked(message, response, data.get("title"))
 
 
 def block_page_error(response: BufferedResponse, data: object = None) -> RefusedError | None:
     """Return the error for a refusal of a message whose sender has left no mark, or None.
 
     The plugins refuse with their JSON or, with status 403, in a sentence: only something before
-    them sends a page, another JSON, or a web server's own words.
-
-    Args:
-        response: the response.
-        data: the JSON value in it, or None.
+    them sends a page, another JSON (`data`), or a web server's own words.
     """
     if response.status not in _BLOCKING or not _is_foreign(response, data):
         return None
-    return _blocked(
-        "Something before the plugin refused the request, as firewalls do",
-        response.status,
-        response.headers,
-        excerpt(response.body),
-        response.url,
-    )
+    message = "Something before the plugin refused the request, as firewalls do"
+    return _blocked(message, response, response.body)
 
 
 def _is_foreign(response: BufferedResponse, data: object) -> bool:
@@ -182,19 +168,16 @@ def _is_foreign(response: BufferedResponse, data: object) -> bool:
     return response.status != 403 or _BLOCK_WORDS.match(excerpt(bare)) is not None
 
 
-def _blocked(message: str, status: int, headers: Headers, said: str, url: str) -> RefusedError:
-    error = RefusedError(
-        f"{message} (status {status}).{site_said(said)} {_BLOCKED_ADVICE}",
-        url=redact(url) if url else None,
-        status=status,
-        excerpt=said or None,
-    )
+def _blocked(message: str, response: BufferedResponse, said: object) -> RefusedError:
+    message = f"{message} (status {response.status})."
+    error = make_error(RefusedError, message, response, said, advice=_BLOCKED_ADVICE)
     error.blocked = True
-    return with_wait(error, headers)
+    return error
 
 
-def _find_mark(status: int, headers: Headers, start: bytes, *, markup: bool) -> Mark | None:
+def _find_mark(response: BufferedResponse, start: bytes, *, markup: bool) -> Mark | None:
     """The first mark in `start`, which is in lower case."""
+    status, headers = response.status, response.headers
     markup = markup or "html" in headers.get("content-type").lower() or bool(_PAGE.match(start))
     short = len(start) <= _SHORT and not start.startswith(_EVENT)
     if not (markup or short) or _OF_SITE.search(start):
@@ -210,7 +193,7 @@ def _find_mark(status: int, headers: Headers, start: bytes, *, markup: bool) -> 
     # that a widget is for would say nothing of a time.
     later = status in _LATER and retry_after(headers) is not None
     for mark in MARKS:
-        counts = mark.always or (refusing and not (later and mark.kind is Kind.CHALLENGE))
+        counts = mark.always or (refusing and (mark.firewall or not later))
         if counts and (markup or mark.plain) and mark.text in start:
             return mark
     return _COOKIE_TEST if markup and _is_cookie_test(start, page) else None
@@ -250,13 +233,24 @@ _REFUSAL_KEYS = frozenset({"choices", "code", "msg", "reply", "success"})
 """One of these is in what a plugin, or WordPress, refuses with."""
 
 
-def wants_token(data: Mapping[Any, Any]) -> bool:
+def _parts(data: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
+    """An object, and what of it may be the answer of an add-on before the bot."""
+    return [each for each in (data, data.get("data"), data.get("error")) if isinstance(each, dict)]
+
+
+def _wants_token(data: Mapping[Any, Any]) -> bool:
     """Tell whether an object asks for the token of a bot check, as add-ons before a bot do."""
-    if data.get("ts_required"):
-        return True
-    objects = (data, data.get("data"), data.get("error"))
-    codes = [each.get("code") for each in objects if isinstance(each, Mapping)]
-    return any(isinstance(code, str) and code.lower().endswith("_ts_required") for code in codes)
+    return any(
+        each.get("ts_required")
+        or string_or_empty(each.get("code")).lower().endswith("_ts_required")
+        for each in _parts(data)
+    )
+
+
+def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
+    found = data.get("apbct")
+    return found if isinstance(found, dict) and found.get("blocked") else {}
 
 
 def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
@@ -267,7 +261,7 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
         plain: it is a whole answer of a `wpaicg` bot: there `{"success": false, "data": "…"}`
             is the shape of WordPress's own refusal, which only an add-on before the bot gives.
     """
-    if wants_token(data) or _spam_check(data):
+    if _wants_token(data) or _spam_check(data):
         return True
     if not _ANSWER_KEYS & data.keys():
         return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()
@@ -277,26 +271,14 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
     return said.strip() in _BOX_TO_TICK or (plain and data.get("success") is False)
 
 
-def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
-    found = data.get("apbct")
-    return found if isinstance(found, dict) and found.get("blocked") else {}
-
-
-def gate_error(data: Mapping[Any, Any], url: str, status: int) -> ChallengeError:
-    """Return the error for an object that `is_gate` recognised, with the site's own words."""
-    inner = data.get("data")
-    said = (
-        clean_text(_spam_check(data).get("comment"))
-        or clean_text(data.get("data"))
-        or clean_text(data.get("error"))
-        or clean_text(data.get("message"))
-        or (clean_text(inner.get("message")) if isinstance(inner, dict) else "")
-    )
-    return ChallengeError(
-        f"The site wants its visitors to pass a bot check first.{site_said(said)} {_ADVICE}",
-        url=redact(url),
-        status=status,
-        excerpt=said or None,
-        hint=_OWNERS_API,
-    )
+def gate_error(
+    data: Mapping[Any, Any], response: BufferedResponse, *, plain: bool = False
+) -> ChallengeError | None:
+    """Return the error for an object that `is_gate`, with the site's own words; None for others."""
+    if not is_gate(data, plain=plain):
+        return None
+    words = [_spam_check(data).get("comment"), data.get("data"), data.get("error")]
+    words += [each.get("message") for each in _parts(data)]
+    said = next(filter(None, map(clean_text, words)), "")
+    message = "The site wants its visitors to pass a bot check first."
+    return make_error(ChallengeError, message, response, said, advice=_ADVICE, hint=_OWNERS_API)

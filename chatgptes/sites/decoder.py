@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from ..errors import (
@@ -10,15 +11,25 @@ from ..errors import (
     EmptyReplyError,
     Hint,
     ResponseTooLargeError,
+    UnexpectedFormatError,
     UpstreamError,
 )
-from ..values.http import Headers, Limits
+from ..values.http import Limits
 from ..values.reply import Usage
 from .challenge import challenge_error
-from .dialect import ReplyDetails
-from .errors import AnyError, make_error
+from .dialect import BufferedResponse, ReplyDetails
+from .failures import AnyError, make_error
 from .sse import Event, EventDecoder
-from .text import BOM, SurrogateJoiner, is_blank, object_end, parse_event, parse_json
+from .text import (
+    BOM,
+    Rank,
+    SurrogateJoiner,
+    clean_text,
+    is_blank,
+    json_object,
+    object_end,
+    parse_event,
+)  # fmt: skip
 
 __all__ = ["BodyDecoder", "usage_from"]
 
@@ -53,30 +64,31 @@ class BodyDecoder:
 
     The `Content-Type` is only a hint: sites answer a streamed request with JSON or HTML under a
     stream's type, and streams under HTML's.  A dialect says what an event means (`_event`, and
-    `_stray` for lines that are none), what a whole body means (`_whole`), and, at the end of a
-    stream, whether it was all (`_ended`).
+    `_stray` for lines that are none), what an object means (`_object`), and, at the end of a
+    stream, whether it was all (`_ended`).  All of these raise what the site's words stand for.
     """
 
     event_names: tuple[str, ...] = ()
     """Names of the dialect's events, to be found behind a notice (see `EventDecoder`)."""
 
-    def __init__(self, url: str, status: int, headers: Headers, limits: Limits) -> None:
+    rank: Rank
+    """Tells the objects that sites of the dialect answer."""
+
+    def __init__(self, head: BufferedResponse, limits: Limits) -> None:
         self.details = ReplyDetails()
         self.complete = False
         self.error: ChatGptEsError | None = None
-        self._url = url
-        self._status = status
-        self._headers = headers
+        self._response = head
         self._limits = limits
         self._least_limit = min(limits.answer, limits.stream)
         self._joiner = SurrogateJoiner()
         self._events = EventDecoder(limits.event, self.event_names)
-        self._typed = "event-stream" in headers.get("content-type").lower()
+        self._typed = "event-stream" in head.headers.get("content-type").lower()
         self.streamed = self._typed
         # An event was seen (True), the body comes in one piece (False), or not known yet (None).
         self._is_stream: bool | None = None
         self._looked = False
-        self._head: list[bytes] = []  # The body, until an event was seen.
+        self._start: list[bytes] = []  # The body, until an event was seen.
         self._size = 0
         self._has_text = False  # Text other than white space was given.
         self._damaged = False  # An event that seems to bring text could not be read.
@@ -95,14 +107,14 @@ class BodyDecoder:
         return texts
 
     def _feed_unknown(self, data: bytes) -> list[str]:
-        self._head.append(data)
+        self._start.append(data)
         if not self._looked:
             self._look()
         if self._is_stream is False:
             return []
         texts = self._decode_events(self._events.feed(data))
         if self._is_stream:
-            self._head.clear()
+            self._start.clear()
         return texts
 
     def _look(self) -> None:
@@ -110,10 +122,10 @@ class BodyDecoder:
 
         JSON and whole pages do.  Other markup and words may be notices before the first event.
         """
-        start = b"".join(self._head).lstrip(_BLANK)
+        start = b"".join(self._start).lstrip(_BLANK)
         while start.startswith(BOM):
             start = start.removeprefix(BOM).lstrip(_BLANK)
-        self._head = [start]
+        self._start = [start]
         start = start[:9].lower()
         if start.startswith(_WHOLE):
             self._is_stream = self.streamed = False
@@ -123,10 +135,9 @@ class BodyDecoder:
             self._looked = not _MAY_BECOME_WHOLE(start)
 
     def _check_size(self) -> None:
-        whole = not self._is_stream
-        most = self._limits.answer if whole else self._limits.stream
+        which = "stream" if self._is_stream else "answer"
+        most = self._limits.stream if self._is_stream else self._limits.answer
         if self._size > most and not self.complete and self.error is None:
-            which = "answer" if whole else "stream"
             message = f"The answer is larger than {most:,} bytes."
             self.error = self._make_error(ResponseTooLargeError, message)
             self.error.hint = Hint(f"limits.{which}", purpose="to allow more")
@@ -169,17 +180,24 @@ class BodyDecoder:
         texts: list[str] = []
         if not self.complete and self._is_stream is not False:
             texts = self._decode_events(self._events.end())
-        if self.error is None:
+        if self._is_stream:
+            self._add_end(texts)
+        elif self.error is None:
             try:
-                if self._is_stream:
-                    texts += self._flush("")
-                    texts += self._flush(self._ended())
-                    self._check_damage()
-                else:
-                    texts += self._decode_whole()
+                texts += self._decode_whole()
             except ChatGptEsError as error:
                 self.error = error
         return texts + self._flush("")
+
+    def _add_end(self, texts: list[str]) -> None:
+        """Add what the end of a stream brings."""
+        if self.error is None:
+            try:
+                texts += self._flush("")
+                texts += self._flush(self._ended())
+                self._check_damage()
+            except ChatGptEsError as error:
+                self.error = error
 
     def _parse(self, value: str) -> Any:
         """Parse an event's data; None where it is no JSON, which is noted if it held text."""
@@ -201,73 +219,79 @@ class BodyDecoder:
 
     def _decode_whole(self) -> list[str]:
         self.streamed = False
-        body = b"".join(self._head)
-        self._head.clear()
-        if not body.strip() and (blocked := self._gate_error(body)):
-            raise blocked  # Its headers tell.
+        body = b"".join(self._start)
+        self._start.clear()
         text = body.decode("utf-8", "replace")
         end = object_end(text, 0)
-        if "data:" in text[end:] and (end or not self.is_known(parse_json(text))):
+        first = json_object(text)
+        if "data:" in text[end:] and (end or first is None or not self.rank(first)):
             # A page or an object, such as a plugin's notice, may stand before the events.
             texts = self._decode_stream_in(body)
             if texts is not None:
                 return texts
-        return self._flush(self._whole(body))
+        return self._flush(self._text_in(json_object(text, self.rank), body))
+
+    def _text_in(self, data: dict[Any, Any] | None, body: bytes) -> str:
+        """The text of an answer in one piece; raises what else it is."""
+        answer = None if data is None else self._object(data)
+        if answer is None:
+            raise self._error_for_body(body, data)
+        if is_blank(answer):
+            raise self._empty_error()
+        return answer
 
     def _decode_stream_in(self, body: bytes) -> list[str] | None:
         """The text of the events behind what looked like a page or an object; None for none."""
         self._is_stream = True
         events = EventDecoder(self._limits.event, self.event_names)
-        found = [*events.feed(body), *events.end()]
-        if events.unclosed:
-            # What never ends hides nothing: it broke off itself.
-            events = EventDecoder(self._limits.event, self.event_names, hiding=False)
-            found = [*events.feed(body), *events.end()]
-        texts = self._decode_events(found)
+        texts = self._decode_events([*events.feed(body), *events.end()])
         if not self._has_text and self.error is None:
             self._is_stream = False
             return None
         self.streamed = True
-        if self.error is None:
-            texts += self._flush("")
-            try:
-                texts += self._flush(self._ended())
-            except ChatGptEsError as error:
-                self.error = error
+        self._add_end(texts)
         return texts
 
+    def _error_for_body(self, body: bytes, data: dict[Any, Any] | None) -> ChatGptEsError:
+        """The error for a body that is no answer: a gate's, an empty one, or unknown."""
+        if gate := challenge_error(replace(self._response, body=body), markup=True):
+            return gate
+        if not body.strip():
+            return self._empty_error()
+        if data is None:
+            return self._no_answer(body)
+        names = ", ".join(sorted(clean_text(str(key), 30) for key in data)[:10])
+        message = f"The site answered a JSON object that no known version sends (keys: {names})."
+        return self._make_error(UnexpectedFormatError, message)
+
+    def _no_answer(self, body: bytes) -> ChatGptEsError:
+        """The error for a body that is neither an object nor a stream."""
+        message = "The site answered neither JSON nor an event stream."
+        return self._make_error(UnexpectedFormatError, message, body)
+
+    def _upstream(self, said: object) -> ChatGptEsError:
+        return self._make_error(UpstreamError, "The site's model failed.", said)
+
     def _make_error(
-        self, cls: type[AnyError], message: str, said: str = "", code: str | None = None
+        self, cls: type[AnyError], message: str, said: object = None, code: object = None
     ) -> AnyError:
-        """Return `cls(message)`, with where it happened and what the site said."""
-        return make_error(cls, message, self._url, self._status, said, code)
+        return make_error(cls, message, self._response, said, code)
 
     def _empty_error(self) -> ChatGptEsError:
         message = "The bot's answer is empty; the service behind it may be down or out of credit."
         return self._make_error(EmptyReplyError, message)
 
-    def _gate_error(self, body: bytes) -> ChatGptEsError | None:
-        """Return the error for a bot check or a firewall's page in place of an answer."""
-        return challenge_error(self._status, self._headers, body, self._url, markup=True)
-
-    @staticmethod
-    def is_known(data: Any) -> bool:
-        """Tell whether a JSON value is an object that sites of the dialect answer."""
-        raise NotImplementedError
-
-    # What a dialect fills in; all of them raise what the site's words stand for.
-
     def _event(self, name: str, value: str) -> str:
         """Return the text that an event brings ("" for none)."""
-        raise NotImplementedError
+        return ""
 
     def _stray(self, line: str) -> None:
         """Take note of a line that belongs to no event."""
 
     def _ended(self) -> str:
         """Return the text that is left at the end of a stream; raise if it was not whole."""
-        raise NotImplementedError
+        raise self._make_error(UnexpectedFormatError, "The site answered an event stream.")
 
-    def _whole(self, body: bytes) -> str:
-        """Return the text of a body that came in one piece."""
+    def _object(self, data: dict[Any, Any]) -> str | None:
+        """Return the text of an object in one piece; None where it is of no known form."""
         raise NotImplementedError

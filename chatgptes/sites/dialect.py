@@ -8,18 +8,25 @@ The core drives it: a dialect opens no socket and knows no transport.
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from ..errors import ChatGptEsError, RefusedError
+from ..errors import (
+    ChatGptEsError,
+    Hint,
+    InvalidConfigError,
+    InvalidMessageError,
+    RefusedError,
+    ResponseError,
+)
 from ..values.http import Headers, Limits, Request
 from ..values.images import Image
 from ..values.reply import Citation, Usage
 
 __all__ = [
-    "Bot", "BufferedResponse", "Decoder", "Dialect", "Endpoint", "FoundBot", "KeyDialect",
-    "NonceRefused", "Question", "ReplyDetails",
+    "Bot", "BufferedResponse", "Decoder", "Dialect", "Endpoint", "FoundBot", "NonceRefused",
+    "Question", "ReplyDetails",
 ]  # fmt: skip
 
 
@@ -194,17 +201,18 @@ class Decoder(Protocol):
         ...
 
 
-class Dialect(Protocol):
+class Dialect:
     """One way that sites are talked to.
 
     Attributes:
         name: its name (`Bot.dialect`).
-        remembers: the site keeps the conversation; else every turn brings its history.
         plugin: the plugin's name, for people.
         slug: the plugin's folder on a site, which the addresses of its scripts show.
+        remembers: the site keeps the conversation; else every turn brings its history.
         traces: byte strings of which a page with the dialect's plugin, but without a bot, holds
             at least one.
         containers: class names of the elements in which pages show the dialect's bots.
+        image_kinds: media types of the images that the site takes.
         cookie_is_visitor: the site tells visitors, and their limits, by a cookie.
         streams: answers come while they are written; None where that depends on the bot.
         forms: a refusal may carry a form (`RefusedError.form`).
@@ -214,21 +222,35 @@ class Dialect(Protocol):
     name: str
     plugin: str
     slug: str
-    remembers: bool
-    traces: tuple[bytes, ...]
-    containers: tuple[bytes, ...]
-    cookie_is_visitor: bool
-    streams: bool | None
-    forms: bool
-    quota_buttons: bool
+    remembers = False
+    traces: tuple[bytes, ...] = ()
+    containers: tuple[bytes, ...] = ()
+    image_kinds: Collection[str] = frozenset()
+    cookie_is_visitor = False
+    streams: bool | None = True
+    forms = False
+    quota_buttons = False
 
     def why_missing(self, page: BufferedResponse) -> str:
         """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""
-        ...
+        return ""
 
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """Return the plugin's versions that a page with this bot can be of, for people."""
-        ...
+        raise NotImplementedError
+
+    def find(self, page: BufferedResponse) -> list[FoundBot]:
+        """Return the bots that a page shows, in the page's order.
+
+        Raises:
+            UnexpectedFormatError: every bot's address is one that messages may not be sent to; as
+                long as one is good, the others are passed over.
+        """
+        return []
+
+    def most_images(self, endpoint: Endpoint) -> int:
+        """Return how many images the bot takes in one turn."""
+        return 1
 
     def check(self, question: Question) -> None:
         """Check that the bot's site takes a question, as far as its page tells.
@@ -238,15 +260,26 @@ class Dialect(Protocol):
         Raises:
             InvalidMessageError, InvalidConfigError: it does not.
         """
-        ...
-
-    def find(self, page: BufferedResponse) -> list[FoundBot]:
-        """Return the bots that a page shows, in the page's order.
-
-        Raises:
-            UnexpectedFormatError: every bot's address is one that messages may not be sent to.
-        """
-        ...
+        bot, images = question.endpoint.bot, question.images
+        if question.web_search and not bot.web_search:
+            raise InvalidConfigError(
+                f"web_search: the bot {bot.id} of this site does not offer it.",
+                hint=Hint("bot", purpose="to choose one that does"),
+            )
+        if images and bot.images is False:
+            raise InvalidMessageError(f"The bot {bot.id} of this site takes no images.")
+        most = self.most_images(question.endpoint)
+        if len(images) > most:
+            raise InvalidMessageError(
+                f"The site takes {most} image{'' if most == 1 else 's'} a turn; these messages "
+                f"have {len(images)}."
+            )
+        for image in images:
+            if image.kind not in self.image_kinds:
+                names = ", ".join(sorted(kind.partition("/")[2] for kind in self.image_kinds))
+                raise InvalidMessageError(
+                    f"The site takes no {image.kind.partition('/')[2]} images, only {names}."
+                )
 
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
         """Yield the requests of a turn; each but the `final` one gets its response sent.
@@ -257,54 +290,23 @@ class Dialect(Protocol):
             InvalidMessageError, InvalidConfigError: before the first request: the site can't do
                 what the question asks for.
         """
-        ...
+        raise NotImplementedError
 
-    def decoder(
-        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
-    ) -> Decoder:
-        """Return a decoder for the body of the final response (2xx)."""
-        ...
+    def decoder(self, question: Question, head: BufferedResponse, limits: Limits) -> Decoder:
+        """Return a decoder for the body of the final response (2xx), whose `head` has none yet."""
+        raise NotImplementedError
 
-    def error_for(self, response: BufferedResponse) -> ChatGptEsError:
+    def error_for(self, response: BufferedResponse) -> ResponseError:
         """Return the error for a response with another status to one of `requests`."""
-        ...
+        raise NotImplementedError
 
     def nonce_request(self, endpoint: Endpoint) -> Request | None:
         """Return a request that gets a fresh nonce, or None where only the page has one."""
-        ...
+        return None
 
     def nonce_from(self, response: BufferedResponse) -> str | None:
         """Return the nonce in a response (of any status) to `nonce_request`.
 
         "" where the response says that none is needed, None where it holds none.
         """
-        ...
-
-
-class KeyDialect(Dialect, Protocol):
-    """A dialect for the owner of a site: a REST API with a key, without a page.
-
-    Attributes:
-        namespace: its namespace as the root of the site's REST API lists it.
-    """
-
-    namespace: str
-
-    def is_bot_id(self, bot_id: str) -> bool:
-        """Tell whether the dialect's bots have such ids."""
-        ...
-
-    def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
-        """Return the endpoint of the bot `bot_id`.
-
-        Args:
-            site_url: an address of the site for which the key was given.
-            root: the REST API's root, absolute or relative to `site_url`.
-            bot_id: the bot's id on the site.
-            api_key: the owner's key.
-
-        Raises:
-            InvalidConfigError: the key can't stand in a header, or there is no bot id.
-            UnexpectedFormatError: the root is not on the site's host; no key is sent there.
-        """
-        ...
+        return None

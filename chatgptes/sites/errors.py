@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urljoin
 
 from ..errors import (
-    ChatGptEsError,
+    ChallengeError,
     Hint,
     RateLimitError,
+    RefusedError,
     ResponseError,
+    UnexpectedFormatError,
     UnexpectedStatusError,
 )
 from ..values.urls import redact
-from .challenge import challenge_error
-from .dialect import BufferedResponse
-from .text import BOM, excerpt, site_said
-from .waits import retry_after, wait_words
+from .challenge import block_page_error, challenge_error, gate_error
+from .dialect import BufferedResponse, NonceRefused
+from .failures import make_error
+from .text import BOM, Rank, parse_json
 
 __all__ = [
-    "AnyError", "elsewhere", "error_for_page", "error_for_status",
-    "holds_events_of_model", "is_zero", "make_error", "retry_after", "unknown_action_error",
+    "elsewhere", "error_for_answer", "error_for_page", "error_for_status", "is_zero",
+    "unexpected_error",
 ]  # fmt: skip
 
 _PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
@@ -30,23 +33,6 @@ _EVENT = re.compile(rb"(?:\A|\n)[\xef\xbb\xbf \t\0]*(?:data|event):")
 _OF_MODEL = re.compile(rb'message_start|"(?:delta|choices)"|(?:response|interaction)_id')
 # Never translated.
 _THROWN_AWAY = re.compile(rb"POST Content-Length of \d+ bytes exceeds the limit")
-
-AnyError = TypeVar("AnyError", bound=ChatGptEsError)
-
-
-def make_error(
-    cls: type[AnyError],
-    message: str,
-    url: str,
-    status: int,
-    said: str | None = None,
-    code: str | None = None,
-    hint: Hint | None = None,
-) -> AnyError:
-    """Return `cls(message)` with where it happened (redacted) and what the site said."""
-    error = cls(message, url=redact(url), status=status, excerpt=said or None, hint=hint)
-    error.code = code
-    return error
 
 
 def error_for_status(
@@ -57,26 +43,22 @@ def error_for_status(
     Args:
         response: the response.
         of_page: it is the page whose address the user gave, not the answer to a message.
-        of_site: its body is of the site's plugin itself: no gate, whatever it talks of.
+        of_site: see `challenge_error`.
     """
-    url, status = response.url, response.status
-    body = b"" if of_site else response.body
-    if error := challenge_error(status, response.headers, body, url):
+    if error := challenge_error(response, of_site=of_site):
         return error
-    said = excerpt(response.body)
-    wait = retry_after(response.headers) if status in (429, 502, 503, 504) else None
-    how_long = wait_words(wait)
+    status = response.status
+    cls: type[ResponseError] = UnexpectedStatusError
+    advice = ""
+    hint = None
+    quote = False
     if status == 429:
-        return RateLimitError(
-            f"The site wants fewer requests (status 429).{how_long} Wait, then ask less often "
-            "and fewer at once.",
-            retry_after=wait,
-            url=redact(url),
-            status=status,
-            excerpt=said or None,
-        )
-    if 300 <= status < 400:
+        cls = RateLimitError
+        message = "The site wants fewer requests (status 429)."
+        advice = "Wait, then ask less often and fewer at once."
+    elif 300 <= status < 400:
         message = _redirect_message(response, of_page)
+        hint = _PAGE_ITSELF if of_page else None
     elif status == 401:
         message = (
             "The site asks for a user name and password (status 401). They can stand in its "
@@ -84,35 +66,32 @@ def error_for_status(
         )
     elif status == 404:
         where = "Check the address." if of_page else "The plugin should take messages there."
-        message = f"There is nothing at {redact(url)} (status 404). {where}"
+        message = f"There is nothing at {redact(response.url)} (status 404). {where}"
     elif status == 413 and not of_page:
         message = "The message is larger than the site takes at once (status 413)."
     elif status >= 500:
-        message = f"The site itself failed (status {status}).{site_said(said)}{how_long}"
-        message += "" if how_long else " Try again later."
+        message = f"The site itself failed (status {status})."
+        advice = "Try again later."
+        quote = True
     else:
-        message = f"The site refused the request with status {status}.{site_said(said)}"
-    hint = _PAGE_ITSELF if of_page and 300 <= status < 400 else None
-    failed = make_error(UnexpectedStatusError, message, url, status, said, hint=hint)
-    failed.retry_after = wait
-    return failed
+        message = f"The site refused the request with status {status}."
+        quote = True
+    body = response.body
+    return make_error(cls, message, response, body, advice=advice, hint=hint, quote=quote)
 
 
 def _redirect_message(response: BufferedResponse, of_page: bool) -> str:
+    location = response.headers.get("location")
     try:
-        target = redact(urljoin(response.url, response.headers.get("location")))
+        target = redact(urljoin(response.url, location)) if location else "nowhere"
     except ValueError:
         target = "(an unreadable URL)"
-    if not response.headers.get("location"):
-        target = "nowhere"
+    where = f"{target} (status {response.status})"
     if of_page:
-        return (
-            f"The site redirects to {target} (status {response.status}), where the request may "
-            "not follow."
-        )
+        return f"The site redirects to {where}, where the request may not follow."
     return (
-        f"The site redirects messages from {redact(response.url)} to {target} (status "
-        f"{response.status}), where they do not follow."
+        f"The site redirects messages from {redact(response.url)} to {where}, where they do not "
+        "follow."
     )
 
 
@@ -123,7 +102,59 @@ def error_for_page(response: BufferedResponse) -> ResponseError | None:
     """
     if not 200 <= response.status < 300:
         return error_for_status(response, of_page=True)
-    return challenge_error(response.status, response.headers, response.body, response.url)
+    return challenge_error(response)
+
+
+def error_for_answer(
+    response: BufferedResponse,
+    rank: Rank,
+    refusal: Callable[[dict[Any, Any], BufferedResponse], ResponseError | None],
+    *,
+    nonce: bool = False,
+) -> ResponseError:
+    """Return the error for a response (not 2xx) to a message.
+
+    Args:
+        response: the response.
+        rank: tells the objects that the plugin, WordPress, or a gate before them answers.
+        refusal: returns the error that such an object stands for, or None.
+        nonce: a 403 without such an object is how the site refuses a nonce.
+    """
+    data = parse_json(response.body, rank)
+    known = isinstance(data, dict) and rank(data) > 0
+    if known and (gate := gate_error(data, response)):
+        return gate
+    error = error_for_status(response, of_site=known)
+    if isinstance(error, (ChallengeError, RefusedError)):
+        return error
+    status = response.status
+    if status == 400 and is_zero(response.body):
+        message = (
+            f"WordPress knows no such action there (status {status}): the chat plugin is not "
+            "active, or is of another generation than the page that was read. Pictures larger than "
+            "the site takes at once (PHP's post_max_size) end so, too."
+        )
+        return make_error(UnexpectedStatusError, message, response, "0", quote=False)
+    if known and (refused := refusal(data, response)):
+        return refused
+    if _holds_events_of_model(response.body):
+        return error
+    if blocked := block_page_error(response, data):
+        return blocked
+    if nonce and status == 403:
+        said, code = (data.get("msg"), data.get("code", "")) if known else (response.body, None)
+        message = (
+            "The site refused the request (status 403), as it does when the page's nonce is too "
+            "old."
+        )
+        return make_error(NonceRefused, message, response, said, code)
+    return error
+
+
+def unexpected_error(response: BufferedResponse, message: str) -> ResponseError:
+    """Return the error for a response (2xx) in no known form, which may be a gate's."""
+    gate = challenge_error(response, markup=True)
+    return gate or make_error(UnexpectedFormatError, message, response, response.body)
 
 
 def is_zero(body: bytes) -> bool:
@@ -134,27 +165,12 @@ def is_zero(body: bytes) -> bool:
     return body.strip(BOM + b" \t\r\n") == b"0" or _THROWN_AWAY.search(body[:4096]) is not None
 
 
-def holds_events_of_model(body: bytes) -> bool:
+def _holds_events_of_model(body: bytes) -> bool:
     """Tell whether a body is an event stream with anything of the model in it.
 
     Whatever its status says, the message was received: it is not to be sent again.
     """
     return _EVENT.search(body) is not None and _OF_MODEL.search(body) is not None
-
-
-def unknown_action_error(response: BufferedResponse) -> UnexpectedStatusError | None:
-    """Return the error for WordPress's `0` without more: no plugin there knows the action."""
-    if not is_zero(response.body):
-        return None
-    return make_error(
-        UnexpectedStatusError,
-        f"WordPress knows no such action there (status {response.status}): the chat plugin is not "
-        "active, or is of another generation than the page that was read. Pictures larger than the "
-        "site takes at once (PHP's post_max_size) end so, too.",
-        response.url,
-        response.status,
-        "0",
-    )
 
 
 def elsewhere(error: UnexpectedStatusError) -> int:

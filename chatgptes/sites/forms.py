@@ -1,17 +1,17 @@
-"""Form bodies, the images that go with them, and the headers of the owner's key."""
+"""Form bodies, and the images that go with them."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote_plus
 
-from ..errors import Hint, InvalidConfigError, InvalidMessageError
+from ..values.http import Request
 from ..values.images import Image
-from .dialect import Question
+from .dialect import Endpoint
 
-__all__ = ["check_images", "check_web_search", "encode_form", "key_headers"]
+__all__ = ["encode_form", "form_request"]
 
 _URLENCODED = "application/x-www-form-urlencoded; charset=UTF-8"
 _SAFE = re.compile(r"[\w.~-]*", re.ASCII).fullmatch
@@ -48,52 +48,22 @@ def encode_form(
     return f"multipart/form-data; boundary={boundary}", b"".join(parts)
 
 
-def check_images(question: Question, most: int, kinds: Collection[str]) -> None:
-    """Check that the site takes a question's images.
-
-    Raises:
-        InvalidMessageError: it does not.
-    """
-    if not question.images:
-        return
-    if question.endpoint.bot.images is False:
-        raise InvalidMessageError(
-            f"The bot {question.endpoint.bot.id} of this site takes no images."
-        )
-    if len(question.images) > most:
-        raise InvalidMessageError(
-            f"The site takes {most} image{'' if most == 1 else 's'} a turn; these messages have"
-            f" {len(question.images)}."
-        )
-    for image in question.images:
-        if image.kind not in kinds:
-            names = ", ".join(sorted(kind.partition("/")[2] for kind in kinds))
-            raise InvalidMessageError(
-                f"The site takes no {image.kind.partition('/')[2]} images, only {names}."
-            )
-
-
-def check_web_search(question: Question) -> None:
-    """Check that a bot that is to search the web can.
-
-    Raises:
-        InvalidConfigError: its bot does not offer it.
-    """
-    if question.web_search and not question.endpoint.bot.web_search:
-        raise InvalidConfigError(
-            f"web_search: the bot {question.endpoint.bot.id} of this site does not offer it.",
-            hint=Hint("bot", purpose="to choose one that does"),
-        )
-
-
-def key_headers(api_key: str, bot_id: str) -> dict[str, str]:
-    """Return the headers that bring the owner's key, for a bot of the plugins' REST APIs.
-
-    Raises:
-        InvalidConfigError: the key can't stand in a header, or there is no bot id.
-    """
-    if not api_key.strip() or not api_key.isascii() or not api_key.isprintable():
-        raise InvalidConfigError("api_key must be the key as the site shows it: one line of ASCII.")
-    if not bot_id.strip():
-        raise InvalidConfigError("bot must be the bot's id on the site.")
-    return {"Authorization": f"Bearer {api_key.strip()}"}
+def form_request(
+    endpoint: Endpoint,
+    fields: Mapping[str, str],
+    file: tuple[str, Image] | None = None,
+    *,
+    repeatable: bool = False,
+    final: bool = False,
+) -> Request:
+    """Return the request that posts a form to the address of a bot (see `Request`)."""
+    kind, body = encode_form(fields, file)
+    return Request(
+        "POST",
+        endpoint.url,
+        headers={"Content-Type": kind},
+        body=body,
+        referrer=endpoint.bot.page,
+        repeatable=repeatable,
+        final=final,
+    )

@@ -7,21 +7,19 @@ where that proof fails, the page is tokenised once from its start, as the HTML s
 (section 13.2.5), so the answer is the same.  Time is linear in the bytes, whatever they are.
 
 Not known: raw text in obsolete elements (`xmp`, `plaintext` and the like), scripts nested by
-`<!--` (the standard's "double escaped" state), and class names written with entities.
+`<!--` (the standard's "double escaped" state), class names written with entities, and encodings
+other than UTF-8.
 """
 
 from __future__ import annotations
 
-import codecs
 import html
 import re
 from collections.abc import Sequence
 from html.entities import html5
 from typing import NamedTuple
 
-from ..values.http import Headers
-
-__all__ = ["Tag", "attributes", "charset", "places", "tags", "unescape", "utf8"]
+__all__ = ["Tag", "attributes", "places", "tags", "unescape"]
 
 _S = rb"[\t\n\f\r ]"
 _ATTRIBUTE = (
@@ -39,12 +37,12 @@ _PAIR = re.compile(
 )
 _TOKEN = re.compile(
     rb"<(?:"
-    rb"(?P<comment>!--)|"
-    rb"(?P<bogus>[!?]|/(?![A-Za-z]))|"
-    rb"(?P<close>/)?(?P<name>[A-Za-z][^\t\n\f\r />]*+)" + _INSIDE + rb"(?P<end>>|\Z)"
-    rb")"
+    rb"!--(?:-?>|.*?(?:--!?>|\Z))|"  # <!--> and <!---> are whole comments.
+    rb"(?:[!?]|/(?![A-Za-z]))[^>]*+|"
+    rb"(?P<name>/?[A-Za-z][^\t\n\f\r />]*+)" + _INSIDE + rb"(?P<end>>|\Z)"
+    rb")",
+    re.DOTALL,
 )
-_COMMENT_END = re.compile(rb"-->|--!>")
 _RAW = (b"script", b"style", b"textarea", b"title")
 _RAW_END = {name: re.compile(rb"</" + name + rb"(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW}
 _CLASS_BEFORE = re.compile(rb"class" + _S + rb"*=" + _S + rb"*[\"']?\Z", re.IGNORECASE)
@@ -68,6 +66,8 @@ def tags(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
 
 
 def _has_class(inside: bytes, classes: Sequence[bytes]) -> bool:
+    if not any(name in inside for name in classes):
+        return False
     for pair in _PAIR.finditer(inside):
         if pair[1].lower() == b"class":
             value = next((group for group in pair.groups()[1:] if group is not None), b"")
@@ -158,38 +158,16 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
     found: list[Tag] = []
     last = max(page.rfind(name) for name in classes)
     at = 0
-    while 0 <= at <= last:
-        token = _TOKEN.search(page, at)
-        if token is None:
-            break
-        name = (token["name"] or b"").lower()
-        opens = bool(token["end"]) and not token["close"]
-        if (
-            opens
-            and any(wanted in token["inside"] for wanted in classes)
-            and _has_class(token["inside"], classes)
-        ):
+    while at <= last and (token := _TOKEN.search(page, at)):
+        at = token.end()
+        # A tag that the end of the page cuts off is none.
+        name = token["name"].lower() if token["end"] else b"/"
+        if not name.startswith(b"/") and _has_class(token["inside"], classes):
             found.append(Tag(token.start(), name, token["inside"]))
-        at = _after(page, token, name if opens else b"")
+        if name in _RAW_END:
+            end = _RAW_END[name].search(page, at)
+            at = end.start() if end else len(page)
     return found
-
-
-def _after(page: bytes, token: re.Match[bytes], opened: bytes) -> int:
-    """The place at which the text behind a token begins, or -1 for none."""
-    at = token.end()
-    if token["comment"]:
-        if page.startswith((b">", b"->"), at):  # <!--> and <!---> are whole comments.
-            return at
-        end = _COMMENT_END.search(page, at)
-        return end.end() if end else -1
-    if token["bogus"]:
-        return page.find(b">", at) + 1 or -1
-    if not token["end"]:
-        return -1  # A tag that the end of the page cuts off is none.
-    if opened in _RAW_END:
-        end = _RAW_END[opened].search(page, at)
-        return end.start() if end else -1
-    return at
 
 
 _ENTITY = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|([A-Za-z][A-Za-z0-9]*)(;?)(=?))")
@@ -213,60 +191,13 @@ def unescape(value: str) -> str:
     return _ENTITY.sub(_entity, value) if "&" in value else value
 
 
-def attributes(tag: Tag, encoding: str = "utf-8") -> dict[str, str]:
+def attributes(tag: Tag) -> dict[str, str]:
     """Return a tag's attributes: names in lower case, values decoded; the first one wins."""
     read: dict[str, str] = {}
     for pair in _PAIR.finditer(tag.inside):
-        name = pair[1].decode(encoding, "replace").lower()
+        name = pair[1].decode("utf-8", "replace").lower()
         if name not in read:
             value = next((group for group in pair.groups()[1:] if group is not None), b"")
-            text = value.decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+            text = value.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
             read[name] = unescape(text)
     return read
-
-
-# Encodings that pages are written in and in which ASCII is ASCII.  Python knows others (zlib,
-# punycode, utf-7), which a page must not be able to ask for.
-_ENCODING = re.compile(
-    r"utf-?8|us-ascii|ascii|latin-?1|iso-?8859-?\d{1,2}(-[ie])?|(windows|cp)-?(125\d|866|874|93[26]|949|950)|koi8-?[ru]"
-    r"|gbk|gb2312|gb18030|big5(-hkscs)?|euc-?(jp|kr)|shift[_-]?jis|sjis|tis-620|mac(intosh|roman)?"
-    r"|utf-?16([lb]e)?",
-    re.IGNORECASE,
-)
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_META = re.compile(rb"<meta\b[^>]{0,500}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-
-
-def _encoding(name: str) -> str | None:
-    if not _ENCODING.fullmatch(name):
-        return None
-    try:
-        known = codecs.lookup(name).name
-    except LookupError:
-        return None
-    # As browsers do: what calls itself Latin 1 or ASCII is Windows 1252.
-    return "cp1252" if known in ("iso8859-1", "ascii") else known
-
-
-def charset(headers: Headers, body: bytes) -> str:
-    """Return a page's encoding: byte order mark, `Content-Type`, `<meta charset>`, or UTF-8."""
-    for mark, name in _BOMS:
-        if body.startswith(mark):
-            return name
-    declared = _CHARSET.search(headers.get("content-type"))
-    if declared and (known := _encoding(declared[1])):
-        return known
-    meta = _META.search(body[:4096])
-    if meta and (known := _encoding(meta[1].decode("ascii", "replace"))):
-        # A page in which <meta> could be read is not in UTF-16.
-        return "utf-8" if known.startswith("utf-16") else known
-    return "utf-8"
-
-
-def utf8(headers: Headers, body: bytes) -> tuple[bytes, str]:
-    """Return a page's bytes, in an encoding in which ASCII is ASCII, and that encoding."""
-    encoding = charset(headers, body)
-    if encoding.startswith("utf-16"):
-        return body.decode(encoding, "replace").encode("utf-8", "replace"), "utf-8"
-    return body, encoding

@@ -15,17 +15,11 @@ from .text import object_end
 
 __all__ = ["Event", "EventDecoder"]
 
-_IGNORED = frozenset({b"id", b"retry"})  # There is no reconnecting here.
+_IGNORED = frozenset({b"", b"id", b"retry"})  # Comments; and there is no reconnecting here.
 _MARKS = re.compile(rb"(?:\xef\xbb\xbf|[ \t\0])+")
 _MARKS_BEFORE = re.compile(rb"\A" + _MARKS.pattern)
 _FIELD = re.compile(rb"data:[ ]?(?=\{|\[DONE\])|event:[ ]?(?=[\w.-]{1,64}[ \t]*\Z)")
 _NAME = re.compile(rb"[ ]?(?:[\w.:/-]*[\w./-])?[ \t]*")  # One that ends in ":" is a field.
-_OPENING = re.compile(rb"<(?:(script|style)\b|!--)", re.IGNORECASE)
-_CLOSING = {
-    b"script": re.compile(rb"</script", re.IGNORECASE),
-    b"style": re.compile(rb"</style", re.IGNORECASE),
-    b"": re.compile(rb"(?<=<!--)-?>|--!?>"),  # `<!-->` and `<!--->` are whole comments.
-}
 _FIELDS, _OBJECT_FIELDS = (b"data:", b"event:"), (b"data: {", b"data:{")
 _ANY_FIELD = (b"data:", b"event:", b":", b"id:", b"retry:")
 _MOST_LOOKS = 32  # Places in a line that are looked at for a field.
@@ -57,47 +51,36 @@ class EventDecoder:
 
     A notice of a site may stand right before a field, without a line end.  A browser would lose
     the field's event; here `data:` with an object, and `event:` with one of `names`, end such a
-    line.  Before the first event, what looks like a field inside a script or a comment is none.
+    line.
 
     Time is linear in the bytes, however cut.
     """
 
-    def __init__(
-        self, max_event: int = 4 << 20, names: Collection[str] = (), *, hiding: bool = True
-    ) -> None:
+    def __init__(self, max_event: int = 4 << 20, names: Collection[str] = ()) -> None:
         """Make a decoder.
 
         Args:
             max_event: bytes of one event, or of one line, before `ResponseTooLargeError`.
             names: names of events that are looked for behind a notice.
-            hiding: scripts and comments before the first event hide what is in them.
         """
         self.error: ResponseTooLargeError | None = None
         """An event was larger than `max_event`; the pairs before it were returned."""
         self._max = max_event
         self._names = _encoded(tuple(names))
-        self._hiding = hiding
         self._parts: list[bytes] = []  # Of a line whose end has not come.
         self._size = 0  # Bytes in _parts.
         self._held = 0  # Bytes in the event under way.
-        self._begun = False  # A field has come.
-        self._hidden: re.Pattern[bytes] | None = None  # The end of the script or comment we are in.
         self._skip_lf = False
         self._name = ""
         self._data: list[bytes] = []
         self._late: list[bytes] = []
-
-    @property
-    def unclosed(self) -> bool:
-        """A script or a comment before the first event has not ended: it hides all there was."""
-        return self._hidden is not None
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the pairs that are whole with these bytes; may set `error`."""
         if (
             data[-2:] == b"\n\n"
             and data[:7] == b"data: {"
-            and self._begun
+            and self.error is None
             and not (self._parts or self._data or self._late or self._name or self._skip_lf)
             and data.find(b"\n") == len(data) - 2
             and b"\r" not in data
@@ -153,13 +136,12 @@ class EventDecoder:
                 self._fail()
 
     def _fail(self) -> None:
-        self._begun = False
         self.error = ResponseTooLargeError(
             f"The site sent an event of more than {self._max} bytes.",
             hint=Hint("limits.event", purpose="to allow more"),
         )
 
-    def _take(self, lines: list[bytes], events: list[Event]) -> None:  # noqa: C901
+    def _take(self, lines: list[bytes], events: list[Event]) -> None:
         # One loop: a call per line would double its time.
         data = self._data
         for line in lines:
@@ -171,58 +153,49 @@ class EventDecoder:
                     self._end_event(events)
                 self._name = ""
                 self._held = 0
-                if self._late:
-                    events += [(None, stray.decode("utf-8", "replace")) for stray in self._late]
-                    self._late.clear()
+                events += [(None, stray.decode("utf-8", "replace")) for stray in self._late]
+                self._late.clear()
                 continue
             self._held += len(line)
             if self._held > self._max:
                 self._fail()
                 return
-            if line.startswith(_FIELDS) and not line.startswith(_OBJECT_FIELDS):
-                line = line[self._field_in(line, 5) or 0 :]  # The first only looked like one.
-            if self._hidden is None and line.startswith(b"data:"):
-                self._begun = True
+            if not line.startswith(_OBJECT_FIELDS):
+                line = self._field_of(line, events)
+            if line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-                continue
-            if self._hidden is None and line.startswith(b":") and self._field_in(line) is None:
+            elif line:
+                self._name = line[6:].strip(b" \t").decode("utf-8", "replace")
+
+    def _field_of(self, line: bytes, events: list[Event]) -> bytes:
+        """The `data` or `event` field in a line; b"" for none.  Notes what stands before it."""
+        if line in (b"data", b"event"):
+            return line + b":"
+        begins = line.startswith(_FIELDS)
+        at = self._field_in(line, 5 if begins else 0)
+        if begins and (at is not None or line[:1] == b"d" or _NAME.fullmatch(line, 6)):
+            return line[at or 0 :]  # Where there is a second one, the first only looked like one.
+        if at is None and line.partition(b":")[0] in _IGNORED:
+            self._held -= len(line)
+            return b""
+        junk = line if at is None else _MARKS_BEFORE.sub(b"", line[:at])
+        if junk and self._data:
+            self._late.append(junk)
+        elif junk:
+            events.append((None, junk.decode("utf-8", "replace")))
+        if at is None:
+            if not self._data:
                 self._held -= len(line)
-                continue
-            field, _, value = line.partition(b":")
-            if self._hidden is None and field == b"event" and _NAME.fullmatch(value):
-                self._begun = True
-                self._name = value.strip(b" \t").decode("utf-8", "replace")
-            elif self._hidden is None and field == b"data":
-                self._begun = True
-                data.append(b"")
-            elif (
-                (at := self._field_in(line)) is not None
-                or self._hidden is not None
-                or field not in _IGNORED
-            ):
-                junk = _MARKS_BEFORE.sub(b"", line[:at]) if at is not None else line
-                if junk and data:
-                    self._late.append(junk)
-                elif junk:
-                    events.append((None, junk.decode("utf-8", "replace")))
-                if at is None:
-                    if not data:
-                        self._held -= len(line)
-                    continue
-                if data:
-                    self._end_event(events)  # The notice took the place of its empty line.
-                if line.startswith(b"data:", at):
-                    self._begun = True
-                    data.append(line[at + 5 :].removeprefix(b" "))
-                elif line.startswith(b"event:", at):
-                    self._begun = True
-                    self._name = line[at + 6 :].strip(b" \t").decode("utf-8", "replace")
+            return b""
+        if self._data:
+            self._end_event(events)  # The notice took the place of its empty line.
+        return line[at:] if line.startswith(_FIELDS, at) else b""
 
     def _end_event(self, events: list[Event]) -> None:
         texts = [line.decode("utf-8", "replace") for line in self._data]
         self._data.clear()
         joined = "\n".join(texts)
-        if len(texts) > 1 and not _is_object(joined):
+        if not _is_object(joined):
             # Lines that are an object each: the empty lines between them were lost, or one line
             # is a notice.  A browser would lose them all.
             objects = [text for text in texts if text[:1] == "{" and _is_object(text)]
@@ -234,11 +207,6 @@ class EventDecoder:
 
     def _field_in(self, line: bytes, start: int = 0) -> int | None:
         """The place in a line from `start` on at which a field begins, or None."""
-        if not self._begun and self._hiding:
-            shown = self._behind_hidden(line, start)
-            if shown is None:
-                return None
-            start = shown
         found_at = None
         while (marks := _MARKS.match(line, start)) and line.startswith(_ANY_FIELD, marks.end()):
             start = marks.end() + 1
@@ -254,37 +222,7 @@ class EventDecoder:
                 break
             start = match.end()
             rest = line[start:]
-            if match[0].startswith(b"event"):
-                found = rest.strip() in self._names
-            elif rest.startswith(b"["):
-                found = rest.strip() == b"[DONE]"
-            else:
-                found = _is_object(rest.decode("utf-8", "replace"))
-            if found:
+            known = self._names if match[0].startswith(b"event") else (b"[DONE]",)
+            if rest.strip() in known or _is_object(rest.decode("utf-8", "replace")):
                 return match.start()
         return found_at
-
-    def _behind_hidden(self, line: bytes, start: int) -> int | None:
-        """The place from which the line is outside of scripts and comments; None for none."""
-        field = _FIELD.search(line, start)
-        if (
-            self._hidden is not None
-            and field is not None
-            and not line[: field.start()].strip()
-            and _is_object(line[field.end() :].decode("utf-8", "replace"))
-        ):
-            return None  # Its texts may hold anything: no end of a comment is in them.
-        while True:
-            if self._hidden is not None:
-                closing = self._hidden.search(line, start)
-                if closing is None:
-                    return None
-                self._hidden = None
-                start = closing.end()
-            if field is not None and field.start() < start:
-                field = _FIELD.search(line, start)
-            opening = _OPENING.search(line, start, field.start() if field else len(line))
-            if opening is None:
-                return start
-            self._hidden = _CLOSING[(opening[1] or b"").lower()]
-            start = opening.end()

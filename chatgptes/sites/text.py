@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..values.text import sanitize_line, without_surrogates
+from .html import unescape
 
 __all__ = [
-    "BOM", "NOT_AS_EXPECTED", "SurrogateJoiner", "clean_text", "excerpt", "is_blank", "object_end",
-    "parse_event", "parse_json", "quote_suffix", "scan_json", "site_said", "string_or_empty",
-    "without_surrogates",
+    "BOM", "NOT_AS_EXPECTED", "Rank", "SurrogateJoiner", "clean_text", "excerpt", "identifier",
+    "is_blank", "json_object", "listed", "object_end", "parse_event", "parse_json", "quote_suffix",
+    "role_and_content", "scan_json", "site_said", "string_or_empty", "without_surrogates",
 ]  # fmt: skip
 
 MAX_CHARACTERS = 300
@@ -77,22 +77,16 @@ def clean_text(value: object, limit: int = MAX_CHARACTERS) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
-    text = value if isinstance(value, str) else repr(value)
-    text = text[:_LOOK_AT]
-    if _MARKUP.search(text):
-        text = _TAG.sub(" ", _HIDDEN.sub(" ", text))
-    return _shorten(_unescape(text), limit)
+    text = str(value)[:_LOOK_AT]
+    return _one_line(_without_markup(text) if _MARKUP.search(text) else text, limit)
 
 
-def _unescape(text: str) -> str:
-    try:
-        return html.unescape(text)
-    except ValueError:  # A numeric entity of thousands of digits is more than int() takes.
-        return text
+def _without_markup(text: str) -> str:
+    return _TAG.sub(" ", _HIDDEN.sub(" ", text))
 
 
-def _shorten(text: str, limit: int) -> str:
-    text = sanitize_line(without_surrogates(text))
+def _one_line(text: str, limit: int) -> str:
+    text = sanitize_line(without_surrogates(unescape(text)))
     return sanitize_line(_SERVER_PATH.sub("", _TRACE.sub("", _PRIVATE.sub("", text))), limit)
 
 
@@ -111,12 +105,33 @@ def site_said(said: str) -> str:
 def excerpt(body: bytes, limit: int = MAX_CHARACTERS) -> str:
     """Return the beginning of a body as one line of text, without markup."""
     text = body[: _LOOK_AT * 4].removeprefix(BOM).decode("utf-8", "replace")[:_LOOK_AT]
-    return _shorten(_unescape(_TAG.sub(" ", _HIDDEN.sub(" ", text))), limit)
+    return _one_line(_without_markup(text), limit)
 
 
 def string_or_empty(value: object) -> str:
     """Return `value` if it is a string, else ""."""
     return value if isinstance(value, str) else ""
+
+
+def identifier(value: object) -> str:
+    """Return an id that a site writes as a number or as a string; "" for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return ""
+    return without_surrogates(str(value)).strip()
+
+
+def listed(value: object, most: int = 1000) -> list[dict[Any, Any]]:
+    """Return the objects in a list, among its first `most` items; none of anything else."""
+    items = value[:most] if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, dict)]
+
+
+def role_and_content(messages: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return (role, text) pairs as the plugins' JSON has them."""
+    return [
+        {"role": "user" if role == "user" else "assistant", "content": without_surrogates(text)}
+        for role, text in messages
+    ]
 
 
 # Not strict: minifiers put raw line ends and tabs into strings.
@@ -155,85 +170,69 @@ def parse_event(data: str) -> Any:
     return value if isinstance(value, dict) or not text[end:].strip(_BLANKS) else None
 
 
-_OBJECT_OR_HIDDEN = re.compile(r"\{(?=\s*[\"}])|<(?:(script|style)\b|(!--))", re.IGNORECASE)
-_HIDDEN_ENDS = {
-    "script": re.compile(r"</script\s*>", re.IGNORECASE),
-    "style": re.compile(r"</style\s*>", re.IGNORECASE),
-    "": re.compile(r"(?<=<!--)-?>|--!?>"),  # `<!-->` and `<!--->` are whole comments.
-}
+_OBJECT = re.compile(r"\{(?=\s*[\"}])")
+# `<!-->` and `<!--->` are whole comments.
+_HIDING = re.compile(r"(<(?:script|style)\b|<!--(?!-?>))|</(?:script|style)\b|--!?>", re.IGNORECASE)
 _MOST_FAILURES = 32  # Places that look like an object and are none, until the search ends.
 
 
-def _objects(text: str, start: int, end: int, hidden: list[tuple[int, int]]) -> Iterator[Any]:
-    """The JSON objects in `text`, one behind the other; scripts and the like go to `hidden`."""
+def _objects(text: str, start: int) -> Iterator[tuple[Any, bool]]:
+    """The JSON objects in `text`, and whether each is in a script or a comment."""
     failures = 0
-    while failures < _MOST_FAILURES and (match := _OBJECT_OR_HIDDEN.search(text, start, end)):
-        start = match.end()
-        if match[0][0] == "<":
-            close = _HIDDEN_ENDS[(match[1] or "").lower()].search(text, start, end)
-            if close is None:
-                failures += 1
-            else:
-                hidden.append((start, close.start()))
-                start = close.end()
-            continue
+    hidden = False
+    while failures < _MOST_FAILURES and (match := _OBJECT.search(text, start)):
+        for mark in _HIDING.finditer(text, start, match.start()):
+            hidden = mark[1] is not None
         try:
             value, start = scan_json(text, match.start())
         except _NO_JSON:
             failures += 1
+            start = match.end()
         else:
-            yield value
+            yield value, hidden
 
 
-Known = Callable[[dict[Any, Any]], bool]
-Answer = Callable[[dict[Any, Any]], int]
+Rank = Callable[[dict[Any, Any]], int]
+"""Tells how well an object fits: 0 for another shape, 1 for a refusal, more for an answer."""
 
 
-def parse_json(body: bytes | str, known: Known | None = None, answer: Answer | None = None) -> Any:
+def parse_json(body: bytes | str, rank: Rank | None = None) -> Any:
     """Return the JSON value that a body holds; None where it holds none (`null` included).
 
     Sites put things around a good answer: byte order marks, PHP notices, comments of caches,
     scripts, and further objects.  All of that is passed over, and so are raw line ends in
     strings.  Values nested too deep, and numbers too long, for Python count as none.
 
-    Of several objects the last one that is an `answer` is chosen, else the first that is `known`,
-    wherever they stand; else the first of all.  The last answer, because what a site prints by
-    mistake comes before the answer, which ends the request.  Objects in scripts and comments are
-    chosen only if no other fits as well.
-
-    Args:
-        body: the body.
-        known: tells whether an object is one that the caller expects.
-        answer: tells how surely a known object is an answer; 0 for a refusal.
+    Of several objects the last of those that are most surely an answer is chosen, else the first
+    refusal, wherever they stand; else the first of all.  The last answer, because what a site
+    prints by mistake comes before the answer, which ends the request.  Objects in scripts and
+    comments are chosen only if no other fits as well.
     """
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
     text = body.lstrip(_BLANKS)
-    first: Any = None
+    found: list[tuple[Any, bool]] = []
     start = 0
     try:
-        first, start = scan_json(text, 0)
+        value, start = scan_json(text, 0)
     except _NO_JSON:
         pass
-    if known is None and start:
-        return first
-
-    hidden: list[tuple[int, int]] = []
-    found = [first] if start else []
-    found += _objects(text, start, len(text), hidden)
-    shown = len(found)
-    for opened, closed in hidden[:_MOST_FAILURES]:
-        found += _objects(text, opened, closed, [])
-    ranks = [_rank(value, known, answer) for value in found]
+    else:
+        if rank is None:
+            return value
+        found.append((value, False))
+    found += _objects(text, start)
+    ranks = [rank(value) if rank and isinstance(value, dict) else 0 for value, _ in found]
     best = max(ranks, default=0)
+    fitting = [each for each, its_rank in zip(found, ranks, strict=True) if its_rank == best]
+    shown = [value for value, hidden in fitting if not hidden]
     if best == 0:
-        return found[0] if shown else None
-    ranks = ranks[:shown] if best in ranks[:shown] else ranks
-    return found[ranks.index(best) if best == 1 else len(ranks) - 1 - ranks[::-1].index(best)]
+        return shown[0] if shown else None
+    values = shown or [value for value, _ in fitting]
+    return values[0 if best == 1 else -1]
 
 
-def _rank(value: Any, known: Known | None, answer: Answer | None) -> int:
-    """0 for an object of another shape, 1 for a known one, more for an answer."""
-    if known is None or not isinstance(value, dict) or not known(value):
-        return 0
-    return 1 + (answer(value) if answer is not None else 0)
+def json_object(body: bytes | str, rank: Rank | None = None) -> dict[Any, Any] | None:
+    """Return the JSON object that `parse_json` finds in a body, or None."""
+    data = parse_json(body, rank)
+    return data if isinstance(data, dict) else None

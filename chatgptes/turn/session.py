@@ -15,7 +15,7 @@ from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page, error_for_status
-from ..sites.namespaces import key_dialect_for, namespaces_from, namespaces_request
+from ..sites.registry import key_dialect_for, namespaces_from, namespaces_request
 from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.text import sanitize_line
@@ -187,8 +187,8 @@ class Session:
         endpoints = () if has_challenge_header(page.headers) else tuple(find_bots(page))
         if not endpoints:
             # A page with a bot's element in it is the site's own.
-            body = b"" if shows_container(page.body) else page.body
-            raise challenge_error(page.status, page.headers, body, page.url) or _no_bot(page)
+            gate = challenge_error(page, of_site=shows_container(page.body))
+            raise gate or _no_bot(page)
         return endpoints
 
     def _read_past_caches(self, stale: Endpoint, deadline: Deadline) -> Steps[Endpoints]:
@@ -234,7 +234,7 @@ def _gates_and(*statuses: int) -> Classify:
     """Classify the errors that concern every request alike: gates, and those of some statuses."""
 
     def classify(response: BufferedResponse) -> ChatGptEsError | None:
-        if gate := challenge_error(response.status, response.headers, response.body, response.url):
+        if gate := challenge_error(response):
             return gate
         return error_for_status(response) if response.status in statuses else None
 
@@ -252,7 +252,7 @@ def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
     A page that names the API is the site's, whatever it talks of.
     """
     if rest_root(page) is not None or shows_container(page.body):
-        return challenge_error(page.status, page.headers, b"", page.url)
+        return challenge_error(page, of_site=True)
     error = error_for_page(page)
     if page.status in (403, 404, 405, 410, 500):
         return error if isinstance(error, ChallengeError) else None

@@ -15,7 +15,7 @@ from ..errors import (
     UnexpectedStatusError,
 )
 from ..sites import dialect
-from ..sites.dialect import Decoder, Endpoint, NonceRefused, Question
+from ..sites.dialect import BufferedResponse, Decoder, Endpoint, NonceRefused, Question
 from ..sites.text import is_blank
 from ..values.deadline import Deadline
 from ..values.images import Image
@@ -181,9 +181,9 @@ class Turn:
             self.answer.accepted = True
         requests.close()
         response = yield from sender.open(request, deadline, its_dialect.error_for)
-        decoder = self.answer.decoder = its_dialect.decoder(
-            question, response.url, response.status, response.headers, self.core.config.limits
-        )
+        head = BufferedResponse(response.url, response.status, response.headers, b"")
+        decoder = its_dialect.decoder(question, head, self.core.config.limits)
+        self.answer.decoder = decoder
         return response, decoder
 
     def _question(self, endpoint: Endpoint) -> Question:

@@ -565,10 +565,9 @@ def test_a_form(site: Site, make: Any) -> None:
 
 def decoded(event: str, data: object) -> Any:
     """The error that a stream with one event, and its end, makes."""
-    decoder = AipkitDecoder(
-        "https://example.org/wp-admin/admin-ajax.php", 200,
-        Headers({"content-type": "text/event-stream"}), Limits(),
-    )  # fmt: skip
+    headers = Headers({"content-type": "text/event-stream"})
+    url = "https://example.org/wp-admin/admin-ajax.php"
+    decoder = AipkitDecoder(BufferedResponse(url, 200, headers, b""), Limits())
     body = f'event: {event}\ndata: {json.dumps(data)}\n\nevent: done\ndata: {{"finished":true}}\n\n'
     decoder.feed(body.encode())
     decoder.end()

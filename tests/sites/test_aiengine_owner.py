@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatgptes.errors import InvalidConfigError, InvalidMessageError, UnexpectedFormatError
 from chatgptes.sites.aiengine import MWAI_REST
 from chatgptes.sites.dialect import Question
-from chatgptes.sites.namespaces import key_dialect_for, namespaces_from, namespaces_request
+from chatgptes.sites.registry import key_dialect_for, namespaces_from, namespaces_request
 from chatgptes.values.images import Image
 
 WHERE = MWAI_REST.endpoint(PAGE, f"{ROOT}/", "default", " s3cret ")

@@ -445,7 +445,7 @@ FAILURES = {
     "empty": (START + DONE, "", "EmptyReplyError", "empty"),
     "blank deltas": (START + delta(" ") + DONE, " ", "EmptyReplyError", "empty"),
     "nothing": ("", "", "EmptyReplyError", "empty"),
-    "only the preamble": (OPEN, "", "UnexpectedFormatError", "no event stream"),
+    "only the preamble": (OPEN, "", "UnexpectedFormatError", "neither JSON nor an event stream"),
     "zero": ("0", "", "UnexpectedFormatError", "not active"),
     "html": ("<html><body>Hello</body></html>", "", "UnexpectedFormatError", "Hello"),
     "json": ('{"success":false,"data":{"message":"No"}}', "", "NonceRefused", "No"),
@@ -456,7 +456,7 @@ FAILURES = {
         "Old",
     ),
     "json gate": ('{"error":"Verify","ts_required":true}', "", "ChallengeError", "Verify"),
-    "json other": ('{"a":1}', "", "UnexpectedFormatError", "no event stream"),
+    "json other": ('{"a":1}', "", "UnexpectedFormatError", "no known version"),
     "challenge": ("<title>Just a moment...</title>", "", "ChallengeError", "bot check"),
 }
 

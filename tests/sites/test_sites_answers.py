@@ -15,7 +15,6 @@ from chatgptes.sites.aiengine import MWAI, MWAI_REST
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error
 from chatgptes.sites.dialect import Dialect, NonceRefused
-from chatgptes.values.http import Headers
 
 
 @pytest.mark.parametrize("notice", ['{"a": 1}', "5", '["success"]', ""])
@@ -93,7 +92,7 @@ def test_a_thousand_citations_are_kept(number: int) -> None:
 
 def test_cloudflares_own_json_names_it() -> None:
     def found(status: int, **data: object) -> ChatGptEsError | None:
-        return challenge_error(status, Headers(), json.dumps({"title": "No", **data}).encode())
+        return challenge_error(page_of(json.dumps({"title": "No", **data}), status))
 
     error = found(403, cloudflare_error=True)
     assert type(error) is RefusedError

@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatgptes import UnexpectedStatusError, UpstreamError
-from chatgptes.sites.aiengine.refusals import json_object
+from chatgptes.sites.aiengine.refusals import rank
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.dialect import Dialect
-from chatgptes.sites.text import excerpt, is_blank, parse_json
+from chatgptes.sites.text import excerpt, is_blank, json_object, parse_json
 from chatgptes.values.http import Limits
 
 BOM = "\ufeff"
@@ -360,7 +360,7 @@ def test_the_key_of_a_message_wins_over_other_objects(other: dict[str, Any]) -> 
 def test_a_good_object_of_the_other_plugin_wins_over_a_bad_one() -> None:
     for order in (1, -1):
         both = [{"success": True, "reply": "Real"}, {"success": False, "message": "Other"}][::order]
-        assert json_object("".join(map(json.dumps, both)).encode()) == both[::order][0]
+        assert json_object("".join(map(json.dumps, both)), rank) == both[::order][0]
 
 
 EMPTY_COMMENTS = [

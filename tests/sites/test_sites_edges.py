@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
@@ -13,6 +14,7 @@ from hearing import decode, page_of, question_for
 
 from chatgptes.errors import (
     ChallengeError,
+    InvalidConfigError,
     RefusedError,
     UnexpectedFormatError,
     UnexpectedStatusError,
@@ -20,13 +22,14 @@ from chatgptes.errors import (
 )
 from chatgptes.sites import find_bots
 from chatgptes.sites.aiengine.refusals import error_for_object
-from chatgptes.sites.aiengine.refusals import is_known as engine_knows
+from chatgptes.sites.aiengine.refusals import rank as engine_rank
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
-from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
-from chatgptes.sites.aipower.wpaicg_objects import is_known as wpaicg_knows
+from chatgptes.sites.aipower.aipkit_objects import rank as aipkit_rank
+from chatgptes.sites.aipower.wpaicg_objects import rank as wpaicg_rank
 from chatgptes.sites.challenge import is_gate
 from chatgptes.sites.decoder import usage_from
 from chatgptes.sites.dialect import NonceRefused
+from chatgptes.sites.html import places
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import SurrogateJoiner, quote_suffix
 from chatgptes.values.images import Image
@@ -97,15 +100,12 @@ def test_of_two_envelopes_in_a_stream_the_first_counts() -> None:
         ({"ts_required": 1}, "wa"),
         ({"message": "x"}, ""),
         ({}, ""),
-        ([], ""),
-        ("success", ""),
-        (None, ""),
     ],
 )
-def test_which_objects_a_dialect_knows(data: object, by: str) -> None:
-    assert wpaicg_knows(data) == ("w" in by)
-    assert AipkitDecoder.is_known(data) == ("a" in by)
-    assert engine_knows(data) == ("e" in by)
+def test_which_objects_a_dialect_knows(data: dict[str, object], by: str) -> None:
+    assert (wpaicg_rank(data) > 0) == ("w" in by)
+    assert (aipkit_rank(data) > 0) == ("a" in by)
+    assert (engine_rank(data) > 0) == ("e" in by)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_which_objects_are_gates(data: dict[str, object], gate: bool) -> None:
 def test_the_objects_of_ai_engine(
     data: dict[str, object], status: int, error: type | None, code: str | None
 ) -> None:
-    found = error_for_object(data, "https://a.test/", status)
+    found = error_for_object(data, page_of(b"", status, "https://a.test/"))
     if error is None:
         assert found is None
         return
@@ -156,11 +156,13 @@ def test_the_objects_of_ai_engine(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(200, "gave no answer"), (399, "gave no answer"), (400, "refused"), (499, "refused"),
+    [(200, "gave no answer"), (400, "refused"), (499, "refused"),
      (500, "gave no answer")],
 )  # fmt: skip
 def test_what_ai_engine_claims_of_a_refusal(status: int, words: str) -> None:
-    found = error_for_object({"success": False, "message": "Sorry."}, "https://a.test/", status)
+    found = error_for_object(
+        {"success": False, "message": "Sorry."}, page_of(b"", status, "https://a.test/")
+    )
     assert words in str(found)
     assert "Sorry." in str(found)
 
@@ -338,3 +340,42 @@ def test_words_in_answer_to_a_picture(body: str, error: type) -> None:
     images = (Image("image/png", b"\x89PNG\r\n\x1a\nred"),)
     assert type(decode(WPAICG, body, kind="text/html", images=images).error) is error
     assert type(decode(WPAICG, body, kind="text/html").error) is UnexpectedFormatError
+
+
+def test_an_object_with_markup_behind_it_is_one_wherever_it_stands() -> None:
+    for behind in ("", " ", "<br />", "\0"):
+        event = f'{{"a":1}}{behind}'
+        assert EventDecoder().feed(f"Notice data: {event}\n\n".encode()) == [
+            (None, "Notice "), ("", event),
+        ]  # fmt: skip
+    words = 'Notice data: {"a":1} is an example'
+    assert EventDecoder().feed(f"{words}\n\n".encode()) == [(None, words)]
+
+
+def test_the_last_places_are_found() -> None:
+    assert places(b"a-a-a-a", b"a", 2) == [4, 6]
+    assert places(b"a-a", b"a", 2) == [0, 2]
+
+
+def test_an_unknown_object_is_named_by_a_few_keys() -> None:
+    out = decode(WPAICG, json.dumps({f"key{n:02}{'x' * 50}": n for n in range(20)}), kind="")
+    assert out.kind == "UnexpectedFormatError"
+    assert out.said.count("key") == 1 + 10
+    assert "x" * 20 in out.said
+    assert "x" * 40 not in out.said
+
+
+def test_a_search_that_the_bot_does_not_offer_names_the_argument() -> None:
+    with pytest.raises(InvalidConfigError) as caught:
+        WPAICG.check(replace(question_for(WPAICG), web_search=True))
+    assert caught.value.hint is not None
+    assert caught.value.hint.argument == "bot"
+
+
+def test_an_error_under_the_default_name_is_one() -> None:
+    for stream in ('event: message\ndata: {"error":"No"}\n\n', 'data: {"error":"No"}\n\n'):
+        out = decode(
+            AIPKIT, f'event: message_start\ndata: {{}}\n\n{stream}data: {{"delta":"x"}}\n\n'
+        )
+        assert (out.text, out.kind) == ("", "UpstreamError")
+        assert "“No”" in out.said

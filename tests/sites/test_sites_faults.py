@@ -21,12 +21,8 @@ from chatgptes.errors import (
 from chatgptes.sites.addresses import require_same_site
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error, gate_error, is_gate
-from chatgptes.sites.errors import (
-    error_for_page,
-    error_for_status,
-    retry_after,
-    unknown_action_error,
-)
+from chatgptes.sites.errors import elsewhere, error_for_page, error_for_status
+from chatgptes.sites.failures import retry_after
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import (
     SurrogateJoiner,
@@ -64,7 +60,9 @@ NORMAL_PAGE = (
     ],
 )
 def test_a_challenge_is_known(status: int, headers: dict[str, str], body: bytes) -> None:
-    error = challenge_error(status, Headers(headers), body, "https://u:p@a.test/?nonce=secret")
+    error = challenge_error(
+        page_of(body, status, "https://u:p@a.test/?nonce=secret", headers.items())
+    )
     assert error is not None
     assert (error.status, error.url) == (status, redact("https://u:p@a.test/?nonce=secret"))
     assert "api_key" in str(error)
@@ -86,7 +84,7 @@ def test_a_challenge_is_known(status: int, headers: dict[str, str], body: bytes)
     ],
 )
 def test_what_is_no_challenge_error(status: int, headers: dict[str, str], body: bytes) -> None:
-    assert challenge_error(status, Headers(headers), body) is None
+    assert challenge_error(page_of(body, status, headers=headers.items())) is None
 
 
 def test_gates_are_known_by_key_shape_or_sentence() -> None:
@@ -97,8 +95,11 @@ def test_gates_are_known_by_key_shape_or_sentence() -> None:
     assert not is_gate({"success": False, "data": {"message": "x"}}, plain=True)
     assert not is_gate({"success": True, "data": "x"}, plain=True)
     assert not is_gate({"ts_required": False})
-    error = gate_error({"data": "Tick <b>the</b> box"}, "https://a.test/?nonce=1", 200)
-    assert "Tick the box" in str(error)
+    error = gate_error(
+        {"data": " Du musst das Kästchen anklicken! "}, page_of(b"", url="https://a.test/?nonce=1")
+    )
+    assert error is not None
+    assert "Kästchen" in str(error)
     assert error.url == redact("https://a.test/?nonce=1")
 
 
@@ -153,8 +154,10 @@ def test_statuses() -> None:
     )
     assert "user:password@" in str(error_for_status(page_of("", 401)))
     assert "Broken here" in str(error_for_status(page_of("<h1>Broken</h1> here", 500)))
-    assert unknown_action_error(page_of(" 0\n", 400)) is not None
-    assert unknown_action_error(page_of("00", 400)) is None
+    for body, sure in ((" 0\n", 2), ("00", 0)):
+        error = AIPKIT.error_for(page_of(body, 400))
+        assert isinstance(error, UnexpectedStatusError)
+        assert elsewhere(error) == sure
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,7 @@ def test_a_site_in_maintenance_says_how_long(headers: dict[str, str], wait: floa
         assert pickle.loads(pickle.dumps(error)).retry_after == wait
     other = error_for_status(page_of("", 500, headers=headers.items()))
     assert isinstance(other, UnexpectedStatusError)
-    assert other.retry_after is None
+    assert other.retry_after == wait
 
 
 def test_a_mistyped_page_is_told_from_a_place_for_messages() -> None:
@@ -301,7 +304,7 @@ def test_long_words_are_cut_and_take_no_time() -> None:
         clean_text(flood * 1_000_000)
         excerpt(flood.encode() * 1_000_000)
         parse_json(flood * 1_000_000)
-        challenge_error(403, Headers(HTML), flood.encode() * 1_000_000)
+        challenge_error(page_of(flood.encode() * 1_000_000, 403, headers=HTML.items()))
     assert time.process_time() - started < 10
 
 

@@ -9,7 +9,7 @@ from hearing import decode, page_of, question_for
 
 from chatgptes.errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedStatusError
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
-from chatgptes.sites.challenge import MARKS, Kind, block_page_error, is_gate
+from chatgptes.sites.challenge import MARKS, block_page_error, is_gate
 from chatgptes.sites.dialect import BufferedResponse, Dialect, NonceRefused
 from chatgptes.sites.errors import error_for_page
 
@@ -170,7 +170,7 @@ def test_the_table_is_in_order() -> None:
         assert mark.text == mark.text.lower()
         assert len(mark.text) >= 6
         assert mark.product
-        assert not (mark.always and mark.kind is Kind.FIREWALL)
+        assert not (mark.always and mark.firewall)
 
 
 @pytest.mark.parametrize("mark", MARKS, ids=lambda mark: mark.text.decode())

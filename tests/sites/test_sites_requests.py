@@ -134,7 +134,7 @@ def test_the_owners_api_of_mwai() -> None:
     assert request.headers == {
         "Authorization": "Bearer s3cret",
         "Accept": "application/json",
-        "Content-Type": "application/json",
+        "Content-Type": "application/json; charset=utf-8",
     }
     assert flags(request) == (None, "fetch", False, True)
 
@@ -144,18 +144,22 @@ def test_the_owners_api_of_mwai() -> None:
 
 def test_the_error_of_a_bot_check() -> None:
     headers = Headers([("sg-captcha", "challenge")])
-    error = challenge_error(202, headers, b"<p>Wait a moment.</p>", "https://a.test/?secret=1")
+    error = challenge_error(
+        BufferedResponse("https://a.test/?secret=1", 202, headers, b"<p>Wait a moment.</p>")
+    )
     assert isinstance(error, ChallengeError)
     assert (error.url, error.status) == ("https://a.test/?…", 202)
     assert error.excerpt == "Wait a moment."
-    error = challenge_error(202, headers, b"", "")
+    error = challenge_error(BufferedResponse("", 202, headers, b""))
     assert isinstance(error, ChallengeError)
     assert (error.url, error.status, error.excerpt) == (None, 202, None)
 
 
 def test_the_error_of_a_firewall() -> None:
     said = b"<p>Your access to this site has been limited.</p>"
-    error = challenge_error(403, Headers([("content-type", "text/html")]), said, CHAT)
+    error = challenge_error(
+        BufferedResponse(CHAT, 403, Headers([("content-type", "text/html")]), said)
+    )
     assert isinstance(error, RefusedError)
     assert (error.url, error.status) == (CHAT, 403)
     assert error.excerpt == "Your access to this site has been limited."

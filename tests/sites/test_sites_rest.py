@@ -105,7 +105,7 @@ def test_an_answer() -> None:
         ("{}", "UnexpectedFormatError"),
         ("<p>Hello</p>", "UnexpectedFormatError"),
         ("data: x\n\n", "UnexpectedFormatError"),
-        ("", "UnexpectedFormatError"),
+        ("", "EmptyReplyError"),
         ('{"code":"api_error","message":"Down"}', "UpstreamError"),
         ('{"error":"x","ts_required":true}', "ChallengeError"),
         ("<title>Just a moment...</title>", "ChallengeError"),

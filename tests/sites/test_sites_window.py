@@ -97,7 +97,7 @@ def test_an_answer_goes_by_the_number_of_its_question() -> None:
     asked = question_for(WPAICG)
     (request,) = WPAICG.requests(asked)
     number = dict(pair.split("=") for pair in (request.body or b"").decode().split("&"))["chat_id"]
-    decoder = WPAICG.decoder(asked, PAGE, 200, Headers(), Limits())
+    decoder = WPAICG.decoder(asked, page_of(b""), Limits())
     assert decoder.details.message_id == number
     assert 10_000 <= int(number) < 100_000
 

@@ -109,10 +109,8 @@ def decode(
 ) -> Outcome:
     """The outcome of a body that comes in pieces."""
     data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    decoder = speaks.decoder(
-        asked or question(), SUBMIT, 200, Headers([("Content-Type", kind), *headers]),
-        limits or Limits(),
-    )  # fmt: skip
+    head = BufferedResponse(SUBMIT, 200, Headers([("Content-Type", kind), *headers]), b"")
+    decoder = speaks.decoder(asked or question(), head, limits or Limits())
     out = Outcome(details=decoder.details)
     ends = [*sorted(cut for cut in cuts if cut < len(data)), len(data)]
     for start, end in zip([0, *ends], ends, strict=False):

@@ -83,7 +83,9 @@ def decode(
     question = question_for(dialect, **changes)
     if asked_as:
         question = replace(question, id=asked_as)
-    decoder = dialect.decoder(question, URL, status, sent, limits or Limits())
+    decoder = dialect.decoder(
+        question, BufferedResponse(URL, status, sent, b""), limits or Limits()
+    )
     out = Outcome(details=decoder.details)
     ends = [*sorted(cut for cut in cuts if cut < len(data)), len(data)]
     for start, end in zip([0, *ends], ends, strict=False):

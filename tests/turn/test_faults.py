@@ -130,7 +130,6 @@ REST = {
     "model-429-old": UpstreamError,
     "no-reply": UnexpectedFormatError,
     "http-403": RefusedError,
-    "empty": UnexpectedFormatError,
     "cut": TransportError,
     "stall": RequestTimeout,
 }

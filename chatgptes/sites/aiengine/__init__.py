@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..dialect import Dialect, KeyDialect
+from ..dialect import Dialect
+from ..owner import KeyDialect
 from .mwai import Mwai
 from .owner import MwaiRest
 

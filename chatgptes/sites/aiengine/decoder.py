@@ -6,29 +6,56 @@ The type says nothing: a streamed turn that ends before its model is called has 
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any
 
-from ...errors import ChatGptEsError, EmptyReplyError, UnexpectedFormatError, UpstreamError
-from ...values.http import Headers, Limits
+from ...errors import ChatGptEsError, EmptyReplyError, UpstreamError
+from ...values.http import Limits
 from ..decoder import BodyDecoder, usage_from
-from ..dialect import Question
+from ..dialect import BufferedResponse, Question
 from ..text import (
     clean_text,
-    excerpt,
     is_blank,
     parse_event,
-    site_said,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
-from .memory import state_after
 from .page import header_nonce
-from .refusals import error_for_object, is_known, json_object, plugin_refusal
+from .refusals import error_for_object, plugin_refusal, rank
 
-__all__ = ["MwaiDecoder"]
+__all__ = ["MwaiDecoder", "chat_id"]
 
 _MOST_IMAGES = 100
+_CHAT, _LEFT = "mwai_chat", "mwai_left"
 _NOT_IN_MARKDOWN = frozenset(" ()<>")
+
+
+def chat_id(question: Question) -> str:
+    """Return the `chatId` of a turn: the same for a question, whenever it is asked for.
+
+    The memory is the client's: every turn brings its history.  But where the owner keeps
+    discussions, 2.8.4 continues from what it has stored under the `chatId`, and drops the history
+    that was sent.  So the id stays only as long as the history is exactly what the turn before
+    left, and is new otherwise: after a failed turn, for a list of messages, for another bot.
+    """
+    known = question.state.get(_CHAT)
+    if known and question.state.get(_LEFT) == _digest(question, question.history):
+        return known
+    return question.id
+
+
+def _state_after(question: Question, text: str) -> dict[str, str]:
+    """The state for the next turn, if this one's answer is `text`."""
+    history = (*question.history, ("user", question.prompt), ("assistant", text))
+    return {_CHAT: chat_id(question), _LEFT: _digest(question, history)}
+
+
+def _digest(question: Question, history: Sequence[tuple[str, str]]) -> str:
+    where = [question.endpoint.url, question.endpoint.bot.id]
+    written = json.dumps([where, [list(pair) for pair in history]])
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 class MwaiDecoder(BodyDecoder):
@@ -42,16 +69,14 @@ class MwaiDecoder(BodyDecoder):
     2.2.95 then send a good `end` with the part as `reply`.
     """
 
-    def __init__(
-        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
-    ) -> None:
-        super().__init__(url, status, headers, limits)
+    rank = staticmethod(rank)
+
+    def __init__(self, question: Question, head: BufferedResponse, limits: Limits) -> None:
+        super().__init__(head, limits)
         self._question = question
         self._live: list[str] = []
         # The current nonce: all versions send it with the answer to a good one.
-        self.details.nonce = header_nonce(headers.get("x-wp-nonce")) or None
-
-    is_known = staticmethod(is_known)
+        self.details.nonce = header_nonce(head.headers.get("x-wp-nonce")) or None
 
     def _event(self, name: str, value: str) -> str:
         data = self._parse(value)
@@ -75,9 +100,8 @@ class MwaiDecoder(BodyDecoder):
 
     def _failed(self, message: object) -> ChatGptEsError:
         if all(map(is_blank, self._live)):
-            return plugin_refusal(message, self._url, self._status)
-        said = clean_text(message)
-        return self._make_error(UpstreamError, f"The site's model failed.{site_said(said)}", said)
+            return plugin_refusal(message, self._response)
+        return self._upstream(message)
 
     def _finish(self, written: object) -> str:
         """The text that is missing yet at the `end` event."""
@@ -112,15 +136,12 @@ class MwaiDecoder(BodyDecoder):
                 missing += f"{gap}![Image]({address})"
         text = before + missing
         if is_blank(text):
-            raise self._no_text(answer)
-        details.state = state_after(self._question, text)
+            if answer.get("actions"):
+                message = "The bot answered with an action for its page's script, and with no text."
+                raise self._make_error(EmptyReplyError, message)
+            raise self._empty_error()
+        details.state = _state_after(self._question, text)
         return missing
-
-    def _no_text(self, answer: dict[Any, Any]) -> ChatGptEsError:
-        if answer.get("actions"):
-            message = "The bot answered with an action for its page's script, and with no text."
-            return self._make_error(EmptyReplyError, message)
-        return self._empty_error()
 
     def _ended(self) -> str:
         if self.complete:
@@ -131,17 +152,9 @@ class MwaiDecoder(BodyDecoder):
             message = "The answer broke off before its first word: the site or its model failed."
         raise self._make_error(UpstreamError, message)
 
-    def _whole(self, body: bytes) -> str:
-        if not body.strip():
-            raise self._empty_error()
-        data = json_object(body)
-        if data is not None:
-            if error := error_for_object(data, self._url, self._status):
-                raise error
-            if data.get("success") and isinstance(data.get("reply"), str):
-                return self._completed("", without_surrogates(data["reply"]), data)
-        if blocked := self._gate_error(body):
-            raise blocked
-        said = excerpt(body)
-        message = f"The site answered neither an event stream nor a reply.{site_said(said)}"
-        raise self._make_error(UnexpectedFormatError, message, said)
+    def _object(self, data: dict[Any, Any]) -> str | None:
+        if error := error_for_object(data, self._response):
+            raise error
+        if data.get("success") and isinstance(data.get("reply"), str):
+            return self._completed("", without_surrogates(data["reply"]), data)
+        return None

@@ -10,50 +10,44 @@ import json
 from collections.abc import Generator
 from typing import Any
 
-from ...errors import ChatGptEsError, InvalidMessageError, RefusedError, UnexpectedFormatError
-from ...values.http import Headers, Limits, Request
+from ...errors import InvalidMessageError, RefusedError, ResponseError
+from ...values.http import Limits, Request
 from ...values.images import Image
 from ..challenge import challenge_error
-from ..dialect import (
-    BufferedResponse,
-    Decoder,
-    Endpoint,
-    FoundBot,
-    Question,
-)
-from ..errors import make_error
-from ..forms import check_images, check_web_search, encode_form
-from ..text import clean_text, excerpt, parse_json, quote_suffix, site_said, without_surrogates
-from .decoder import MwaiDecoder
-from .memory import chat_id
+from ..dialect import BufferedResponse, Decoder, Dialect, Endpoint, FoundBot, Question
+from ..errors import error_for_answer, unexpected_error
+from ..failures import make_error
+from ..forms import encode_form
+from ..text import (
+    clean_text,
+    json_object,
+    role_and_content,
+    without_surrogates,
+)  # fmt: skip
+from .decoder import MwaiDecoder, chat_id
 from .page import CONTAINER, NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
-from .refusals import NO_ROUTE, error_for_object, error_for_response, json_object
+from .refusals import NO_ROUTE, error_for_object, rank
 
 __all__ = ["Mwai"]
 
 _UPLOAD_ROUTE = "/mwai-ui/v1/files/upload"
 _SESSION_ROUTE = "/mwai/v1/start_session"
-# png and jpeg were measured; the other two are the site's to refuse, before any message is sent.
-_IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 _TRIMMED = " \t\n\r\0\x0b"  # PHP's trim(), which the site calls before it counts.
 
 
-class Mwai:
-    """See the module; an implementation of `Dialect`."""
+class Mwai(Dialect):
+    """AI Engine's chat window."""
 
     name = "mwai"
     plugin = "AI Engine"
     slug = "ai-engine"
-    remembers = False
+    traces = (b"mwai-", b"mwai_", b"plugins/ai-engine")
+    containers = (CONTAINER,)
+    # png and jpeg were measured; the other two are the site's to refuse, before any message.
+    image_kinds = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
     cookie_is_visitor = True
-    streams: bool | None = True
-    forms = False
-    quota_buttons = False
-    traces: tuple[bytes, ...] = (b"mwai-", b"mwai_", b"plugins/ai-engine")
-    containers: tuple[bytes, ...] = (CONTAINER,)
 
     def why_missing(self, page: BufferedResponse) -> str:
-        """See `Dialect.why_missing`."""
         if not is_saved_copy(page.body):
             return ""
         return (
@@ -62,7 +56,6 @@ class Mwai:
         )
 
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
-        """See `Dialect.age`."""
         if endpoint.extra.get(NONCE_IN_PAGE):
             return "2.0.1 to 2.4.3"
         # Before the key came, only versions without nonces, and 2.4.4 to 2.4.7, show such pages.
@@ -71,17 +64,13 @@ class Mwai:
         return "up to 2.0.0, or 2.4.4 to 2.4.7"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
-        """Return the bots that a page shows, in the page's order.
-
-        Raises:
-            UnexpectedFormatError: every bot's address is one that messages may not be sent to.
-        """
         return find_bots(page)
 
+    def most_images(self, endpoint: Endpoint) -> int:
+        return int(endpoint.extra.get("maxUploads", "1"))
+
     def check(self, question: Question) -> None:
-        """See `Dialect.check`."""
-        check_web_search(question)
-        check_images(question, _most_images(question.endpoint), _IMAGES)
+        super().check(question)
         _, message = _split(question)
         endpoint = question.endpoint
         most, length = int(endpoint.extra.get("maxLength", "0")), len(message.strip(_TRIMMED))
@@ -92,7 +81,6 @@ class Mwai:
             )
 
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the uploads of a turn, then the message."""
         self.check(question)
         history, message = _split(question)
         if (
@@ -108,15 +96,11 @@ class Mwai:
         files = [question.uploaded[place] for place in range(len(question.images))]
         yield _submit(question, history, message, files)
 
-    def decoder(
-        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
-    ) -> Decoder:
-        """Return a decoder for the answer."""
-        return MwaiDecoder(question, url, status, headers, limits)
+    def decoder(self, question: Question, head: BufferedResponse, limits: Limits) -> Decoder:
+        return MwaiDecoder(question, head, limits)
 
-    def error_for(self, response: BufferedResponse) -> ChatGptEsError:
-        """Return the error for a response with a status other than 2xx."""
-        return error_for_response(response)
+    def error_for(self, response: BufferedResponse) -> ResponseError:
+        return error_for_answer(response, rank, error_for_object)
 
     def nonce_request(self, endpoint: Endpoint) -> Request | None:
         """Return the request that starts a session; None where the page itself has the nonce.
@@ -139,19 +123,13 @@ class Mwai:
         Up to 1.9.99 there is no such route, and no nonce is asked for.  Behind a gate that keeps
         visitors from the whole API the turn goes without, too, and says what stands in its way.
         """
-        if challenge_error(response.status, response.headers, response.body, response.url):
-            return None
-        data = json_object(response.body)
-        if data is None:
+        data = json_object(response.body, rank)
+        if data is None or challenge_error(response):
             return None
         if 200 <= response.status < 300:
             return header_nonce(data.get("restNonce")) or None
         code = clean_text(data.get("code"), 100)
         return "" if code == NO_ROUTE or (code and response.status in (401, 403)) else None
-
-
-def _most_images(endpoint: Endpoint) -> int:
-    return int(endpoint.extra.get("maxUploads", "1"))
 
 
 def _split(question: Question) -> tuple[list[tuple[str, str]], str]:
@@ -170,7 +148,7 @@ def _split(question: Question) -> tuple[list[tuple[str, str]], str]:
 def _headers(endpoint: Endpoint, **more: str) -> dict[str, str]:
     # Where no nonce is asked for (up to 1.9.99), a bad one is refused all the same.
     nonce = {"X-WP-Nonce": endpoint.nonce} if endpoint.nonce else {}
-    return {**endpoint.headers, **nonce, **more}
+    return {**nonce, **more}
 
 
 def _upload(endpoint: Endpoint, image: Image) -> Request:
@@ -188,29 +166,22 @@ def _upload(endpoint: Endpoint, image: Image) -> Request:
 
 def _file_id(response: BufferedResponse) -> str:
     """The id of an uploaded file."""
-    data = json_object(response.body) or {}
+    data = json_object(response.body, rank) or {}
     inner = data.get("data")
     found = clean_text(inner.get("id"), 200) if isinstance(inner, dict) else ""
     if found and data.get("success"):
         return found
-    url, status = response.url, response.status
     if data.get("success") is False:
-        said = clean_text(data.get("message"))
-        message = f"The site refused the image{quote_suffix(said)}"
-        raise make_error(RefusedError, message, url, status, said)
-    if error := error_for_object(data, url, status) or challenge_error(
-        status, response.headers, response.body, url
-    ):
-        raise error
-    said = excerpt(response.body)
-    message = f"The site took the image, but not in the way of any known version.{site_said(said)}"
-    raise make_error(UnexpectedFormatError, message, url, status, said)
+        message = "The site refused the image:"
+        raise make_error(RefusedError, message, response, data.get("message"))
+    message = "The site took the image, but not in the way of any known version."
+    raise error_for_object(data, response) or unexpected_error(response, message)
 
 
 def _shortcut(endpoint: Endpoint, message: str) -> str:
     """The id of the starter that a message is; "" for any other message."""
-    ids = parse_json(endpoint.extra.get(SHORTCUTS, ""))
-    return str(ids.get(message.strip(), "")) if isinstance(ids, dict) else ""
+    ids = json_object(endpoint.extra.get(SHORTCUTS, "")) or {}
+    return str(ids.get(message.strip(), ""))
 
 
 def _submit(
@@ -229,10 +200,7 @@ def _submit(
         "customId": endpoint.extra.get("customId"),
         "chatId": chat_id(question),
         "contextId": int(endpoint.post_id) if endpoint.post_id else None,
-        "messages": [
-            {"role": "user" if role == "user" else "assistant", "content": without_surrogates(text)}
-            for role, text in history
-        ],
+        "messages": role_and_content(history),
         "newMessage": "" if shortcut else message,
         "stream": True,
     }

@@ -14,11 +14,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...errors import UnexpectedFormatError
 from ..addresses import require_same_site, rest_root
 from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
-from ..html import attributes, tags, utf8
-from ..text import clean_text, parse_json, string_or_empty, without_surrogates
+from ..html import Tag, attributes, tags
+from ..page import bots_in_elements
+from ..text import (
+    clean_text,
+    identifier,
+    json_object,
+    listed,
+    string_or_empty,
+    without_surrogates,
+)  # fmt: skip
 
 __all__ = [
     "CHAT_ROUTE", "CONTAINER", "NONCE_IN_PAGE", "SHORTCUTS", "find_bots", "header_nonce",
@@ -42,36 +49,18 @@ _BUTTON = re.compile(r"<button\b.*?</button\s*>", re.IGNORECASE | re.DOTALL)
 
 
 def find_bots(page: BufferedResponse) -> list[FoundBot]:
-    """Return the bots that a page shows, in the page's order.
-
-    Raises:
-        UnexpectedFormatError: every bot of the page names an address that may not be used; as
-            long as one is good, the others are passed over.
-    """
-    body, encoding = utf8(page.headers, page.body)
-    page = replace(page, body=body)
-    found: list[FoundBot] = []
-    bad: UnexpectedFormatError | None = None
+    """See `Dialect.find`."""
     # Looked for once at most: a page may hold thousands of elements.
     page_root = functools.cache(lambda: rest_root(page) or "")
-    for tag in tags(body, (CONTAINER,)):
-        read = attributes(tag, encoding)
-        system = parse_json(read.get("data-system", ""))
-        params = parse_json(read.get("data-params", ""))
-        if not isinstance(system, dict):
-            continue
-        try:
-            if not string_or_empty(system.get("restUrl")):
-                system = {**system, "restUrl": page_root()}
-            endpoint = _endpoint(page, system, params if isinstance(params, dict) else {})
-        except UnexpectedFormatError as error:
-            bad = bad or error
-            continue
-        if endpoint is not None:
-            found.append(FoundBot(tag.start, endpoint))
-    if bad is not None and not found:
-        raise bad
-    return _with_ids(found)
+
+    def endpoint_of(_: Tag, read: dict[str, str]) -> Endpoint | None:
+        system = json_object(read.get("data-system", ""))
+        if system is None:
+            return None
+        root = string_or_empty(system.get("restUrl")) or page_root()
+        return _endpoint(page, root, system, json_object(read.get("data-params", "")) or {})
+
+    return _with_ids(bots_in_elements(page, (CONTAINER,), endpoint_of))
 
 
 def is_saved_copy(body: bytes) -> bool:
@@ -86,27 +75,14 @@ def header_nonce(value: object) -> str:
     return text if _HEADER_VALUE.fullmatch(text) else ""
 
 
-def _identifier(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return ""
-    return without_surrogates(str(value)).strip()
-
-
-def _root(page: BufferedResponse, system: Mapping[Any, Any]) -> str:
-    """The REST API's root, without a slash at its end; "" where the page names none.
-
-    Sites with plain permalinks have `…/index.php?rest_route=`: a route goes behind that, too.
-    """
-    written = string_or_empty(system.get("restUrl"))
-    return require_same_site(page.url, written).rstrip("/") if written else ""
-
-
 def _endpoint(
-    page: BufferedResponse, system: Mapping[Any, Any], params: Mapping[Any, Any]
+    page: BufferedResponse, root: str, system: Mapping[Any, Any], params: Mapping[Any, Any]
 ) -> Endpoint | None:
-    bot_id, custom_id = _identifier(system.get("botId")), _identifier(system.get("customId"))
-    if not (bot_id or custom_id) or not (root := _root(page, system)):
+    bot_id, custom_id = identifier(system.get("botId")), identifier(system.get("customId"))
+    if not (bot_id or custom_id) or not root:
         return None
+    # Sites with plain permalinks have `…/index.php?rest_route=`: a route goes behind that, too.
+    root = require_same_site(page.url, root).rstrip("/")
     starters, shortcuts = _starters(system)
     bot = Bot(
         id=bot_id or custom_id,
@@ -154,11 +130,10 @@ def _starters(system: Mapping[Any, Any]) -> tuple[tuple[str, ...], dict[str, str
     The shapes were read in the plugin's source: from 2.4.9 on there are shortcuts with a label and
     a message; from 3.3.3 on an id that only the site can read stands where the message was.
     """
-    given = system.get("shortcuts")
     starters: list[str] = []
     ids: dict[str, str] = {}
-    for shortcut in given[:_MOST_STARTERS] if isinstance(given, list) else ():
-        data = shortcut.get("data") if isinstance(shortcut, dict) else None
+    for shortcut in listed(system.get("shortcuts"), _MOST_STARTERS):
+        data = shortcut.get("data")
         if not isinstance(data, dict) or not (
             shortcut.get("type") == "message" or data.get("action") == "message"
         ):
@@ -176,9 +151,8 @@ def _starters(system: Mapping[Any, Any]) -> tuple[tuple[str, ...], dict[str, str
 
 def _consent(system: Mapping[Any, Any]) -> str | bool:
     """The words of the block that asks for consent; True for a block without any."""
-    blocks = system.get("blocks")
-    for block in blocks if isinstance(blocks, list) else ():
-        if isinstance(block, dict) and string_or_empty(block.get("id")).startswith(_CONSENT):
+    for block in listed(system.get("blocks")):
+        if string_or_empty(block.get("id")).startswith(_CONSENT):
             data = block.get("data")
             written = string_or_empty(data.get("html")) if isinstance(data, dict) else ""
             return clean_text(_BUTTON.sub(" ", written), 1000) or True
@@ -186,13 +160,13 @@ def _consent(system: Mapping[Any, Any]) -> str | bool:
 
 
 def _post_id(value: object) -> str:
-    text = _identifier(value)
+    text = identifier(value)
     return text if re.fullmatch("[0-9]{1,18}", text) else ""
 
 
 def _count(value: object) -> str:
     """A positive number that a page writes as a number or as a string; "" for anything else."""
-    text = _identifier(value)
+    text = identifier(value)
     return text if re.fullmatch(r"0*[1-9][0-9]{0,8}", text) else ""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..dialect import Dialect, KeyDialect
+from ..dialect import Dialect
+from ..owner import KeyDialect
 from .aipkit import Aipkit
 from .rest import Rest
 from .wpaicg import Wpaicg

@@ -6,50 +6,33 @@ POST and reads the answer by a GET; the site keeps the conversation.
 
 from __future__ import annotations
 
+import functools
 import json
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from ...errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedFormatError
-from ...values.http import Headers, Limits, Request
+from ...errors import ResponseError
+from ...values.http import Limits, Request
 from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
-from ..challenge import block_page_error, challenge_error, gate_error, is_gate
-from ..dialect import (
-    Bot,
-    BufferedResponse,
-    Decoder,
-    Endpoint,
-    FoundBot,
-    NonceRefused,
-    Question,
-    random_id,
-)
-from ..errors import (
-    error_for_status,
-    holds_events_of_model,
-    is_zero,
-    make_error,
-    unknown_action_error,
-)
-from ..forms import check_images, check_web_search
-from ..html import attributes, tags, utf8
+from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question, random_id
+from ..errors import error_for_answer, is_zero, unexpected_error
+from ..forms import form_request
+from ..html import Tag
+from ..page import bots_in_elements
 from ..text import (
     clean_text,
-    excerpt,
-    parse_json,
-    site_said,
+    identifier,
+    json_object,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
-from ..waits import with_wait
 from .aipkit_decoder import AipkitDecoder
-from .aipkit_forms import is_answer, is_known, post, refusal
-from .aipkit_memory import NO_FEEDBACK, AipkitMemory
-from .plugin import AiPower
+from .aipkit_memory import AipkitMemory
+from .aipkit_objects import rank, refusal
+from .plugin import NO_FEEDBACK
 
 __all__ = ["Aipkit"]
 
@@ -61,80 +44,57 @@ _SEARCHES = {
     "allowWebSearchTool": "frontend_web_search_active",
     "allowGoogleSearchGrounding": "frontend_google_search_grounding_active",
 }
-# Measured on 2.4.71.
-_IMAGES, _MOST_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp"}), 4
 
 
-class Aipkit(AiPower, AipkitMemory):
-    """The newer way; a `Dialect`."""
+class Aipkit(AipkitMemory):
+    """The newer way; a `Dialect` that `TakesFeedback` and `KeepsConversations`."""
 
     name = "aipkit"
     remembers = True
-    streams: bool | None = True
     forms = True
     quota_buttons = True
-    traces: tuple[bytes, ...] = (b"aipkit", *AiPower.plugin_traces)
-    containers: tuple[bytes, ...] = (_INLINE, _POPUP)
+    traces = (b"aipkit", *AipkitMemory.plugin_traces)
+    containers = (_INLINE, _POPUP)
+    image_kinds = frozenset({"image/jpeg", "image/png", "image/webp"})  # Measured on 2.4.71.
 
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
-        """See `Dialect.age`."""
         # Measured on 2.3.20 and 2.4.71: the key went with 2.4.1.
         if b"streamEnabled" in page.body:
             return "2.3 to 2.4.0"
         return "2.4.1 or later"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
-        """Return the bots that a page shows, in the page's order.
+        """See `Dialect.find`.
 
         An element whose `data-config` is no JSON, or has no bot id or nonce, is none.
-
-        Raises:
-            UnexpectedFormatError: every bot of the page names an address that may not be used;
-                as long as one is good, the others are passed over.
         """
-        body, encoding = utf8(page.headers, page.body)
-        page = replace(page, body=body)
-        found: list[FoundBot] = []
-        bad: UnexpectedFormatError | None = None
-        where = _AjaxUrls(page)
-        for tag in tags(body, self.containers):
-            read = attributes(tag, encoding)
-            config = parse_json(read.get("data-config", ""))
-            if not isinstance(config, dict):
-                continue
-            popup = _INLINE.decode() not in read.get("class", "").split()
-            try:
-                endpoint = _endpoint(page, config, where, popup=popup)
-            except UnexpectedFormatError as error:
-                bad = bad or error
-                continue
-            if endpoint is not None:
-                found.append(FoundBot(tag.start, endpoint))
-        if bad is not None and not found:
-            raise bad
-        return found
+        page_urls = functools.cache(lambda: ajax_urls(page))
 
-    def check(self, question: Question) -> None:
-        """See `Dialect.check`."""
-        check_web_search(question)
-        check_images(question, _MOST_IMAGES, _IMAGES)
+        def endpoint_of(_: Tag, read: dict[str, str]) -> Endpoint | None:
+            config = json_object(read.get("data-config", ""))
+            popup = _INLINE.decode() not in read.get("class", "").split()
+            return _endpoint(page.url, config, page_urls, popup=popup) if config else None
+
+        return bots_in_elements(page, self.containers, endpoint_of)
+
+    def most_images(self, endpoint: Endpoint) -> int:
+        return 4  # Measured on 2.4.71.
 
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
         """Yield the requests: the message, then the stream of its answer under the key it got."""
         self.check(question)
         endpoint, bot = question.endpoint, question.endpoint.bot
         now = int(time.time() * 1000)
-        response = yield post(
-            endpoint,
-            {
-                "action": "aipkit_cache_sse_message",
-                "message": without_surrogates(question.prompt),
-                "_ajax_nonce": endpoint.nonce,
-                "bot_id": bot.id,
-                "user_client_message_id": (f"aipkit-client-msg-{bot.id}-{now}-{random_id()[:5]}"),
-                **({"image_inputs": _image_inputs(question.images)} if question.images else {}),
-            },
-        )
+        fields = {
+            "action": "aipkit_cache_sse_message",
+            "message": without_surrogates(question.prompt),
+            "_ajax_nonce": endpoint.nonce,
+            "bot_id": bot.id,
+            "user_client_message_id": f"aipkit-client-msg-{bot.id}-{now}-{random_id()[:5]}",
+        }
+        if question.images:
+            fields["image_inputs"] = _image_inputs(question.images)
+        response = yield form_request(endpoint, fields, repeatable=True)
         query = {
             "action": "aipkit_frontend_chat_stream",
             "cache_key": _cache_key(response, with_images=bool(question.images)),
@@ -158,63 +118,30 @@ class Aipkit(AiPower, AipkitMemory):
         yield Request(
             "GET",
             f"{url}{'&' if '?' in url else '?'}{urlencode(query)}",
-            headers={**endpoint.headers, "Accept": "text/event-stream"},
+            headers={"Accept": "text/event-stream"},
             referrer=bot.page,
             repeatable=False,
             final=True,
         )
 
-    def decoder(
-        self, question: Question, url: str, status: int, headers: Headers, limits: Limits
-    ) -> Decoder:
-        """Return a decoder for the answer."""
-        return AipkitDecoder(url, status, headers, limits)
+    def decoder(self, question: Question, head: BufferedResponse, limits: Limits) -> Decoder:
+        return AipkitDecoder(head, limits)
 
-    def error_for(self, response: BufferedResponse) -> ChatGptEsError:
-        """Return the error for a response with a status other than 2xx."""
-        status = response.status
-        data = parse_json(response.body, is_known, is_answer)
-        known = isinstance(data, dict) and is_known(data)
-        if known and is_gate(data):
-            return with_wait(gate_error(data, response.url, status), response.headers)
-        error = error_for_status(response, of_site=known)
-        if isinstance(error, (ChallengeError, RefusedError)) or status in (401, 429):
-            return error
-        if status == 400 and (unknown := unknown_action_error(response)):
-            return unknown
-        if known and (refused := refusal(response, data)):
-            return refused
-        if holds_events_of_model(response.body):
-            return error
-        if blocked := block_page_error(response, data):
-            return blocked
-        if status == 403:
-            said = excerpt(response.body)
-            return make_error(
-                NonceRefused,
-                "The site refused the request (status 403), as it does when the page's nonce is "
-                f"too old.{site_said(said)}",
-                response.url,
-                status,
-                said,
-            )
-        return error
+    def error_for(self, response: BufferedResponse) -> ResponseError:
+        return error_for_answer(response, rank, refusal, nonce=True)
 
     def nonce_request(self, endpoint: Endpoint) -> Request | None:
         """Return the request for a fresh nonce (plugin 2.3.41 on; older ones answer 400)."""
-        return post(
-            endpoint, {"action": "aipkit_get_frontend_chat_nonce", "bot_id": endpoint.bot.id}
-        )
+        fields = {"action": "aipkit_get_frontend_chat_nonce", "bot_id": endpoint.bot.id}
+        return form_request(endpoint, fields, repeatable=True)
 
     def nonce_from(self, response: BufferedResponse) -> str | None:
-        """Return the nonce in the response to `nonce_request`, or None if there is none in it."""
         good = 200 <= response.status < 300
-        data = parse_json(response.body, is_known, is_answer) if good else None
-        if not isinstance(data, dict) or not data.get("success"):
-            return None
+        data = (json_object(response.body, rank) if good else None) or {}
         inner = data.get("data")
-        nonce = inner.get("nonce") if isinstance(inner, dict) else None
-        return without_surrogates(nonce).strip() or None if isinstance(nonce, str) else None
+        if not data.get("success") or not isinstance(inner, dict):
+            return None
+        return without_surrogates(string_or_empty(inner.get("nonce"))).strip() or None
 
 
 def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
@@ -224,18 +151,11 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
         ResponseError: it took none.
     """
     body = response.body.strip()
-    data = parse_json(body, is_known, is_answer)
-    inner = data.get("data") if isinstance(data, dict) else None
-    key = inner.get("cache_key") if isinstance(inner, dict) else None
-    if isinstance(key, str) and key and isinstance(data, dict) and data.get("success"):
+    data = json_object(body, rank) or {}
+    inner = data.get("data")
+    key = string_or_empty(inner.get("cache_key")) if isinstance(inner, dict) else ""
+    if key and data.get("success"):
         return without_surrogates(key)
-    if isinstance(data, dict) and (error := refusal(response, data)):
-        raise error
-    if blocked := challenge_error(
-        response.status, response.headers, response.body, response.url, markup=True
-    ):
-        raise blocked
-    said = excerpt(response.body)
     if not body:
         message = "The site answered nothing at all where it should have taken the message."
     elif is_zero(body):
@@ -248,51 +168,29 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
             "once (PHP's post_max_size)."
         )
     elif body.startswith(b"<"):
-        message = f"The site answered a web page and took no message.{site_said(said)}"
+        message = "The site answered a web page and took no message."
     else:
-        message = f"The site's answer to the message is in no known form.{site_said(said)}"
-    raise make_error(UnexpectedFormatError, message, response.url, response.status, said)
+        message = "The site's answer to the message is in no known form."
+    raise refusal(data, response) or unexpected_error(response, message)
 
 
 def _image_inputs(images: Sequence[Image]) -> str:
     return json.dumps([{"mime_type": each.kind, "base64_data": each.base64} for each in images])
 
 
-def _identifier(value: object) -> str:
-    """An id that a page writes as a number or as a string."""
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return ""
-    return without_surrogates(str(value)).strip()
-
-
-class _AjaxUrls:
-    """The page's own addresses for a config that names none; looked for once."""
-
-    def __init__(self, page: BufferedResponse) -> None:
-        self._page = page
-        self._found: tuple[str, ...] | UnexpectedFormatError | None = None
-
-    def get(self) -> tuple[str, ...]:
-        """Return them, the likeliest first, or raise."""
-        if self._found is None:
-            try:
-                self._found = ajax_urls(self._page)
-            except UnexpectedFormatError as error:
-                self._found = error
-        if isinstance(self._found, UnexpectedFormatError):
-            raise self._found
-        return self._found
-
-
 def _endpoint(
-    page: BufferedResponse, config: dict[Any, Any], where: _AjaxUrls, *, popup: bool
+    page_url: str,
+    config: dict[Any, Any],
+    page_urls: Callable[[], tuple[str, ...]],
+    *,
+    popup: bool,
 ) -> Endpoint | None:
-    bot_id = _identifier(config.get("botId"))
+    bot_id = identifier(config.get("botId"))
     nonce = string_or_empty(config.get("nonce")).strip()
     if not bot_id or not nonce:
         return None
-    written = string_or_empty(config.get("ajaxUrl"))
-    urls = (require_same_site(page.url, written),) if written else where.get()
+    named = string_or_empty(config.get("ajaxUrl"))
+    url, *further_urls = (named,) if named else page_urls()
     texts = config.get("text")
     texts = texts if isinstance(texts, dict) else {}
     searches = [field for name, field in _SEARCHES.items() if config.get(name) is True]
@@ -301,7 +199,7 @@ def _endpoint(
         name=clean_text(config.get("headerName"), 100),
         dialect="aipkit",
         kind="popup" if popup else "inline",
-        page=page.url,
+        page=page_url,
         images=config.get("imageUploadEnabledUI") is True,
         web_search=bool(searches),
         consent=config.get("requireConsentCompliance") is True and (_consent(texts) or True),
@@ -310,12 +208,12 @@ def _endpoint(
     )
     return Endpoint(
         bot=bot,
-        url=urls[0],
+        url=require_same_site(page_url, url),
         nonce=without_surrogates(nonce),
-        post_id=_identifier(config.get("postId")),
-        page_url=page.url,
+        post_id=identifier(config.get("postId")),
+        page_url=page_url,
         keeps_response_id=config.get("enableOpenAIConversationState") is True,
-        further_urls=urls[1:],
+        further_urls=tuple(further_urls),
         extra={
             "web_search": " ".join(searches),
             **({NO_FEEDBACK: "yes"} if config.get("enableFeedback") is False else {}),

@@ -10,44 +10,36 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ...errors import UnexpectedFormatError
 from ...values.http import Request
 from ...values.remembered import RememberedConversation, SiteConversation
 from ...values.reply import Reply
-from ..challenge import challenge_error
 from ..dialect import BufferedResponse, Endpoint
-from ..errors import make_error
+from ..errors import unexpected_error
+from ..forms import form_request
 from ..text import (
     clean_text,
-    excerpt,
-    parse_json,
-    site_said,
+    json_object,
+    listed,
     string_or_empty,
     without_surrogates,
 )  # fmt: skip
-from .aipkit_forms import is_answer, is_known, post, refusal
+from .aipkit_objects import rank, refusal
+from .plugin import AiPower
 
-__all__ = ["NO_FEEDBACK", "AipkitMemory"]
+__all__ = ["AipkitMemory"]
 
-NO_FEEDBACK = "no_feedback"
-"""Key in `Endpoint.extra`: the bot's window has no thumbs."""
-
+_UNKNOWN = "The site's answer is in no known form."
 _STATES = ("openai_response_id", "google_interaction_id")
 
 
-class AipkitMemory:
+class AipkitMemory(AiPower):
     """An implementation of `TakesFeedback` and `KeepsConversations`."""
 
     takes_comment = False
 
-    def offers_feedback(self, endpoint: Endpoint) -> bool:
-        """See `TakesFeedback.offers_feedback`."""
-        return not endpoint.extra.get(NO_FEEDBACK)
-
     def feedback_request(
         self, endpoint: Endpoint, visitor: str, reply: Reply, *, up: bool, comment: str
     ) -> Request:
-        """See `TakesFeedback.feedback_request`."""
         return _about(
             "aipkit_store_feedback",
             endpoint,
@@ -58,11 +50,9 @@ class AipkitMemory:
         )
 
     def list_request(self, endpoint: Endpoint, visitor: str) -> Request:
-        """See `KeepsConversations.list_request`."""
         return _about("aipkit_get_conversations_list", endpoint, visitor)
 
     def list_from(self, response: BufferedResponse) -> list[SiteConversation]:
-        """See `KeepsConversations.list_from`."""
         found = []
         for item in _entries(response, "conversations"):
             if conversation := string_or_empty(item.get("id")).strip():
@@ -72,11 +62,9 @@ class AipkitMemory:
         return found
 
     def history_request(self, endpoint: Endpoint, visitor: str, conversation: str) -> Request:
-        """See `KeepsConversations.history_request`."""
         return _about("aipkit_get_conversation_history", endpoint, visitor, conversation)
 
     def history_from(self, response: BufferedResponse) -> RememberedConversation:
-        """See `KeepsConversations.history_from`."""
         messages: list[tuple[str, str]] = []
         state: dict[str, str] = {}
         for item in _entries(response, "history"):
@@ -91,11 +79,9 @@ class AipkitMemory:
         return RememberedConversation(tuple(messages), state)
 
     def deletion_request(self, endpoint: Endpoint, visitor: str, conversation: str) -> Request:
-        """See `KeepsConversations.deletion_request`."""
         return _about("aipkit_delete_single_conversation", endpoint, visitor, conversation)
 
     def check_done(self, response: BufferedResponse) -> None:
-        """See `TakesFeedback.check_done`."""
         _data(response)
 
 
@@ -110,14 +96,14 @@ def _about(
         **({"conversation_uuid": conversation} if conversation else {}),
         **more,
     }
-    return post(endpoint, fields)
+    return form_request(endpoint, fields, repeatable=True)
 
 
 def _entries(response: BufferedResponse, name: str) -> list[dict[Any, Any]]:
     found = _data(response).get(name)
     if not isinstance(found, list):
-        raise _not_as_expected(response)
-    return [item for item in found if isinstance(item, dict)]
+        raise unexpected_error(response, _UNKNOWN)
+    return listed(found, len(found))
 
 
 def _data(response: BufferedResponse) -> dict[Any, Any]:
@@ -126,24 +112,11 @@ def _data(response: BufferedResponse) -> dict[Any, Any]:
     Raises:
         ResponseError: it is none.
     """
-    data = parse_json(response.body, is_known, is_answer)
-    if isinstance(data, dict):
-        if data.get("success") is True:
-            inner = data.get("data")
-            return inner if isinstance(inner, dict) else {}
-        if error := refusal(response, data):
-            raise error
-    if blocked := challenge_error(
-        response.status, response.headers, response.body, response.url, markup=True
-    ):
-        raise blocked
-    raise _not_as_expected(response)
-
-
-def _not_as_expected(response: BufferedResponse) -> UnexpectedFormatError:
-    said = excerpt(response.body)
-    message = f"The site's answer is in no known form.{site_said(said)}"
-    return make_error(UnexpectedFormatError, message, response.url, response.status, said)
+    data = json_object(response.body, rank) or {}
+    if data.get("success") is True:
+        inner = data.get("data")
+        return inner if isinstance(inner, dict) else {}
+    raise refusal(data, response) or unexpected_error(response, _UNKNOWN)
 
 
 def _time(value: object) -> datetime | None:

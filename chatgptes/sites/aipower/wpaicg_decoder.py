@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from enum import Enum, auto
-from types import MappingProxyType
 from typing import Any
 
 from ...errors import UpstreamError
-from ..decoder import usage_from
-from ..text import (
-    NOT_AS_EXPECTED,
-    clean_text,
-    parse_json,
-    scan_json,
-    site_said,
-    string_or_empty,
-)  # fmt: skip
-from .wpaicg_objects import (
-    FAILED,
-    ObjectDecoder,
-    content_text,
-    is_answer,
-    is_known,
-    words_of_error,
-)  # fmt: skip
+from ..text import NOT_AS_EXPECTED, clean_text, json_object, scan_json, string_or_empty
+from .wpaicg_objects import FAILED, ObjectDecoder, content_text, rank, words_of_error
 
-__all__ = ["Phase", "WpaicgDecoder"]
+__all__ = ["WpaicgDecoder"]
 
 # A chunk with no other keys is read without a look at what else an event may be.
 _CHUNK_KEYS = frozenset(
@@ -45,7 +28,7 @@ _FRAME_START = re.compile(r'"content"\s*:\s*"')
 _FRAME_END = re.compile(r'"\s*\}\s*\}\s*\]\s*\}\s*\Z')
 
 
-class Phase(Enum):
+class _Phase(Enum):
     """The part of a stream that is being read."""
 
     ANSWER = auto()
@@ -59,7 +42,7 @@ class Phase(Enum):
 
 
 # Looked up in every event.
-_ANSWER, _BROKEN_FRAME, _FINISHED, _MARKED = Phase
+_ANSWER, _BROKEN_FRAME, _FINISHED, _MARKED = _Phase
 
 
 class WpaicgDecoder(ObjectDecoder):
@@ -73,7 +56,7 @@ class WpaicgDecoder(ObjectDecoder):
 
     _phase = _ANSWER
     _error_words = ""  # Of the plugin's error frames.
-    _envelope: Mapping[Any, Any] = MappingProxyType({})  # Old versions put it behind a stream.
+    _envelope: dict[Any, Any] | None = None  # Old versions put it behind a stream.
 
     def _model_began(self) -> bool:
         return self._phase is not _ANSWER or super()._model_began()
@@ -111,45 +94,28 @@ class WpaicgDecoder(ObjectDecoder):
         if name == "message" and not (
             isinstance(data, dict) and (data.get("id") or data.get("object"))
         ):
-            return self._error_frame(value, data)
-        return self._other_event(name, value, data)
-
-    def _other_event(self, name: str, value: str, data: Any) -> str:
-        self._leave_frame()
-        failed = name in ("error", "assistant_error")
-        if not isinstance(data, dict):
-            if failed:
-                raise self._upstream(clean_text(value))
+            self._note_error(value, data)
             return ""
-        self._refuse(data)
-        if failed:
-            raise self._upstream(
-                words_of_error(data.get("error"))
-                or words_of_error(data)
-                or clean_text(data.get("msg"))
-            )
+        if isinstance(data, dict):
+            self._refuse(data)
+        if name in ("error", "assistant_error"):
+            data = data if isinstance(data, dict) else {"message": value}
+            raise self._upstream(words_of_error(data) or clean_text(data.get("msg")))
+        if not isinstance(data, dict):
+            return ""
         kind = string_or_empty(data.get("object"))
         if name.startswith("thread.") or kind.startswith("thread."):
             return self._assistant(name if name.startswith("thread.") else kind, data)
         return self._chunk(data)
 
-    def _leave_frame(self) -> None:
-        if self._phase is _BROKEN_FRAME:
-            self._phase = _ANSWER
-
-    def _error_frame(self, value: str, data: Any) -> str:
+    def _note_error(self, value: str, data: Any) -> None:
         """Note a word of an error that is sent as if it were an answer."""
-        self._leave_frame()
         if isinstance(data, dict):
             self._refuse(data)
-            text, finished = self._choice(data)
-            self._add_error_words(text)
-            if finished:
-                raise self._upstream(clean_text(self._error_words))
-            return ""
-        start = _FRAME_START.search(value)
-        self._frame_text(value[start.end() :] if start else value)
-        return ""
+            self._add_error_words(self._choice(data)[0])
+        else:
+            start = _FRAME_START.search(value)
+            self._frame_text(value[start.end() :] if start else value)
 
     def _frame_text(self, text: str) -> None:
         whole = _FRAME_END.search(text)
@@ -164,60 +130,49 @@ class WpaicgDecoder(ObjectDecoder):
         if self._phase is _BROKEN_FRAME:
             self._frame_text(f"\n{line}")  # The rest of a word that held a line end.
         elif line.startswith("{"):
-            data = parse_json(line, is_known, is_answer)
-            if not isinstance(data, dict) or not ("status" in data or "msg" in data):
-                return
+            data = json_object(line, rank) or {}
             # See `parse_json`.
-            if is_answer(data) or not self._envelope:
+            if ("status" in data or "msg" in data) and (rank(data) > 1 or self._envelope is None):
                 self._envelope = data
 
     def _chunk(self, data: dict[Any, Any]) -> str:
         self._note(data)
-        self._leave_frame()
         text, finished = self._choice(data)
         if finished:
             self._phase = _FINISHED
-            if self._error_words and not self._has_text:
-                raise self._upstream(clean_text(self._error_words))
         return text
 
     def _assistant(self, name: str, data: dict[Any, Any]) -> str:
         """OpenAI's assistant events, which bots of 1.8.95 and later pass on."""
-        self.details.model = self.details.model or clean_text(data.get("model"), 200) or None
+        self._note(data)
         if name == "thread.message.delta":
             delta = data.get("delta")
-            self._identify(data)
             return content_text(delta.get("content")) if isinstance(delta, dict) else ""
-        if name in ("thread.message.completed", "thread.message"):
-            self._identify(data)
-            if name == "thread.message" and data.get("status") != "completed":
-                return ""
+        if name == "thread.message.completed" or (
+            name == "thread.message" and data.get("status") == "completed"
+        ):
             self._phase = _FINISHED
             return "" if self._has_text else content_text(data.get("content"))
         if name in ("thread.run.failed", "thread.run.expired", "thread.run.cancelled"):
             raise self._upstream(words_of_error(data.get("last_error")))
-        if name == "thread.run.completed":
-            self.details.usage = usage_from(data.get("usage")) or self.details.usage
         return ""
-
-    def _identify(self, data: dict[Any, Any]) -> None:
-        self._model_id = self._model_id or clean_text(data.get("id"), 200)
 
     def _ended(self) -> str:
         if self._error_words:
             raise self._upstream(clean_text(self._error_words))
         if self.details.finish_reason == FAILED:
             raise self._upstream("")
-        envelope = self._envelope
         finished = self._phase in (_FINISHED, _MARKED)
-        if self._has_text and finished:
-            return ""
+        envelope = self._envelope
         if self._has_text:
-            said = clean_text(envelope.get("msg")) if envelope.get("status") == "error" else ""
-            message = f"The answer broke off: its end mark never came.{site_said(said)}"
+            if finished:
+                return ""
+            failed = envelope is not None and envelope.get("status") == "error"
+            said = envelope.get("msg") if envelope and failed else None
+            message = "The answer broke off: its end mark never came."
             raise self._make_error(UpstreamError, message, said)
-        if envelope:
-            return self._object(dict(envelope))
+        if envelope is not None:
+            return self._text_in(envelope, b"{}")
         if finished:
             raise self._empty_error()
         raise self._make_error(

@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import RefusedError, UnexpectedFormatError
+from ...errors import RefusedError
 from ...values.http import Request
 from ...values.reply import Reply
-from ..challenge import challenge_error, gate_error, is_gate
+from ..challenge import gate_error, is_gate
 from ..dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
-from ..errors import make_error
-from ..forms import encode_form
+from ..errors import unexpected_error
+from ..failures import make_error
+from ..forms import form_request
 from ..html import Tag, tags, unescape
 from ..text import (
     clean_text,
-    excerpt,
-    parse_json,
-    quote_suffix,
-    site_said,
+    json_object,
     without_surrogates,
 )  # fmt: skip
+from .plugin import AiPower
 
-__all__ = ["NO_FEEDBACK", "WpaicgFeedback", "chat_id", "identity_of", "window_texts"]
-
-NO_FEEDBACK = "no_feedback"
-"""Key in `Endpoint.extra`: the bot's window has no thumbs."""
+__all__ = ["WpaicgFeedback", "chat_id", "identity_of", "window_texts"]
 
 _GREETINGS = (b"wpaicg-ai-message", b"wpaicg-chat-ai-message")  # In the text; in the widget.
 _TEXT, _STARTER = b"wpaicg-chat-message", b"wpaicg-conversation-starter"
@@ -38,36 +34,32 @@ _MOST_STARTERS = 20
 
 
 def window_texts(
-    body: bytes, start: int, end: int, encoding: str = "utf-8"
+    body: bytes, start: int, containers: tuple[bytes, ...]
 ) -> tuple[str, tuple[str, ...]]:
-    """Return the greeting and the starters of the bot whose element begins at `start`.
-
-    Args:
-        end: where the next bot's element begins, or the page ends.
-    """
+    """Return the greeting and the starters of the bot whose element begins at `start`."""
     # The element begins a tag, so what is cut out reads as the whole page would from there.
-    part = body[start : min(end, start + _REACH)]
+    part = body[start : start + _REACH]
     greeting = ""
     starters: list[str] = []
     is_greeting = False
-    for tag in tags(part, (*_GREETINGS, _TEXT, _STARTER)):
+    for tag in tags(part, (*containers, *_GREETINGS, _TEXT, _STARTER)):
         if tag.name == b"li":
             is_greeting = True
         elif tag.name == b"button" and len(starters) < _MOST_STARTERS:
-            starters.append(
-                " ".join(without_surrogates(unescape(_inside(part, tag, encoding))).split())
-            )
+            starters.append(" ".join(without_surrogates(unescape(_inside(part, tag))).split()))
         elif tag.name == b"span" and is_greeting and not greeting:
             # Another such text may stand before it: that the conversation is kept.
-            greeting = clean_text(_inside(part, tag, encoding), _LONGEST)
+            greeting = clean_text(_inside(part, tag), _LONGEST)
+        elif tag.start and any(name in tag.inside for name in containers):
+            break  # The next bot.
     return greeting, tuple(text[:_LONGEST] for text in starters if text)
 
 
-def _inside(part: bytes, tag: Tag, encoding: str) -> str:
+def _inside(part: bytes, tag: Tag) -> str:
     """The source text of an element that holds no further ones: the plugin escapes it."""
     begin = tag.start + len(tag.name) + len(tag.inside) + 2
     end = part.find(b"<", begin)
-    return part[begin : end if end >= 0 else begin].decode(encoding, "replace")
+    return part[begin : end if end >= 0 else begin].decode("utf-8", "replace")
 
 
 def identity_of(bot: Bot) -> str:
@@ -86,14 +78,10 @@ def chat_id(question: Question) -> str:
     return str(10_000 + int(question.id, 16) % 90_000)
 
 
-class WpaicgFeedback:
+class WpaicgFeedback(AiPower):
     """An implementation of `TakesFeedback`."""
 
     takes_comment = True
-
-    def offers_feedback(self, endpoint: Endpoint) -> bool:
-        """See `TakesFeedback.offers_feedback`."""
-        return not endpoint.extra.get(NO_FEEDBACK)
 
     def feedback_request(
         self, endpoint: Endpoint, visitor: str, reply: Reply, *, up: bool, comment: str
@@ -107,42 +95,28 @@ class WpaicgFeedback:
             "_wpnonce": endpoint.nonce,
             "chatbot_id": identity_of(endpoint.bot),
         }
-        kind, body = encode_form(fields)
-        return Request(
-            "POST",
-            endpoint.url,
-            headers={**endpoint.headers, "Content-Type": kind},
-            body=body,
-            referrer=endpoint.bot.page,
-            repeatable=False,  # The site adds each to those that it has.
-        )
+        return form_request(endpoint, fields)  # Once: the site adds each to those that it has.
 
     def check_done(self, response: BufferedResponse) -> None:
-        """See `TakesFeedback.check_done`."""
-        url, status = response.url, response.status
-        data = parse_json(response.body, _is_known)
-        if isinstance(data, dict):
-            if is_gate(data):
-                raise gate_error(data, url, status)
-            if data.get("success") is True:
-                return
-            if data.get("success") is False:
-                said = clean_text(data.get("data"))
-                message = (
-                    f"The site did not take the feedback{quote_suffix(said)} It takes one only for"
-                    " an answer that it has kept; the owner decides whether it keeps any."
-                )
-                raise make_error(RefusedError, message, url, status, said)
-            if "msg" in data:  # So 1.8.79 refuses a nonce.
-                said = clean_text(data.get("msg"))
-                message = f"The site refused the feedback{quote_suffix(said)}"
-                raise make_error(NonceRefused, message, url, status, said)
-        if blocked := challenge_error(status, response.headers, response.body, url, markup=True):
-            raise blocked
-        said = excerpt(response.body)
-        message = f"The site's answer to the feedback is in no known form.{site_said(said)}"
-        raise make_error(UnexpectedFormatError, message, url, status, said)
+        data = json_object(response.body, _rank) or {}
+        if error := gate_error(data, response):
+            raise error
+        if data.get("success") is True:
+            return
+        if data.get("success") is False:
+            raise make_error(
+                RefusedError,
+                "The site did not take the feedback:",
+                response,
+                data.get("data"),
+                advice="It takes one only for an answer that it has kept; the owner decides "
+                "whether it keeps any.",
+            )
+        if "msg" in data:  # So 1.8.79 refuses a nonce.
+            message = "The site refused the feedback:"
+            raise make_error(NonceRefused, message, response, data.get("msg"))
+        raise unexpected_error(response, "The site's answer to the feedback is in no known form.")
 
 
-def _is_known(data: dict[Any, Any]) -> bool:
+def _rank(data: dict[Any, Any]) -> int:
     return "success" in data or "msg" in data or is_gate(data)

@@ -1,4 +1,4 @@
-"""The time that a site asks to wait: its `Retry-After`, on whatever error it comes with."""
+"""Errors that say where they happened, what the site said, and how long it asks to wait."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from ..errors import ResponseError
+from ..errors import Hint, ResponseError
 from ..values.http import Headers
+from ..values.urls import redact
+from .dialect import BufferedResponse
+from .text import clean_text, excerpt, quote_suffix, site_said
 
-__all__ = ["retry_after", "wait_words", "with_wait"]
+__all__ = ["AnyError", "make_error", "retry_after"]
 
 _LONGEST = 1e9
 """Seconds, some thirty years."""
@@ -21,7 +24,49 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 
-AnyResponseError = TypeVar("AnyResponseError", bound=ResponseError)
+AnyError = TypeVar("AnyError", bound=ResponseError)
+
+
+def make_error(
+    cls: type[AnyError],
+    message: str,
+    response: BufferedResponse,
+    said: object = None,
+    code: object = None,
+    *,
+    advice: str = "",
+    hint: Hint | None = None,
+    quote: bool = True,
+) -> AnyError:
+    """Return an error with the response's address (redacted), status and `Retry-After`.
+
+    Args:
+        cls: its class.
+        message: the beginning of its text; the site's words are quoted behind it.
+        response: the response that is no answer.
+        said: the site's words: a value of its JSON, or a body (bytes); for `.excerpt`, too.
+        code: the code of WordPress's JSON form.
+        advice: the end of its text.
+        hint: what a user can change.
+        quote: quote the words in the text.
+    """
+    words = excerpt(said) if isinstance(said, bytes) else clean_text(said)
+    if quote and message.endswith(":"):
+        message = message[:-1] + quote_suffix(words)
+    elif quote:
+        message += site_said(words)
+    wait = retry_after(response.headers)
+    waits = "" if wait is None else f"It asks to wait {wait:.0f} s."
+    error = cls(
+        " ".join(filter(None, (message, advice, waits))),
+        url=redact(response.url) if response.url else None,
+        status=response.status,
+        excerpt=words or None,
+        hint=hint,
+    )
+    error.code = None if code is None else clean_text(code, 100)
+    error.retry_after = wait
+    return error
 
 
 def _timestamp(value: str) -> float | None:
@@ -55,17 +100,3 @@ def retry_after(headers: Headers, now: float | None = None) -> float | None:
     if since is None:
         since = time.time() if now is None else now
     return min(max(0.0, until - since), _LONGEST)
-
-
-def wait_words(wait: float | None) -> str:
-    """Return the sentence that says how long, with the blank before it; "" for None."""
-    return "" if wait is None else f" It asks to wait {wait:.0f} s."
-
-
-def with_wait(error: AnyResponseError, headers: Headers) -> AnyResponseError:
-    """Return `error`, which says how long its site asks to wait, if the response says so."""
-    wait = retry_after(headers)
-    if wait is not None and error.retry_after is None:
-        error.retry_after = wait
-        error.args = (f"{error.message}{wait_words(wait)}", *error.args[1:])
-    return error
