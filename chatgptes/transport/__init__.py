@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from typing import Any, TypeGuard
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypedDict, TypeGuard, Unpack
 
-from ..errors import Hint, InvalidConfigError, MissingRequirementsError
-from ..values.checks import check_transport
+from ..errors import Hint, MissingRequirementsError
 from .base import AsyncResponse, AsyncTransport, Response, Transport
 
 __all__ = [
@@ -19,80 +20,66 @@ __all__ = [
 _CURL_CFFI = (0, 16)
 
 
-def select(
-    transport: str | Transport,
-    *,
-    default_site: bool,
-    impersonate: str | None,
-    proxy: str | None,
-    verify: bool | str | os.PathLike[str],
-    trust_env: bool,
-    max_headers: int,
-) -> Transport:
-    """The blocking transport that a client's arguments name.
+class Options(TypedDict):
+    """The other arguments that a transport is made of; an object is used without them.
+
+    Attributes:
+        default_site: whether the site is the default one.
+        impersonate: the browser that curl_cffi looks like; None to look like none.
+        proxy, verify, trust_env, max_headers: see `Settings`.
+    """
+
+    default_site: bool
+    impersonate: str | None
+    proxy: str | None
+    verify: bool | str | os.PathLike[str]
+    trust_env: bool
+    max_headers: int
+
+
+def select(transport: str | Transport, **options: Unpack[Options]) -> Transport:
+    """The blocking transport that a client's arguments, checked before, name.
 
     Args:
         transport: "requests", "curl_cffi", or "auto" for curl_cffi on the default site, as its
-            users expect, and requests everywhere else; or an object with `send()` and `close()`,
-            which is used as it is (the other arguments are not checked then).
-        default_site: whether the site is the default one.
-        impersonate: the browser that curl_cffi looks like; None to look like none.
-        proxy, verify, trust_env, max_headers: see `RequestsTransport` and `CurlTransport`.
+            users expect, and requests everywhere else; or an object with `send()` and `close()`.
 
     Raises:
         InvalidConfigError: an argument can't be used.
         MissingRequirementsError: the package that it needs is not installed, or too old.
     """
-    check_transport(transport, impersonate=impersonate, proxy=proxy, verify=verify)
     if not isinstance(transport, str):
-        if is_async(transport):
-            raise InvalidConfigError(
-                "transport is an object for event loops; here one with send() and close() is"
-                " needed."
-            )
         return transport
-    options: dict[str, Any] = {
-        "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
-    }  # fmt: skip
-    if transport == "curl_cffi" or (transport == "auto" and default_site):
-        return _curl_transport(impersonate=impersonate, **options)
-    return _requests_transport(**options)
+    if transport == "requests" or (transport == "auto" and not options["default_site"]):
+        return _requests_transport(options)
+    with _needing("curl_cffi"):
+        _check_curl_cffi()
+        from .curl.transport import CurlTransport
+    return CurlTransport(impersonate=options["impersonate"], **_settings(options))
 
 
 def select_async(
-    transport: str | Transport | AsyncTransport,
-    *,
-    default_site: bool,
-    impersonate: str | None,
-    proxy: str | None,
-    verify: bool | str | os.PathLike[str],
-    trust_env: bool,
-    max_headers: int,
+    transport: str | Transport | AsyncTransport, **options: Unpack[Options]
 ) -> AsyncTransport | Transport:
-    """The transport that an asynchronous client's arguments name.
+    """The transport that an asynchronous client's arguments, checked before, name.
 
     Args:
         transport: "curl_cffi"; "auto" for curl_cffi that looks like `impersonate` on the default
             site, and like no browser everywhere else; "requests" for a blocking transport, to be
-            driven in threads; or an object with `send()` and `aclose()`, or a blocking one, which
-            is used as it is.
-        default_site, impersonate, proxy, verify, trust_env, max_headers: see `select`.
+            driven in threads; or an object with `send()` and `aclose()`, or a blocking one.
 
     Raises:
-        InvalidConfigError: an argument can't be used.
-        MissingRequirementsError: the package that it needs is not installed, or too old.
+        InvalidConfigError, MissingRequirementsError: as `select`.
     """
-    check_transport(transport, impersonate=impersonate, proxy=proxy, verify=verify)
     if not isinstance(transport, str):
         return transport
-    options: dict[str, Any] = {
-        "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
-    }  # fmt: skip
     if transport == "requests":
-        return _requests_transport(**options)
-    if transport == "auto" and not default_site:
-        impersonate = None
-    return _curl_hub(impersonate=impersonate, **options)
+        return _requests_transport(options)
+    with _needing("curl_cffi"):
+        _check_curl_cffi()
+        from .curl.hub import CurlHub
+    honest = transport == "auto" and not options["default_site"]
+    return CurlHub(impersonate=None if honest else options["impersonate"], **_settings(options))
 
 
 def is_async(transport: Transport | AsyncTransport) -> TypeGuard[AsyncTransport]:
@@ -105,38 +92,32 @@ def is_async(transport: Transport | AsyncTransport) -> TypeGuard[AsyncTransport]
     return hasattr(transport, "aclose") and not hasattr(transport, "close")
 
 
-def _requests_transport(**options: Any) -> Transport:
-    try:
+def _requests_transport(options: Options) -> Transport:
+    with _needing("requests"):
         from .plain.transport import RequestsTransport
-    except ImportError as error:
-        raise _missing("requests", error) from error
-    return RequestsTransport(**options)
+    return RequestsTransport(**_settings(options))
 
 
-def _curl_transport(**options: Any) -> Transport:
-    _check_curl_cffi()
+def _settings(options: Options) -> dict[str, Any]:
+    return {name: options[name] for name in ("proxy", "verify", "trust_env", "max_headers")}
+
+
+@contextmanager
+def _needing(package: str) -> Iterator[None]:
     try:
-        from .curl.transport import CurlTransport
+        yield
     except ImportError as error:
-        raise _missing("curl_cffi", error) from error
-    return CurlTransport(**options)
-
-
-def _curl_hub(**options: Any) -> AsyncTransport:
-    _check_curl_cffi()
-    try:
-        from .curl.hub import CurlHub
-    except ImportError as error:
-        raise _missing("curl_cffi", error) from error
-    return CurlHub(**options)
+        raise MissingRequirementsError(
+            f"The transport {package!r} needs the package {package}, which can't be imported"
+            f" ({error}).",
+            hint=Hint(command=f"pip install {package}", purpose="to install it"),
+        ) from error
 
 
 def _check_curl_cffi() -> None:
-    """Raise MissingRequirementsError where curl_cffi is missing or too old for its handles."""
-    try:
-        import curl_cffi
-    except ImportError as error:
-        raise _missing("curl_cffi", error) from error
+    """Raise MissingRequirementsError where curl_cffi is too old for its handles."""
+    import curl_cffi
+
     version = getattr(curl_cffi, "__version__", "")
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers < _CURL_CFFI:
@@ -146,10 +127,3 @@ def _check_curl_cffi() -> None:
             f" {version or 'an older one'}.",
             hint=Hint(command=f"pip install -U 'curl_cffi>={floor}'", purpose="to update it"),
         )
-
-
-def _missing(name: str, error: ImportError) -> MissingRequirementsError:
-    return MissingRequirementsError(
-        f"The transport {name!r} needs the package {name}, which can't be imported ({error}).",
-        hint=Hint(command=f"pip install {name}", purpose="to install it"),
-    )

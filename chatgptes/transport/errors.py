@@ -24,22 +24,9 @@ from ..values.proxy import Proxy
 from ..values.urls import redact
 
 __all__ = [
-    "bad_encoding",
-    "broken",
-    "cannot_begin",
-    "closed",
-    "connect_timeout",
-    "headers_too_large",
-    "name_not_found",
-    "no_thread",
-    "not_http",
-    "not_resent",
-    "proxy_failed",
-    "read_timeout",
-    "response_closed",
-    "tls_failed",
-    "unpacks_to_much",
-    "unreachable",
+    "bad_encoding", "broken", "cannot_begin", "closed", "connect_timeout", "headers_too_large",
+    "name_not_found", "no_thread", "not_http", "not_resent", "of_parent", "proxy_failed",
+    "read_timeout", "response_closed", "tls_failed", "unpacks_to_much", "unreachable",
     "without_context",
 ]  # fmt: skip
 
@@ -68,6 +55,12 @@ def no_thread(reason: str) -> ChatGptEsError:
 
 def response_closed(url: str) -> TransportError:
     return TransportError("The response was closed.", url=redact(url))
+
+
+def of_parent(url: str) -> TransportError:
+    return TransportError(
+        "A response that was under way at a fork belongs to the parent process.", url=redact(url)
+    )
 
 
 def cannot_begin(url: str, code: int) -> TransportError:
@@ -149,7 +142,7 @@ def tls_failed(url: str, reason: str, *, certificate: bool) -> TLSError:
     return TLSError(message, url=redact(url), hint=hint)
 
 
-def broken(url: str, status: int | None, reason: str = "") -> TransportError:
+def broken(url: str, status: int | None = None, reason: str = "") -> TransportError:
     """The connection broke after the request had, or may have, been sent."""
     when = "before it answered" if status is None else "in the middle of its answer"
     return TransportError(

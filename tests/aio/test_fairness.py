@@ -15,7 +15,7 @@ from chatgptes import AsyncClient
 from chatgptes.aio.driver import AsyncTurn
 from chatgptes.aio.starting import wait_to_start
 from chatgptes.sandbox import Site
-from chatgptes.transport.curl.wakers import current_waker
+from chatgptes.transport.curl.wakers import Waker
 
 pytestmark = pytest.mark.anyio
 
@@ -116,7 +116,7 @@ async def test_streams_begin_a_few_at_a_time(site: Site, monkeypatch: pytest.Mon
 
 async def test_readers_are_woken_a_few_at_a_time() -> None:
     ticks = Ticks()
-    waker = current_waker()
+    waker = Waker()
     waiters = [waker.prepare() for _ in range(300)]
 
     async def reader(waiter: Any) -> None:

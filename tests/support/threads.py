@@ -26,7 +26,7 @@ def transfers() -> int:
     if module is None:
         return 0
     alive = [each for each in list(module._threads) if each.alive]
-    return sum(each.under_way for each in alive)
+    return sum(len(each._transfers.running) + len(each._commands) for each in alive)
 
 
 def under_way() -> int:

@@ -468,10 +468,6 @@ def test_select_async() -> None:
     own = Own()
     assert choose(own) is own
     assert is_async(own)
-    with pytest.raises(errors.InvalidConfigError, match="aclose"):
-        choose(object())
-    with pytest.raises(errors.InvalidConfigError, match="impersonate"):
-        choose("auto", impersonate="")
 
 
 def test_a_port_that_refuses(hub: CurlHub, run: Run) -> None:

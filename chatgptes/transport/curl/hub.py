@@ -2,105 +2,95 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import anyio.lowlevel
+
 from ...errors import TLSError
 from ...values.deadline import Deadline
 from ...values.http import Request
+from ...values.process import PerProcess
 from .. import errors as _faults
+from ..settings import BuiltIn
+from .hubresponse import Command, HubResponse, HubTransfer
 from .hubthread import HubThread
-from .setup import Settings
-from .transfer import Command, HubResponse, Transfer
-from .wakers import current_waker
+from .setup import CurlSettings
+from .wakers import Waker
 
 __all__ = ["CurlHub"]
 
 
-class CurlHub:
-    """HTTP through curl_cffi on event loops: no cookies, no redirects, no retries, no netrc.
+class _Threads:
+    """The hub's thread in this process, if it has one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.last: HubThread | None = None
+
+
+class CurlHub(BuiltIn):
+    """HTTP through curl_cffi on event loops.
 
     One thread drives all streams, multiplexed where a site speaks HTTP/2.  It starts with the
     first request, and ends with `aclose()`, with the interpreter, or after a while without work.
 
     Usable from any number of tasks, loops and threads at once (each response by the loop that sent
-    its request), picklable (as its settings), and usable after a fork (the child has a thread and
-    its own connections).
+    its request).
     """
+
+    _settings: CurlSettings
 
     def __init__(self, **options: Any) -> None:
         """Make a transport; nothing is opened yet.
 
         Args:
-            options: see `Settings`.
+            options: see `CurlSettings`.
 
         Raises:
             InvalidConfigError: the target, the proxy or the CA path can't be used.
         """
-        self._settings = Settings(**options)
-        self._closed = False
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
-        self._thread: HubThread | None = None
-
-    @property
-    def impersonates(self) -> bool:
-        """Its identity headers are a browser's, and nobody else's to set."""
-        return self._settings.target is not None
-
-    def __repr__(self) -> str:
-        if "_closed" not in self.__dict__:
-            return "<CurlHub, not made>"
-        return f"<CurlHub {self._settings!r}{' closed' if self._closed else ''}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self._settings.arguments,)
+        super().__init__(CurlSettings(**options))
+        self._threads = PerProcess(_Threads)
 
     async def send(self, request: Request, deadline: Deadline) -> HubResponse:
         """Send one request: see `base.AsyncTransport.send`."""
         deadline.check()
-        if self._closed:
-            raise _faults.closed()
-        settings = self._settings
-        transfer = Transfer(
-            request,
-            settings.header_lines(request),
-            deadline,
-            settings.route(request),
-            settings.max_headers,
-        )
+        transfer = HubTransfer(self._settings, request, deadline)
         response = HubResponse(transfer)
         self._start(transfer)
-        transfer.registration = deadline.on_cancel(_Cancel(transfer))
+        transfer.registration = deadline.on_cancel(
+            functools.partial(transfer.post, Command.END, transfer)
+        )
         try:
             await response.receive_head()
         except TLSError as error:
-            settings.explain(error)
+            self._settings.explain(error)
             raise
         return response
 
-    def _start(self, transfer: Transfer) -> None:
+    def _start(self, transfer: HubTransfer) -> None:
         """Give a transfer to the thread; to a new one where there is none, or it has ended."""
-        if self._pid != os.getpid():
-            # The parent's thread is not here, and its lock may have been taken at the fork.
-            self._lock, self._thread, self._pid = threading.Lock(), None, os.getpid()
-        while self._thread is None or not self._thread.start(transfer):
-            with self._lock:
-                if self._closed:
-                    raise _faults.closed()
-                if self._thread is None or self._thread.ended:
-                    self._thread = HubThread(self._settings)
+        threads = self._threads.get()
+        while True:
+            if self._closed:
+                raise _faults.closed()
+            if threads.last is not None and threads.last.start(transfer):
+                return
+            with threads.lock:
+                if threads.last is None or threads.last.ended:
+                    threads.last = HubThread()
 
     async def aclose(self) -> None:
         """Close every connection and end the thread.  Any number of times."""
         self._closed = True
-        thread = self._thread
-        if thread is None or self._pid != os.getpid():
+        thread = self._threads.get().last
+        if thread is None:
             return
-        waker = current_waker()
+        waker = Waker()
         waiter = waker.prepare()
 
         def ended() -> None:
@@ -113,25 +103,10 @@ class CurlHub:
         thread.stop()
         await waker.wait(waiter)
         while thread.alive:  # For no longer than a thread takes to return.
-            await waker.rest()
+            await anyio.lowlevel.checkpoint()
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        thread = self.__dict__.get("_thread")
-        if thread is not None and not finalizing():
-            thread.stop_when_unused()
-
-
-class _Cancel:
-    """The callback of a deadline that is cancelled."""
-
-    __slots__ = ("_transfer",)
-
-    def __init__(self, transfer: Transfer) -> None:
-        self._transfer = transfer
-
-    def __call__(self) -> None:
-        self._transfer.post(Command.CANCEL, self._transfer)
-
-
-def _rebuild(settings: dict[str, Any]) -> CurlHub:
-    return CurlHub(**settings)
+        if "_threads" in self.__dict__ and not finalizing():
+            thread = self._threads.get().last
+            if thread is not None:
+                thread.stop_when_unused()

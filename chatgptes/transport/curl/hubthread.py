@@ -13,9 +13,8 @@ from collections.abc import Callable
 
 from ...values.deadline import Signal
 from .. import errors as _faults
+from .hubresponse import Command, HubTransfer
 from .multi import Multi
-from .setup import Settings
-from .transfer import Command, Transfer
 from .transfers import Transfers
 
 __all__ = ["HubThread"]
@@ -37,7 +36,7 @@ class HubThread:
         ended: it takes no more transfers.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self) -> None:
         """Start the thread.
 
         Raises:
@@ -47,12 +46,12 @@ class HubThread:
         self._multi = Multi(_CONNECTIONS)
         self._pid = os.getpid()
         self._lock = threading.Lock()  # Between a start and the decision to end.
-        self._commands: deque[tuple[Command, Transfer]] = deque()
+        self._commands: deque[tuple[Command, HubTransfer]] = deque()
         self._awake = True  # It will look at the commands before it waits.
         self._stopping = False
         self._idle_seconds = _IDLE_SECONDS
         self._idle_since = math.inf
-        self._transfers = Transfers(settings, self._multi, self.post)
+        self._transfers = Transfers(self._multi, self.post)
         self._end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
         try:
@@ -67,12 +66,7 @@ class HubThread:
         """Tell whether the thread has not yet returned."""
         return self._pid == os.getpid() and self._thread.is_alive()
 
-    @property
-    def under_way(self) -> int:
-        """The number of transfers that run and commands that wait."""
-        return len(self._transfers.running) + len(self._commands)
-
-    def start(self, transfer: Transfer) -> bool:
+    def start(self, transfer: HubTransfer) -> bool:
         """Begin a transfer; False if this thread takes no more."""
         with self._lock:
             if self.ended:
@@ -82,7 +76,7 @@ class HubThread:
         self._wake()
         return True
 
-    def post(self, command: Command, transfer: Transfer) -> None:
+    def post(self, command: Command, transfer: HubTransfer) -> None:
         """Ask for something.  Any thread, at any time, also in a finalizer; never blocks."""
         self._commands.append((command, transfer))
         self._wake()
@@ -104,11 +98,6 @@ class HubThread:
     def join(self, seconds: float) -> None:
         """Wait until the thread has ended."""
         self._thread.join(seconds)
-
-    @property
-    def of_this_process(self) -> bool:
-        """False in a fork's child, where there is no such thread."""
-        return self._pid == os.getpid()
 
     def _wake(self) -> None:
         if not self._awake:
@@ -136,7 +125,7 @@ class HubThread:
         now = time.monotonic()
         if self._transfers.running:
             self._idle_since = math.inf
-            left = self._transfers.next_look() - now
+            left = self._transfers.next_look - now
         else:
             self._idle_since = min(self._idle_since, now)
             left = self._idle_since + self._idle_seconds - now
@@ -165,7 +154,7 @@ _threads: weakref.WeakSet[HubThread] = weakref.WeakSet()
 @atexit.register
 def _stop_all() -> None:
     """End the threads while the interpreter still stands, whatever they are doing."""
-    threads = [thread for thread in _threads if thread.of_this_process]
+    threads = [thread for thread in _threads if thread.alive]
     for thread in threads:
         thread.stop()
     for thread in threads:

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...errors import ChatGptEsError
@@ -203,18 +203,18 @@ def connect(operation: Operation, host: str, port: int) -> PlainSocket:
         raise socket.gaierror(socket.EAI_NONAME, "not a name") from None
     wake, waker = socket.socketpair()
     waker.setblocking(False)  # A cancel may come from an event loop, which must never wait.
-    pending: set[PlainSocket] = set()
+    made: list[PlainSocket] = []
     with selectors.DefaultSelector() as selector, wake, waker:
         selector.register(wake, selectors.EVENT_READ)
         try:
             with operation.deadline.on_cancel(lambda: _poke(waker)):
-                sock = _first(operation, addresses, selector, pending)
+                sock = _first(operation, addresses, selector, made)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # For the TLS handshake, which inherits it as a whole.
             sock.settimeout(operation.limit())
-            pending.discard(sock)
+            made.remove(sock)
         finally:
-            for other in pending:
+            for other in made:
                 other.close()
     return sock
 
@@ -225,55 +225,36 @@ def _poke(waker: socket.socket) -> None:
 
 def _first(
     operation: Operation,
-    addresses: list[Any],
+    todo: list[Any],
     selector: selectors.BaseSelector,
-    pending: set[PlainSocket],
+    made: list[PlainSocket],
 ) -> PlainSocket:
-    """Try the addresses one after the other, overlapping, until one has connected."""
-    todo = list(reversed(addresses))
+    """Try the addresses `todo` one after the other, overlapping, until one has connected."""
     failure = OSError("no address")
-    while todo or pending:
+    while todo or len(selector.get_map()) > 1:  # Beside the one for a cancel.
         limit = operation.limit()
         try:
             if todo:
-                _start(todo.pop(), selector, pending)
+                family, kind, proto, _, name = todo.pop(0)
+                sock = PlainSocket(family, kind, proto)
+                made.append(sock)
+                sock.setblocking(False)
+                with suppress(BlockingIOError):
+                    sock.connect(name)
+                selector.register(sock, selectors.EVENT_WRITE)
             if todo:
                 limit = _NEXT_ADDRESS_AFTER if limit is None else min(limit, _NEXT_ADDRESS_AFTER)
             for key, _ in selector.select(limit):
-                if not isinstance(key.fileobj, PlainSocket):
+                found = key.fileobj
+                if not isinstance(found, PlainSocket):
                     raise TimeoutError  # Woken by a cancel: `limit` says so at the next turn.
-                return _finish(key.fileobj, selector, pending)
+                selector.unregister(found)
+                if code := found.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    raise OSError(code, os.strerror(code))
+                return found
         except TimeoutError as error:
             operation.limit()
             failure = error  # The system's own ETIMEDOUT for one address.
         except OSError as error:
             failure = error
     raise failure
-
-
-def _start(address: Any, selector: selectors.BaseSelector, pending: set[PlainSocket]) -> None:
-    family, kind, proto, _, name = address
-    sock = PlainSocket(family, kind, proto)
-    pending.add(sock)
-    sock.setblocking(False)
-    try:
-        sock.connect(name)
-    except BlockingIOError:
-        pass
-    except OSError:
-        pending.discard(sock)
-        sock.close()
-        raise
-    selector.register(sock, selectors.EVENT_WRITE)
-
-
-def _finish(
-    sock: PlainSocket, selector: selectors.BaseSelector, pending: set[PlainSocket]
-) -> PlainSocket:
-    selector.unregister(sock)
-    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        pending.discard(sock)
-        sock.close()
-        raise OSError(code, os.strerror(code))
-    return sock
