@@ -7,10 +7,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypedDict, TypeGuard, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ..errors import Hint, MissingRequirementsError
 from .base import AsyncResponse, AsyncTransport, Response, Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 __all__ = [
     "AsyncResponse", "AsyncTransport", "Response", "Transport", "is_async", "select",
@@ -82,7 +85,7 @@ def select_async(
     return CurlHub(impersonate=None if honest else options["impersonate"], **_settings(options))
 
 
-def is_async(transport: Transport | AsyncTransport) -> TypeGuard[AsyncTransport]:
+def is_async(transport: Transport | AsyncTransport) -> TypeIs[AsyncTransport]:
     """Tell whether `transport` is one for event loops: its `send()` is a coroutine function.
 
     Where that can't be seen, having `aclose()` and no `close()` tells.
