@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Hint, MissingRequirementsError
 from .base import AsyncResponse, AsyncTransport, Response, Transport
@@ -23,29 +22,18 @@ __all__ = [
 _CURL_CFFI = (0, 16)
 
 
-class Options(TypedDict):
-    """The other arguments that a transport is made of; an object is used without them.
-
-    Attributes:
-        default_site: whether the site is the default one.
-        impersonate: the browser that curl_cffi looks like; None to look like none.
-        proxy, verify, trust_env, max_headers: see `Settings`.
-    """
-
-    default_site: bool
-    impersonate: str | None
-    proxy: str | None
-    verify: bool | str | os.PathLike[str]
-    trust_env: bool
-    max_headers: int
-
-
-def select(transport: str | Transport, **options: Unpack[Options]) -> Transport:
+def select(
+    transport: str | Transport, *, default_site: bool, impersonate: str | None, **settings: Any
+) -> Transport:
     """The blocking transport that a client's arguments, checked before, name.
 
     Args:
         transport: "requests", "curl_cffi", or "auto" for curl_cffi on the default site, as its
-            users expect, and requests everywhere else; or an object with `send()` and `close()`.
+            users expect, and requests everywhere else; or an object with `send()` and `close()`,
+            which is used as it is.
+        default_site: whether the site is the default one.
+        impersonate: the browser that curl_cffi looks like; None to look like none.
+        settings: see `Settings`.
 
     Raises:
         InvalidConfigError: an argument can't be used.
@@ -53,16 +41,20 @@ def select(transport: str | Transport, **options: Unpack[Options]) -> Transport:
     """
     if not isinstance(transport, str):
         return transport
-    if transport == "requests" or (transport == "auto" and not options["default_site"]):
-        return _requests_transport(options)
+    if transport == "requests" or (transport == "auto" and not default_site):
+        return _requests_transport(settings)
     with _needing("curl_cffi"):
         _check_curl_cffi()
         from .curl.transport import CurlTransport
-    return CurlTransport(impersonate=options["impersonate"], **_settings(options))
+    return CurlTransport(impersonate=impersonate, **settings)
 
 
 def select_async(
-    transport: str | Transport | AsyncTransport, **options: Unpack[Options]
+    transport: str | Transport | AsyncTransport,
+    *,
+    default_site: bool,
+    impersonate: str | None,
+    **settings: Any,
 ) -> AsyncTransport | Transport:
     """The transport that an asynchronous client's arguments, checked before, name.
 
@@ -70,19 +62,17 @@ def select_async(
         transport: "curl_cffi"; "auto" for curl_cffi that looks like `impersonate` on the default
             site, and like no browser everywhere else; "requests" for a blocking transport, to be
             driven in threads; or an object with `send()` and `aclose()`, or a blocking one.
-
-    Raises:
-        InvalidConfigError, MissingRequirementsError: as `select`.
+        default_site, impersonate, settings: as for `select`; its errors, too.
     """
     if not isinstance(transport, str):
         return transport
     if transport == "requests":
-        return _requests_transport(options)
+        return _requests_transport(settings)
     with _needing("curl_cffi"):
         _check_curl_cffi()
         from .curl.hub import CurlHub
-    honest = transport == "auto" and not options["default_site"]
-    return CurlHub(impersonate=None if honest else options["impersonate"], **_settings(options))
+    honest = transport == "auto" and not default_site
+    return CurlHub(impersonate=None if honest else impersonate, **settings)
 
 
 def is_async(transport: Transport | AsyncTransport) -> TypeIs[AsyncTransport]:
@@ -95,14 +85,10 @@ def is_async(transport: Transport | AsyncTransport) -> TypeIs[AsyncTransport]:
     return hasattr(transport, "aclose") and not hasattr(transport, "close")
 
 
-def _requests_transport(options: Options) -> Transport:
+def _requests_transport(settings: dict[str, Any]) -> Transport:
     with _needing("requests"):
         from .plain.transport import RequestsTransport
-    return RequestsTransport(**_settings(options))
-
-
-def _settings(options: Options) -> dict[str, Any]:
-    return {name: options[name] for name in ("proxy", "verify", "trust_env", "max_headers")}
+    return RequestsTransport(**settings)
 
 
 @contextmanager

@@ -24,14 +24,6 @@ from .wakers import Waker
 __all__ = ["CurlHub"]
 
 
-class _Threads:
-    """The hub's thread in this process, if it has one."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.last: HubThread | None = None
-
-
 class CurlHub(BuiltIn):
     """HTTP through curl_cffi on event loops.
 
@@ -45,20 +37,16 @@ class CurlHub(BuiltIn):
     _settings: CurlSettings
 
     def __init__(self, **options: Any) -> None:
-        """Make a transport; nothing is opened yet.
-
-        Args:
-            options: see `CurlSettings`.
-
-        Raises:
-            InvalidConfigError: the target, the proxy or the CA path can't be used.
-        """
+        """Make a transport; nothing is opened yet.  Arguments and errors as `CurlSettings`."""
         super().__init__(CurlSettings(**options))
-        self._threads = PerProcess(_Threads)
+        self._lock = PerProcess(threading.Lock)
+        self._thread: HubThread | None = None  # After a fork, the parent's.
 
     async def send(self, request: Request, deadline: Deadline) -> HubResponse:
         """Send one request: see `base.AsyncTransport.send`."""
         deadline.check()
+        if self._closed:
+            raise _faults.closed()
         transfer = HubTransfer(self._settings, request, deadline)
         response = HubResponse(transfer)
         self._start(transfer)
@@ -74,21 +62,18 @@ class CurlHub(BuiltIn):
 
     def _start(self, transfer: HubTransfer) -> None:
         """Give a transfer to the thread; to a new one where there is none, or it has ended."""
-        threads = self._threads.get()
-        while True:
-            if self._closed:
-                raise _faults.closed()
-            if threads.last is not None and threads.last.start(transfer):
-                return
-            with threads.lock:
-                if threads.last is None or threads.last.ended:
-                    threads.last = HubThread()
+        while self._thread is None or not self._thread.start(transfer):
+            with self._lock.get():
+                if self._closed:
+                    raise _faults.closed()
+                if self._thread is None or not self._thread.takes_more:
+                    self._thread = HubThread()
 
     async def aclose(self) -> None:
         """Close every connection and end the thread.  Any number of times."""
         self._closed = True
-        thread = self._threads.get().last
-        if thread is None:
+        thread = self._thread
+        if thread is None or not thread.alive:
             return
         waker = Waker()
         waiter = waker.prepare()
@@ -99,14 +84,13 @@ class CurlHub(BuiltIn):
             except RuntimeError:
                 pass  # The loop has ended meanwhile.
 
-        thread.on_end(ended)
+        thread.end.on_set(ended)
         thread.stop()
         await waker.wait(waiter)
         while thread.alive:  # For no longer than a thread takes to return.
             await anyio.lowlevel.checkpoint()
 
     def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        if "_threads" in self.__dict__ and not finalizing():
-            thread = self._threads.get().last
-            if thread is not None:
-                thread.stop_when_unused()
+        thread = self.__dict__.get("_thread")
+        if thread is not None and not finalizing():
+            thread.stop_when_unused()

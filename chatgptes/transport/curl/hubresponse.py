@@ -110,11 +110,6 @@ class HubTransfer(Transfer):
             self.post(Command.RESUME, self)
         return waker.wait(waiter)
 
-    def resume(self) -> None:
-        """Let the rest come, if there is room for it."""
-        if self.buffered <= BUFFER // 2:
-            self.post(Command.RESUME, self)
-
     def drop(self) -> None:
         """Let the thread take the transfer away.  Any thread, any number of times."""
         if not self.dropped:
@@ -203,8 +198,8 @@ class HubResponse:
                     await wait
             self._in_a_row += 1
             data = transfer.take()
-            if transfer.paused:
-                transfer.resume()
+            if transfer.paused and transfer.buffered <= BUFFER // 2:
+                transfer.post(Command.RESUME, transfer)
             return data
         except BaseException:
             self.close()

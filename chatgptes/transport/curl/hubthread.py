@@ -9,7 +9,6 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
 
 from ...values.deadline import Signal
 from .. import errors as _faults
@@ -33,7 +32,7 @@ class HubThread:
     The public methods are for other threads, the private ones for the thread itself.
 
     Attributes:
-        ended: it takes no more transfers.
+        end: signals that everything is closed.
     """
 
     def __init__(self) -> None:
@@ -42,7 +41,7 @@ class HubThread:
         Raises:
             ChatGptEsError: the system gives none.
         """
-        self.ended = False
+        self._ended = False
         self._multi = Multi(_CONNECTIONS)
         self._pid = os.getpid()
         self._lock = threading.Lock()  # Between a start and the decision to end.
@@ -52,7 +51,7 @@ class HubThread:
         self._idle_seconds = _IDLE_SECONDS
         self._idle_since = math.inf
         self._transfers = Transfers(self._multi, self.post)
-        self._end = Signal()
+        self.end = Signal()
         self._thread = threading.Thread(target=self._run, name="chatgptes-hub", daemon=True)
         try:
             self._thread.start()
@@ -62,14 +61,21 @@ class HubThread:
         _threads.add(self)
 
     @property
+    def takes_more(self) -> bool:
+        """Tell whether it takes transfers: that of a parent process does not."""
+        return not self._ended and self._pid == os.getpid()
+
+    @property
     def alive(self) -> bool:
         """Tell whether the thread has not yet returned."""
         return self._pid == os.getpid() and self._thread.is_alive()
 
     def start(self, transfer: HubTransfer) -> bool:
         """Begin a transfer; False if this thread takes no more."""
+        if not self.takes_more:
+            return False
         with self._lock:
-            if self.ended:
+            if self._ended:
                 return False
             transfer.post = self.post
             self._commands.append((Command.START, transfer))
@@ -90,10 +96,6 @@ class HubThread:
         """End the thread with its last transfer."""
         self._idle_seconds = 0.0
         self._wake()
-
-    def on_end(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once everything is closed; at once if it is."""
-        self._end.on_set(callback)
 
     def join(self, seconds: float) -> None:
         """Wait until the thread has ended."""
@@ -131,8 +133,8 @@ class HubThread:
             left = self._idle_since + self._idle_seconds - now
             if left <= 0:
                 with self._lock:
-                    self.ended = not self._commands
-                    return not self.ended
+                    self._ended = not self._commands
+                    return not self._ended
         self._multi.wait(max(left, _SHORTEST_WAIT))
         self._awake = True
         return True
@@ -140,12 +142,12 @@ class HubThread:
     def _close(self) -> None:
         """End all transfers and close all connections."""
         with self._lock:
-            self.ended = True
+            self._ended = True
         self._transfers.close(
             [each for command, each in self._commands if command is Command.START]
         )
         self._multi.close()
-        self._end.set()
+        self.end.set()
 
 
 _threads: weakref.WeakSet[HubThread] = weakref.WeakSet()

@@ -46,14 +46,7 @@ class CurlTransport(BuiltIn):
     _settings: CurlSettings
 
     def __init__(self, **options: Any) -> None:
-        """Make a transport; nothing is opened yet.
-
-        Args:
-            options: see `CurlSettings`.
-
-        Raises:
-            InvalidConfigError: the target, the proxy or the CA path can't be used.
-        """
+        """Make a transport; nothing is opened yet.  Arguments and errors as `CurlSettings`."""
         super().__init__(CurlSettings(**options))
         # Its operations are atomic, so there is no lock that a fork could leave taken.
         self._idle: PerProcess[list[Engine]] = PerProcess(list)

@@ -39,14 +39,7 @@ class RequestsTransport(BuiltIn):
     """HTTP through `requests`."""
 
     def __init__(self, **options: Any) -> None:
-        """Make a transport; nothing is opened yet.
-
-        Args:
-            options: see `Settings`.
-
-        Raises:
-            InvalidConfigError: the proxy or the CA path can't be used.
-        """
+        """Make a transport; nothing is opened yet.  Arguments and errors as `Settings`."""
         super().__init__(Settings(**options))
         self._context = _tls_context(self._settings.ca)
         self._renew()
