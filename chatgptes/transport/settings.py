@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from ..errors import InvalidConfigError, TLSError
-from ..values.checks import check_verify
 from ..values.http import Request
 from ..values.proxy import DEFAULT_PORTS, Proxy
 
@@ -66,11 +65,7 @@ class Settings:
         self.ca = ca_path(verify, trust_env)
 
     def route(self, request: Request) -> Proxy | None:
-        """The proxy that `request` goes through.
-
-        Raises:
-            InvalidConfigError: the environment names one that can't be used.
-        """
+        """The proxy that `request` goes through: see `Routes.route`."""
         return self._routes.route(request.url)
 
     def explain(self, error: Exception) -> None:
@@ -127,11 +122,7 @@ class Routes:
 
     @classmethod
     def read(cls, proxy: str | None, trust_env: bool) -> Routes:
-        """The routes for an argument `proxy`, or, without one, those of the environment.
-
-        Raises:
-            InvalidConfigError: the argument can't be used.
-        """
+        """The routes for an argument `proxy`, or, without one, those of the environment."""
         if proxy is not None:
             return cls({"all": Proxy.parse(proxy)})
         if not trust_env:
@@ -143,8 +134,7 @@ class Routes:
                 try:
                     proxies[scheme] = Proxy.parse(found[scheme], _variable(scheme))
                 except InvalidConfigError as error:
-                    # Desktops set `all_proxy=socks://…`: no matter where no request goes through
-                    # it.
+                    # Desktops set `all_proxy=socks://…`, which matters to few requests.
                     proxies[scheme] = str(error)
         # curl splits at blanks, too, and requests at commas only; desktops write semicolons.
         rules = re.split(r"[,;\s]+", found.get("no", "").lower())
@@ -184,9 +174,8 @@ _RULE = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(.*?)(?::(\d*))?/*")
 def _excepts(rule: str, host: str, port: int) -> bool:
     """Does one entry of `NO_PROXY` (a name and all below it, an address, a network) name `host`?
 
-    For both transports, and so for curl's readers and those of requests: a name means its
-    subdomains with and without a leading dot or `*.`; a network is in CIDR form; a port, which
-    curl does not know, narrows an entry.
+    For both transports, and so for curl's readers and those of requests: a port, which curl does
+    not know, narrows an entry.
     """
     if rule == "*":
         return True
@@ -226,14 +215,10 @@ def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 def ca_path(verify: bool | str | os.PathLike[str], trust_env: bool) -> str | None:
     """The file or directory with the trusted certificates; None to verify nothing.
 
-    `verify=True` means certifi's, unless `trust_env` is on and one of `REQUESTS_CA_BUNDLE`,
-    `CURL_CA_BUNDLE`, `SSL_CERT_FILE` names something that exists.
-
     Raises:
-        InvalidConfigError: `verify` is a path where nothing is, or of another type; or no
-            certificates can be read from the file that it, or the variable, names.
+        InvalidConfigError: `verify` is a path where nothing is, or no certificates can be read
+            from the file that it, or a variable, names.
     """
-    check_verify(verify)
     if verify is False:
         return None
     if verify is True:

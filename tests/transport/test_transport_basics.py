@@ -576,12 +576,10 @@ def test_the_environment_names_certificates_only_when_asked(
 
 
 @ALL
-@pytest.mark.parametrize(
-    "options", [{"verify": "/no/such/file"}, {"verify": 3}, {"verify": __file__}]
-)
-def test_bad_certificate_settings(kind: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("path", ["/no/such/file", __file__])
+def test_bad_certificate_settings(kind: str, path: str) -> None:
     with pytest.raises(errors.InvalidConfigError, match="verify"):
-        make(kind, **options)
+        make(kind, verify=path)
 
 
 @CURL

@@ -137,11 +137,7 @@ class HubResponse:
         return f"<{type(self).__name__} {self.status} {redact(self.url)}>"
 
     async def receive_head(self) -> None:
-        """Wait for the status and the headers.
-
-        Raises:
-            ChatGptEsError: as `base.AsyncTransport.send`.
-        """
+        """Wait for the status and the headers."""
         transfer = self._transfer
         try:
             while not (transfer.head_done or transfer.done):
@@ -165,11 +161,7 @@ class HubResponse:
         return self
 
     async def __anext__(self) -> bytes:  # noqa: C901 - each call less counts, once a chunk.
-        """Give what has arrived of the body, small pieces joined.
-
-        Raises:
-            TransportError, RequestTimeout, TurnCancelled: see `base.AsyncResponse`.
-        """
+        """Give what has arrived of the body, small pieces joined."""
         transfer = self._transfer
         if self._reading:
             raise TransportError("A response can be read by one task at a time.")

@@ -36,11 +36,7 @@ class HubThread:
     """
 
     def __init__(self) -> None:
-        """Start the thread.
-
-        Raises:
-            ChatGptEsError: the system gives none.
-        """
+        """Start the thread."""
         self._ended = False
         self._multi = Multi(_CONNECTIONS)
         self._pid = os.getpid()

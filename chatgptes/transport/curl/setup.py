@@ -32,10 +32,7 @@ class CurlSettings(Settings):
         Args:
             impersonate: the browser to look like: one of curl_cffi's targets ("chrome",
                 "firefox", "safari180", …); None to say honestly who asks.
-            options: see `Settings`.
-
-        Raises:
-            InvalidConfigError: the target, the proxy or the CA path can't be used.
+            options: see `Settings`; its errors, too.
         """
         super().__init__(**options)
         self.arguments["impersonate"] = impersonate
@@ -44,11 +41,7 @@ class CurlSettings(Settings):
         self._lines = functools.lru_cache(maxsize=8)(_make_lines)  # Few: they may be secret.
 
     def header_lines(self, request: Request) -> tuple[bytes, ...]:
-        """The header lines of `request`, for libcurl.
-
-        Raises:
-            InvalidConfigError: a name or value that would break out of its line.
-        """
+        """The header lines of `request`, for libcurl."""
         return self._lines(
             tuple(request.headers.items()),
             request.body is not None or request.method == "POST",
@@ -63,13 +56,7 @@ class CurlSettings(Settings):
         proxy: Proxy | None,
         connect_limit: float | None,
     ) -> None:
-        """Set `handle` up for `request`.
-
-        Args:
-            lines: what `header_lines` made.
-            proxy: what `route` gave.
-            connect_limit: seconds that connecting may take.
-        """
+        """Set `handle` up for `request`, with what `header_lines` and `route` made of it."""
         body = request.body
         if body is None and request.method == "POST":
             body = b""

@@ -117,13 +117,13 @@ class Transfer(Exchange):
 
     def timeout_error(self) -> ChatGptEsError:
         """The error of a silence that is too long."""
-        url, deadline = self.request.url, self.deadline
-        try:
-            if self.requests:
-                return _faults.read_timeout(url, deadline, self._known_status)
-            return _faults.connect_timeout(url, deadline, self.proxy)
-        except ChatGptEsError as sooner:  # The total has passed as well.
-            return _faults.without_context(sooner)
+        return _faults.timed_out(
+            self.request.url,
+            self.deadline,
+            self.proxy,
+            sent=self.requests > 0,
+            status=self._known_status,
+        )
 
     def error_for(self, code: int) -> ChatGptEsError:
         """The error for curl's result `code`, other than 0 or before the response's head came."""

@@ -163,12 +163,7 @@ class _Response(StreamedResponse):
                 transfer.note_progress(time.monotonic())
 
     def _note_end(self, code: int) -> None:
-        """Note curl's result code.
-
-        Raises:
-            BaseException: what was raised inside a callback (KeyboardInterrupt, in practice);
-                libcurl ends the transfer then.
-        """
+        """Note curl's result code, or raise what was raised inside a callback."""
         fault = self._engine.handle.callback_fault() or self._transfer.fault
         if fault is not None:
             raise fault

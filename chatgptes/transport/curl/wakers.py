@@ -26,11 +26,7 @@ class Waker:
     __slots__ = ("_event", "native")
 
     def __init__(self) -> None:
-        """Be that of the running loop: asyncio's (uvloop too) or trio's.
-
-        Raises:
-            RuntimeError: no loop is running.
-        """
+        """Be that of the running loop: asyncio's (uvloop too) or trio's."""
         self.native: Any = anyio.lowlevel.current_token().native_token
         is_trio = hasattr(self.native, "run_sync_soon")
         self._event: Any = sys.modules["trio"].Event if is_trio else None
