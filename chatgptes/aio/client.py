@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Unpack
 
+from ..client import BaseClient
 from ..sites.dialect import Bot
 from ..transport import AsyncTransport, Transport, is_async, select_async
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
@@ -31,7 +32,7 @@ __all__ = ["AsyncClient"]
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(BaseClient):
     """Talks to one bot of one site, from asyncio or trio.
 
     The counterpart of `Client`: the same arguments, results and errors.  It may be used from
@@ -49,39 +50,12 @@ class AsyncClient:
         given: ClientArguments = {"site": site, **arguments}
         self._start(Core(Config.of(given)))
 
-    @classmethod
-    def over(cls, core: Core) -> AsyncClient:
-        """A client of `core`, which others may share."""
-        client = cls.__new__(cls)
-        client._start(core)
-        return client
-
     def _start(self, core: Core) -> None:
-        self.core = core
+        super()._start(core)
         config = core.config  # Not the core itself, which would then keep itself alive.
         self._transport: MadeOnce[AsyncTransport | Transport] = core.transports.setdefault(
             "async", MadeOnce(lambda: _make_transport(config))
         )
-
-    def __repr__(self) -> str:
-        if "core" not in self.__dict__:
-            return "<AsyncClient, not made>"
-        core = self.core
-        bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
-        return f"<AsyncClient {self.site}{bot}{', closed' if core.closed else ''}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (dict(self.core.config.arguments), self.core.visitor)
-
-    @property
-    def site(self) -> str:
-        """The site's URL, without user name and password (str)."""
-        return self.core.config.site
-
-    @property
-    def visitor(self) -> str:
-        """The id this client shows to the site (a UUID)."""
-        return self.core.visitor
 
     async def chat(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Client.chat`."""
@@ -173,7 +147,3 @@ def _make_transport(config: Config) -> AsyncTransport | Transport:
     transport: AsyncTransport | Transport = select_async(**config.transport_options())
     config.check_identity(transport)
     return transport
-
-
-def _rebuild(arguments: ClientArguments, visitor: str) -> AsyncClient:
-    return AsyncClient.over(Core(Config.of(arguments), visitor))

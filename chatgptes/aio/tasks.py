@@ -38,11 +38,7 @@ class TaskTurn(RunningTurn):
     def __init__(
         self, turn: Turn, connect: Callable[[Deadline], Awaitable[AsyncTransport | Transport]]
     ) -> None:
-        """Have `turn` ready; nothing is sent before the first `advance`.
-
-        Args:
-            connect: gives the transport, within a deadline.
-        """
+        """Have `turn` ready; nothing is sent before the first `advance`, which `connect`s."""
         super().__init__(turn)
         self._connect = connect
         self._driver: AsyncDriver[Reply] | ThreadDriver | None = None

@@ -45,11 +45,7 @@ def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
 
 
 async def perform_wait(step: Wait, deadline: Deadline) -> bool:
-    """Perform a `Wait` on the loop.
-
-    Raises:
-        TurnCancelled: the deadline was cancelled meanwhile.
-    """
+    """Perform a `Wait` on the loop; TurnCancelled where the deadline is cancelled meanwhile."""
     signal = step.signal or Signal()
     event = anyio.Event()
     wake = call_on_loop(event.set)
@@ -91,9 +87,6 @@ def start_thread(work: Callable[[], object]) -> None:
 
     `threading.Thread.start` would wait until the thread runs: many milliseconds on a busy
     interpreter, and for ever where there is no memory left for it.
-
-    Raises:
-        ChatGptEsError: the system gives no thread.
     """
     try:
         _thread.start_new_thread(contextvars.copy_context().run, (work,))
@@ -131,11 +124,7 @@ class ThreadCall(Generic[T]):
         return self._result
 
     async def wait(self, deadline: Deadline, late: float = 0.0) -> T:
-        """Wait for the value, `late` seconds longer than the turn may take.
-
-        Raises:
-            RequestTimeout, TurnCancelled: the deadline ended first.
-        """
+        """Wait for the value, `late` seconds longer than the turn may take."""
         left = deadline.remaining()
         if await perform_wait(Wait(self.done, None if left is None else left + late), deadline):
             return self.value()
@@ -162,11 +151,7 @@ async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> 
 
 
 async def load(turn: Turn) -> None:
-    """Read the files that a turn sends or continues from, off the loop.
-
-    Raises:
-        ChatGptEsError, OSError: one can't be used, or the turn's time is over.
-    """
+    """Read the files that a turn sends or continues from, off the loop."""
     if turn.needs_loading:
         await in_thread(turn.load, turn.deadline)
 
@@ -180,11 +165,7 @@ class MadeOnce(Generic[T]):
         self.made: T | None = None
 
     async def get(self, deadline: Deadline) -> T:
-        """The value.  What its making raised is raised again, and the next call tries again.
-
-        Raises:
-            RequestTimeout, TurnCancelled: the deadline ended first; the thread may never have run.
-        """
+        """The value.  What its making raised is raised again, and the next call tries again."""
         if self.made is None:
             steps = self._flight.get().run(lambda: self._make_in_thread(deadline), deadline)
             _, self.made = await perform_waits(steps, deadline)
