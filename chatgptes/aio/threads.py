@@ -118,7 +118,7 @@ class ThreadCall(Generic[T]):
             self.done.set()
 
     def value(self) -> T:
-        """What it returned; or what it raised, raised again.  To be asked once it is done."""
+        """The value that it returned; what it raised is raised again.  For when it is done."""
         if self.error is not None:
             raise self.error
         return self._result

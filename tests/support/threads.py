@@ -22,7 +22,7 @@ def workers() -> int:
 
 def transfers() -> int:
     """The number of transfers that curl hubs have under way."""
-    module = sys.modules.get("chatgptes.transport.curl.hubthread")
+    module = sys.modules.get("chatgptes.transport.curl.hub")
     if module is None:
         return 0
     alive = [each for each in list(module._threads) if each.alive]

@@ -11,9 +11,8 @@ from ...errors import ChatGptEsError
 from ...values.urls import origin
 from .. import errors as _faults
 from .handle import Handle
-from .hubresponse import Command, HubTransfer
+from .hubresponse import Command, HubTransfer, Waker
 from .multi import Multi, free
-from .wakers import Waker
 
 __all__ = ["Transfers"]
 
