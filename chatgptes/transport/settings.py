@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from ..errors import InvalidConfigError, TLSError
-from ..values.http import Request
 from ..values.proxy import DEFAULT_PORTS, Proxy
 
 __all__ = ["BuiltIn", "Routes", "Settings", "ca_path", "header_lines"]
@@ -27,7 +26,7 @@ class Settings:
 
     Attributes:
         arguments: they, as they were given.
-        ca: see `ca_path`.
+        routes, ca: see `Routes.read` and `ca_path`.
         max_headers: bytes of a response's headers that are read.
         target: the browser that it looks like; None to look like none.
     """
@@ -61,12 +60,8 @@ class Settings:
             "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
         }  # fmt: skip
         self.max_headers = max_headers
-        self._routes = Routes.read(proxy, trust_env)
+        self.routes = Routes.read(proxy, trust_env)
         self.ca = ca_path(verify, trust_env)
-
-    def route(self, request: Request) -> Proxy | None:
-        """The proxy that `request` goes through: see `Routes.route`."""
-        return self._routes.route(request.url)
 
     def explain(self, error: Exception) -> None:
         """Say in a `TLSError` that a CA variable of the environment was passed over."""

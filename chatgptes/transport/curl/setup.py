@@ -56,7 +56,7 @@ class CurlSettings(Settings):
         proxy: Proxy | None,
         connect_limit: float | None,
     ) -> None:
-        """Set `handle` up for `request`, with what `header_lines` and `route` made of it."""
+        """Set `handle` up for `request`, with what else is known of it."""
         body = request.body
         if body is None and request.method == "POST":
             body = b""

@@ -50,7 +50,7 @@ class Transfer(Exchange):
         self.request = request
         self.deadline = deadline
         self.lines = settings.header_lines(request)
-        self.proxy = settings.route(request)
+        self.proxy = settings.routes.route(request.url)
         self.handle: Handle | None = None
         self.starts = 0
         self.since = time.monotonic()

@@ -14,7 +14,6 @@ from ...errors import ChatGptEsError
 from ...values.deadline import Deadline
 from ...values.http import Request
 from ...values.process import PerProcess
-from ...values.urls import origin
 from .. import errors as _faults
 from ..response import StreamedResponse
 from ..settings import BuiltIn
@@ -23,19 +22,14 @@ from .multi import Multi, free
 from .setup import CurlSettings
 from .transfer import Transfer
 
-__all__ = ["CurlTransport", "Engine"]
+__all__ = ["CurlTransport"]
 
 _IDLE_ENGINES = 32
 
 
-class Engine(NamedTuple):
-    """A handle in its own multi handle, with the connections they keep: for one thread at a time.
+class _Engine(NamedTuple):
+    """A handle in its own multi handle, with the connections they keep: for one thread each."""
 
-    Attributes:
-        key: the origin that it has been to.
-    """
-
-    key: str
     handle: Handle
     multi: Multi
 
@@ -49,7 +43,7 @@ class CurlTransport(BuiltIn):
         """Make a transport; nothing is opened yet.  Arguments and errors as `CurlSettings`."""
         super().__init__(CurlSettings(**options))
         # Its operations are atomic, so there is no lock that a fork could leave taken.
-        self._idle: PerProcess[list[Engine]] = PerProcess(list)
+        self._idle: PerProcess[list[_Engine]] = PerProcess(list)
 
     def send(self, request: Request, deadline: Deadline) -> StreamedResponse:
         """Send one request: see `base.Transport.send`."""
@@ -57,7 +51,7 @@ class CurlTransport(BuiltIn):
             raise _faults.closed()
         deadline.check()
         transfer = Transfer(self._settings, request, deadline)
-        response = _Response(self, transfer, self._take(origin(request.url)))
+        response = _Response(self, transfer, self._take())
         try:
             response.begin()
         except ChatGptEsError as error:
@@ -76,19 +70,14 @@ class CurlTransport(BuiltIn):
         self._closed = True
         self._close_idle(0)
 
-    def _take(self, key: str) -> Engine:
-        """An idle engine that has been to `key`, or a new one."""
-        idle = self._idle.get()
-        for engine in reversed(idle.copy()):
-            if engine.key == key:
-                try:
-                    idle.remove(engine)
-                except ValueError:
-                    continue  # Another thread was faster.
-                return engine
-        return Engine(key, Handle(), Multi())
+    def _take(self) -> _Engine:
+        """The engine that was used last, or a new one."""
+        try:
+            return self._idle.get().pop()
+        except IndexError:
+            return _Engine(Handle(), Multi())
 
-    def give_back(self, engine: Engine) -> None:
+    def give_back(self, engine: _Engine) -> None:
         """Take an engine that has nothing to do."""
         self._idle.get().append(engine)
         self._close_idle(0 if self._closed else _IDLE_ENGINES)
@@ -111,7 +100,7 @@ class _Response(StreamedResponse):
         whole: its engine can be used again.
     """
 
-    def __init__(self, transport: CurlTransport, transfer: Transfer, engine: Engine) -> None:
+    def __init__(self, transport: CurlTransport, transfer: Transfer, engine: _Engine) -> None:
         super().__init__(transfer.request.url)
         self.whole = True
         self._transport = transport
@@ -190,7 +179,7 @@ class _Response(StreamedResponse):
 
     def _end(self, *, complete: bool) -> None:
         self._registration.close()
-        _, handle, multi = self._engine
+        handle, multi = self._engine
         if not multi.alive:
             return  # A fork's child leaves the parent's connections alone.
         looking_up = True  # Until it is known.

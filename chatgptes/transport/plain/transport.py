@@ -56,7 +56,7 @@ class RequestsTransport(BuiltIn):
         deadline.check()
         prepared = _prepare(request)
         settings = self._settings
-        proxy = settings.route(request)
+        proxy = settings.routes.route(request.url)
         operation = Operation(request.url, deadline, proxy, settings.max_headers)
         error: ChatGptEsError | None = None
         try:
