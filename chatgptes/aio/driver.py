@@ -8,13 +8,12 @@ from typing import Any, Generic, TypeVar
 import anyio
 import anyio.lowlevel
 
-from ..errors import Hint, RequestTimeout
 from ..transport.base import AsyncResponse, AsyncTransport
+from ..transport.errors import timed_out
 from ..transport.settings import BuiltIn
 from ..turn.steps import Read, Send, Steps, Text
 from ..values.deadline import Deadline
 from ..values.http import Request
-from ..values.urls import redact
 from .threads import call_on_loop, perform_wait
 
 __all__ = ["AsyncDriver", "run_steps"]
@@ -98,10 +97,10 @@ class AsyncDriver(Generic[T]):
             self._next = _limited(response, self._deadline)
 
     async def _send(self, request: Request) -> AsyncResponse:
-        sending = self._transport.send(request, self._deadline)
-        if self._knows_limits:
-            return await sending
         try:
+            sending = self._transport.send(request, self._deadline)
+            if self._knows_limits:
+                return await sending
             return await _within(self._deadline, sending, request.url)
         except StopAsyncIteration as error:
             # Out of a step of the consumer's loop it would look like the answer's end.
@@ -131,20 +130,12 @@ def _limited(response: AsyncResponse, deadline: Deadline) -> Callable[[], Awaita
             if piece := await next_piece():
                 return piece  # An empty one is no sign of life.
 
-    return lambda: _within(deadline, read(), response.url)
+    return lambda: _within(deadline, read(), response.url, response.status)
 
 
-async def _within(deadline: Deadline, wait: Awaitable[T], url: str) -> T:
+async def _within(deadline: Deadline, wait: Awaitable[T], url: str, status: int | None = None) -> T:
     """The result of `wait`, which must come before the turn's silence or total is over."""
-    silence = deadline.timeout.read
-    with anyio.move_on_after(deadline.remaining(silence)) as scope:
+    with anyio.move_on_after(deadline.remaining(deadline.timeout.read)) as scope:
         with deadline.on_cancel(call_on_loop(scope.cancel)):
             return await wait
-    deadline.check()
-    url = redact(url)
-    raise RequestTimeout(
-        f"{url} sent nothing for {silence or 0:g} s.",
-        phase="read",
-        url=url,
-        hint=Hint("timeout.read", purpose="to allow more"),
-    )
+    raise timed_out(url, deadline, None, sent=True, status=status)

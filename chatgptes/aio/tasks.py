@@ -44,12 +44,7 @@ class TaskTurn(RunningTurn):
         self._driver: AsyncDriver[Reply] | ThreadDriver | None = None
 
     async def advance(self) -> Sequence[str] | None:
-        """Wait for the next text; its chunks, or None at the end.
-
-        Raises:
-            ChatGptEsError: the turn failed.
-            anyio.BusyResourceError: another task waits for it.
-        """
+        """Wait for the next text; its chunks, or None at the end."""
         if self.over and self.ended():
             return None
         if not self.advancing.acquire(blocking=False):
