@@ -28,8 +28,8 @@ import trustme
 from chatgptes import Deadline, Request, TurnCancelled
 from chatgptes.transport.curl.handle import Handle
 from chatgptes.transport.curl.hub import CurlHub
+from chatgptes.transport.curl.hubresponse import HubResponse, HubTransfer
 from chatgptes.transport.curl.multi import Multi
-from chatgptes.transport.curl.transfer import HubResponse, Transfer
 
 AT_ONCE = 20
 LONGEST = 0.03
@@ -104,7 +104,7 @@ def counts() -> dict[str, int]:
     """What could leak, after a collection of garbage."""
     for _ in range(3):  # What a finalizer lets go of is found by the next.
         gc.collect()
-    kinds = {"handles": Handle, "multis": Multi, "transfers": Transfer, "responses": HubResponse}
+    kinds = {"handles": Handle, "multis": Multi, "transfers": HubTransfer, "responses": HubResponse}
     objects = gc.get_objects()
     return {
         "descriptors": len(os.listdir("/proc/self/fd")),

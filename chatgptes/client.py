@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, Unpack
+from typing import Any, Literal, Self, TypeVar, Unpack
 
 from .conversation import Conversation
 from .errors import InvalidConfigError
@@ -27,12 +27,53 @@ from .values.process import PerProcess
 from .values.remembered import SiteConversation
 from .values.reply import Reply
 
-__all__ = ["Client"]
+__all__ = ["BaseClient", "Client"]
 
 T = TypeVar("T")
 
 
-class Client:
+class BaseClient:
+    """The part of a client that is the same for threads and for event loops."""
+
+    core: Core
+
+    @classmethod
+    def over(cls, core: Core) -> Self:
+        """A client of `core`, which others may share; its transport is made with its first turn."""
+        client = cls.__new__(cls)
+        client._start(core)
+        return client
+
+    def _start(self, core: Core) -> None:
+        self.core = core
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if "core" not in self.__dict__:
+            return f"<{name}, not made>"
+        core = self.core
+        bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
+        return f"<{name} {self.site}{bot}{', closed' if core.closed else ''}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), dict(self.core.config.arguments), self.core.visitor)
+
+    @property
+    def site(self) -> str:
+        """The site's URL, without user name and password (str)."""
+        return self.core.config.site
+
+    @property
+    def visitor(self) -> str:
+        """The id this client shows to the site (a UUID); the owner's limits hang on it."""
+        return self.core.visitor
+
+
+def _rebuild(cls: type[BaseClient], arguments: ClientArguments, visitor: str) -> BaseClient:
+    return cls.over(Core(Config.of(arguments), visitor))
+
+
+class Client(BaseClient):
     """Talks to one bot of one site.  Blocking; usable from many threads at once.
 
     Args:
@@ -51,41 +92,14 @@ class Client:
         self._start(Core(Config.of(given)))
         self.connect()  # An argument that the transport can't use is refused here.
 
-    @classmethod
-    def over(cls, core: Core) -> Client:
-        """A client of `core`, whose transport, slow to import, is made with its first turn."""
-        client = cls.__new__(cls)
-        client._start(core)
-        return client
-
     def _start(self, core: Core) -> None:
         transport: Any = core.config.arguments.get("transport", "auto")
         if not isinstance(transport, str) and is_async(transport):
             raise InvalidConfigError(
                 "transport is one for event loops: AsyncClient takes it, Client does not."
             )
-        self.core = core
+        super()._start(core)
         self._connecting = PerProcess(threading.RLock)
-
-    def __repr__(self) -> str:
-        if "core" not in self.__dict__:
-            return "<Client, not made>"
-        core = self.core
-        bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
-        return f"<Client {self.site}{bot}{', closed' if core.closed else ''}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (dict(self.core.config.arguments), self.core.visitor)
-
-    @property
-    def site(self) -> str:
-        """The site's URL, without user name and password (str)."""
-        return self.core.config.site
-
-    @property
-    def visitor(self) -> str:
-        """The id this client shows to the site (a UUID); the owner's limits hang on it."""
-        return self.core.visitor
 
     @property
     def system(self) -> str | None:
@@ -235,7 +249,3 @@ class Client:
                 config.check_identity(transport)
                 transports["blocking"] = transport
         return transport
-
-
-def _rebuild(arguments: ClientArguments, visitor: str) -> Client:
-    return Client.over(Core(Config.of(arguments), visitor))

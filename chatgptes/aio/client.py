@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, Literal, TypeVar, Unpack
 
+from ..client import BaseClient
 from ..sites.dialect import Bot
 from ..transport import AsyncTransport, Transport, is_async, select_async
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
@@ -21,19 +21,18 @@ from ..values.messages import Messages
 from ..values.remembered import SiteConversation
 from ..values.reply import Reply
 from .conversation import AsyncConversation
-from .driver import AsyncTurn, run_steps
+from .driver import run_steps
 from .stream import AsyncStream, read_to_end
 from .tasks import TaskTurn, current_owner
-from .threaded import ThreadedTurn, run_steps_in_thread
+from .threaded import run_steps_in_thread
 from .threads import MadeOnce, in_thread
-from .timed import Timed
 
 __all__ = ["AsyncClient"]
 
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(BaseClient):
     """Talks to one bot of one site, from asyncio or trio.
 
     The counterpart of `Client`: the same arguments, results and errors.  It may be used from
@@ -51,41 +50,12 @@ class AsyncClient:
         given: ClientArguments = {"site": site, **arguments}
         self._start(Core(Config.of(given)))
 
-    @classmethod
-    def over(cls, core: Core) -> AsyncClient:
-        """A client of `core`, which others may share."""
-        client = cls.__new__(cls)
-        client._start(core)
-        return client
-
     def _start(self, core: Core) -> None:
-        self.core = core
-        given: Any = core.config.arguments.get("transport", "auto")
-        self._blocking = given == "requests" or not (isinstance(given, str) or is_async(given))
+        super()._start(core)
         config = core.config  # Not the core itself, which would then keep itself alive.
         self._transport: MadeOnce[AsyncTransport | Transport] = core.transports.setdefault(
             "async", MadeOnce(lambda: _make_transport(config))
         )
-
-    def __repr__(self) -> str:
-        if "core" not in self.__dict__:
-            return "<AsyncClient, not made>"
-        core = self.core
-        bot = "" if core.config.bot is None else f", bot={core.config.bot!r}"
-        return f"<AsyncClient {self.site}{bot}{', closed' if core.closed else ''}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (dict(self.core.config.arguments), self.core.visitor)
-
-    @property
-    def site(self) -> str:
-        """The site's URL, without user name and password (str)."""
-        return self.core.config.site
-
-    @property
-    def visitor(self) -> str:
-        """The id this client shows to the site (a UUID)."""
-        return self.core.visitor
 
     async def chat(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Client.chat`."""
@@ -142,52 +112,38 @@ class AsyncClient:
         """Perform steps that are no turn.  No part of the public interface."""
         deadline = Deadline(self.core.config.timeout.override(timeout))
         self.core.started(deadline)
-        transport: Any = await self._transport.get(deadline)
+        transport = await self._transport.get(deadline)
         permits: list[Permit] = []
         counted = with_permits(
             self.core, deadline, current_owner(), steps(deadline), queue, permits
         )
-        if self._blocking:
-            return await run_steps_in_thread(counted, transport, deadline, permits)
-        return await run_steps(counted, transport, deadline)
+        if is_async(transport):
+            return await run_steps(counted, transport, deadline)
+        return await run_steps_in_thread(counted, transport, deadline, permits)
 
     async def aclose(self) -> None:
         """End what is running and close the connections.  Any number of times."""
         self.core.close()
-        transport: Any = self._transport.made
-        if transport is None or not isinstance(
-            self.core.config.arguments.get("transport", "auto"), str
-        ):
-            return  # It is the user's to close, or there is none.
-        if self._blocking:
-            await in_thread(transport.close)
-        else:
+        transport = self._transport.made
+        if transport is None or transport is self.core.config.arguments.get("transport"):
+            return  # There is none, or it is the user's to close.
+        if is_async(transport):
             await transport.aclose()
+        else:
+            await in_thread(transport.close)
 
     async def __aenter__(self) -> AsyncClient:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def run(self, turn: Turn) -> TaskTurn:
         """Have a driver ready for `turn`.  No part of the public interface."""
-        connect: Any = self._transport.get
-        return ThreadedTurn(turn, connect) if self._blocking else AsyncTurn(turn, connect)
+        return TaskTurn(turn, self._transport.get)
 
 
 def _make_transport(config: Config) -> AsyncTransport | Transport:
     transport: AsyncTransport | Transport = select_async(**config.transport_options())
     config.check_identity(transport)
-    if is_async(transport) and not isinstance(config.arguments.get("transport", "auto"), str):
-        return Timed(transport)
     return transport
-
-
-def _rebuild(arguments: ClientArguments, visitor: str) -> AsyncClient:
-    return AsyncClient.over(Core(Config.of(arguments), visitor))

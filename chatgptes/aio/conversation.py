@@ -23,21 +23,19 @@ from .threads import in_thread
 __all__ = ["AsyncConversation"]
 
 
-class AsyncConversationClient(Protocol):
-    """The part of a client that its conversations use."""
+class _Client(Protocol):
+    """The part of a client that its conversations use; `AsyncClient` imports this module."""
 
     core: Core
 
-    def run(self, turn: Turn) -> TaskTurn:
-        """Have a driver ready for `turn`."""
+    def run(self, turn: Turn) -> TaskTurn: ...
 
     async def perform(
         self,
         steps: Callable[[Deadline], Steps[None]],
         timeout: Timeout | float | None = None,
         queue: ConversationQueue | None = None,
-    ) -> None:
-        """Perform steps that are no turn."""
+    ) -> None: ...
 
 
 class AsyncConversation:
@@ -49,7 +47,7 @@ class AsyncConversation:
 
     def __init__(
         self,
-        client: AsyncConversationClient,
+        client: _Client,
         saved: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         *,
         site_id: str | None = None,

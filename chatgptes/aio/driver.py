@@ -1,27 +1,33 @@
-"""The driver for event loops: a turn in the task that waits for it."""
+"""The driver for event loops: the steps of a turn in the task that waits for them."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+import anyio
+import anyio.lowlevel
+
 from ..transport.base import AsyncResponse, AsyncTransport
+from ..transport.errors import timed_out
+from ..transport.settings import BuiltIn
 from ..turn.steps import Read, Send, Steps, Text
-from ..turn.take import Turn
 from ..values.deadline import Deadline
 from ..values.http import Request
-from ..values.reply import Reply
-from .starting import wait_to_start
-from .tasks import TaskTurn, current_owner, perform_wait
-from .threads import load
+from .threads import call_on_loop, perform_wait
 
-__all__ = ["AsyncDriver", "AsyncTurn", "run_steps"]
+__all__ = ["AsyncDriver", "run_steps"]
 
 T = TypeVar("T")
+
+_CHECKPOINT = 16
+"""Pieces in a row, of a transport from a user, after which other tasks are let in."""
 
 
 class AsyncDriver(Generic[T]):
     """Performs steps one after the other over a transport for event loops.
+
+    One from a user need not know the turn's limits: it is cancelled where one has passed.
 
     Attributes:
         result: the value that the steps have returned, once `advance` gave None.
@@ -33,6 +39,7 @@ class AsyncDriver(Generic[T]):
         self._steps = steps
         self._transport = transport
         self._deadline = deadline
+        self._knows_limits = isinstance(transport, BuiltIn)
         self._pending: Read | None = None
         self._response: object = None
         self._next: Callable[[], Awaitable[bytes]]
@@ -81,16 +88,23 @@ class AsyncDriver(Generic[T]):
         finally:
             error = None  # Else its traceback and this frame would keep each other alive.
 
+    def _open(self, response: AsyncResponse) -> None:
+        """Begin to read a body."""
+        self._response = response
+        if self._knows_limits:
+            self._next = response.__aiter__().__anext__
+        else:
+            self._next = _limited(response, self._deadline)
+
     async def _send(self, request: Request) -> AsyncResponse:
         try:
-            return await self._transport.send(request, self._deadline)
+            sending = self._transport.send(request, self._deadline)
+            if self._knows_limits:
+                return await sending
+            return await _within(self._deadline, sending, request.url)
         except StopAsyncIteration as error:
             # Out of a step of the consumer's loop it would look like the answer's end.
             raise RuntimeError("The transport raised StopAsyncIteration.") from error
-
-    def _open(self, response: AsyncResponse) -> None:
-        """Begin to read a body."""
-        self._response, self._next = response, response.__aiter__().__anext__
 
 
 async def run_steps(steps: Steps[T], transport: AsyncTransport, deadline: Deadline) -> T:
@@ -101,45 +115,27 @@ async def run_steps(steps: Steps[T], transport: AsyncTransport, deadline: Deadli
     return driver.result
 
 
-class AsyncTurn(TaskTurn):
-    """A turn in whatever task asks for its text, one task at a time."""
+def _limited(response: AsyncResponse, deadline: Deadline) -> Callable[[], Awaitable[bytes]]:
+    """A function that waits for the next piece of a body, other than b"", within the limits."""
+    next_piece = response.__aiter__().__anext__
+    count = 0
 
-    def __init__(
-        self, turn: Turn, connect: Callable[[Deadline], Awaitable[AsyncTransport]]
-    ) -> None:
-        """Have `turn` ready; nothing is sent before the first `advance`.
+    async def read() -> bytes:
+        nonlocal count
+        while True:
+            count += 1
+            if count % _CHECKPOINT == 0:
+                # A transport that never waits would keep the loop to itself.
+                await anyio.lowlevel.checkpoint()
+            if piece := await next_piece():
+                return piece  # An empty one is no sign of life.
 
-        Args:
-            connect: gives the transport, within a deadline.
-        """
-        super().__init__(turn)
-        self._connect = connect
-        self._driver: AsyncDriver[Reply] | None = None
+    return lambda: _within(deadline, read(), response.url, response.status)
 
-    async def advance(self) -> Sequence[str] | None:
-        if self.over and self.ended():
-            return None
-        if not self.advancing.acquire(blocking=False):
-            self.refuse()
-            return None
-        deadline = self.turn.deadline
-        try:
-            deadline.resume()
-            driver = self._driver or await self._begin()
-            if (chunks := await driver.advance()) is None:
-                self.succeed(driver.result)
-            return chunks
-        except BaseException as error:
-            self.fail(error)
-            raise
-        finally:
-            deadline.pause()
-            self.advancing.release()
 
-    async def _begin(self) -> AsyncDriver[Reply]:
-        await load(self.turn)
-        transport = await self._connect(self.turn.deadline)
-        await wait_to_start()
-        steps = self.begin(current_owner())
-        self._driver = AsyncDriver(steps, transport, self.turn.deadline)
-        return self._driver
+async def _within(deadline: Deadline, wait: Awaitable[T], url: str, status: int | None = None) -> T:
+    """The result of `wait`, which must come before the turn's silence or total is over."""
+    with anyio.move_on_after(deadline.remaining(deadline.timeout.read)) as scope:
+        with deadline.on_cancel(call_on_loop(scope.cancel)):
+            return await wait
+    raise timed_out(url, deadline, None, sent=True, status=status)

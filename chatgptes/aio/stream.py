@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator
-from types import TracebackType
 
 import anyio.lowlevel
 
-from ..turn.stream import reply_of
+from ..turn.stream import BaseStream, reply_of
 from ..values.reply import Reply
 from .tasks import TaskTurn
 
@@ -18,37 +16,13 @@ FAIR = 32
 """Chunks given in a row before other tasks are let in."""
 
 
-class AsyncStream:
+class AsyncStream(BaseStream[TaskTurn]):
     """The text of one answer, as it arrives: `async for` over it for `str` chunks.
 
     The counterpart of `Stream`, with its meanings and errors.  It may be left at any point, by
     `break`, a cancel, a timeout, `aclose()`, or by dropping it: that ends the turn at once.  After
     a cancel or a timeout of one step the next step raises `TurnCancelled`.
     """
-
-    def __init__(self, running: TaskTurn) -> None:
-        self.running = running
-        self._ready: deque[str] = deque()  # Has arrived, and was not given yet.
-        self._given: list[str] = []
-
-    def __repr__(self) -> str:
-        if "_given" not in self.__dict__:
-            return "<AsyncStream, not made>"
-        return f"<AsyncStream {self.running.state}, {len(self.text)} characters>"
-
-    @property
-    def text(self) -> str:
-        """The text given so far (str)."""
-        return "".join(self._given)
-
-    @property
-    def reply(self) -> Reply:
-        """The whole answer, once the stream has ended.
-
-        Raises:
-            ChatGptEsError: as `Stream.reply`.
-        """
-        return reply_of(self.running)
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self
@@ -82,12 +56,7 @@ class AsyncStream:
             self._ready += chunks
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     async def aclose(self) -> None:
@@ -100,11 +69,7 @@ class AsyncStream:
 
 
 async def read_to_end(turn: TaskTurn) -> Reply:
-    """The reply of a turn whose text nobody wants to watch.
-
-    Raises:
-        ChatGptEsError: the turn failed.
-    """
+    """The reply of a turn whose text nobody wants to watch."""
     try:
         while await turn.advance() is not None:
             pass

@@ -1,11 +1,13 @@
-"""A turn over a blocking transport, for a task: each has a thread while it runs.
+"""The driver for event loops over a blocking transport: a turn has a thread while it waits for
+the site.
 
 So this is for tens of streams; thousands need an `AsyncTransport`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import functools
+from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -13,14 +15,13 @@ from ..errors import ChatGptEsError
 from ..transport.base import Transport
 from ..turn.blocking import BlockingDriver
 from ..turn.queueing import Permit
-from ..turn.steps import Step, Steps, Wait
+from ..turn.steps import Steps
 from ..turn.take import Turn
 from ..values.deadline import Deadline
 from ..values.reply import Reply
-from .tasks import TaskTurn, current_owner, perform_wait, wait_for_signal
-from .threads import ThreadCall, in_thread, load, start_thread
+from .threads import ThreadCall, in_thread, perform_waits, start_thread
 
-__all__ = ["ThreadedTurn", "run_steps_in_thread"]
+__all__ = ["ThreadDriver", "run_steps_in_thread"]
 
 T = TypeVar("T")
 
@@ -28,110 +29,73 @@ _LATE = 0.1
 """Seconds that the thread has to say by itself that the turn's time is over."""
 
 
-class ThreadedTurn(TaskTurn):
-    """A turn over a blocking transport, for a task: its steps run in one worker thread.
+class ThreadDriver:
+    """Performs a turn's steps over a blocking transport, in a thread where they do more than wait.
 
-    It waits for its permit without that thread, which goes on only when the task asks for more: so
-    a slow consumer holds the site back.
+    The thread goes on only as long as the task asks for more: so a slow consumer holds the site
+    back.
+
+    Attributes:
+        result: the turn's reply, once `advance` gave None.
     """
 
-    def __init__(self, turn: Turn, connect: Callable[[Deadline], Awaitable[Transport]]) -> None:
-        """Have `turn` ready; nothing is sent before the first `advance`.
+    result: Reply
 
-        Args:
-            connect: gives the transport, within a deadline.
-        """
-        super().__init__(turn)
-        self._connect = connect
-        # Its `put` may be called by a finalizer that interrupts another.
-        self._calls: SimpleQueue[ThreadCall[Sequence[str] | None] | None] | None = None
+    def __init__(self, turn: Turn, steps: Steps[Reply], transport: Transport) -> None:
+        self._turn = turn
+        self._steps = steps
+        self._transport = transport
         self._driver: BlockingDriver[Reply] | None = None
+        self._call: ThreadCall[Sequence[str] | None] | None = None
+        self._closed = False
+        # Its `put` may be called by a finalizer that interrupts another.
+        self._calls: SimpleQueue[ThreadCall[Sequence[str] | None] | None] = SimpleQueue()
 
     async def advance(self) -> Sequence[str] | None:
-        if self.over and self.ended():
-            return None
-        if not self.advancing.acquire(blocking=False):
-            self.refuse()
-            return None
-        try:
-            self.turn.deadline.resume()
-            if not self.started:
-                await load(self.turn)
-                transport = await self._connect(self.turn.deadline)
-                steps = self.begin(current_owner())
-                self._start(steps, await _first_step(steps, self.turn.deadline), transport)
-            return await self._step()
-        except BaseException as error:
-            self.fail(error)
-            raise
-        finally:
-            self.turn.deadline.pause()
-            self.advancing.release()
-
-    def _start(self, steps: Steps[Reply], pending: Step, transport: Transport) -> None:
-        calls: SimpleQueue[ThreadCall[Sequence[str] | None] | None] = SimpleQueue()
-        self._driver = BlockingDriver(steps, transport, self.turn.deadline, pending)
-        # The thread knows nothing of this object, so that it can be dropped.
-        start_thread(lambda: _work(calls, steps))
-        self._calls = calls
-
-    async def _step(self) -> Sequence[str] | None:
-        assert self._calls is not None
-        assert self._driver is not None
-        call = ThreadCall(self._driver.advance)
+        """Go on to the next text; its chunks, or None at the end."""
+        deadline = self._turn.deadline
+        if self._driver is None:
+            # It waits for its permit without a thread.
+            first, _ = await perform_waits(self._steps, deadline)
+            self._driver = BlockingDriver(self._steps, self._transport, deadline, first)
+            # The thread knows nothing of this object, so that it can be dropped.
+            start_thread(functools.partial(_work, self._calls))
+        call = self._call = ThreadCall(self._driver.advance)
         self._calls.put(call)
-        deadline = self.turn.deadline
-        left = deadline.remaining()
         try:
-            done = await wait_for_signal(
-                call.done, deadline, None if left is None else left + _LATE
-            )
-            if not done:
-                raise deadline.overrun()
+            chunks = await call.wait(deadline, _LATE)
         except ChatGptEsError as error:
-            final = self.turn.final_error(error)
+            if error is call.error:
+                raise
+            final = self._turn.final_error(error)
             raise final from final.__cause__
-        if call.error is not None:
-            raise call.error
-        if call.result is None:
-            self.succeed(self._driver.result)
+        if chunks is None:
+            self.result = self._driver.result
             self._calls.put(None)
-        return call.result
+        return chunks
 
-    def close_steps(self, steps: Steps[Reply]) -> None:
-        self.turn.deadline.cancel()
-        if self._calls is None:
-            steps.close()
-            return
-        self._calls.put(None)
-        for permit in self.turn.permits:
+    def close(self) -> None:
+        """End the steps, once the thread is out of them.  By one thread at a time."""
+        self._turn.deadline.cancel()
+        if self._call is None:
+            self._steps.close()
+        elif not self._closed:
+            self._closed = True  # The thread may be about to close them.
+            self._call.done.on_set(self._steps.close)
+            self._calls.put(None)
+        for permit in self._turn.permits:
             # A name that is being looked up can hold the thread, but nobody else's turn.
             permit.disown()
 
     def __del__(self) -> None:
-        # Of an object whose making failed, `_calls` may be missing.
-        if getattr(self, "_calls", None) is not None and self.reply is None:
-            self.close()
+        if "_calls" in self.__dict__:
+            self._calls.put(None)
 
 
-def _work(calls: SimpleQueue[ThreadCall[Sequence[str] | None] | None], steps: Steps[Reply]) -> None:
+def _work(calls: SimpleQueue[ThreadCall[Any] | None]) -> None:
     while (call := calls.get()) is not None:
         call.run()
         del call  # Else it would be kept until the next one comes.
-    steps.close()
-
-
-async def _first_step(steps: Steps[Any], deadline: Deadline) -> Step:
-    """The first step that is more than waiting for a permit."""
-    step = next(steps)
-    while type(step) is Wait:
-        try:
-            came = await perform_wait(step, deadline)
-        except ChatGptEsError as error:
-            step = steps.throw(error)
-        else:
-            step = steps.send(came)
-    return step
 
 
 async def run_steps_in_thread(
@@ -141,13 +105,9 @@ async def run_steps_in_thread(
 
     As with a turn, there is no thread while they wait for `permits`, and a cancel frees those.
     """
-    try:
-        step = await _first_step(steps, deadline)
-    except RuntimeError as error:
-        if not isinstance(error.__cause__, StopIteration):
-            raise
-        result: T = error.__cause__.value  # They needed no transport.
-        return result
+    step, result = await perform_waits(steps, deadline)
+    if step is None:
+        return result  # type: ignore[no-any-return]  # They needed no transport.
     driver = BlockingDriver(steps, transport, deadline, step)
 
     def rest() -> T:

@@ -1,50 +1,85 @@
-"""Blocking work for an event loop: a call in a thread, and a value that is made in one."""
+"""Waits of an event loop's tasks for other threads, and blocking work done in one."""
 
 from __future__ import annotations
 
 import _thread
 import contextvars
-import threading
+import functools
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import anyio
+import anyio.lowlevel
+
+from ..errors import ChatGptEsError, TurnCancelled
 from ..transport.errors import no_thread
+from ..turn.queueing import SingleFlight
+from ..turn.steps import Step, Steps, Wait
 from ..turn.take import Turn
-from ..values.deadline import Deadline, Signal
+from ..values.deadline import Deadline, Signal, Timeout
 from ..values.process import PerProcess
-from .tasks import wait_for_signal
 
-__all__ = ["MadeOnce", "ThreadCall", "in_thread", "load", "start_thread"]
+__all__ = [
+    "MadeOnce", "ThreadCall", "call_on_loop", "in_thread", "load", "perform_wait",
+    "perform_waits", "start_thread",
+]  # fmt: skip
 
 T = TypeVar("T")
 
 
-async def load(turn: Turn) -> None:
-    """Read the files that a turn sends or continues from, off the loop.
+def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
+    """A function that has the current loop call `callback`; any thread may call it.
 
-    Raises:
-        ChatGptEsError, OSError: one can't be used, or the turn's time is over.
+    It waits for nothing, and does nothing once the loop has ended.
     """
-    if turn.needs_loading:
-        await in_thread(turn.load, turn.deadline)
+    token: Any = anyio.lowlevel.current_token().native_token
+    post = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon
 
-
-class ThreadCall(Generic[T]):
-    """Work for one thread, and the signal that it is done."""
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
-        self.done = Signal()
-        self.result: T
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
+    def call() -> None:
         try:
-            self.result = self._work()
-        except BaseException as error:  # noqa: BLE001 - the loop's side raises it.
-            self.error = error
-        finally:
-            self.done.set()
+            post(callback)
+        except RuntimeError:
+            pass  # The loop has ended, and with it the task that waited.
+
+    return call
+
+
+async def perform_wait(step: Wait, deadline: Deadline) -> bool:
+    """Perform a `Wait` on the loop; TurnCancelled where the deadline is cancelled meanwhile."""
+    signal = step.signal or Signal()
+    event = anyio.Event()
+    wake = call_on_loop(event.set)
+    signal.on_set(wake)
+    with deadline.on_cancel(wake), anyio.move_on_after(step.seconds):
+        await event.wait()
+    if deadline.cancelled:
+        raise TurnCancelled("The turn was cancelled.")
+    return signal.is_set
+
+
+async def perform_waits(steps: Steps[T], deadline: Deadline) -> tuple[Step | None, Any]:
+    """Perform steps as long as they only wait.
+
+    Returns the first step that does more; or None and the value that the steps return.
+    """
+    advance: Callable[[], Step] = functools.partial(next, steps)
+    try:
+        while True:
+            try:
+                step = advance()
+            except StopIteration as end:
+                return None, end.value
+            if type(step) is not Wait:
+                return step, None
+            try:
+                came = await perform_wait(step, deadline)
+            except ChatGptEsError as error:
+                advance = functools.partial(steps.throw, error)
+            else:
+                advance = functools.partial(steps.send, came)
+    except BaseException:
+        steps.close()
+        raise
 
 
 def start_thread(work: Callable[[], object]) -> None:
@@ -52,14 +87,48 @@ def start_thread(work: Callable[[], object]) -> None:
 
     `threading.Thread.start` would wait until the thread runs: many milliseconds on a busy
     interpreter, and for ever where there is no memory left for it.
-
-    Raises:
-        ChatGptEsError: the system gives no thread.
     """
     try:
         _thread.start_new_thread(contextvars.copy_context().run, (work,))
     except RuntimeError as error:
         raise no_thread(str(error)) from None
+
+
+class ThreadCall(Generic[T]):
+    """Work for a thread.
+
+    Attributes:
+        done: signals that it is.
+        error: what it raised, or None.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self.done = Signal()
+        self.error: BaseException | None = None
+        self._result: T
+
+    def run(self) -> None:
+        """Do it, in the thread."""
+        try:
+            self._result = self._work()
+        except BaseException as error:  # noqa: BLE001 - the loop's side raises it.
+            self.error = error
+        finally:
+            self.done.set()
+
+    def value(self) -> T:
+        """The value that it returned; what it raised is raised again.  For when it is done."""
+        if self.error is not None:
+            raise self.error
+        return self._result
+
+    async def wait(self, deadline: Deadline, late: float = 0.0) -> T:
+        """Wait for the value, `late` seconds longer than the turn may take."""
+        left = deadline.remaining()
+        if await perform_wait(Wait(self.done, None if left is None else left + late), deadline):
+            return self.value()
+        raise deadline.overrun()
 
 
 async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> T:
@@ -71,22 +140,20 @@ async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> 
     Raises:
         RequestTimeout, TurnCancelled: the deadline ended first.
     """
+    limits = deadline or Deadline(Timeout(total=None))
     call = ThreadCall(work)
     start_thread(call.run)
-    limits = deadline or Deadline()
     try:
-        done = await wait_for_signal(
-            call.done, limits, None if deadline is None else deadline.remaining()
-        )
+        return await call.wait(limits)
     except BaseException:
         limits.cancel()
         raise
-    if not done:
-        limits.cancel()
-        raise limits.overrun()
-    if call.error is not None:
-        raise call.error
-    return call.result
+
+
+async def load(turn: Turn) -> None:
+    """Read the files that a turn sends or continues from, off the loop."""
+    if turn.needs_loading:
+        await in_thread(turn.load, turn.deadline)
 
 
 class MadeOnce(Generic[T]):
@@ -94,36 +161,19 @@ class MadeOnce(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._lock = PerProcess(threading.RLock)
-        self._calls: PerProcess[list[ThreadCall[T]]] = PerProcess(list)
+        self._flight: PerProcess[SingleFlight[T]] = PerProcess(SingleFlight)
         self.made: T | None = None
 
     async def get(self, deadline: Deadline) -> T:
-        """The value.  What its making raised is raised again, and the next call tries again.
+        """The value.  What its making raised is raised again, and the next call tries again."""
+        if self.made is None:
+            steps = self._flight.get().run(lambda: self._make_in_thread(deadline), deadline)
+            _, self.made = await perform_waits(steps, deadline)
+        return self.made
 
-        Raises:
-            RequestTimeout, TurnCancelled: the deadline ended first; the thread may never have run.
-        """
-        if self.made is not None:
-            return self.made
-        with self._lock.get():
-            calls = self._calls.get()
-            if not calls:
-                call = ThreadCall(self._make)
-                start_thread(call.run)
-                calls.append(call)
-            call = calls[0]
-        if not await wait_for_signal(call.done, deadline, deadline.remaining()):
-            self._forget(call)
+    def _make_in_thread(self, deadline: Deadline) -> Steps[T]:
+        call = ThreadCall(self._make)
+        start_thread(call.run)
+        if not (yield Wait(call.done, deadline.remaining())):
             raise deadline.overrun()
-        if call.error is not None:
-            self._forget(call)
-            raise call.error
-        self.made = call.result
-        return call.result
-
-    def _forget(self, call: ThreadCall[T]) -> None:
-        with self._lock.get():
-            calls = self._calls.get()
-            if call in calls:
-                calls.remove(call)
+        return call.value()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
-from typing import Any, TypeGuard
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from ..errors import Hint, InvalidConfigError, MissingRequirementsError
-from ..values.checks import check_transport
+from ..errors import Hint, MissingRequirementsError
 from .base import AsyncResponse, AsyncTransport, Response, Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 __all__ = [
     "AsyncResponse", "AsyncTransport", "Response", "Transport", "is_async", "select",
@@ -20,43 +23,30 @@ _CURL_CFFI = (0, 16)
 
 
 def select(
-    transport: str | Transport,
-    *,
-    default_site: bool,
-    impersonate: str | None,
-    proxy: str | None,
-    verify: bool | str | os.PathLike[str],
-    trust_env: bool,
-    max_headers: int,
+    transport: str | Transport, *, default_site: bool, impersonate: str | None, **settings: Any
 ) -> Transport:
-    """The blocking transport that a client's arguments name.
+    """The blocking transport that a client's arguments, checked before, name.
 
     Args:
         transport: "requests", "curl_cffi", or "auto" for curl_cffi on the default site, as its
             users expect, and requests everywhere else; or an object with `send()` and `close()`,
-            which is used as it is (the other arguments are not checked then).
+            which is used as it is.
         default_site: whether the site is the default one.
         impersonate: the browser that curl_cffi looks like; None to look like none.
-        proxy, verify, trust_env, max_headers: see `RequestsTransport` and `CurlTransport`.
+        settings: see `Settings`.
 
     Raises:
         InvalidConfigError: an argument can't be used.
         MissingRequirementsError: the package that it needs is not installed, or too old.
     """
-    check_transport(transport, impersonate=impersonate, proxy=proxy, verify=verify)
     if not isinstance(transport, str):
-        if is_async(transport):
-            raise InvalidConfigError(
-                "transport is an object for event loops; here one with send() and close() is"
-                " needed."
-            )
         return transport
-    options: dict[str, Any] = {
-        "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
-    }  # fmt: skip
-    if transport == "curl_cffi" or (transport == "auto" and default_site):
-        return _curl_transport(impersonate=impersonate, **options)
-    return _requests_transport(**options)
+    if transport == "requests" or (transport == "auto" and not default_site):
+        return _requests_transport(settings)
+    with _needing("curl_cffi"):
+        _check_curl_cffi()
+        from .curl.transport import CurlTransport
+    return CurlTransport(impersonate=impersonate, **settings)
 
 
 def select_async(
@@ -64,38 +54,28 @@ def select_async(
     *,
     default_site: bool,
     impersonate: str | None,
-    proxy: str | None,
-    verify: bool | str | os.PathLike[str],
-    trust_env: bool,
-    max_headers: int,
+    **settings: Any,
 ) -> AsyncTransport | Transport:
-    """The transport that an asynchronous client's arguments name.
+    """The transport that an asynchronous client's arguments, checked before, name.
 
     Args:
         transport: "curl_cffi"; "auto" for curl_cffi that looks like `impersonate` on the default
             site, and like no browser everywhere else; "requests" for a blocking transport, to be
-            driven in threads; or an object with `send()` and `aclose()`, or a blocking one, which
-            is used as it is.
-        default_site, impersonate, proxy, verify, trust_env, max_headers: see `select`.
-
-    Raises:
-        InvalidConfigError: an argument can't be used.
-        MissingRequirementsError: the package that it needs is not installed, or too old.
+            driven in threads; or an object with `send()` and `aclose()`, or a blocking one.
+        default_site, impersonate, settings: as for `select`; its errors, too.
     """
-    check_transport(transport, impersonate=impersonate, proxy=proxy, verify=verify)
     if not isinstance(transport, str):
         return transport
-    options: dict[str, Any] = {
-        "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
-    }  # fmt: skip
     if transport == "requests":
-        return _requests_transport(**options)
-    if transport == "auto" and not default_site:
-        impersonate = None
-    return _curl_hub(impersonate=impersonate, **options)
+        return _requests_transport(settings)
+    with _needing("curl_cffi"):
+        _check_curl_cffi()
+        from .curl.hub import CurlHub
+    honest = transport == "auto" and not default_site
+    return CurlHub(impersonate=None if honest else impersonate, **settings)
 
 
-def is_async(transport: Transport | AsyncTransport) -> TypeGuard[AsyncTransport]:
+def is_async(transport: Transport | AsyncTransport) -> TypeIs[AsyncTransport]:
     """Tell whether `transport` is one for event loops: its `send()` is a coroutine function.
 
     Where that can't be seen, having `aclose()` and no `close()` tells.
@@ -105,38 +85,28 @@ def is_async(transport: Transport | AsyncTransport) -> TypeGuard[AsyncTransport]
     return hasattr(transport, "aclose") and not hasattr(transport, "close")
 
 
-def _requests_transport(**options: Any) -> Transport:
-    try:
+def _requests_transport(settings: dict[str, Any]) -> Transport:
+    with _needing("requests"):
         from .plain.transport import RequestsTransport
-    except ImportError as error:
-        raise _missing("requests", error) from error
-    return RequestsTransport(**options)
+    return RequestsTransport(**settings)
 
 
-def _curl_transport(**options: Any) -> Transport:
-    _check_curl_cffi()
+@contextmanager
+def _needing(package: str) -> Iterator[None]:
     try:
-        from .curl.transport import CurlTransport
+        yield
     except ImportError as error:
-        raise _missing("curl_cffi", error) from error
-    return CurlTransport(**options)
-
-
-def _curl_hub(**options: Any) -> AsyncTransport:
-    _check_curl_cffi()
-    try:
-        from .curl.hub import CurlHub
-    except ImportError as error:
-        raise _missing("curl_cffi", error) from error
-    return CurlHub(**options)
+        raise MissingRequirementsError(
+            f"The transport {package!r} needs the package {package}, which can't be imported"
+            f" ({error}).",
+            hint=Hint(command=f"pip install {package}", purpose="to install it"),
+        ) from error
 
 
 def _check_curl_cffi() -> None:
-    """Raise MissingRequirementsError where curl_cffi is missing or too old for its handles."""
-    try:
-        import curl_cffi
-    except ImportError as error:
-        raise _missing("curl_cffi", error) from error
+    """Raise MissingRequirementsError where curl_cffi is too old for its handles."""
+    import curl_cffi
+
     version = getattr(curl_cffi, "__version__", "")
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
     if numbers < _CURL_CFFI:
@@ -146,10 +116,3 @@ def _check_curl_cffi() -> None:
             f" {version or 'an older one'}.",
             hint=Hint(command=f"pip install -U 'curl_cffi>={floor}'", purpose="to update it"),
         )
-
-
-def _missing(name: str, error: ImportError) -> MissingRequirementsError:
-    return MissingRequirementsError(
-        f"The transport {name!r} needs the package {name}, which can't be imported ({error}).",
-        hint=Hint(command=f"pip install {name}", purpose="to install it"),
-    )

@@ -7,6 +7,7 @@ nonces and proxy passwords.
 from __future__ import annotations
 
 import os
+from typing import Literal
 from urllib.parse import urlsplit
 
 from ..errors import (
@@ -24,23 +25,9 @@ from ..values.proxy import Proxy
 from ..values.urls import redact
 
 __all__ = [
-    "bad_encoding",
-    "broken",
-    "cannot_begin",
-    "closed",
-    "connect_timeout",
-    "headers_too_large",
-    "name_not_found",
-    "no_thread",
-    "not_http",
-    "not_resent",
-    "proxy_failed",
-    "read_timeout",
-    "response_closed",
-    "tls_failed",
-    "unpacks_to_much",
-    "unreachable",
-    "without_context",
+    "bad_encoding", "broken", "cannot_begin", "closed", "headers_too_large", "name_not_found",
+    "no_thread", "not_http", "not_resent", "of_parent", "proxy_failed", "response_closed",
+    "timed_out", "tls_failed", "unpacks_to_much", "unreachable", "without_context",
 ]  # fmt: skip
 
 
@@ -70,14 +57,20 @@ def response_closed(url: str) -> TransportError:
     return TransportError("The response was closed.", url=redact(url))
 
 
+def of_parent(url: str) -> TransportError:
+    return TransportError(
+        "A response that was under way at a fork belongs to the parent process.", url=redact(url)
+    )
+
+
 def cannot_begin(url: str, code: int) -> TransportError:
     return TransportError(f"curl can't begin this request (code {code}).", url=redact(url))
 
 
-def name_not_found(url: str, reason: str = "") -> ConnectError:
+def name_not_found(url: str) -> ConnectError:
     return ConnectError(
-        f"The name {urlsplit(redact(url)).hostname or '?'} was not found"
-        f"{_brackets(reason)}. Check the address and the network.",
+        f"The name {urlsplit(redact(url)).hostname or '?'} was not found."
+        " Check the address and the network.",
         url=redact(url),
     )
 
@@ -91,26 +84,29 @@ def unreachable(url: str, errno: int | None = None) -> ConnectError:
     )
 
 
-def connect_timeout(url: str, deadline: Deadline, proxy: Proxy | None) -> RequestTimeout:
-    """The connect limit passed (or the total, then this says so)."""
-    deadline.check()
-    through = f" through the proxy {proxy.address}" if proxy else ""
-    return RequestTimeout(
-        f"No connection to {host_of(url)}{through} within {deadline.timeout.connect or 0:g} s.",
-        phase="connect",
-        hint=Hint("timeout.connect", purpose="to allow more"),
-        url=redact(url),
-    )
+def timed_out(
+    url: str, deadline: Deadline, proxy: Proxy | None, *, sent: bool, status: int | None
+) -> ChatGptEsError:
+    """The limit of connecting, or of silence once the request was `sent`, has passed.
 
-
-def read_timeout(url: str, deadline: Deadline, status: int | None) -> RequestTimeout:
-    """The read limit passed (or the total, then this says so)."""
-    deadline.check()
-    where = "sent no answer" if status is None else "fell silent in the middle of its answer"
+    Or the turn was cancelled, or its total has passed: then this says so.
+    """
+    try:
+        deadline.check()
+    except ChatGptEsError as sooner:
+        return without_context(sooner)
+    limits = deadline.timeout
+    if sent:
+        where = "sent no answer" if status is None else "fell silent in the middle of its answer"
+        message = f"{host_of(url)} {where} for {limits.read or 0:g} s."
+    else:
+        through = f" through the proxy {proxy.address}" if proxy else ""
+        message = f"No connection to {host_of(url)}{through} within {limits.connect or 0:g} s."
+    phase: Literal["read", "connect"] = "read" if sent else "connect"
     return RequestTimeout(
-        f"{host_of(url)} {where} for {deadline.timeout.read or 0:g} s.",
-        phase="read",
-        hint=Hint("timeout.read", purpose="to allow more"),
+        message,
+        phase=phase,
+        hint=Hint(f"timeout.{phase}", purpose="to allow more"),
         url=redact(url),
         status=status,
     )
@@ -136,20 +132,21 @@ def proxy_failed(
 
 
 def tls_failed(url: str, reason: str, *, certificate: bool) -> TLSError:
-    reason = reason.strip().rstrip(".")
-    hint = None
+    why = _brackets(reason.strip().rstrip("."))
     if certificate:
-        message = f"The certificate of {host_of(url)} is not trusted{_brackets(reason)}."
-        hint = Hint("verify", purpose="to give the file of the site's own CA")
-    else:
-        message = (
-            f"The TLS handshake with {host_of(url)} failed{_brackets(reason)}."
-            " Check that the address is right and that the site speaks https there."
+        return TLSError(
+            f"The certificate of {host_of(url)} is not trusted{why}.",
+            url=redact(url),
+            hint=Hint("verify", purpose="to give the file of the site's own CA"),
         )
-    return TLSError(message, url=redact(url), hint=hint)
+    return TLSError(
+        f"The TLS handshake with {host_of(url)} failed{why}."
+        " Check that the address is right and that the site speaks https there.",
+        url=redact(url),
+    )
 
 
-def broken(url: str, status: int | None, reason: str = "") -> TransportError:
+def broken(url: str, status: int | None = None, reason: str = "") -> TransportError:
     """The connection broke after the request had, or may have, been sent."""
     when = "before it answered" if status is None else "in the middle of its answer"
     return TransportError(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..errors import TransportError
 from ..values.http import Headers
 from ..values.urls import redact
-from .errors import response_closed
+from .errors import of_parent, response_closed
 
 __all__ = ["StreamedResponse"]
 
@@ -57,10 +57,7 @@ class StreamedResponse(ABC):
             raise TransportError("A response can be read in one thread at a time.")
         try:
             if self._pid != os.getpid():
-                raise TransportError(
-                    "A response that was under way at a fork belongs to the parent process.",
-                    url=redact(self.url),
-                )
+                raise of_parent(self.url)
             if self._complete:
                 raise StopIteration
             if self._ended or self._closing:
@@ -97,6 +94,5 @@ class StreamedResponse(ABC):
             self._interrupt()
 
     def __del__(self) -> None:
-        # A half-made object (a constructor that raised) has nothing to close.
         if "_busy" in self.__dict__ and not self._ended:
             self.close()

@@ -7,18 +7,99 @@ import ipaddress
 import os
 import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from ..errors import InvalidConfigError, TLSError
-from ..values.checks import check_verify
 from ..values.proxy import DEFAULT_PORTS, Proxy
 
-__all__ = ["Routes", "ca_path", "explain", "header_lines"]
+__all__ = ["BuiltIn", "Routes", "Settings", "ca_path", "header_lines"]
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+class Settings:
+    """The arguments of a built-in transport.
+
+    Attributes:
+        arguments: they, as they were given.
+        routes, ca: see `Routes.read` and `ca_path`.
+        max_headers: bytes of a response's headers that are read.
+        target: the browser that it looks like; None to look like none.
+    """
+
+    target: str | None = None
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        verify: bool | str | os.PathLike[str] = True,
+        trust_env: bool = True,
+        max_headers: int = 256 << 10,
+    ) -> None:
+        """Check and keep the arguments; nothing is opened.
+
+        Args:
+            proxy: URL of an http, https, socks5 or socks5h proxy, with user name and password if
+                it wants them; None for the environment's, if `trust_env`.
+            verify: True to check certificates against certifi's (or, if `trust_env`, what
+                `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names), the path of a CA
+                file or directory to check against that, False to check nothing.
+            trust_env: heed the environment, which is read now and not again.
+            max_headers: bytes of a response's headers that are read (by libcurl no more than
+                300 KiB).
+
+        Raises:
+            InvalidConfigError: the proxy or the CA path can't be used.
+        """
+        self.arguments: dict[str, Any] = {
+            "proxy": proxy, "verify": verify, "trust_env": trust_env, "max_headers": max_headers,
+        }  # fmt: skip
+        self.max_headers = max_headers
+        self.routes = Routes.read(proxy, trust_env)
+        self.ca = ca_path(verify, trust_env)
+
+    def explain(self, error: Exception) -> None:
+        """Say in a `TLSError` that a CA variable of the environment was passed over."""
+        if not isinstance(error, TLSError) or self.arguments["verify"] is not True:
+            return
+        for name, path in _ca_variables(self.arguments["trust_env"]):
+            if os.path.exists(path) or name in str(error):
+                return
+            error.args = (
+                f"{error} {name} names a file that does not exist, {path[:200]!r}: unused.",
+            )
+
+
+class BuiltIn:
+    """The base of the library's transports: no cookies, no redirects, no retries, no netrc.
+
+    Usable from many threads at once, picklable (as its arguments), and usable after a fork (the
+    child opens its own connections).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._closed = False
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if "_closed" not in self.__dict__:
+            return f"<{name}, not made>"
+        looks = f" {self._settings.target}" if self._settings.target else ""
+        return f"<{name}{looks}{' closed' if self._closed else ''}>"
+
+    @property
+    def impersonates(self) -> bool:
+        """Its identity headers are a browser's, and nobody else's to set."""
+        return self._settings.target is not None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return functools.partial(type(self), **self._settings.arguments), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +107,33 @@ class Routes:
     """Which proxy a URL goes through, if any.
 
     Attributes:
-        proxies: by the URL's scheme, or under "all".
+        proxies: by the URL's scheme, or under "all"; for one of the environment that can't be
+            used, the text that says why.
         exceptions: what `NO_PROXY` says, split; empty for a proxy that was given by argument.
-        unusable: for each proxy of the environment that can't be used, why; keys as in `proxies`.
     """
 
-    proxies: dict[str, Proxy] = field(default_factory=dict)
+    proxies: Mapping[str, Proxy | str] = field(default_factory=dict)
     exceptions: tuple[str, ...] = ()
-    unusable: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, proxy: str | None, trust_env: bool) -> Routes:
-        """The routes for an argument `proxy`, or, without one, those of the environment.
-
-        Raises:
-            InvalidConfigError: the argument can't be used.
-        """
+        """The routes for an argument `proxy`, or, without one, those of the environment."""
         if proxy is not None:
             return cls({"all": Proxy.parse(proxy)})
         if not trust_env:
             return cls()
         found = getproxies_environment()
-        proxies: dict[str, Proxy] = {}
-        unusable: dict[str, str] = {}
+        proxies: dict[str, Proxy | str] = {}
         for scheme in ("http", "https", "all"):
-            if not found.get(scheme):
-                continue
-            try:
-                proxies[scheme] = Proxy.parse(found[scheme], _variable(scheme))
-            except InvalidConfigError as error:
-                # Desktops set `all_proxy=socks://…`: no matter where no request goes through it.
-                unusable[scheme] = str(error)
+            if found.get(scheme):
+                try:
+                    proxies[scheme] = Proxy.parse(found[scheme], _variable(scheme))
+                except InvalidConfigError as error:
+                    # Desktops set `all_proxy=socks://…`, which matters to few requests.
+                    proxies[scheme] = str(error)
         # curl splits at blanks, too, and requests at commas only; desktops write semicolons.
         rules = re.split(r"[,;\s]+", found.get("no", "").lower())
-        return cls(proxies, tuple(rule for rule in rules if rule), unusable)
+        return cls(proxies, tuple(rule for rule in rules if rule))
 
     def route(self, url: str) -> Proxy | None:
         """The proxy for `url`, or None for a direct connection.
@@ -67,23 +141,19 @@ class Routes:
         Raises:
             InvalidConfigError: the environment names one that can't be used.
         """
-        if not self.proxies and not self.unusable:
+        if not self.proxies:
             return None
         parts = urlsplit(url)
-        known = self.proxies.keys() | self.unusable.keys()
-        key = parts.scheme if parts.scheme in known else "all"
-        if key not in known:
-            return None
+        proxy = self.proxies.get(parts.scheme) or self.proxies.get("all")
         host = (parts.hostname or "").rstrip(".")
         port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-        if any(_excepts(rule, host, port) for rule in self.exceptions):
+        if proxy is None or any(_excepts(rule, host, port) for rule in self.exceptions):
             return None
-        if key in self.unusable:
+        if isinstance(proxy, str):
             raise InvalidConfigError(
-                f"{self.unusable[key]} Correct it, name the host in NO_PROXY, or give proxy= or"
-                " trust_env=False."
+                f"{proxy} Correct it, name the host in NO_PROXY, or give proxy= or trust_env=False."
             )
-        return self.proxies[key]
+        return proxy
 
 
 def _variable(scheme: str) -> str:
@@ -99,9 +169,8 @@ _RULE = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(.*?)(?::(\d*))?/*")
 def _excepts(rule: str, host: str, port: int) -> bool:
     """Does one entry of `NO_PROXY` (a name and all below it, an address, a network) name `host`?
 
-    For both transports, and so for curl's readers and those of requests: a name means its
-    subdomains with and without a leading dot or `*.`; a network is in CIDR form; a port, which
-    curl does not know, narrows an entry.
+    For both transports, and so for curl's readers and those of requests: a port, which curl does
+    not know, narrows an entry.
     """
     if rule == "*":
         return True
@@ -141,14 +210,10 @@ def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 def ca_path(verify: bool | str | os.PathLike[str], trust_env: bool) -> str | None:
     """The file or directory with the trusted certificates; None to verify nothing.
 
-    `verify=True` means certifi's, unless `trust_env` is on and one of `REQUESTS_CA_BUNDLE`,
-    `CURL_CA_BUNDLE`, `SSL_CERT_FILE` names something that exists.
-
     Raises:
-        InvalidConfigError: `verify` is a path where nothing is, or of another type; or no
-            certificates can be read from the file that it, or the variable, names.
+        InvalidConfigError: `verify` is a path where nothing is, or no certificates can be read
+            from the file that it, or a variable, names.
     """
-    check_verify(verify)
     if verify is False:
         return None
     if verify is True:
@@ -162,22 +227,6 @@ def ca_path(verify: bool | str | os.PathLike[str], trust_env: bool) -> str | Non
     if not os.path.exists(path):
         raise InvalidConfigError(f"verify names a CA file or directory that does not exist: {path}")
     return _readable(path, "verify")
-
-
-def explain(error: Exception, verify: bool | str | os.PathLike[str], trust_env: bool) -> None:
-    """Say in a `TLSError` that a CA variable of the environment was passed over.
-
-    Args:
-        error: any error of a request.
-        verify: as for `ca_path`.
-        trust_env: as for `ca_path`.
-    """
-    if not isinstance(error, TLSError) or verify is not True:
-        return
-    for name, path in _ca_variables(trust_env):
-        if os.path.exists(path) or name in str(error):
-            return
-        error.args = (f"{error} {name} names a file that does not exist, {path[:200]!r}: unused.",)
 
 
 def _ca_variables(trust_env: bool) -> Iterator[tuple[str, str]]:

@@ -5,34 +5,31 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Generic, TypeVar
 
 from ..errors import ChatGptEsError
 from ..values.reply import Reply
 from .blocking import BlockingTurn
 from .running import RunningTurn
 
-__all__ = ["Stream", "read_to_end", "reply_of"]
+__all__ = ["BaseStream", "Stream", "read_to_end", "reply_of"]
 
 
-class Stream:
-    """The text of one answer, as it arrives: iterate over it for `str` chunks.
+Running = TypeVar("Running", bound=RunningTurn)
 
-    Nothing is sent before the first use (`with`, `iter`'s first step).  While your code is busy
-    with a chunk, the turn's clocks stand still.  Leave it early with `close()`, or use `with`.
 
-    Iteration and `with` raise any `ChatGptEsError`; after the first text it is a
-    `StreamInterruptedError`, with that text in `.partial`.
-    """
+class BaseStream(Generic[Running]):
+    """The part of a stream that is the same for threads and for event loops."""
 
-    def __init__(self, running: BlockingTurn) -> None:
+    def __init__(self, running: Running) -> None:
         self.running = running
         self._ready: deque[str] = deque()  # Has arrived, and was not given yet.
         self._given: list[str] = []
 
     def __repr__(self) -> str:
         if "_given" not in self.__dict__:
-            return "<Stream, not made>"
-        return f"<Stream {self.running.state}, {len(self.text)} characters>"
+            return f"<{type(self).__name__}, not made>"
+        return f"<{type(self).__name__} {self.running.state}, {len(self.text)} characters>"
 
     @property
     def text(self) -> str:
@@ -48,6 +45,17 @@ class Stream:
                 error it failed with).
         """
         return reply_of(self.running)
+
+
+class Stream(BaseStream[BlockingTurn]):
+    """The text of one answer, as it arrives: iterate over it for `str` chunks.
+
+    Nothing is sent before the first use (`with`, `iter`'s first step).  While your code is busy
+    with a chunk, the turn's clocks stand still.  Leave it early with `close()`, or use `with`.
+
+    Iteration and `with` raise any `ChatGptEsError`; after the first text it is a
+    `StreamInterruptedError`, with that text in `.partial`.
+    """
 
     def __iter__(self) -> Iterator[str]:
         return self

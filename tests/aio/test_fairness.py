@@ -12,10 +12,9 @@ import anyio.lowlevel
 import pytest
 
 from chatgptes import AsyncClient
-from chatgptes.aio.driver import AsyncTurn
-from chatgptes.aio.starting import wait_to_start
+from chatgptes.aio.tasks import TaskTurn, wait_to_start
 from chatgptes.sandbox import Site
-from chatgptes.transport.curl.wakers import current_waker
+from chatgptes.transport.curl.hubresponse import Waker
 
 pytestmark = pytest.mark.anyio
 
@@ -97,15 +96,15 @@ def test_a_loop_is_forgotten_with_turns_waiting_to_start() -> None:
 
 async def test_streams_begin_a_few_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = Ticks()
-    begin = AsyncTurn.begin
+    begin = TaskTurn.begin
 
-    def counted(turn: AsyncTurn, owner: object) -> Any:
+    def counted(turn: TaskTurn, owner: object) -> Any:
         ticks.count()
         return begin(turn, owner)
 
     async with AsyncClient(site.url, max_concurrency=200) as client:
         await client.chat("first")
-        monkeypatch.setattr(AsyncTurn, "begin", counted)
+        monkeypatch.setattr(TaskTurn, "begin", counted)
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(ticks.run, 100)
@@ -116,7 +115,7 @@ async def test_streams_begin_a_few_at_a_time(site: Site, monkeypatch: pytest.Mon
 
 async def test_readers_are_woken_a_few_at_a_time() -> None:
     ticks = Ticks()
-    waker = current_waker()
+    waker = Waker()
     waiters = [waker.prepare() for _ in range(300)]
 
     async def reader(waiter: Any) -> None:

@@ -22,11 +22,11 @@ def workers() -> int:
 
 def transfers() -> int:
     """The number of transfers that curl hubs have under way."""
-    module = sys.modules.get("chatgptes.transport.curl.hubthread")
+    module = sys.modules.get("chatgptes.transport.curl.hub")
     if module is None:
         return 0
     alive = [each for each in list(module._threads) if each.alive]
-    return sum(each.under_way for each in alive)
+    return sum(len(each._transfers.running) + len(each._commands) for each in alive)
 
 
 def under_way() -> int:

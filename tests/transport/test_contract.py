@@ -20,8 +20,9 @@ from curl_cffi import Curl, CurlInfo, CurlOpt, ffi, lib
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
 
 from chatgptes.transport.curl import handle
-from chatgptes.transport.curl.engine import Engine
 from chatgptes.transport.curl.exchange import Exchange
+from chatgptes.transport.curl.handle import Handle
+from chatgptes.transport.curl.multi import Multi
 
 
 def test_names_of_curl_cffi() -> None:
@@ -41,8 +42,7 @@ def test_names_of_curl_cffi() -> None:
     ):  # fmt: skip
         assert hasattr(CurlOpt, option), option
     for info in ("ACTIVESOCKET", "NUM_CONNECTS", "OS_ERRNO", "HTTP_CONNECTCODE", "PROXY_ERROR",
-                 "NAMELOOKUP_TIME_T", "SIZE_UPLOAD_T", "SIZE_DOWNLOAD_T",
-                 "REQUEST_SIZE"):  # fmt: skip
+                 "NAMELOOKUP_TIME_T", "SIZE_UPLOAD_T", "SIZE_DOWNLOAD_T"):  # fmt: skip
         assert hasattr(CurlInfo, info), info
     assert REAL_TARGET_MAP["chrome"] in {item.value for item in BrowserType}
 
@@ -61,31 +61,31 @@ def test_a_handle_has_what_the_engine_uses() -> None:
 
 
 def test_libcurl_can_be_told_not_to_repeat() -> None:
-    assert handle._before_request is not None
     easy = Curl()
-    assert lib._curl_easy_setopt(easy._curl, CurlOpt.PREREQFUNCTION, handle._before_request) == 0
+    assert lib._curl_easy_setopt(easy._curl, CurlOpt.PREREQFUNCTION, handle._callback) == 0
     easy.close()
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, ValueError])
 def test_what_a_callback_raises_comes_out(raised: type[BaseException]) -> None:
-    def interrupted() -> bool:
-        raise raised
+    class Interrupted(Exchange):
+        def connection_ended(self) -> bool:
+            raise raised
 
-    engine = Engine()
-    exchange = Exchange(repeatable=True, max_headers=1000, connection_ended=interrupted)
+    easy, multi = Handle(), Multi()
+    exchange = Interrupted(repeatable=True, max_headers=1000)
     with socket.create_server(("127.0.0.1", 0)) as server:
         direct = (handle.option("PROXY", ""), handle.option("NOPROXY", ""))
-        engine.easy.configure(handle.resolve_target("chrome"), direct)
+        easy.configure(handle.resolve_target("chrome"), direct)
         url = f"http://127.0.0.1:{server.getsockname()[1]}/".encode()
-        engine.easy.describe(url, [], None, None)
-        engine.start(exchange)
-        with pytest.raises(raised):
-            for _ in range(100):
-                if ended := engine.multi.step():
-                    assert engine.result(ended) is None
-                engine.multi.wait(0.1)
-    engine.close()
+        easy.describe(url, [], None, None)
+        easy.report_to(exchange)
+        multi.add(easy)
+        while not (ended := multi.step()):
+            multi.wait(0.1)
+        assert ended[0][1] == handle.REFUSED
+        assert isinstance(exchange.fault, raised)
+        multi.remove(easy)
 
 
 def test_names_of_urllib3_and_requests() -> None:

@@ -29,7 +29,7 @@ from servers import (
     post,
 )  # fmt: skip
 
-from chatgptes import errors
+from chatgptes import AsyncClient, Client, errors
 from chatgptes.transport.plain.decoding import decode
 from chatgptes.values.deadline import Deadline
 from chatgptes.values.http import Request
@@ -284,27 +284,6 @@ def test_what_may_have_been_heard_is_not_sent_again(kind: str, method: str, end:
         assert len(server.heard) == 2
         assert whole(transport, request) == b"ok"
         assert len(server.heard) == 3
-
-
-@CURL
-def test_without_callbacks_curl_gets_a_fresh_connection(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from chatgptes.transport.curl import handle
-
-    def handler(connection: Connection) -> None:
-        connection.hear()
-        connection.send(body())
-        connection.hear()
-
-    monkeypatch.setattr(handle, "_before_request", None)
-    with Server(handler) as server:
-        transport = make(kind)
-        for _ in range(3):
-            assert whole(transport, post(server.url, repeatable=False)) == b"ok"
-        assert (len(server.heard), server.accepted) == (3, 3)
-        with pytest.raises(errors.ConnectError):
-            transport.send(get("http://127.0.0.1:1/"), limits())
 
 
 @ALL
@@ -597,12 +576,10 @@ def test_the_environment_names_certificates_only_when_asked(
 
 
 @ALL
-@pytest.mark.parametrize(
-    "options", [{"verify": "/no/such/file"}, {"verify": 3}, {"verify": __file__}]
-)
-def test_bad_certificate_settings(kind: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("path", ["/no/such/file", __file__])
+def test_bad_certificate_settings(kind: str, path: str) -> None:
     with pytest.raises(errors.InvalidConfigError, match="verify"):
-        make(kind, **options)
+        make(kind, verify=path)
 
 
 @CURL
@@ -661,9 +638,12 @@ def test_select() -> None:
 
     own = Own()
     assert make(own) is own  # type: ignore[arg-type,comparison-overlap]
-    for bad in ("curl", None, object()):
-        with pytest.raises(errors.InvalidConfigError, match="transport must be"):
-            make(bad)  # type: ignore[arg-type]
+    for client in (Client, AsyncClient):
+        for bad in ("curl", None, object()):
+            with pytest.raises(errors.InvalidConfigError, match="transport must be"):
+                client(transport=bad)  # type: ignore[arg-type]
+        with pytest.raises(errors.InvalidConfigError, match="impersonate"):
+            client(transport="auto", impersonate="")
     with pytest.raises(errors.InvalidConfigError, match=r"netscape4.*chrome"):
         make("curl_cffi", impersonate="netscape4")
 
@@ -681,6 +661,23 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(errors.MissingRequirementsError, match=f"pip install {name}"):
         make(name)
+
+
+def test_a_system_without_callbacks_has_no_curl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them, libcurl could not be told not to send a message twice."""
+    from chatgptes.transport.curl import handle
+
+    class WithoutCallbacks:
+        def __getattr__(self, name: str) -> Any:
+            if name == "callback":
+                raise MemoryError
+            return getattr(handle.ffi, name)
+
+    for loaded in [m for m in sys.modules if m.startswith("chatgptes.transport.curl")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setattr("curl_cffi.ffi", WithoutCallbacks())
+    with pytest.raises(errors.MissingRequirementsError, match="lets no program make functions"):
+        make("curl_cffi")
 
 
 def test_an_old_curl_cffi_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

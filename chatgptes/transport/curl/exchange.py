@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from ...values.http import Headers
@@ -34,33 +33,24 @@ class Exchange:
         paused: libcurl was told to keep the rest for now.
         received: grows with everything that comes from the site.
         fault: what was raised inside `before_request`.
-        touches: a list that this is put on when something comes, unless it is `touched`.
+        touches: the list that this is put on when something comes, unless it is `touched`.
     """
 
     __slots__ = (
-        "_head_size", "_received", "_taken", "chunks", "connection_ended", "fault", "head",
-        "head_done", "max_headers", "paused", "received", "repeatable", "requests", "resent",
-        "stale", "too_large", "touched", "touches",
+        "_head_size", "_received", "_taken", "chunks", "fault", "head", "head_done",
+        "max_headers", "paused", "received", "repeatable", "requests", "resent", "stale",
+        "too_large", "touched", "touches",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        *,
-        repeatable: bool,
-        max_headers: int,
-        connection_ended: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, *, repeatable: bool, max_headers: int) -> None:
         """Begin an exchange.
 
         Args:
             repeatable: the request may be written a second time.
-            max_headers: bytes of a response's headers that are taken.
-            connection_ended: tells whether the connection that libcurl is about to use was kept
-                from an earlier request and has ended since.
+            max_headers: bytes of a response's headers that are read.
         """
         self.repeatable = repeatable
         self.max_headers = max_headers
-        self.connection_ended = connection_ended
         self.requests = 0
         self.resent = False
         self.stale = False
@@ -71,7 +61,7 @@ class Exchange:
         self.paused = False
         self.received = 0
         self.fault: BaseException | None = None
-        self.touched = False
+        self.touched = True  # Until somebody wants to be told.
         self.touches: list[Any] = []
         self._head_size = 0
         self._received = 0
@@ -82,6 +72,10 @@ class Exchange:
         if not self.touched:
             self.touched = True
             self.touches.append(self)
+
+    def connection_ended(self) -> bool:
+        """Tell whether libcurl is about to use a kept connection that has ended since."""
+        return False
 
     def before_request(self) -> int:
         """A connection stands, and the request goes out next.  0 to go on, 1 to stop."""
@@ -153,11 +147,6 @@ class Exchange:
             data = b"".join(pieces)
         self._taken += len(data)
         return data
-
-    def value(self, name: bytes) -> bytes:
-        """The first value of the header `name`."""
-        lines = (line.partition(b":") for line in self.head[1:])
-        return next((value.strip() for key, _, value in lines if key.lower() == name), b"")
 
     @property
     def status(self) -> int:

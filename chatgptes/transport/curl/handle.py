@@ -1,7 +1,8 @@
-"""libcurl's easy handle, as the engine and the hub use it.
+"""libcurl's easy handle, as the transports use it.
 
 All that this project takes from curl_cffi is in this file and `multi`, semi-private names included
-(tests/transport/test_contract.py says loudly when one of them has moved).
+(tests/transport/test_contract.py says loudly when one of them has moved).  What libcurl refuses is
+a `CurlError`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,10 @@ from typing import Any
 from curl_cffi import Curl, CurlError, CurlInfo, CurlOpt, ffi, lib
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
 
+from ...errors import InvalidConfigError
 from .exchange import Exchange
 
-__all__ = [
-    "REFUSED", "CurlError", "Handle", "is_target", "known_targets", "option",
-    "resolve_target",
-]  # fmt: skip
+__all__ = ["REFUSED", "CurlError", "Handle", "option", "resolve_target"]
 
 REFUSED = 42
 """CURLE_ABORTED_BY_CALLBACK: libcurl's result where `Exchange.before_request` said stop."""
@@ -31,24 +30,26 @@ _CONT = 0  # CURLPAUSE_CONT
 _THREADED_LOOKUPS = b"c-ares" not in ffi.string(lib.curl_version())
 
 
-def resolve_target(name: str) -> str:
-    """The target that an alias such as "chrome" stands for in this version of curl_cffi."""
-    return str(REAL_TARGET_MAP.get(name, name))
-
-
-def known_targets() -> list[str]:
-    """Names of a few targets, aliases first."""
-    return [*REAL_TARGET_MAP, *(item.value for item in BrowserType)]
-
-
 @functools.lru_cache(maxsize=64)
-def is_target(name: str) -> bool:
-    """Tell whether libcurl can look like `name`, a target without aliases."""
+def resolve_target(name: str) -> str:
+    """The target that `name`, or an alias such as "chrome", stands for in this curl_cffi.
+
+    Raises:
+        InvalidConfigError: it knows no such browser.
+    """
+    target = str(REAL_TARGET_MAP.get(name, name))
     easy = Handle()
     try:
-        return easy.impersonate(name) == 0
+        known = easy.impersonate(target) == 0
     finally:
         easy.close()
+    if not known:
+        names = [*REAL_TARGET_MAP, *(item.value for item in BrowserType)]
+        raise InvalidConfigError(
+            f"impersonate names a browser that this version of curl_cffi does not know:"
+            f" {name!r}. It knows {', '.join(names[:6])} and others."
+        )
+    return target
 
 
 def option(name: str, value: int | str | bytes | None) -> tuple[int, Any]:
@@ -59,26 +60,26 @@ def option(name: str, value: int | str | bytes | None) -> tuple[int, Any]:
     return number, ffi.NULL if value is None else os.fsencode(value)
 
 
-def _make_before_request() -> Any:
-    def before_request(data: Any, *_: Any) -> int:
-        exchange: Exchange = ffi.from_handle(data)
-        return exchange.before_request()
-
-    def keep_fault(kind: Any, value: Any, trace: Any) -> None:
-        # Ctrl-C can land inside the callback.
-        if trace is not None and (pointer := trace.tb_frame.f_locals.get("data")):
-            ffi.from_handle(pointer).fault = value
-
-    try:
-        # One for the life of the process: the functions that cffi makes are never freed in use.
-        return ffi.callback(
-            "int(void *, char *, char *, int, int)", before_request, error=1, onerror=keep_fault
-        )
-    except (MemoryError, NotImplementedError, OSError):
-        return None  # A system that lets no program make functions as it runs.
+def _before_request(data: Any, *_: Any) -> int:
+    exchange: Exchange = ffi.from_handle(data)
+    return exchange.before_request()
 
 
-_before_request = _make_before_request()
+def _keep_fault(kind: Any, value: Any, trace: Any) -> None:
+    # Ctrl-C can land inside the callback.
+    if trace is not None and (pointer := trace.tb_frame.f_locals.get("data")):
+        ffi.from_handle(pointer).fault = value
+
+
+try:
+    # One for the life of the process: the functions that cffi makes are never freed in use.
+    _callback = ffi.callback(
+        "int(void *, char *, char *, int, int)", _before_request, error=1, onerror=_keep_fault
+    )
+except (MemoryError, NotImplementedError, OSError) as error:
+    # Without it libcurl repeats a POST by itself, which the site may have received.
+    raise ImportError("this system lets no program make functions as it runs") from error
+
 _LISTS = ("_headers", "_http3_headers", "_ws_headers", "_proxy_headers")
 _URL, _BODY, _BODY_SIZE, _LINES, _CONNECT_LIMIT, _PREREQ, _PREREQ_DATA, _FRESH, _FORBID = (
     int(item)
@@ -99,7 +100,6 @@ class Handle(Curl):
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._exchange_handle: Any = None
-        self._exchange: Exchange | None = None
         self._options: Iterable[tuple[int, Any]] | None = None
         self._long = ffi.new("long *")
         self._int64 = ffi.new("int64_t *")
@@ -115,9 +115,6 @@ class Handle(Curl):
 
         Where they are the very same as before, nothing is to be done: all others are set by
         `describe` and `report_to`.
-
-        Raises:
-            CurlError: libcurl refuses one.
         """
         if options is self._options:
             return
@@ -127,16 +124,11 @@ class Handle(Curl):
             raise CurlError(f"unknown target {target}")
         for number, value in options:
             self.put(number, value)
-        if _before_request is not None:
-            self.put(_PREREQ, _before_request)
+        self.put(_PREREQ, _callback)
         self._options = options
 
     def put(self, number: int, value: Any) -> None:
-        """Set an option to what libcurl's own function takes.
-
-        Raises:
-            CurlError: libcurl refuses it.
-        """
+        """Set an option to what libcurl's own function takes."""
         code = lib._curl_easy_setopt(self._curl, number, value)
         if code != 0:
             raise CurlError(f"curl refuses option {number}", code)
@@ -144,11 +136,7 @@ class Handle(Curl):
     def describe(
         self, url: bytes, lines: Iterable[bytes], body: bytes | None, connect_limit: float | None
     ) -> None:
-        """Set what differs from request to request.
-
-        Raises:
-            CurlError: libcurl refuses something.
-        """
+        """Set what differs from request to request."""
         self.put(_URL, url)
         headers = ffi.NULL
         for line in lines:
@@ -169,20 +157,13 @@ class Handle(Curl):
 
     def report_to(self, exchange: Exchange) -> None:
         """Let the next transfer's callbacks be those of `exchange`."""
-        self._exchange = exchange
         self.setopt(CurlOpt.WRITEFUNCTION, exchange.write)
         self.setopt(CurlOpt.HEADERFUNCTION, exchange.header)
-        if _before_request is not None:
-            self._exchange_handle = ffi.new_handle(exchange)
-            self.put(_PREREQ_DATA, self._exchange_handle)
-        elif not exchange.repeatable:
-            self._options = None
-            self.put(_FRESH, _ON)  # Only a kept connection makes libcurl repeat.
+        self._exchange_handle = ffi.new_handle(exchange)
+        self.put(_PREREQ_DATA, self._exchange_handle)
 
     def begin_anew(self, *, fresh: bool) -> None:
-        """Prepare for another start after `Exchange.stale`; `fresh`: with a new connection."""
-        assert self._exchange is not None
-        self._exchange.stale = False
+        """Prepare for another start of the same transfer; `fresh`: with a new connection."""
         self._options = None
         self.put(_FORBID, _OFF)
         if fresh:
@@ -207,32 +188,23 @@ class Handle(Curl):
         return ended
 
     def number(self, info: int) -> int:
-        """A fact that libcurl knows of the transfer, as a number."""
+        """A fact that libcurl knows of the transfer, as a number; 0 for an unknown one."""
         wide = info & 0xF00000 == 0x600000
         value = self._int64 if wide else self._long
         if self._curl is None or lib.curl_easy_getinfo(self._curl, info, value) != 0:
             return 0
         return int(value[0])
 
-    def sent(self) -> bool:
-        """Tell whether any of the request may have gone out."""
-        exchange = self._exchange
-        if exchange is None or _before_request is not None:
-            return exchange is not None and exchange.requests > 0
-        return exchange.received > 0 or self.number(CurlInfo.REQUEST_SIZE) > 0
-
     def progress(self) -> tuple[int, int]:
         """Bytes of bodies that went out and came in so far, on the wire."""
         return self.number(CurlInfo.SIZE_UPLOAD_T), self.number(CurlInfo.SIZE_DOWNLOAD_T)
 
-    def looking_up(self) -> bool:
-        """Tell whether a thread of libcurl may be looking up the name."""
-        return (
-            _THREADED_LOOKUPS and not self.sent() and self.number(CurlInfo.NAMELOOKUP_TIME_T) <= 0
-        )
+    def may_look_up(self) -> bool:
+        """Tell whether a thread of libcurl may look up the name, if nothing was sent yet."""
+        return _THREADED_LOOKUPS and self.number(CurlInfo.NAMELOOKUP_TIME_T) <= 0
 
     def connect_info(self) -> tuple[int, int, int]:
-        """The known facts of a connect that failed; 0 for an unknown one.
+        """The facts of a connect that failed.
 
         The system's error number, a proxy's answer to CONNECT, and curl's `CURLproxycode`.
         """
@@ -247,12 +219,9 @@ class Handle(Curl):
         """libcurl's own words on what went wrong."""
         return str(ffi.string(self._error_buffer).decode(errors="replace")).strip()
 
-    def fault(self) -> BaseException | None:
-        """The exception that was raised inside a callback."""
-        found = self._get_callback_exception()
-        if found is None and self._exchange is not None:
-            found = self._exchange.fault
-        return found
+    def callback_fault(self) -> BaseException | None:
+        """The exception that was raised inside `Exchange.write` or `header`."""
+        return self._get_callback_exception()
 
     def unpause(self) -> None:
         """Let libcurl hand over what it kept when it was told to pause."""
@@ -261,7 +230,7 @@ class Handle(Curl):
     def release(self) -> None:
         """Let go of the exchange and the body, after the transfer was taken away."""
         self._write_handle = self._header_handle = self._body_handle = None
-        self._exchange_handle = self._exchange = None
+        self._exchange_handle = None
 
     def clean_handles_and_buffers(
         self, clear_headers: bool = True, clear_resolve: bool = True

@@ -1,11 +1,12 @@
-"""libcurl's multi handle, as the engine and the hub use it."""
+"""libcurl's multi handle, as both transports use it."""
 
 from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from curl_cffi import CurlError, ffi, lib
@@ -24,13 +25,15 @@ class Multi:
     Only `wake` may be called from other threads.
     """
 
+    _multi: Any = None
+
     def __init__(self, connections: int = 0) -> None:
         """Make one; `connections` is how many are kept (0: four for each transfer)."""
-        self._multi = lib.curl_multi_init()
         self._pid = os.getpid()
         self._count = ffi.new("int *")
         # Between `wake` and `close`; reentrant, since a finalizer may cancel inside either.
         self._lock = threading.RLock()
+        self._multi = lib.curl_multi_init()
         if connections:
             lib.curl_multi_setopt(self._multi, _MAXCONNECTS, ffi.cast("void *", connections))
 
@@ -40,11 +43,7 @@ class Multi:
         return self._multi is not None and self._pid == os.getpid()
 
     def add(self, handle: Handle) -> None:
-        """Begin a transfer.
-
-        Raises:
-            CurlError: libcurl refuses it.
-        """
+        """Begin a transfer."""
         code = lib.curl_multi_add_handle(self._multi, handle.address)
         if code != 0:
             raise CurlError("curl_multi_add_handle failed", code)
@@ -89,8 +88,12 @@ class Multi:
                 multi, self._multi = self._multi, None
             lib.curl_multi_cleanup(multi)
 
+    def __del__(self, finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not finalizing():
+            self.close()
 
-def free(handle: Handle, multi: Multi | None, *, aside: bool) -> None:
+
+def free(handle: Handle, multi: Multi | None = None, *, aside: bool = False) -> None:
     """Free a handle, then `multi`; `aside`: in a thread of their own, since they may wait."""
 
     def close() -> None:

@@ -4,104 +4,48 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, NamedTuple
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from ..._version import __version__
-from ...errors import InvalidConfigError
 from ...values.http import Request
 from ...values.proxy import Proxy
-from ..settings import Routes, ca_path, explain, header_lines
-from .handle import Handle, is_target, known_targets, option, resolve_target
-from .looks import look
+from ...values.urls import origin
+from ..settings import Settings, header_lines
+from .handle import Handle, option, resolve_target
 
-__all__ = ["Settings"]
+__all__ = ["CurlSettings"]
 
 _SMALL = 16 << 10  # The least that libcurl takes.
 _HTTP_1_1 = 2  # CURL_HTTP_VERSION_1_1
 _HONEST = {"user-agent": f"chatgptes/{__version__}", "accept": "*/*"}
 
 
-class _Shape(NamedTuple):
-    """The facts that the options of a handle depend on, but for those that every request sets."""
+class CurlSettings(Settings):
+    """The arguments of a transport over libcurl."""
 
-    method: str
-    with_body: bool
-    small: bool
-    secure: bool
-    proxy: Proxy | None
-
-
-class Settings:
-    """The arguments of a transport over libcurl.
-
-    Attributes:
-        target: the browser that it looks like, as libcurl names it; None to look like none.
-        max_headers: bytes of a response's headers that are taken.
-    """
-
-    def __init__(
-        self,
-        *,
-        impersonate: str | None = "chrome",
-        proxy: str | None = None,
-        verify: bool | str | os.PathLike[str] = True,
-        trust_env: bool = True,
-        max_headers: int = 256 << 10,
-    ) -> None:
-        """Check and keep the settings; nothing is opened.
+    def __init__(self, *, impersonate: str | None = "chrome", **options: Any) -> None:
+        """Check and keep the arguments; nothing is opened.
 
         Args:
             impersonate: the browser to look like: one of curl_cffi's targets ("chrome",
                 "firefox", "safari180", …); None to say honestly who asks.
-            proxy: URL of an http, https, socks5 or socks5h proxy, with user name and password if
-                it wants them; None for the environment's, if `trust_env`.
-            verify: True to check certificates against certifi's (or, if `trust_env`, what
-                `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names), the path of a CA
-                file or directory to check against that, False to check nothing.
-            trust_env: heed the environment, which is read now and not again.
-            max_headers: bytes of a response's headers that are taken; libcurl itself takes no
-                more than 300 KiB.
-
-        Raises:
-            InvalidConfigError: the target, the proxy or the CA path can't be used.
+            options: see `Settings`; its errors, too.
         """
-        self.arguments = {
-            "impersonate": impersonate, "proxy": proxy, "verify": verify,
-            "trust_env": trust_env, "max_headers": max_headers,
-        }  # fmt: skip
-        self.target = None if impersonate is None else _checked(impersonate)
-        self.max_headers = max_headers
-        self._routes = Routes.read(proxy, trust_env)
-        self._verify, self._trust_env = verify, trust_env
-        self._ca = ca_path(verify, trust_env)
+        super().__init__(**options)
+        self.arguments["impersonate"] = impersonate
+        self.target = None if impersonate is None else resolve_target(impersonate)
         self._options = functools.lru_cache(maxsize=32)(self._make_options)
         self._lines = functools.lru_cache(maxsize=8)(_make_lines)  # Few: they may be secret.
 
-    def __repr__(self) -> str:
-        return self.__dict__.get("target") or "honest"
-
-    def route(self, request: Request) -> Proxy | None:
-        """The proxy that `request` goes through.
-
-        Raises:
-            InvalidConfigError: the environment names one that can't be used.
-        """
-        return self._routes.route(request.url)
-
-    def explain(self, error: Exception) -> None:
-        """Say in a `TLSError` that a CA variable of the environment was passed over."""
-        explain(error, self._verify, self._trust_env)
-
     def header_lines(self, request: Request) -> tuple[bytes, ...]:
-        """The header lines of `request`, for libcurl.
-
-        Raises:
-            InvalidConfigError: a name or value that would break out of its line.
-        """
+        """The header lines of `request`, for libcurl."""
         return self._lines(
             tuple(request.headers.items()),
             request.body is not None or request.method == "POST",
-            tuple((_HONEST if self.target is None else look(request, self.target)).items()),
+            tuple((_HONEST if self.target is None else _look(request, self.target)).items()),
         )
 
     def apply(
@@ -109,56 +53,48 @@ class Settings:
         handle: Handle,
         request: Request,
         lines: tuple[bytes, ...],
+        proxy: Proxy | None,
         connect_limit: float | None,
     ) -> None:
-        """Set `handle` up for `request`.
-
-        Args:
-            lines: what `header_lines` made.
-            connect_limit: seconds that connecting may take.
-
-        Raises:
-            CurlError: libcurl refuses something.
-        """
+        """Set `handle` up for `request`, with what else is known of it."""
         body = request.body
         if body is None and request.method == "POST":
             body = b""
-        handle.configure(
-            self.target,
-            self._options(
-                _Shape(
-                    request.method,
-                    body is not None,
-                    body is None or len(body) <= _SMALL,
-                    request.url.startswith("https:"),
-                    self.route(request),
-                )
-            ),
+        options = self._options(
+            request.method,
+            body is not None,
+            body is None or len(body) <= _SMALL,
+            request.url.startswith("https:"),
+            proxy,
         )
+        handle.configure(self.target, options)
         handle.describe(request.url.encode(), lines, body, connect_limit)
 
-    def _make_options(self, shape: _Shape) -> tuple[tuple[int, Any], ...]:
+    def _make_options(
+        self, method: str, with_body: bool, small: bool, secure: bool, proxy: Proxy | None
+    ) -> tuple[tuple[int, Any], ...]:
+        """The options of a handle, but for those that every request sets."""
         options: dict[str, int | str | bytes | None] = {
             "NOSIGNAL": 1,
             "QUICK_EXIT": 1,  # A cancel must not wait for the resolver's thread.
             "ACCEPT_ENCODING": "gzip, deflate, br, zstd",
         }
-        if shape.method == "POST":
+        if method == "POST":
             options["POST"] = 1
-        elif shape.with_body:
-            options["CUSTOMREQUEST"] = shape.method
-        if shape.small:
+        elif with_body:
+            options["CUSTOMREQUEST"] = method
+        if small:
             # libcurl's own 64 KiB stay with an open stream: 102 KB a stream, with this 63
             # (benchmarks/footprint.py).
             options["UPLOAD_BUFFERSIZE"] = _SMALL
-        if not shape.secure:
+        if not secure:
             # Some targets would ask for h2c, an upgrade that no browser asks for.
             options["HTTP_VERSION"] = _HTTP_1_1
-        options |= _proxy_options(shape.proxy) | self._tls_options()
+        options |= _proxy_options(proxy) | self._tls_options()
         return tuple(option(name, value) for name, value in options.items())
 
     def _tls_options(self) -> dict[str, int | str | bytes | None]:
-        ca = self._ca
+        ca = self.ca
         if ca is None:
             names = ("SSL_VERIFYPEER", "SSL_VERIFYHOST", "PROXY_SSL_VERIFYPEER",
                      "PROXY_SSL_VERIFYHOST")  # fmt: skip
@@ -202,14 +138,49 @@ def _proxy_options(proxy: Proxy | None) -> dict[str, int | str | bytes | None]:
     return options
 
 
-def _checked(impersonate: str) -> str:
-    """The target that `impersonate` names."""
-    if isinstance(impersonate, str) and impersonate:
-        target = resolve_target(impersonate)
-        if is_target(target):
-            return target
-    few = ", ".join(dict.fromkeys(known_targets()[:6]))
-    raise InvalidConfigError(
-        f"impersonate names a browser that this version of curl_cffi does not know:"
-        f" {impersonate!r}. It knows {few} and others."
-    )
+# Since which version a browser sends a `priority` header, and what it says for a fetch.
+_PRIORITY = {"chrome": (124, "u=1, i"), "firefox": (128, "u=4"), "safari": (18, "u=3, i")}
+_FETCH_METADATA = {"chrome": 76, "edge": 79, "firefox": 90, "safari": 17, "tor": 102}
+
+
+def _look(request: Request, target: str) -> Mapping[str, str]:
+    """Headers (names in lower case) to put over those of `target`; "" takes one away.
+
+    curl_cffi's targets describe a navigation.  These are the few headers that differ for a fetch of
+    the page's script, set only where the browser in question sends them; all else, and their order,
+    stays curl_cffi's.
+    """
+    if request.mode == "navigate":
+        return {}
+    return _look_of_fetch(request.method, origin(request.url), request.referrer, target)
+
+
+@functools.lru_cache(maxsize=64)  # The messages of a conversation all look the same.
+def _look_of_fetch(method: str, here: str, referrer: str | None, target: str) -> Mapping[str, str]:
+    headers = {"accept": "*/*", "upgrade-insecure-requests": "", "sec-fetch-user": ""}
+    family, version = _browser(target)
+    page = here if referrer is None else origin(referrer)
+    if family in _FETCH_METADATA and version >= _FETCH_METADATA[family]:
+        # The core lets nothing but `www.` and the step to https differ.
+        same = here.partition(":")[0] == page.partition(":")[0]
+        other = "same-site" if same else "cross-site"
+        headers["sec-fetch-site"] = "same-origin" if here == page else other
+        headers["sec-fetch-mode"] = "cors"
+        headers["sec-fetch-dest"] = "empty"
+    if family in _PRIORITY and version >= _PRIORITY[family][0]:
+        headers["priority"] = _PRIORITY[family][1]
+    if referrer is not None and here == page:
+        if method == "POST":
+            headers["origin"] = page
+        parts = urlsplit(referrer)
+        netloc = parts.netloc.rpartition("@")[2]  # No user name, and no password.
+        headers["referer"] = urlunsplit(parts._replace(netloc=netloc, fragment=""))
+    return headers
+
+
+def _browser(target: str) -> tuple[str, int]:
+    found = re.match(r"([a-z]+)(\d*)", target)
+    family, digits = (found[1], found[2]) if found else ("", "")
+    if family == "safari":
+        digits = digits[:2]  # safari155 is 15.5, safari2601 is 26.0.1
+    return family, int(digits or 0)

@@ -1,254 +1,184 @@
-"""One stream of the hub: what its thread fills, and what a task on a loop reads."""
+"""A request on its way through a handle of libcurl: its start, its limits and its errors."""
 
 from __future__ import annotations
 
-import enum
-import math
 import os
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
 
-from ...errors import ChatGptEsError, TransportError
-from ...values.deadline import Deadline, Registration
-from ...values.http import Headers, Request
-from ...values.proxy import Proxy
-from ...values.urls import redact
+from ...errors import ChatGptEsError
+from ...values.deadline import Deadline
+from ...values.http import Request
 from .. import errors as _faults
-from .exchange import BUFFER, Exchange
-from .handle import Handle
-from .wakers import Waker, current_waker
+from .exchange import Exchange
+from .handle import REFUSED, CurlError, Handle
+from .multi import Multi
+from .setup import CurlSettings
 
-__all__ = ["Command", "HubResponse", "Transfer"]
+__all__ = ["Transfer"]
 
-_IN_A_ROW = 16
-"""Reads that found something at once, before the loop's other tasks get their turn."""
+_STARTS = 4
 
+# curl's result codes.
+_PROXY_NAME, _NAME, _CONNECT, _TIMED_OUT = 5, 6, 7, 28
+_TLS = frozenset({35, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98})
+_CERTIFICATE = frozenset({60, 83, 90, 91})
+_NOT_HTTP = frozenset({1, 8})
+_BAD_ENCODING = 61
+_TOO_LARGE = 100
 
-class Command(enum.Enum):
-    """A thing that the hub's thread is asked to do for a transfer."""
-
-    START = enum.auto()
-    DROP = enum.auto()  # Nobody wants it any more.
-    CANCEL = enum.auto()  # Its deadline was cancelled.
-    RESUME = enum.auto()  # Its buffer has room again.
-    TIME = enum.auto()  # It has to be looked at earlier than was planned.
+# CURLproxycode
+_SOCKS_LOGIN = frozenset({12, 33})  # No method accepted, user rejected.
+_SOCKS_RESOLVE = 27
 
 
 class Transfer(Exchange):
-    """A request on its way through the hub.
-
-    The hub's thread and the task that reads share it without a lock: each attribute is written by
-    one side, or by operations that are atomic.
+    """A request and its response, with all that libcurl has to know of them.
 
     Attributes:
-        waiters: what the task waits on (one at most); the side that takes it out wakes it.
-        done: nothing more will come; written after the last chunk and `error`.
-        error: why it ended; None for a whole response.
-        dropped: the reader has gone.
-        head_taken: the reader has the head.
-        since: when the current silence began (`time.monotonic()`).
-        check_at: when the thread will look at its limits; infinity for never.
         handle: libcurl's, while it runs.
-        first_of: the site whose first connection this one makes, while others wait for it.
+        since: when the current silence began (`time.monotonic()`).
     """
 
     __slots__ = (
-        "check_at", "check_key", "deadline", "done", "dropped", "error", "first_of",
-        "handle", "head_taken",
-        "lines", "phase_sent", "pid", "post", "progress", "proxy", "registration", "request",
-        "since", "starts", "waiters", "waker",
+        "deadline", "handle", "lines", "progress", "proxy", "request", "settings", "since",
+        "starts",
     )  # fmt: skip
 
-    def __init__(
-        self, request: Request, lines: tuple[bytes, ...], deadline: Deadline, proxy: Proxy | None,
-        max_headers: int,
-    ) -> None:  # fmt: skip
-        super().__init__(repeatable=request.repeatable, max_headers=max_headers)
+    def __init__(self, settings: CurlSettings, request: Request, deadline: Deadline) -> None:
+        super().__init__(repeatable=request.repeatable, max_headers=settings.max_headers)
+        self.settings = settings
         self.request = request
-        self.lines = lines
         self.deadline = deadline
-        self.proxy = proxy
-        self.waker: Waker = current_waker()
-        self.pid = os.getpid()
-        self.waiters: list[Any] = []
-        self.done = self.dropped = self.head_taken = self.phase_sent = False
-        self.error: ChatGptEsError | None = None
+        self.lines = settings.header_lines(request)
+        self.proxy = settings.routes.route(request.url)
         self.handle: Handle | None = None
         self.starts = 0
-        self.first_of = ""
         self.since = time.monotonic()
-        self.check_at = math.inf
-        self.check_key = 0
         self.progress: tuple[int, ...] = ()
-        self.post: Callable[[Command, Transfer], None] = _nowhere
-        self.registration: Registration | None = None
 
-    # In the hub's thread:
+    def begin(self, handle: Handle, multi: Multi) -> ChatGptEsError | None:
+        """Go through `handle`; the error where libcurl does not take the request."""
+        self.handle = handle
+        deadline, lines = self.deadline, self.lines
+        self.lines = ()  # They may be secret.
+        try:
+            limit = deadline.remaining(deadline.timeout.connect)
+            self.settings.apply(handle, self.request, lines, self.proxy, limit)
+            handle.report_to(self)
+            multi.add(handle)
+        except CurlError as error:
+            return _faults.cannot_begin(self.request.url, error.code)
+        return None
 
-    def finish(self, error: ChatGptEsError | None = None) -> None:
-        """Note the end."""
-        if not self.done:
-            self.error = error
-            self.done = True
-            self.touch()
+    def begun_anew(self, code: int, multi: Multi) -> bool:
+        """Begin anew where it ended since libcurl had chosen a connection that has ended."""
+        if code != REFUSED or not self.stale:
+            return False
+        assert self.handle is not None
+        multi.remove(self.handle)
+        self.starts += 1
+        self.stale = False
+        self.handle.begin_anew(fresh=self.starts >= _STARTS)
+        multi.add(self.handle)
+        return True
+
+    def leave(self, multi: Multi) -> bool:
+        """Leave the handle, finished or not; connections that are whole are kept.
+
+        Returns whether a thread of libcurl may still look up the name.
+        """
+        handle, self.handle = self.handle, None
+        if handle is None:
+            return False
+        looking_up = not self.requests and handle.may_look_up()
+        # The callbacks may be freed only afterwards, even if Ctrl-C lands between these lines.
+        multi.remove(handle)
+        handle.release()
+        return looking_up
+
+    def connection_ended(self) -> bool:
+        return self.handle is not None and self.handle.connection_ended()
+
+    def note_progress(self, now: float) -> None:
+        """Let the silence begin anew if something came or went since the last look.
+
+        Bytes of a long upload, or that a decoder keeps for now, are no silence either.  curl counts
+        what it has put into its buffer: only that the network took some counts.
+        """
+        if self.handle is not None:
+            progress = (self.received, *self.handle.progress())
+            if progress != self.progress:
+                self.progress, self.since = progress, now
+
+    def check_proxy(self) -> None:
+        """Raise ProxyError if the response, whose head has come, is a proxy's refusal."""
+        if self.status == 407 and self.proxy is not None and self.proxy.forwards(self.request.url):
+            raise _faults.proxy_failed(self.request.url, self.proxy, status=407)
+
+    def timeout_error(self) -> ChatGptEsError:
+        """The error of a silence that is too long."""
+        return _faults.timed_out(
+            self.request.url,
+            self.deadline,
+            self.proxy,
+            sent=self.requests > 0,
+            status=self._known_status,
+        )
+
+    def error_for(self, code: int) -> ChatGptEsError:
+        """The error for curl's result `code`, other than 0 or before the response's head came."""
+        return _faults.without_context(self._error_for(code))
 
     @property
-    def ready(self) -> bool:
-        """Tell whether the reader has something to do."""
-        return bool(self.chunks) or self.done or (self.head_done and not self.head_taken)
+    def _known_status(self) -> int | None:
+        return self.status if self.head_done else None
 
-    def limit(self) -> float | None:
-        """The limit of the current phase, in seconds."""
-        timeout = self.deadline.timeout
-        return timeout.read if self.received else timeout.connect
-
-    # In the reader's task:
-
-    def wait(self) -> Awaitable[object] | None:
-        """Arm a wait for something to do; None where there is something already."""
-        self.since = now = time.monotonic()
-        timeout = self.deadline.timeout
-        left = self.deadline.remaining(timeout.read if self.received else timeout.connect)
-        waker = self.waker
-        waiter = waker.prepare()
-        self.waiters.append(waiter)
-        # Looked at after arming: what comes from here on wakes.
-        if self.chunks or self.done or (self.head_done and not self.head_taken):
-            self.waiters.clear()
-            return None
-        if left is not None and now + left < self.check_at:
-            self.post(Command.TIME, self)
-        if self.paused:
-            self.post(Command.RESUME, self)
-        return waker.wait(waiter)
-
-    def resume(self) -> None:
-        """Let the rest come, if there is room for it."""
-        if self.buffered <= BUFFER // 2:
-            self.post(Command.RESUME, self)
-
-    def drop(self) -> None:
-        """Let the thread take the transfer away.  Any thread, any number of times."""
-        if not self.dropped:
-            self.dropped = True
-            if self.registration is not None:
-                self.registration.close()
-            if not self.done and self.pid == os.getpid():
-                self.post(Command.DROP, self)
-
-
-def _nowhere(command: Command, transfer: Transfer) -> None:
-    """Take a command that comes before the transfer belongs to a thread."""
-
-
-class HubResponse:
-    """A response that the hub receives: see `base.AsyncResponse`."""
-
-    def __init__(self, transfer: Transfer) -> None:
-        """Belong to a transfer that will be started."""
-        self.url = transfer.request.url
-        self.status = 0
-        self.headers = Headers()
-        self._transfer = transfer
-        self._complete = False
-        self._reading = False
-        self._in_a_row = 0
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.status} {redact(self.url)}>"
-
-    async def receive_head(self) -> None:
-        """Wait for the status and the headers.
-
-        Raises:
-            ChatGptEsError: as `base.AsyncTransport.send`.
-        """
-        transfer = self._transfer
+    def _error_for(self, code: int) -> ChatGptEsError:
+        url, status = self.request.url, self._known_status
+        assert self.handle is not None
+        if self.resent:
+            return _faults.not_resent(url)
+        text = self.handle.error_text()
+        too_large = "response headers" in text or (code == _TOO_LARGE and status is None)
+        if self.too_large or too_large:
+            return _faults.headers_too_large(url, self.max_headers)
+        if code == _TOO_LARGE:
+            return _faults.unpacks_to_much(url, status)
+        if code == _TIMED_OUT:
+            return self.timeout_error()
         try:
-            while not (transfer.head_done or transfer.done):
-                if (wait := transfer.wait()) is not None:
-                    await wait
-            transfer.head_taken = True
-            if not transfer.head_done:
-                raise transfer.error or _faults.broken(self.url, None)
-            proxy = transfer.proxy
-            if transfer.status == 407 and proxy is not None and proxy.forwards(self.url):
-                raise _faults.proxy_failed(self.url, proxy, status=407)
-        except BaseException:
-            self.close()
-            raise
-        self.status = transfer.status
-        self.headers = transfer.headers
-        if self.status == 101:
-            # No body: what follows is another protocol, which nobody asked for.
-            self._complete = True
-            self.close()
+            self.deadline.check()
+        except ChatGptEsError as error:
+            return error
+        if not self.requests:
+            return self._connect_error(code, self.handle, text)
+        if code in _NOT_HTTP and status is None:
+            return _faults.not_http(url)
+        if code == _BAD_ENCODING:
+            return _faults.bad_encoding(url, status, self.headers.get("content-encoding"), "is not")
+        return _faults.broken(url, status, f"curl code {code}")
 
-    def __aiter__(self) -> HubResponse:
-        return self
-
-    async def __anext__(self) -> bytes:  # noqa: C901 - each call less counts, once a chunk.
-        """Give what has arrived of the body, small pieces joined.
-
-        Raises:
-            TransportError, RequestTimeout, TurnCancelled: see `base.AsyncResponse`.
-        """
-        transfer = self._transfer
-        if self._reading:
-            raise TransportError("A response can be read by one task at a time.")
-        self._reading = True
-        try:
-            if (
-                self._complete
-                or transfer.dropped
-                or transfer.deadline.cancelled
-                or transfer.pid != os.getpid()
-            ):
-                self._refuse()
-            if self._in_a_row >= _IN_A_ROW:
-                self._in_a_row = 0
-                await transfer.waker.rest()
-            while not transfer.chunks:
-                if transfer.done:
-                    if transfer.chunks:
-                        break  # They came just before the end.
-                    if transfer.error is not None:
-                        raise transfer.error
-                    self._complete = True
-                    raise StopAsyncIteration
-                if (wait := transfer.wait()) is not None:
-                    self._in_a_row = 0
-                    await wait
-            self._in_a_row += 1
-            data = transfer.take()
-            if transfer.paused:
-                transfer.resume()
-            return data
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self._reading = False
-
-    def _refuse(self) -> NoReturn:
-        """Raise what keeps this response from being read."""
-        transfer = self._transfer
-        if self._complete:
-            raise StopAsyncIteration
-        if transfer.pid != os.getpid():
-            raise TransportError(
-                "A response that was under way at a fork belongs to the parent process.",
-                url=redact(self.url),
-            )
-        if transfer.deadline.cancelled:
-            transfer.deadline.check()
-        raise _faults.response_closed(self.url)
-
-    def close(self) -> None:
-        """End the response: see `base.Response.close`."""
-        self._transfer.drop()
-
-    def __del__(self) -> None:
-        if "_transfer" in self.__dict__:
-            self._transfer.drop()
+    def _connect_error(self, code: int, handle: Handle, text: str) -> ChatGptEsError:
+        url, proxy = self.request.url, self.proxy
+        errno, connect_status, socks = handle.connect_info()
+        if proxy is not None and code != _NAME:
+            if connect_status >= 300:
+                return _faults.proxy_failed(url, proxy, status=connect_status)
+            # With a proxy, TLS is the site's unless the proxy is spoken to in TLS itself.
+            if code not in _TLS or (proxy.scheme == "https" and connect_status == 0):
+                if socks == _SOCKS_RESOLVE:
+                    return _faults.name_not_found(url)
+                if socks in _SOCKS_LOGIN:
+                    reason = "password"
+                elif code == _PROXY_NAME:
+                    reason = "its name was not found"
+                elif code == _CONNECT and errno:
+                    reason = os.strerror(errno)
+                else:
+                    reason = text
+                return _faults.proxy_failed(url, proxy, reason=reason)
+        if code == _NAME:
+            return _faults.name_not_found(url)
+        if code in _TLS or (url.startswith("https:") and code != _CONNECT):
+            return _faults.tls_failed(url, text, certificate=code in _CERTIFICATE)
+        return _faults.unreachable(url, errno)

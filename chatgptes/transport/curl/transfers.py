@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
 from ...errors import ChatGptEsError
+from ...values.urls import origin
 from .. import errors as _faults
-from .errors import fault
-from .handle import REFUSED, CurlError, Handle
-from .limits import LimitWatch
+from .handle import Handle
+from .hubresponse import Command, HubTransfer, Waker
 from .multi import Multi, free
-from .setup import Settings
-from .sharing import FirstConnections
-from .transfer import Command, Transfer
-from .wakers import Waker
 
 __all__ = ["Transfers"]
 
 _IDLE_HANDLES = 256
-_STARTS = 4
+_SOON = 0.05
+"""Limits that are due within so many seconds are looked at together."""
 
 
 class Transfers:
@@ -28,163 +26,177 @@ class Transfers:
 
     Attributes:
         running: they, by the address of libcurl's handle.
+        next_look: when a limit of time may be over (`time.monotonic()`); infinity for never.
     """
 
-    def __init__(
-        self, settings: Settings, multi: Multi, post: Callable[[Command, Transfer], None]
-    ) -> None:
+    def __init__(self, multi: Multi, post: Callable[[Command, HubTransfer], None]) -> None:
         """Have none under way.
 
         Args:
             post: asks the thread for something later.
         """
-        self.running: dict[Any, Transfer] = {}
-        self._settings = settings
+        self.running: dict[Any, HubTransfer] = {}
+        self.next_look = math.inf
         self._multi = multi
         self._post = post
         self._idle: list[Handle] = []
-        self._touched: list[Transfer] = []
-        self._limits = LimitWatch()
-        self._first = FirstConnections()
+        self._touched: list[HubTransfer] = []
+        # The first request to a site over TLS finds out whether others can share its connection.
+        # Those beside it wait until it stands, so that thirty at once make one handshake where the
+        # site speaks HTTP/2.  (libcurl's own PIPEWAIT starts them one after the other, each when
+        # another has ended, where the site speaks HTTP/1.1.)
+        self._known_sites: set[str] = set()
+        self._waiting: dict[str, list[HubTransfer]] = {}
 
-    def obey(self, command: Command, transfer: Transfer) -> None:
+    def obey(self, command: Command, transfer: HubTransfer) -> None:
         """Do what another thread asked for."""
         if transfer.done:
             return
         if command is Command.START:
             self._start(transfer)
         elif command is Command.RESUME:
-            self._resume(transfer)
+            if transfer.paused and transfer.handle is not None:
+                transfer.paused = False
+                transfer.handle.unpause()
         elif command is Command.TIME:
-            self._limits.watch(transfer, time.monotonic())
-        elif command is Command.CANCEL:
-            self._end(transfer, _error_of_check(transfer))
+            self._watch(transfer, time.monotonic())
         else:
-            self._end(transfer, _faults.response_closed(transfer.request.url))
+            self._give_up(transfer, _faults.response_closed(transfer.request.url))
 
     def step(self) -> None:
         """Do what can be done without waiting."""
         for address, code in self._multi.step():
-            if (transfer := self.running.get(address)) is not None:
-                self._transfer_ended(transfer, code)
-        for transfer, error in self._limits.passed():
-            self._end(transfer, error)
+            transfer = self.running.get(address)
+            if transfer is not None and not transfer.begun_anew(code, self._multi):
+                whole = code == 0 and transfer.head_done
+                self._end(transfer, None if whole else transfer.error_for(code))
+        self._check_limits()
         self._wake_readers()
 
-    def next_look(self) -> float:
-        """When a limit of time may be over (`time.monotonic()`); infinity for never."""
-        return self._limits.next_look()
-
-    def close(self, unstarted: list[Transfer]) -> None:
+    def close(self, unstarted: list[HubTransfer]) -> None:
         """End all transfers, those that nobody has started yet as well, and free the handles."""
-        for transfer in (*self.running.values(), *self._first.waiting(), *unstarted):
+        for transfer in unstarted:
+            self._take_over(transfer)
+        for transfer in (*self._all(), *unstarted):
             transfer.first_of = ""
-            transfer.touches = self._touched
-            cancelled = transfer.deadline.cancelled
-            self._end(transfer, _error_of_check(transfer) if cancelled else _faults.closed())
+            self._give_up(transfer, _faults.closed())
         self._wake_readers()
         while self._idle:
             self._idle.pop().close()
 
-    def _start(self, transfer: Transfer) -> None:
-        transfer.touches = self._touched
-        if self._first.must_wait(transfer):
-            self._limits.watch(transfer, time.monotonic())
-        else:
+    def _all(self) -> list[HubTransfer]:
+        waiting = [transfer for waiting in self._waiting.values() for transfer in waiting]
+        return [*self.running.values(), *waiting]
+
+    def _take_over(self, transfer: HubTransfer) -> None:
+        transfer.touches, transfer.touched = self._touched, False
+
+    def _start(self, transfer: HubTransfer) -> None:
+        self._take_over(transfer)
+        url = transfer.request.url
+        site = origin(url) if url.startswith("https:") else ""
+        if site and site not in self._known_sites:
+            if site in self._waiting:
+                self._waiting[site].append(transfer)
+                self._watch(transfer, time.monotonic())
+                return
+            self._waiting[site] = []
+            transfer.first_of = site
+        self._begin(transfer)
+
+    def _begin_others(self, first: HubTransfer) -> None:
+        """Begin those that waited for `first`, which has a connection, or has ended without."""
+        site, first.first_of = first.first_of, ""
+        waiting = [transfer for transfer in self._waiting.pop(site) if not transfer.done]
+        if first.requests:
+            self._known_sites.add(site)
+        elif waiting:
+            waiting[0].first_of = site
+            waiting, self._waiting[site] = waiting[:1], waiting[1:]
+        for transfer in waiting:
             self._begin(transfer)
 
-    def _begin_others(self, first: Transfer) -> None:
-        for transfer in self._first.over(first):
-            self._begin(transfer)
-
-    def _begin(self, transfer: Transfer) -> None:
-        deadline = transfer.deadline
+    def _begin(self, transfer: HubTransfer) -> None:
         handle = self._idle.pop() if self._idle else Handle()
-        transfer.handle = handle
-        transfer.connection_ended = handle.connection_ended
         self.running[handle.address] = transfer
-        lines, transfer.lines = transfer.lines, ()
+        if error := transfer.begin(handle, self._multi):
+            self._end(transfer, error)
+        else:
+            self._watch(transfer, time.monotonic())
+
+    def _give_up(self, transfer: HubTransfer, error: ChatGptEsError) -> None:
+        """End a transfer with its deadline's error, or else with `error`."""
         try:
-            limit = deadline.remaining(deadline.timeout.connect)
-            self._settings.apply(handle, transfer.request, lines, limit)
-            handle.report_to(transfer)
-            self._multi.add(handle)
-        except CurlError as error:
-            self._end(transfer, _faults.cannot_begin(transfer.request.url, error.code))
-            return
-        self._limits.watch(transfer, time.monotonic())
-
-    def _begin_anew(self, transfer: Transfer, handle: Handle) -> None:
-        """Start again, after libcurl had chosen a connection that has ended."""
-        self._multi.remove(handle)
-        transfer.starts += 1
-        handle.begin_anew(fresh=transfer.starts >= _STARTS)
-        self._multi.add(handle)
-
-    def _resume(self, transfer: Transfer) -> None:
-        if transfer.paused and transfer.handle is not None:
-            transfer.paused = False
-            transfer.handle.unpause()
-
-    def _transfer_ended(self, transfer: Transfer, code: int) -> None:
-        handle = transfer.handle
-        assert handle is not None
-        if code == REFUSED and transfer.stale:
-            self._begin_anew(transfer, handle)
-            return
-        error: ChatGptEsError | None = None
-        if code != 0 or not transfer.head_done:
-            error = _faults.without_context(
-                fault(
-                    code,
-                    transfer.request.url,
-                    transfer.deadline,
-                    transfer.proxy,
-                    handle,
-                    transfer,
-                    transfer.status if transfer.head_done else None,
-                )
-            )
+            transfer.deadline.check()
+        except ChatGptEsError as sooner:
+            error = _faults.without_context(sooner)
         self._end(transfer, error)
 
-    def _end(self, transfer: Transfer, error: ChatGptEsError | None) -> None:
+    def _end(self, transfer: HubTransfer, error: ChatGptEsError | None) -> None:
         """Take the transfer's handle away; connections that are whole are kept."""
-        self._limits.forget(transfer)
         if transfer.first_of:
             self._begin_others(transfer)
-        handle, transfer.handle = transfer.handle, None
+        handle = transfer.handle
         if handle is not None:
-            transfer.connection_ended = _unknown
             self.running.pop(handle.address, None)
-            looking_up = handle.looking_up()
-            self._multi.remove(handle)
-            handle.release()
+            looking_up = transfer.leave(self._multi)
             if looking_up or len(self._idle) >= _IDLE_HANDLES:
-                free(handle, None, aside=looking_up)
+                free(handle, aside=looking_up)
             else:
                 self._idle.append(handle)
         transfer.finish(error)
 
-    def _now_sent(self, transfer: Transfer) -> None:
+    def _watch(self, transfer: HubTransfer, now: float) -> None:
+        """Plan when to look at the limits of `transfer`.
+
+        A stream that gets something fifty times a second would cost most if each of its waits were
+        planned.  So one plan serves several: when it is due, and the stream waits, what is left of
+        the wait is found out, and that is the next.  A wait that ends sooner asks for another
+        (`Command.TIME`).
+        """
+        left, limit = transfer.left(now), transfer.limit()
+        if left is not None:
+            # More than once in a limit, to see progress that brought the reader nothing: an
+            # upload's.
+            left = left if limit is None else min(left, limit / 4)
+            transfer.check_at = now + left
+            self.next_look = min(self.next_look, transfer.check_at)
+
+    def _check_limits(self) -> None:
+        """End the transfers that waited longer than they may."""
+        now = time.monotonic()
+        if now < self.next_look:
+            return
+        self.next_look = math.inf
+        for transfer in self._all():
+            if transfer.check_at > now + _SOON:
+                self.next_look = min(self.next_look, transfer.check_at)
+            elif not transfer.waiters:
+                transfer.check_at = math.inf  # Its next wait says when.
+            else:
+                transfer.note_progress(now)
+                if transfer.left(now) == 0:
+                    self._end(transfer, transfer.timeout_error())
+                else:
+                    self._watch(transfer, now)
+
+    def _now_sent(self, transfer: HubTransfer) -> None:
         """Let the limit of silence follow that of connecting."""
         transfer.phase_sent = True
         if transfer.first_of:
             self._begin_others(transfer)
         transfer.since = time.monotonic()
         if not transfer.done:
-            self._limits.watch(transfer, transfer.since)
+            self._watch(transfer, transfer.since)
 
     def _wake_readers(self) -> None:
         """Wake the tasks of all transfers that got something: with one call into each loop."""
-        touched = self._touched
-        if not touched:
-            return
-        groups: dict[Any, tuple[Waker, list[Any], list[Transfer]]] = {}
-        for transfer in touched:
+        groups: dict[Any, tuple[Waker, list[Any], list[HubTransfer]]] = {}
+        for transfer in self._touched:
             transfer.touched = False
             if transfer.requests and not transfer.phase_sent:
                 self._now_sent(transfer)
-            if transfer.chunks or transfer.done or transfer.ready:
+            if transfer.chunks or transfer.done or (transfer.head_done and not transfer.head_taken):
                 try:
                     waiter = transfer.waiters.pop()
                 except IndexError:
@@ -196,26 +208,10 @@ class Transfers:
                 group[2].append(transfer)
             elif transfer.paused and transfer.waiters:
                 self._post(Command.RESUME, transfer)  # All was taken while it was being paused.
-        touched.clear()
+        self._touched.clear()
         for waker, waiters, transfers in groups.values():
-            self._wake_all(waker, waiters, transfers)
-
-    def _wake_all(self, waker: Waker, waiters: list[Any], transfers: list[Transfer]) -> None:
-        try:
-            waker.wake(waiters)
-        except RuntimeError:  # The loop has ended, and with it those who waited.
-            for transfer in transfers:
-                self._post(Command.DROP, transfer)
-
-
-def _unknown() -> bool:
-    return False
-
-
-def _error_of_check(transfer: Transfer) -> ChatGptEsError:
-    """The error of a deadline that was cancelled."""
-    try:
-        transfer.deadline.check()
-    except ChatGptEsError as error:
-        return _faults.without_context(error)
-    return _faults.response_closed(transfer.request.url)
+            try:
+                waker.wake(waiters)
+            except RuntimeError:  # The loop has ended, and with it those who waited.
+                for transfer in transfers:
+                    self._post(Command.END, transfer)

@@ -36,9 +36,6 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """Decode the body in `pieces`; the header value `encoding` lists its encodings.
 
     Names count in upper case, in quotes and with parameters, too, as servers write them.
-
-    Raises:
-        BadEncoding: one of them is not known, or the data is not of it or not whole.
     """
     names = (name.partition(";")[0].strip("\"' \t").lower() for name in encoding.split(","))
     codings = [name for name in names if not _NO_CODING.fullmatch(name)]

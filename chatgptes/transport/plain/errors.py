@@ -53,13 +53,13 @@ def _reason(error: Exception) -> str:
 
 
 def _timed(operation: Operation) -> ChatGptEsError:
-    """The deadline's own error, or that of the limit of the stage."""
-    try:
-        if operation.stage in ("head", "body"):
-            return _faults.read_timeout(operation.url, operation.deadline, operation.status)
-        return _faults.connect_timeout(operation.url, operation.deadline, operation.proxy)
-    except ChatGptEsError as error:
-        return error
+    return _faults.timed_out(
+        operation.url,
+        operation.deadline,
+        operation.proxy,
+        sent=operation.stage in ("head", "body"),
+        status=operation.status,
+    )
 
 
 def error_for(operation: Operation, error: BaseException) -> ChatGptEsError:

@@ -8,7 +8,7 @@ import socket
 import ssl
 from base64 import b64encode
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -77,17 +77,10 @@ class _HTTPResponse(http.client.HTTPResponse):
                 pass  # The interim response's headers.
 
 
-if TYPE_CHECKING:
-    _Connection = HTTPConnection
-    _Pool = HTTPConnectionPool
-else:
-    _Connection = _Pool = object
-
-
 _FAILURES = (OSError, SocksRefused, http.client.HTTPException, urllib3.exceptions.HTTPError)
 
 
-class _Watched(_Connection):
+class _HTTP(HTTPConnection):
     """A connection that tells the current operation its stage."""
 
     response_class = _HTTPResponse
@@ -108,6 +101,7 @@ class _Watched(_Connection):
                     negotiate(operation, sock, self.host, self.port)
             if proxy is None or proxy.socks:
                 operation.stage = "tls"
+            # For the TLS handshake, which inherits it as a whole.
             sock.settimeout(operation.limit())
         except BaseException:
             sock.close()
@@ -146,11 +140,7 @@ class _Watched(_Connection):
         super().request(*args, **kwargs)
 
 
-class _HTTP(_Watched, HTTPConnection):
-    pass
-
-
-class _HTTPS(_Watched, HTTPSConnection):
+class _HTTPS(_HTTP, HTTPSConnection):
     pass
 
 
@@ -180,9 +170,10 @@ class _Stack:
         return len(self._items)
 
 
-class _Returning(_Pool):
+class _HTTPPool(HTTPConnectionPool):
     """A pool that parts a connection from its operation before another thread may take it."""
 
+    ConnectionCls = _HTTP
     QueueCls = _Stack  # type: ignore[assignment]  # As much of one as is used.
 
     def _put_conn(self, conn: Any) -> None:
@@ -193,11 +184,7 @@ class _Returning(_Pool):
         super()._put_conn(conn)
 
 
-class _HTTPPool(_Returning, HTTPConnectionPool):
-    ConnectionCls = _HTTP
-
-
-class _HTTPSPool(_Returning, HTTPSConnectionPool):
+class _HTTPSPool(_HTTPPool, HTTPSConnectionPool):
     ConnectionCls = _HTTPS
 
 

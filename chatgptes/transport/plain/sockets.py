@@ -14,8 +14,8 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 from ...errors import ChatGptEsError
 from ...values.deadline import Deadline, Registration
@@ -87,11 +87,7 @@ class Operation:
         raise error
 
     def limit(self) -> float | None:
-        """Seconds that the next wait may take (never 0), or None.
-
-        Raises:
-            TimeoutError: no time is left.
-        """
+        """Seconds that the next wait may take, or None; TimeoutError where none are left."""
         limits = self.deadline.timeout
         if self.stage in ("head", "body"):
             left = self.deadline.remaining(limits.read)
@@ -112,7 +108,7 @@ class Operation:
         """
         while not isinstance(sock, socket.socket):
             sock = sock.socket  # TLS inside TLS: what blocks is the outer connection's.
-        if isinstance(sock, (PlainSocket, TLSSocket)):
+        if isinstance(sock, PlainSocket):
             sock.operation = self
         twin = socket.fromfd(sock.fileno(), sock.family, sock.type)
         with self._lock:
@@ -140,14 +136,8 @@ class Operation:
             twin.close()
 
 
-if TYPE_CHECKING:
-    _Base = socket.socket
-else:
-    _Base = object
-
-
-class _Limited(_Base):
-    """Reads and writes that ask the operation under way how long they may take."""
+class PlainSocket(socket.socket):
+    """A TCP connection that asks the operation under way how long a wait may take."""
 
     operation: Operation | None = None
 
@@ -172,12 +162,8 @@ class _Limited(_Base):
                 super().sendall(view[start : start + _SLICE], *args)
 
 
-class PlainSocket(_Limited, socket.socket):
-    """A TCP connection under an `Operation`."""
-
-
-class TLSSocket(_Limited, ssl.SSLSocket):
-    """A TLS connection under an `Operation`: for `SSLContext.sslsocket_class`."""
+class TLSSocket(PlainSocket, ssl.SSLSocket):
+    """The same in TLS: for `SSLContext.sslsocket_class`."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> TLSSocket:
         made = super().__new__(cls, *args, **kwargs)
@@ -191,89 +177,58 @@ def connect(operation: Operation, host: str, port: int) -> PlainSocket:
     """A TCP connection to the first address of `host` that answers.
 
     While `getaddrinfo` runs, nothing ends the wait: it is the one call that can't be interrupted.
-
-    Raises:
-        socket.gaierror: the name was not found.
-        TimeoutError: the connect limit or the total has passed, or the turn was cancelled.
-        OSError: no address took the connection.
     """
     try:
         addresses = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except UnicodeError:  # A label of more than 63 characters, say.
         raise socket.gaierror(socket.EAI_NONAME, "not a name") from None
     wake, waker = socket.socketpair()
-    waker.setblocking(False)  # A cancel may come from an event loop, which must never wait.
-    pending: set[PlainSocket] = set()
+    made: list[PlainSocket] = []
     with selectors.DefaultSelector() as selector, wake, waker:
         selector.register(wake, selectors.EVENT_READ)
         try:
-            with operation.deadline.on_cancel(lambda: _poke(waker)):
-                sock = _first(operation, addresses, selector, pending)
+            with operation.deadline.on_cancel(waker.close):  # Then `wake` can be read.
+                sock = _first(operation, addresses, selector, made)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # For the TLS handshake, which inherits it as a whole.
-            sock.settimeout(operation.limit())
-            pending.discard(sock)
+            made.remove(sock)
         finally:
-            for other in pending:
+            for other in made:
                 other.close()
     return sock
 
 
-def _poke(waker: socket.socket) -> None:
-    waker.send(b"x")
-
-
 def _first(
     operation: Operation,
-    addresses: list[Any],
+    todo: list[Any],
     selector: selectors.BaseSelector,
-    pending: set[PlainSocket],
+    made: list[PlainSocket],
 ) -> PlainSocket:
-    """Try the addresses one after the other, overlapping, until one has connected."""
-    todo = list(reversed(addresses))
+    """Try the addresses `todo` one after the other, overlapping, until one has connected."""
     failure = OSError("no address")
-    while todo or pending:
+    while todo or len(selector.get_map()) > 1:  # Beside the one for a cancel.
         limit = operation.limit()
         try:
             if todo:
-                _start(todo.pop(), selector, pending)
+                family, kind, proto, _, name = todo.pop(0)
+                sock = PlainSocket(family, kind, proto)
+                made.append(sock)
+                sock.setblocking(False)
+                with suppress(BlockingIOError):
+                    sock.connect(name)
+                selector.register(sock, selectors.EVENT_WRITE)
             if todo:
                 limit = _NEXT_ADDRESS_AFTER if limit is None else min(limit, _NEXT_ADDRESS_AFTER)
             for key, _ in selector.select(limit):
-                if not isinstance(key.fileobj, PlainSocket):
+                found = key.fileobj
+                if not isinstance(found, PlainSocket):
                     raise TimeoutError  # Woken by a cancel: `limit` says so at the next turn.
-                return _finish(key.fileobj, selector, pending)
+                selector.unregister(found)
+                if code := found.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    raise OSError(code, os.strerror(code))
+                return found
         except TimeoutError as error:
             operation.limit()
             failure = error  # The system's own ETIMEDOUT for one address.
         except OSError as error:
             failure = error
     raise failure
-
-
-def _start(address: Any, selector: selectors.BaseSelector, pending: set[PlainSocket]) -> None:
-    family, kind, proto, _, name = address
-    sock = PlainSocket(family, kind, proto)
-    pending.add(sock)
-    sock.setblocking(False)
-    try:
-        sock.connect(name)
-    except BlockingIOError:
-        pass
-    except OSError:
-        pending.discard(sock)
-        sock.close()
-        raise
-    selector.register(sock, selectors.EVENT_WRITE)
-
-
-def _finish(
-    sock: PlainSocket, selector: selectors.BaseSelector, pending: set[PlainSocket]
-) -> PlainSocket:
-    selector.unregister(sock)
-    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        pending.discard(sock)
-        sock.close()
-        raise OSError(code, os.strerror(code))
-    return sock

@@ -31,12 +31,7 @@ class SocksRefused(Exception):
 
 
 def negotiate(operation: Operation, sock: PlainSocket, host: str, port: int) -> None:
-    """Make the proxy at the other end of `sock` connect to `host` and `port`.
-
-    Raises:
-        SocksRefused: it does not.
-        OSError: the connection broke, or no time is left.
-    """
+    """Make the proxy at the other end of `sock` connect to `host` and `port`."""
     proxy = operation.proxy
     assert proxy is not None
     login = proxy.username is not None or proxy.password is not None

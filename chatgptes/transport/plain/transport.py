@@ -18,13 +18,13 @@ import urllib3
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..._version import __version__
-from ...errors import ChatGptEsError, InvalidConfigError, TransportError
+from ...errors import ChatGptEsError, InvalidConfigError
 from ...values.deadline import Deadline
 from ...values.http import Headers, Request
-from ...values.urls import redact
+from ...values.process import PerProcess
 from .. import errors as _faults
 from ..response import StreamedResponse
-from ..settings import Routes, ca_path, explain, header_lines
+from ..settings import BuiltIn, Settings, header_lines
 from .decoding import ACCEPTED, BadEncoding, decode
 from .errors import error_for
 from .pools import Adapter
@@ -35,145 +35,89 @@ __all__ = ["RequestsTransport"]
 _PIECE = 1 << 16
 
 
-class RequestsTransport:
-    """HTTP through `requests`: no cookies, no redirects, no retries, no netrc.
+class RequestsTransport(BuiltIn):
+    """HTTP through `requests`."""
 
-    Usable from many threads at once, picklable (as its settings), and usable after a fork (the
-    child opens its own connections).
-    """
+    def __init__(self, **options: Any) -> None:
+        """Make a transport; nothing is opened yet.  Arguments and errors as `Settings`."""
+        super().__init__(Settings(**options))
+        self._context = _tls_context(self._settings.ca)
+        self._renew()
 
-    def __init__(
-        self,
-        *,
-        proxy: str | None = None,
-        verify: bool | str | os.PathLike[str] = True,
-        trust_env: bool = True,
-        max_headers: int = 256 << 10,
-    ) -> None:
-        """Make a transport; nothing is opened yet.
-
-        Args:
-            proxy: URL of an http, https, socks5 or socks5h proxy, with user name and password if
-                it wants them; None for the environment's, if `trust_env`.
-            verify: True to check certificates against certifi's (or, if `trust_env`, what
-                `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` or `SSL_CERT_FILE` names), the path of a CA
-                file or directory to check against that, False to check nothing.
-            trust_env: heed the environment, which is read now and not again.
-            max_headers: bytes of a response's headers that are taken.
-
-        Raises:
-            InvalidConfigError: the proxy or the CA path can't be used.
-        """
-        self._settings = {
-            "proxy": proxy, "verify": verify, "trust_env": trust_env,
-            "max_headers": max_headers,
-        }  # fmt: skip
-        self._routes = Routes.read(proxy, trust_env)
-        self._verify, self._trust_env = verify, trust_env
-        self._context = _tls_context(ca_path(verify, trust_env))
-        self._max_headers = max_headers
-        self._closed = False
-        self._pid = os.getpid()
-        self._adapter = Adapter(self._context)
-
-    def __repr__(self) -> str:
-        if "_closed" not in self.__dict__:
-            return "<RequestsTransport, not made>"
-        return f"<RequestsTransport{' closed' if self._closed else ''}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self._settings,)
+    def _renew(self) -> None:
+        """Make new pools, since Ctrl-C can have left a lock of the old ones taken for ever."""
+        # In a fork's child the parent's connections are dropped, which sends nothing.
+        self._adapter = PerProcess(lambda: Adapter(self._context))
 
     def send(self, request: Request, deadline: Deadline) -> StreamedResponse:
         """Send one request: see `base.Transport.send`."""
         if self._closed:
             raise _faults.closed()
         deadline.check()
-        if self._pid != os.getpid():
-            # The parent's connections stay the parent's: dropping them sends nothing.
-            self._adapter, self._pid = Adapter(self._context), os.getpid()
-        prepared = self._prepare(request)
-        proxy = self._routes.route(request.url)
-        operation = Operation(request.url, deadline, proxy, self._max_headers)
+        prepared = _prepare(request)
+        settings = self._settings
+        proxy = settings.routes.route(request.url)
+        operation = Operation(request.url, deadline, proxy, settings.max_headers)
         error: ChatGptEsError | None = None
         try:
             with under_way(operation):
-                answer = self._adapter.send(
+                answer = self._adapter.get().send(
                     prepared,
                     stream=True,
                     timeout=None,  # The sockets ask the operation.
                     proxies={"all": proxy.url} if proxy else {},
                 )
             if answer.status_code != 407 or proxy is None or not proxy.forwards(request.url):
-                return _Response(operation, answer.raw, self._replace_pools)
+                return _Response(operation, answer.raw, self._renew)
             answer.close()
             error = _faults.proxy_failed(request.url, proxy, status=407)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
             error = error_for(operation, e)
         except BaseException:
-            self._replace_pools()
+            self._renew()
             raise
         finally:
             if operation.status is None:
                 operation.end()
-        explain(error, self._verify, self._trust_env)
+        settings.explain(error)
         raise _faults.without_context(error)
-
-    def _replace_pools(self) -> None:
-        """Ctrl-C can have landed inside the pools' own locks, which then stay taken for ever."""
-        self._adapter = Adapter(self._context)
-
-    def _prepare(self, request: Request) -> requests.PreparedRequest:
-        prepared = requests.PreparedRequest()
-        headers: Any = {
-            "User-Agent": f"chatgptes/{__version__}",
-            "Accept-Encoding": ACCEPTED,
-            "Accept": "*/*",
-        }
-        try:
-            prepared.prepare(request.method, request.url, headers, data=request.body)
-        except (requests.RequestException, ValueError):
-            error = InvalidConfigError("The address of the request can't be used.")
-        else:
-            for name, value in header_lines(request.headers.items()):
-                prepared.headers[name] = value  # type: ignore[assignment]
-            return prepared
-        raise error
 
     def close(self) -> None:
         """Close every idle connection; those in use end with their responses."""
         self._closed = True
-        if self._pid == os.getpid():
-            self._adapter.close()
+        self._adapter.get().close()
 
 
-def _rebuild(settings: dict[str, Any]) -> RequestsTransport:
-    return RequestsTransport(**settings)
-
-
-def _tls_context(path: str | None) -> ssl.SSLContext:
-    context = create_urllib3_context()
-    context.sslsocket_class = TLSSocket
-    if path is None:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.check_hostname = True
+def _prepare(request: Request) -> requests.PreparedRequest:
+    prepared = requests.PreparedRequest()
+    headers: Any = {
+        "User-Agent": f"chatgptes/{__version__}",
+        "Accept-Encoding": ACCEPTED,
+        "Accept": "*/*",
+    }
     try:
-        if os.path.isdir(path):
-            context.load_verify_locations(capath=path)
-        else:
-            context.load_verify_locations(cafile=path)
-    except (OSError, ssl.SSLError):
-        raise InvalidConfigError(f"verify: no certificates can be read from {path}") from None
+        prepared.prepare(request.method, request.url, headers, data=request.body)
+    except (requests.RequestException, ValueError):
+        error = InvalidConfigError("The address of the request can't be used.")
+    else:
+        for name, value in header_lines(request.headers.items()):
+            prepared.headers[name] = value  # type: ignore[assignment]
+        return prepared
+    raise error
+
+
+def _tls_context(ca: str | None) -> ssl.SSLContext:
+    context = create_urllib3_context(cert_reqs=ssl.CERT_NONE if ca is None else ssl.CERT_REQUIRED)
+    context.sslsocket_class = TLSSocket
+    if ca is not None:
+        context.load_verify_locations(**{"capath" if os.path.isdir(ca) else "cafile": ca})
     return context
 
 
 class _Response(StreamedResponse):
-    def __init__(self, operation: Operation, raw: Any, replace_pools: Callable[[], None]) -> None:
+    def __init__(self, operation: Operation, raw: Any, renew: Callable[[], None]) -> None:
         super().__init__(operation.url)
-        self._replace_pools = replace_pools
+        self._renew = renew
         self.status = operation.status = raw.status
         self.headers = Headers(raw.headers.items())
         self._operation = operation
@@ -201,7 +145,7 @@ class _Response(StreamedResponse):
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as e:
             error = error_for(self._operation, e)
         if self._closing:
-            error = TransportError("The response was closed.", url=redact(self.url))
+            error = _faults.response_closed(self.url)
         raise _faults.without_context(error)
 
     def _end(self, *, complete: bool) -> None:
@@ -214,7 +158,7 @@ class _Response(StreamedResponse):
                     pass
             self._raw.release_conn()
         except BaseException:
-            self._replace_pools()
+            self._renew()
             raise
 
     def _interrupt(self) -> None:

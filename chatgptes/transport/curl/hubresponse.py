@@ -1,0 +1,275 @@
+"""One stream of the hub: what its thread fills, and what a task on a loop reads."""
+
+from __future__ import annotations
+
+import enum
+import math
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn
+
+import anyio.lowlevel
+
+from ...errors import ChatGptEsError, TransportError
+from ...values.deadline import Deadline, Registration
+from ...values.http import Headers, Request
+from ...values.urls import redact
+from .. import errors as _faults
+from .exchange import BUFFER
+from .setup import CurlSettings
+from .transfer import Transfer
+
+__all__ = ["Command", "HubResponse", "HubTransfer", "Waker"]
+
+_IN_A_ROW = 16
+"""Reads that found something at once, before the loop's other tasks get their turn."""
+
+
+_AT_ONCE = 64
+"""Tasks woken in one pass of a loop: a thousand would hold all others up for 15 to 40 ms."""
+
+
+class Waker:
+    """A loop, as the hub knows it.
+
+    A task waits on an event of trio, or, which costs least, on a future of asyncio's loop.
+
+    Attributes:
+        native: what stands for the loop, to be compared.
+    """
+
+    __slots__ = ("_event", "native")
+
+    def __init__(self) -> None:
+        """Be that of the running loop: asyncio's (uvloop too) or trio's."""
+        self.native: Any = anyio.lowlevel.current_token().native_token
+        is_trio = hasattr(self.native, "run_sync_soon")
+        self._event: Any = sys.modules["trio"].Event if is_trio else None
+
+    def prepare(self) -> Any:
+        """Make what a task of this loop will wait on; to be dropped if it need not wait."""
+        return self.native.create_future() if self._event is None else self._event()
+
+    def wait(self, waiter: Any) -> Awaitable[object]:
+        """Wait, in the loop, until `waiter` is woken."""
+        return waiter if self._event is None else waiter.wait()  # type: ignore[no-any-return]
+
+    def wake(self, waiters: Sequence[Any]) -> None:
+        """Wake `waiters`, from any thread, `_AT_ONCE` of them in each pass of the loop.
+
+        Raises:
+            RuntimeError: the loop has ended.
+        """
+        if self._event is None:
+            self.native.call_soon_threadsafe(_set_results, self.native.call_soon, waiters)
+        else:
+            self.native.run_sync_soon(_set_events, self.native.run_sync_soon, waiters)
+
+
+def _set_results(soon: Any, waiters: Sequence[Any]) -> None:
+    for waiter in waiters[:_AT_ONCE]:
+        if not waiter.done():
+            waiter.set_result(None)
+    if len(waiters) > _AT_ONCE:
+        soon(_set_results, soon, waiters[_AT_ONCE:])
+
+
+def _set_events(soon: Any, waiters: Sequence[Any]) -> None:
+    for waiter in waiters[:_AT_ONCE]:
+        waiter.set()
+    if len(waiters) > _AT_ONCE:
+        soon(_set_events, soon, waiters[_AT_ONCE:])
+
+
+class Command(enum.Enum):
+    """A thing that the hub's thread is asked to do for a transfer."""
+
+    START = enum.auto()
+    END = enum.auto()  # Its deadline was cancelled, or nobody wants it any more.
+    RESUME = enum.auto()  # Its buffer has room again.
+    TIME = enum.auto()  # It has to be looked at earlier than was planned.
+
+
+class HubTransfer(Transfer):
+    """A request on its way through the hub.
+
+    The hub's thread and the task that reads share it without a lock: each attribute is written by
+    one side, or by operations that are atomic.
+
+    Attributes:
+        waiters: what the task waits on (one at most); the side that takes it out wakes it.
+        done: nothing more will come; written after the last chunk and `error`.
+        error: why it ended; None for a whole response.
+        dropped: the reader has gone.
+        head_taken: the reader has the head.
+        check_at: when the thread will look at its limits; infinity for never.
+        first_of: the site whose first connection this one makes, while others wait for it.
+        post: asks the hub's thread for something.
+    """
+
+    __slots__ = (
+        "check_at", "done", "dropped", "error", "first_of", "head_taken", "phase_sent", "pid",
+        "post", "registration", "waiters", "waker",
+    )  # fmt: skip
+
+    def __init__(self, settings: CurlSettings, request: Request, deadline: Deadline) -> None:
+        super().__init__(settings, request, deadline)
+        self.waker = Waker()
+        self.pid = os.getpid()
+        self.waiters: list[Any] = []
+        self.done = self.dropped = self.head_taken = self.phase_sent = False
+        self.error: ChatGptEsError | None = None
+        self.first_of = ""
+        self.check_at = math.inf
+        # Before it belongs to a thread there is nothing to be ended.
+        self.post: Callable[[Command, HubTransfer], None] = lambda command, transfer: None
+        self.registration: Registration | None = None
+
+    # In the hub's thread:
+
+    def finish(self, error: ChatGptEsError | None = None) -> None:
+        """Note the end."""
+        if not self.done:
+            self.error = error
+            self.done = True
+            self.touch()
+
+    def limit(self) -> float | None:
+        """The limit of the current phase, in seconds."""
+        timeout = self.deadline.timeout
+        return timeout.read if self.requests else timeout.connect
+
+    def left(self, now: float) -> float | None:
+        """Seconds that are left of a wait; None for no limit."""
+        limit = self.limit()
+        return self.deadline.remaining(None if limit is None else limit - (now - self.since))
+
+    # In the reader's task:
+
+    def wait(self) -> Awaitable[object] | None:
+        """Arm a wait for something to do; None where there is something already."""
+        self.since = now = time.monotonic()
+        timeout = self.deadline.timeout
+        left = self.deadline.remaining(timeout.read if self.requests else timeout.connect)
+        waker = self.waker
+        waiter = waker.prepare()
+        self.waiters.append(waiter)
+        # Looked at after arming: what comes from here on wakes.
+        if self.chunks or self.done or (self.head_done and not self.head_taken):
+            self.waiters.clear()
+            return None
+        if left is not None and now + left < self.check_at:
+            self.post(Command.TIME, self)
+        if self.paused:
+            self.post(Command.RESUME, self)
+        return waker.wait(waiter)
+
+    def drop(self) -> None:
+        """Let the thread take the transfer away.  Any thread, any number of times."""
+        if not self.dropped:
+            self.dropped = True
+            if self.registration is not None:
+                self.registration.close()
+            if not self.done and self.pid == os.getpid():
+                self.post(Command.END, self)
+
+
+class HubResponse:
+    """A response that the hub receives: see `base.AsyncResponse`."""
+
+    def __init__(self, transfer: HubTransfer) -> None:
+        """Belong to a transfer that will be started."""
+        self.url = transfer.request.url
+        self.status = 0
+        self.headers = Headers()
+        self._transfer = transfer
+        self._complete = False
+        self._reading = False
+        self._in_a_row = 0
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status} {redact(self.url)}>"
+
+    async def receive_head(self) -> None:
+        """Wait for the status and the headers."""
+        transfer = self._transfer
+        try:
+            while not (transfer.head_done or transfer.done):
+                if (wait := transfer.wait()) is not None:
+                    await wait
+            transfer.head_taken = True
+            if not transfer.head_done:
+                raise transfer.error or _faults.broken(self.url)
+            transfer.check_proxy()
+        except BaseException:
+            self.close()
+            raise
+        self.status = transfer.status
+        self.headers = transfer.headers
+        if self.status == 101:
+            # No body: what follows is another protocol, which nobody asked for.
+            self._complete = True
+            self.close()
+
+    def __aiter__(self) -> HubResponse:
+        return self
+
+    async def __anext__(self) -> bytes:  # noqa: C901 - each call less counts, once a chunk.
+        """Give what has arrived of the body, small pieces joined."""
+        transfer = self._transfer
+        if self._reading:
+            raise TransportError("A response can be read by one task at a time.")
+        self._reading = True
+        try:
+            if (
+                self._complete
+                or transfer.dropped
+                or transfer.deadline.cancelled
+                or transfer.pid != os.getpid()
+            ):
+                self._refuse()
+            if self._in_a_row >= _IN_A_ROW:
+                self._in_a_row = 0
+                await anyio.lowlevel.checkpoint()
+            while not transfer.chunks:
+                if transfer.done:
+                    if transfer.chunks:
+                        break  # They came just before the end.
+                    if transfer.error is not None:
+                        raise transfer.error
+                    self._complete = True
+                    raise StopAsyncIteration
+                if (wait := transfer.wait()) is not None:
+                    self._in_a_row = 0
+                    await wait
+            self._in_a_row += 1
+            data = transfer.take()
+            if transfer.paused and transfer.buffered <= BUFFER // 2:
+                transfer.post(Command.RESUME, transfer)
+            return data
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._reading = False
+
+    def _refuse(self) -> NoReturn:
+        """Raise what keeps this response from being read."""
+        transfer = self._transfer
+        if self._complete:
+            raise StopAsyncIteration
+        if transfer.pid != os.getpid():
+            raise _faults.of_parent(self.url)
+        if transfer.deadline.cancelled:
+            transfer.deadline.check()
+        raise _faults.response_closed(self.url)
+
+    def close(self) -> None:
+        """End the response: see `base.Response.close`."""
+        self._transfer.drop()
+
+    def __del__(self) -> None:
+        if "_transfer" in self.__dict__:
+            self._transfer.drop()
