@@ -195,6 +195,28 @@ def test_those_that_wait_for_a_first_connection_have_limits(hub: CurlHub, run: R
     assert phases == ["connect"] * 3
 
 
+def test_a_limit_after_a_wait_without_any(hub: CurlHub, run: Run) -> None:
+    connect = 0.2
+
+    def handler(connection: Connection) -> None:
+        connection.hear()
+        connection.send(head("Transfer-Encoding: chunked"))
+        connection.server.stopping.wait(2 * connect)  # The hub looks at it, and there is none.
+        connection.chunk(b"the end")
+        connection.gone()
+
+    async def main() -> None:
+        with Server(handler) as server:
+            deadline = limits(connect, read=None, total=None)
+            response = await hub.send(get(server.url), deadline)
+            assert await response.__anext__() == b"the end"
+            with anyio.fail_after(QUICK), deadline.within(0.05):
+                with pytest.raises(errors.RequestTimeout):
+                    await response.__anext__()
+
+    run(main)
+
+
 def test_a_sleeping_reader_stops_the_site(hub: CurlHub, run: Run) -> None:
     stalled = threading.Event()
     total = 64 << 20

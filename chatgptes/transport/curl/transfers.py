@@ -154,6 +154,8 @@ class Transfers:
         the wait is found out, and that is the next.  A wait that ends sooner asks for another
         (`Command.TIME`).
         """
+        # Before all else: a wait that is armed meanwhile asks for its look by itself.
+        transfer.check_at = math.inf
         left, limit = transfer.left(now), transfer.limit()
         if left is not None:
             # More than once in a limit, to see progress that brought the reader nothing: an
@@ -171,9 +173,9 @@ class Transfers:
         for transfer in self._all():
             if transfer.check_at > now + _SOON:
                 self.next_look = min(self.next_look, transfer.check_at)
-            elif not transfer.waiters:
-                transfer.check_at = math.inf  # Its next wait says when.
-            else:
+                continue
+            transfer.check_at = math.inf  # The next wait says when.
+            if transfer.waiters:
                 transfer.note_progress(now)
                 if transfer.left(now) == 0:
                     self._end(transfer, transfer.timeout_error())
