@@ -10,6 +10,7 @@ import http.client
 import inspect
 import socket
 import ssl
+from typing import Any
 
 import curl_cffi
 import pytest
@@ -18,11 +19,15 @@ import urllib3.connection
 import urllib3.connectionpool
 from curl_cffi import Curl, CurlInfo, CurlOpt, ffi, lib
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
+from servers import Connection, Server, head, limits
 
 from chatgptes.transport.curl import handle
 from chatgptes.transport.curl.exchange import Exchange
 from chatgptes.transport.curl.handle import Handle
 from chatgptes.transport.curl.multi import Multi
+from chatgptes.transport.curl.setup import CurlSettings
+from chatgptes.transport.curl.transfer import Transfer
+from chatgptes.values.http import Request
 
 
 def test_names_of_curl_cffi() -> None:
@@ -86,6 +91,31 @@ def test_what_a_callback_raises_comes_out(raised: type[BaseException]) -> None:
         assert ended[0][1] == handle.REFUSED
         assert isinstance(exchange.fault, raised)
         multi.remove(easy)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_libcurl_counts_the_bytes_of_a_body(scheme: str, h2_site: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.hear()
+        connection.send(head("Transfer-Encoding: chunked"))
+        connection.chunk(b"text")
+        connection.chunk(b" and more")
+        connection.chunk(b"")
+
+    with Server(handler) as server:
+        url = server.url if scheme == "http" else h2_site.proxy.origin + "/"
+        easy, multi = Handle(), Multi()
+        settings = CurlSettings(trust_env=False, verify=h2_site.ca_file)
+        transfer = Transfer(
+            settings, Request("GET", url, {"Accept-Encoding": "identity"}), limits()
+        )
+        assert transfer.begin(easy, multi) is None
+        while not multi.step():
+            assert easy.progress() == (0, transfer.body_size)
+            multi.wait(0.1)
+        assert easy.progress() == (0, transfer.body_size)
+        assert transfer.body_size > 0
+        transfer.leave(multi)
 
 
 def test_names_of_urllib3_and_requests() -> None:

@@ -22,7 +22,10 @@ from chatgptes import errors
 from chatgptes.transport import is_async, select_async
 from chatgptes.transport.base import AsyncResponse, AsyncTransport
 from chatgptes.transport.curl import hub as hub_module
+from chatgptes.transport.curl.handle import Handle
 from chatgptes.transport.curl.hub import CurlHub
+from chatgptes.transport.curl.setup import CurlSettings
+from chatgptes.transport.curl.transfer import Transfer
 
 QUICK = 5.0
 
@@ -217,6 +220,43 @@ def test_a_limit_after_a_wait_without_any(hub: CurlHub, run: Run) -> None:
     run(main)
 
 
+def test_only_what_the_reader_does_not_see_ends_a_silence() -> None:
+    class Wire:
+        bytes = (0, 0)
+
+        def progress(self) -> tuple[int, int]:
+            return self.bytes
+
+        def connection_ended(self) -> bool:
+            return False
+
+    def looked(sent: int, came: int) -> bool:
+        wire.bytes = (sent, came)
+        transfer.since = 0.0
+        transfer.note_progress(1.0)
+        return transfer.since == 1.0
+
+    wire = Wire()
+    transfer = Transfer(CurlSettings(trust_env=False), post("http://127.0.0.1/"), limits())
+    transfer.handle = wire  # type: ignore[assignment]
+    assert not looked(0, 0)  # Connecting is none.
+    transfer.before_request()
+    assert looked(0, 0)
+    assert looked(5, 0)
+    assert not looked(5, 0)
+    transfer.header(b"HTTP/1.1 200 OK\r\n")
+    assert looked(5, 0)
+    transfer.header(b"\r\n")
+    assert looked(5, 0)
+    transfer.write(b"text")  # The reader waits anew after this.
+    assert not looked(5, 4)
+    assert looked(5, 10)  # Something that the decoder keeps.
+    transfer.write(b"text")
+    assert looked(5, 10)
+    assert looked(6, 10)
+    assert not looked(6, 10)
+
+
 def test_a_sleeping_reader_stops_the_site(hub: CurlHub, run: Run) -> None:
     stalled = threading.Event()
     total = 64 << 20
@@ -240,6 +280,26 @@ def test_a_sleeping_reader_stops_the_site(hub: CurlHub, run: Run) -> None:
                 await anyio.sleep(0.01)
             assert sent < 16 << 20  # What the system's buffers hold, and 256 KiB.
             assert sum([len(piece) async for piece in response]) == total
+
+    run(main)
+
+
+def test_an_address_that_can_not_be_sent_ends_no_other_stream(hub: CurlHub, run: Run) -> None:
+    async def main() -> None:
+        go = threading.Event()
+
+        def handler(connection: Connection) -> None:
+            connection.hear()
+            connection.send(head(length=1))
+            go.wait(QUICK)
+            connection.send(b"x")
+
+        with Server(handler) as server:
+            response = await hub.send(get(server.url), limits())
+            with pytest.raises(errors.TransportError, match="can't begin"):
+                await hub.send(get(f"{server.url}\ud800"), limits())
+            go.set()
+            assert [piece async for piece in response] == [b"x"]
 
     run(main)
 
@@ -436,10 +496,46 @@ def test_a_dead_connection_of_many_is_replaced(hub: CurlHub, run: Run) -> None:
     run(main)
 
 
+def test_after_some_dead_connections_comes_a_new_one(
+    hub: CurlHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a request would have to try all that were kept, and libcurl keeps thousands."""
+    kept, starts = 10, []
+    begin_anew = Handle.begin_anew
+
+    def noted(handle: Handle, *, fresh: bool) -> None:
+        starts.append(fresh)
+        begin_anew(handle, fresh=fresh)
+
+    monkeypatch.setattr(Handle, "begin_anew", noted)
+
+    async def main() -> None:
+        together = threading.Barrier(kept)
+
+        def handler(connection: Connection) -> None:
+            connection.hear()
+            if len(connection.server.heard) <= kept:
+                together.wait(QUICK)
+            connection.send(body())
+
+        starts.clear()
+        with Server(handler) as server:
+            async with anyio.create_task_group() as group:
+                for _ in range(kept):
+                    group.start_soon(whole, hub, post(server.url, repeatable=False))
+            server.join()  # All connections that are kept have ended now.
+            assert await whole(hub, post(server.url, repeatable=False)) == b"ok"
+
+    run(main)
+    assert starts == [False, False, False, True]
+
+
 EXIT = """
 import asyncio, sys
 from chatgptes import Deadline, Request
 from chatgptes.transport.curl.hub import CurlHub
+from chatgptes.transport.curl.setup import CurlSettings
+from chatgptes.transport.curl.transfer import Transfer
 kept = []
 async def main():
     asyncio.get_running_loop().slow_callback_duration = 60  # A busy machine is no warning.

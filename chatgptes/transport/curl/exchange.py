@@ -31,7 +31,7 @@ class Exchange:
         head_done: that head is the final response's, and whole.
         chunks: pieces of the body, decoded.
         paused: libcurl was told to keep the rest for now.
-        received: grows with everything that comes from the site.
+        received: grows with each line of a head under way.
         fault: what was raised inside `before_request`.
         touches: the list that this is put on when something comes, unless it is `touched`.
     """
@@ -111,12 +111,12 @@ class Exchange:
         else:
             # An interim response (103 and the like) is followed by the head of the next.
             self.head_done = not 100 <= self.status < 200 or self.status == 101
+            self.received = self.requests
             self.touch()
         return len(line)
 
     def write(self, data: bytes) -> int:
         """Take a piece of the body, unless enough of it waits for the reader."""
-        self.received += 1
         if not self.touched:
             self.touched = True
             self.touches.append(self)
@@ -126,6 +126,11 @@ class Exchange:
         self._received += len(data)
         self.chunks.append(data)
         return len(data)
+
+    @property
+    def body_size(self) -> int:
+        """Bytes of the body that have come so far, decoded."""
+        return self._received
 
     @property
     def buffered(self) -> int:

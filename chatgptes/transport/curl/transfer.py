@@ -19,7 +19,7 @@ __all__ = ["Transfer"]
 _STARTS = 4
 
 # curl's result codes.
-_PROXY_NAME, _NAME, _CONNECT, _TIMED_OUT = 5, 6, 7, 28
+_BAD_URL, _PROXY_NAME, _NAME, _CONNECT, _TIMED_OUT = 3, 5, 6, 7, 28
 _TLS = frozenset({35, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98})
 _CERTIFICATE = frozenset({60, 83, 90, 91})
 _NOT_HTTP = frozenset({1, 8})
@@ -54,7 +54,7 @@ class Transfer(Exchange):
         self.handle: Handle | None = None
         self.starts = 0
         self.since = time.monotonic()
-        self.progress: tuple[int, ...] = ()
+        self.progress = (0, 0, 0)
 
     def begin(self, handle: Handle, multi: Multi) -> ChatGptEsError | None:
         """Go through `handle`; the error where libcurl does not take the request."""
@@ -66,8 +66,9 @@ class Transfer(Exchange):
             self.settings.apply(handle, self.request, lines, self.proxy, limit)
             handle.report_to(self)
             multi.add(handle)
-        except CurlError as error:
-            return _faults.cannot_begin(self.request.url, error.code)
+        except (CurlError, UnicodeError) as error:
+            # None may come through: it would end the hub's thread, and with it all others' streams.
+            return _faults.cannot_begin(self.request.url, getattr(error, "code", _BAD_URL))
         return None
 
     def begun_anew(self, code: int, multi: Multi) -> bool:
@@ -100,13 +101,15 @@ class Transfer(Exchange):
         return self.handle is not None and self.handle.connection_ended()
 
     def note_progress(self, now: float) -> None:
-        """Let the silence begin anew if something came or went since the last look.
+        """Let the silence begin anew if something came or went that the reader does not see.
 
         Bytes of a long upload, or that a decoder keeps for now, are no silence either.  curl counts
-        what it has put into its buffer: only that the network took some counts.
+        what it has put into its buffer: only that the network took some counts.  With a body, the
+        reader's next wait begins anew, and knows better when.
         """
         if self.handle is not None:
-            progress = (self.received, *self.handle.progress())
+            sent, came = self.handle.progress()
+            progress = (self.received, sent, came - self.body_size)
             if progress != self.progress:
                 self.progress, self.since = progress, now
 

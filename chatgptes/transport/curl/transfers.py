@@ -187,9 +187,10 @@ class Transfers:
         transfer.phase_sent = True
         if transfer.first_of:
             self._begin_others(transfer)
-        transfer.since = time.monotonic()
+        transfer.since = now = time.monotonic()
         if not transfer.done:
-            self._watch(transfer, transfer.since)
+            transfer.note_progress(now)  # The next looks compare with this.
+            self._watch(transfer, now)
 
     def _wake_readers(self) -> None:
         """Wake the tasks of all transfers that got something: with one call into each loop."""
