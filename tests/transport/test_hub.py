@@ -24,6 +24,7 @@ from chatgptes.transport.base import AsyncResponse, AsyncTransport
 from chatgptes.transport.curl import hub as hub_module
 from chatgptes.transport.curl.handle import Handle
 from chatgptes.transport.curl.hub import CurlHub
+from chatgptes.transport.curl.multi import free
 from chatgptes.transport.curl.setup import CurlSettings
 from chatgptes.transport.curl.transfer import Transfer
 
@@ -394,6 +395,28 @@ def test_closing_the_hub_ends_its_streams(hub: CurlHub, run: Run) -> None:
     assert "closed" in str(outcomes)
 
 
+def test_closing_the_hub_while_its_thread_starts(
+    hub: CurlHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def closed_meanwhile(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "chatgptes-hub":
+            other = threading.Thread(target=anyio.run, args=(hub.aclose,))
+            start(other)
+            other.join()
+
+    async def main() -> None:
+        with Server(Connection.gone) as server:
+            with pytest.raises(errors.TransportError, match="closed"):
+                await hub.send(get(server.url), limits())
+
+    monkeypatch.setattr(threading.Thread, "start", closed_meanwhile)
+    run(main)
+    until(lambda: not hub_threads())
+
+
 def test_one_task_reads_a_response(hub: CurlHub, run: Run) -> None:
     async def main() -> None:
         with stalling("body") as stall:
@@ -586,6 +609,18 @@ def test_select_async() -> None:
     own = Own()
     assert choose(own) is own
     assert is_async(own)
+
+
+def test_a_handle_is_freed_where_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's own thread must not end of it."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    handle = Handle()
+    free(handle, aside=True)
+    assert handle.address is None
 
 
 def test_a_port_that_refuses(hub: CurlHub, run: Run) -> None:

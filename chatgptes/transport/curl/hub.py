@@ -81,6 +81,8 @@ class CurlHub(BuiltIn):
                     raise _faults.closed()
                 if self._thread is None or not self._thread.takes_more:
                     self._thread = _HubThread()
+        if self._closed:  # Meanwhile, in another thread, which may not have seen this one.
+            self._thread.stop()
 
     async def aclose(self) -> None:
         """Close every connection and end the thread.  Any number of times."""

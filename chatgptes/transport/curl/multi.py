@@ -102,6 +102,9 @@ def free(handle: Handle, multi: Multi | None = None, *, aside: bool = False) -> 
             multi.close()
 
     if aside:
-        threading.Thread(target=close, daemon=True).start()
-    else:
-        close()
+        try:
+            threading.Thread(target=close, daemon=True).start()
+            return
+        except RuntimeError:
+            pass  # The system gives none: to wait here is better than not to free them.
+    close()
