@@ -44,7 +44,7 @@ class ClientCache:
 
 
 _cache = ClientCache()
-_lock = PerProcess(threading.Lock)
+_lock = PerProcess(threading.RLock)  # Reentrant: a signal handler may chat, too.
 
 
 @contextmanager

@@ -11,8 +11,10 @@ import pytest
 from servers import BOTH, Connection, Server, answering, body, limits, make, post
 from wire import ChatServer, good, show_page
 
-from chatgptes import Client
+from chatgptes import Client, chat, shared
+from chatgptes.shared import ClientCache, using_cache
 from chatgptes.transport.plain.sockets import Operation, current, under_way
+from chatgptes.turn.config import Config
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
 
@@ -86,6 +88,32 @@ def test_a_turn_inside_another(kind: str, on_signal: Any) -> None:
         assert replies == ["Hello world"]
         assert server.prompts == 2
         client.close()
+
+
+def test_a_call_inside_another(monkeypatch: pytest.MonkeyPatch, on_signal: Any) -> None:
+    """While the first one looks for its client."""
+    replies: list[str] = []
+
+    def handler_for(connection: Connection) -> None:
+        while heard := connection.hear():
+            (show_page if heard.method == "GET" else good)(connection)
+
+    with ChatServer(handler_for) as server, using_cache(ClientCache()):
+
+        def ask(prompt: str) -> str:
+            return chat(prompt, site=server.url, transport="requests", trust_env=False).text
+
+        class Interrupted(Config):
+            @classmethod
+            def of(cls, arguments: Any) -> Config:
+                monkeypatch.setattr(shared, "Config", Config)
+                signal.raise_signal(signal.SIGUSR1)
+                return Config.of(arguments)
+
+        monkeypatch.setattr(shared, "Config", Interrupted)
+        on_signal(lambda *_: replies.append(ask("inner")))
+        assert ask("outer") == "Hello world"
+        assert replies == ["Hello world"]
 
 
 def test_the_operation_before_is_put_back() -> None:
