@@ -97,14 +97,10 @@ class AsyncDriver(Generic[T]):
             self._next = _limited(response, self._deadline)
 
     async def _send(self, request: Request) -> AsyncResponse:
-        try:
-            sending = self._transport.send(request, self._deadline)
-            if self._knows_limits:
-                return await sending
-            return await _within(self._deadline, sending, request.url)
-        except StopAsyncIteration as error:
-            # Out of a step of the consumer's loop it would look like the answer's end.
-            raise RuntimeError("The transport raised StopAsyncIteration.") from error
+        sending = self._transport.send(request, self._deadline)
+        if self._knows_limits:
+            return await sending
+        return await _within(self._deadline, sending, request.url)
 
 
 async def run_steps(steps: Steps[T], transport: AsyncTransport, deadline: Deadline) -> T:

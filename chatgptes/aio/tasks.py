@@ -57,6 +57,10 @@ class TaskTurn(RunningTurn):
             if (chunks := await driver.advance()) is None:
                 self.succeed(driver.result)
             return chunks
+        except StopAsyncIteration as error:
+            self.fail(error)
+            # Out of a step of the consumer's loop it would look like the answer's end.
+            raise RuntimeError("The transport raised StopAsyncIteration.") from error
         except BaseException as error:
             self.fail(error)
             raise

@@ -7,12 +7,14 @@ So this is for tens of streams; thousands need an `AsyncTransport`.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..errors import ChatGptEsError
 from ..transport.base import Transport
+from ..transport.errors import of_parent
 from ..turn.blocking import BlockingDriver
 from ..turn.queueing import Permit
 from ..turn.steps import Steps
@@ -48,12 +50,15 @@ class ThreadDriver:
         self._driver: BlockingDriver[Reply] | None = None
         self._call: ThreadCall[Sequence[str] | None] | None = None
         self._closed = False
+        self._pid = os.getpid()
         # Its `put` may be called by a finalizer that interrupts another.
         self._calls: SimpleQueue[ThreadCall[Sequence[str] | None] | None] = SimpleQueue()
 
     async def advance(self) -> Sequence[str] | None:
         """Go on to the next text; its chunks, or None at the end."""
         deadline = self._turn.deadline
+        if self._pid != os.getpid():  # Its thread is not here.
+            raise self._turn.final_error(of_parent(self._turn.core.config.site))
         if self._driver is None:
             # It waits for its permit without a thread.
             first, _ = await perform_waits(self._steps, deadline)
@@ -112,7 +117,7 @@ async def run_steps_in_thread(
 
     def rest() -> T:
         while driver.advance() is not None:
-            pass
+            permit.disown()
         return driver.result
 
     try:

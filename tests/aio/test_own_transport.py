@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -168,8 +172,94 @@ class Odd(Own):
         raise StopAsyncIteration
 
 
-async def test_an_end_that_is_none() -> None:
-    async with AsyncClient("http://site.test/", transport=Odd([])) as client:
+class Blocking:
+    """A blocking transport: gives the page, and `answer` to the message."""
+
+    def __init__(self, answer: Callable[[], Iterator[bytes]]) -> None:
+        self.answer = answer
+
+    def send(self, request: Request, deadline: Deadline) -> Any:
+        pieces = iter([PAGE]) if request.method == "GET" else self.answer()
+        kind = "text/html" if request.method == "GET" else "text/event-stream"
+        return BlockingResponse(request.url, kind, pieces)
+
+    def close(self) -> None:
+        pass
+
+
+class BlockingResponse(Response):
+    def __iter__(self) -> Any:
+        return self.pieces
+
+
+def bridged() -> Iterator[bytes]:
+    yield DELTA
+    raise StopAsyncIteration  # Of an asynchronous library behind it.
+
+
+@pytest.mark.parametrize("transport", [Odd([]), Blocking(bridged)], ids=["async", "blocking"])
+async def test_an_end_that_is_none(transport: Any) -> None:
+    async with AsyncClient("http://site.test/", transport=transport) as client:
         with pytest.raises(RuntimeError, match="StopAsyncIteration"):
             async for _ in client.stream("Hi"):
                 pass
+
+
+async def test_a_thread_that_hangs_holds_no_other_turn() -> None:
+    """As in a look-up of a name, which nothing ends: its turn's slot is free at once."""
+    hanging, go = threading.Event(), threading.Event()
+
+    def answer() -> Iterator[bytes]:
+        if not hanging.is_set():
+            hanging.set()
+            go.wait(20)
+        yield from (DELTA, b"data: [DONE]\n\n")
+
+    client = AsyncClient("http://site.test/", transport=Blocking(answer), max_concurrency=1)
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.chat, "Hi")
+            while not hanging.is_set():
+                await anyio.sleep(0.005)
+            group.cancel_scope.cancel()
+        with anyio.fail_after(10):
+            assert (await client.chat("Hi")).text == "word"
+    finally:
+        go.set()
+        await client.aclose()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_stream_whose_thread_is_the_parents() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+FORK = """
+import asyncio, os
+from chatgptes import AsyncClient, StreamInterruptedError
+from chatgptes.sandbox import Site
+
+async def begin():
+    stream = client.stream("Hi")
+    return stream, await anext(stream)
+
+async def go_on():
+    try:
+        await asyncio.wait_for(anext(stream), 20)
+    except StreamInterruptedError as error:
+        os._exit(0 if error.partial == text and "parent" in str(error) else 1)
+
+with Site(chunk_delay=0.01) as site:
+    client = AsyncClient(site.page("classic"), transport="requests", trust_env=False)
+    loop = asyncio.new_event_loop()
+    stream, text = loop.run_until_complete(begin())
+    child = os.fork()
+    if child == 0:
+        asyncio.new_event_loop().run_until_complete(go_on())
+    assert os.waitpid(child, 0)[1] == 0
+    loop.run_until_complete(client.aclose())
+    loop.close()
+"""
