@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import gzip
 import pickle
 import socket
@@ -9,6 +11,7 @@ import ssl
 import sys
 import threading
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +244,36 @@ def test_a_forgotten_response_ends_its_connection(kind: str) -> None:
         del response
         transport.close()
         assert server.hung_up.wait(5)
+
+
+@ALL
+def test_a_response_that_is_found_in_a_cycle_spoils_nothing(kind: str) -> None:
+    """The garbage collector finalizes it, and all that it is made of, in any order."""
+
+    def handler(connection: Connection) -> None:
+        connection.hear()
+        connection.send(head("Transfer-Encoding: chunked"))
+        connection.chunk(b"text")
+        connection.gone()
+
+    def steps(transport: Any, url: str) -> Iterator[bytes]:
+        """As in a turn, where they are finalized before what they use."""
+        with contextlib.closing(transport.send(get(url), limits())) as response:
+            yield from response
+
+    with Server(handler) as server, Server(answering(body())) as other:
+        kept = make(kind)
+        for number in range(3):
+            transport = kept if number < 2 else make(kind)
+            cycle: list[Any] = [steps(transport, server.url), transport if number == 2 else None]
+            cycle.append(cycle)
+            assert next(cycle[0]) == b"text"
+            del cycle, transport
+            gc.collect()
+            assert server.hung_up.wait(5)
+            server.hung_up.clear()
+            assert whole(kept, get(other.url)) == b"ok"
+        kept.close()
 
 
 @ALL

@@ -110,6 +110,11 @@ class Handle(Curl):
         """libcurl's own pointer."""
         return self._curl
 
+    @property
+    def alive(self) -> bool:
+        """Not freed."""
+        return self._curl is not None
+
     def configure(self, target: str | None, options: Iterable[tuple[int, Any]]) -> None:
         """Forget all options, look like `target`, and set `options` (see `option`).
 

@@ -44,6 +44,9 @@ class CurlTransport(BuiltIn):
         super().__init__(CurlSettings(**options))
         # Its operations are atomic, so there is no lock that a fork could leave taken.
         self._idle: PerProcess[list[_Engine]] = PerProcess(list)
+        # The garbage collector finalizes a cycle in any order.  One that holds a response must not
+        # hold its engine, which would be freed after the response has given it back.
+        self._in_use: PerProcess[set[_Engine]] = PerProcess(set)
 
     def send(self, request: Request, deadline: Deadline) -> StreamedResponse:
         """Send one request: see `base.Transport.send`."""
@@ -73,14 +76,20 @@ class CurlTransport(BuiltIn):
     def _take(self) -> _Engine:
         """The engine that was used last, or a new one."""
         try:
-            return self._idle.get().pop()
+            engine = self._idle.get().pop()
         except IndexError:
-            return _Engine(Handle(), Multi())
+            engine = _Engine(Handle(), Multi())
+        self._in_use.get().add(engine)
+        return engine
 
-    def give_back(self, engine: _Engine) -> None:
-        """Take an engine that has nothing to do."""
-        self._idle.get().append(engine)
-        self._close_idle(0 if self._closed else _IDLE_ENGINES)
+    def take_back(self, engine: _Engine, *, whole: bool, looking_up: bool) -> None:
+        """Take an engine whose transfer has left it, and free it where it can't be used again."""
+        self._in_use.get().discard(engine)
+        if whole and not looking_up:
+            self._idle.get().append(engine)
+            self._close_idle(0 if self._closed else _IDLE_ENGINES)
+        else:
+            free(engine.handle, engine.multi, aside=looking_up)
 
     def _close_idle(self, most: int) -> None:
         """Close the engines that are more than `most`."""
@@ -180,16 +189,15 @@ class _Response(StreamedResponse):
     def _end(self, *, complete: bool) -> None:
         self._registration.close()
         handle, multi = self._engine
-        if not multi.alive:
-            return  # A fork's child leaves the parent's connections alone.
+        if not (multi.alive and handle.alive):
+            # A fork's child leaves the parent's connections alone; or the transport is found in a
+            # cycle, too, and they were freed before.
+            return
         looking_up = True  # Until it is known.
         try:
             looking_up = self._transfer.leave(multi)
         finally:
-            if looking_up or not self.whole:
-                free(handle, multi, aside=looking_up)
-        if self.whole and not looking_up:
-            self._transport.give_back(self._engine)
+            self._transport.take_back(self._engine, whole=self.whole, looking_up=looking_up)
 
     def _interrupt(self) -> None:
         self._engine.multi.wake()
