@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import ChatGptEsError, InvalidConfigError
-from ..sites import dialect
+from ..sites import dialect_named
 from ..turn.answer import place_of
 from ..turn.core import Core
 from ..turn.extras import check_site_id, delete, history
@@ -214,5 +214,5 @@ class _NextTurn(Turn):
         # A site that keeps no conversation may still have noted what was asked: what the turn
         # before left goes with a history that it no longer has.
         endpoint = self.answer.endpoint
-        if endpoint is not None and not dialect(endpoint.bot.dialect).remembers:
+        if endpoint is not None and not dialect_named(endpoint.bot.dialect).remembers:
             self._conversation.state = {}

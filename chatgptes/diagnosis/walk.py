@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from .. import errors
 from ..client import Client
 from ..errors import ChatGptEsError
-from ..sites import KEY_DIALECTS, dialect, find_bots
+from ..sites import KEY_DIALECTS, dialect_named, find_bots
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page
 from ..sites.extras import capabilities
@@ -186,7 +186,7 @@ class _Walk:
     def _note_abilities(self, endpoints: Iterable[Endpoint]) -> None:
         for endpoint in endpoints:
             bot = endpoint.bot
-            can = capabilities(endpoint, dialect(bot.dialect))
+            can = capabilities(endpoint, dialect_named(bot.dialect))
             shown = sanitize_line(bot.id), sanitize_line(bot.name)
             self._bots += (BotCapabilities(*shown, bot.dialect, can),)
 
@@ -211,7 +211,7 @@ class _Walk:
         wanted = [each.namespace for each in KEY_DIALECTS]
         known = [name for name in wanted if name in session.namespaces]
         if known:
-            its_dialect = dialect(endpoint.bot.dialect)
+            its_dialect = dialect_named(endpoint.bot.dialect)
             who = f"{its_dialect.name} (with your key), {its_dialect.plugin}"
             self._note("dialect", True, f"{who}; the REST API has {', '.join(known)}")
         else:

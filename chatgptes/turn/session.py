@@ -10,7 +10,7 @@ from typing import TypeAlias
 from urllib.parse import urljoin
 
 from ..errors import BotNotFoundError, ChallengeError, ChatGptEsError, ConsentRequiredError, Hint
-from ..sites import dialect, find_bots, plugin_names, plugin_traces, shows_container
+from ..sites import dialect_named, find_bots, plugin_names, plugin_traces, shows_container
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
@@ -217,7 +217,7 @@ class Session:
 
     def _fetch_nonce(self, stale: Endpoint, deadline: Deadline) -> Steps[str | None]:
         """A nonce by the dialect's own request; None where only the page has it."""
-        its_dialect = dialect(stale.bot.dialect)
+        its_dialect = dialect_named(stale.bot.dialect)
         request = its_dialect.nonce_request(stale)
         if request is None:
             return None
