@@ -38,7 +38,7 @@ class ConversationState:
         visitor: the id that the site knows its visitor by.
         system: text put before its first prompt, or None.
         messages: pairs of a user's and an assistant's message.
-        place: the bot that gave the answers: see `Answer.place`.
+        place: the bot that gave the answers: see `answer.place_of`.
         state: as `ReplyDetails.state` of the last answer.
     """
 

@@ -134,7 +134,7 @@ class Session:
                 self._with_nonce(endpoint, nonce)
 
     def secrets(self) -> list[str]:
-        """The texts that must not show in an error: nonces, the key and the cookies."""
+        """The texts learned from the site that must not show in an error: nonces and cookies."""
         known = [*(each.nonce for each in self._endpoints), *self.sender.cookies.values()]
         return [text for text in known if len(text) >= _SHORTEST_SECRET]
 

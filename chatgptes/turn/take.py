@@ -51,7 +51,7 @@ class Turn:
         system: text put before the first user message, or None.
         visitor: the visitor's id.
         conversation: the conversation's id, or "" for a new one.
-        place: the bot that gave the answers so far ("" for none): see `place_of`.
+        place: the bot that gave the answers so far ("" for none): see `answer.place_of`.
         state: what the last turn left, for the same place.
         deadline: its clock, which runs while somebody waits for it.
         permits: the places in queues that it holds.
