@@ -29,7 +29,7 @@ from .text import (
     json_object,
     object_end,
     parse_event,
-)  # fmt: skip
+)
 
 __all__ = ["BodyDecoder", "usage_from"]
 
