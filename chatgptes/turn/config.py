@@ -31,15 +31,7 @@ if TYPE_CHECKING:
 
     from ..transport.base import AsyncTransport, Transport
 
-__all__ = [
-    "DEFAULT",
-    "DEFAULT_SITE",
-    "ClientArguments",
-    "Config",
-    "Default",
-    "OtherArguments",
-    "site_of",
-]
+__all__ = ["DEFAULT", "DEFAULT_SITE", "ClientArguments", "Config", "Default", "OtherArguments"]
 
 DEFAULT_SITE: Final = "https://chatgpt.es"
 LANGUAGE_PROMPT: Final = (
