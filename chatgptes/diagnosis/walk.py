@@ -18,7 +18,7 @@ from ..sites.extras import capabilities
 from ..transport.settings import Routes, ca_path
 from ..turn.blocking import run_steps
 from ..turn.config import DEFAULT_SITE, OtherArguments
-from ..turn.core import ELSEWHERE
+from ..turn.core import NOT_OURS
 from ..turn.guard import check_address
 from ..turn.steps import Steps
 from ..values.deadline import Deadline
@@ -87,8 +87,8 @@ class _Walk:
             self._take_turn()
         except StepFailed as failed:
             step = failed.step
-            if self._core.config.is_default and ELSEWHERE not in step.detail:
-                step = replace(step, detail=f"{step.detail} {ELSEWHERE}")
+            if self._core.config.is_default and NOT_OURS not in step.detail:
+                step = replace(step, detail=f"{step.detail} {NOT_OURS}")
             self._steps[step.name] = step
         # What a site says may steer a terminal, or look like a further step.
         steps = tuple(
