@@ -23,7 +23,7 @@ import decode_mwai
 from decode_mwai import Tally
 
 from chatgptes.errors import ChatGptEsError
-from chatgptes.sites import dialect, find_bots
+from chatgptes.sites import dialect_named, find_bots
 from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
 from chatgptes.values.http import Headers, Limits
 
@@ -193,9 +193,9 @@ def decode(exchange: Exchange, dialect_name: str) -> tuple[str, ChatGptEsError |
     """The text that the library decodes from a final response, and the error that it ends in."""
     response = response_of(exchange)
     if not 200 <= response.status < 300:
-        return "", dialect(dialect_name).error_for(response)
+        return "", dialect_named(dialect_name).error_for(response)
     question = ask(dialect_name, response.url)
-    decoder = dialect(dialect_name).decoder(question, response, Limits())
+    decoder = dialect_named(dialect_name).decoder(question, response, Limits())
     text = ""
     for start in range(0, len(response.body), 1000):
         text += "".join(decoder.feed(response.body[start : start + 1000]))
@@ -208,7 +208,7 @@ def decode(exchange: Exchange, dialect_name: str) -> tuple[str, ChatGptEsError |
 def first_step(exchange: Exchange) -> ChatGptEsError | None:
     """The error that aipkit's first step ends in, or None if it got a key."""
     response = response_of(exchange)
-    aipkit = dialect("aipkit")
+    aipkit = dialect_named("aipkit")
     if not 200 <= response.status < 300:
         return aipkit.error_for(response)
     steps = aipkit.requests(ask("aipkit", response.url))
@@ -229,7 +229,7 @@ def compare(exchange: Exchange, generation: str, want: str) -> str:
         found = [(e.bot.id, e.bot.kind) for e in find_bots(response_of(exchange))]
         return "" if found == naive_bots(body) else f"bots {found}, not {naive_bots(body)}"
     if want == "nonce":
-        found_nonce = dialect("aipkit").nonce_from(response_of(exchange))
+        found_nonce = dialect_named("aipkit").nonce_from(response_of(exchange))
         return "" if found_nonce and found_nonce in body else f"nonce {found_nonce!r}"
     if want == "key" or re.search(r"cache_sse|cache-|1cache|ajax-db", body + exchange["name"]):
         error, text = first_step(exchange), ""

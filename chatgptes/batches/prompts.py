@@ -25,9 +25,9 @@ _ONE_A_LINE = (
     'have an "id"), or a JSON string.'
 )
 _TEXT_TOO = 'Text that is JSON itself goes into {"prompt": "…"}.'
-# The beginning of JSON that is an array, or goes over several lines; and of an object.
+# The beginning of JSON that is an array, or goes over several lines; and of a prompt as an object.
 _NOT_LINES = re.compile(r'\s*(?:\[\s*(?:["{]|\Z)|\{\s*\Z)')
-_OBJECT = re.compile(r'\s*\{\s*"')
+_OBJECT = re.compile(r'\s*\{\s*"(?:prompt|messages|id)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,9 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
     Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: its column "prompt" is
     asked, "id" is the prompt's id, and the others are its "columns".  It is JSON lines if its name
-    ends in .jsonl or .ndjson, or if its first line begins like a JSON object.  JSON of any other
-    form (an array, an object over several lines, objects below plain lines) is refused: its lines
-    would be asked as if they were prompts.
+    ends in .jsonl or .ndjson, or if its first line is a JSON object.  JSON of any other form (an
+    array, an object over several lines, objects below plain lines) is refused: its lines would be
+    asked as if they were prompts.
 
     Args:
         text: what the file holds.
@@ -140,15 +140,25 @@ def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tu
             f"{where}: a JSON array, or an object over several lines, begins here. {_ONE_A_LINE} "
             f"(jq -c '.[]' makes them of an array, jq -c . of objects.) {_TEXT_TOO}"
         )
-    if is_json or _OBJECT.match(first):
+    if is_json or _is_object(first):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if _OBJECT.match(line):
+        if _is_object(line.rstrip().removesuffix(",")):
             raise InvalidMessageError(
                 f"{where}: this is a JSON object, but the file's first line is none, so all lines "
                 f"would be asked as plain text. {_ONE_A_LINE} {_TEXT_TOO}"
             )
     return list(lines)
+
+
+def _is_object(line: str) -> bool:
+    """Tell whether a line is a JSON object, or a damaged one that would be a prompt."""
+    if _OBJECT.match(line):
+        return True
+    try:
+        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _value(line: str, where: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import ChatGptEsError, InvalidConfigError
-from ..sites import dialect
+from ..sites import dialect_named
 from ..turn.answer import place_of
 from ..turn.core import Core
 from ..turn.extras import check_site_id, delete, history
@@ -38,7 +38,7 @@ class ConversationState:
         visitor: the id that the site knows its visitor by.
         system: text put before its first prompt, or None.
         messages: pairs of a user's and an assistant's message.
-        place: the bot that gave the answers: see `Answer.place`.
+        place: the bot that gave the answers: see `answer.place_of`.
         state: as `ReplyDetails.state` of the last answer.
     """
 
@@ -214,5 +214,5 @@ class _NextTurn(Turn):
         # A site that keeps no conversation may still have noted what was asked: what the turn
         # before left goes with a history that it no longer has.
         endpoint = self.answer.endpoint
-        if endpoint is not None and not dialect(endpoint.bot.dialect).remembers:
+        if endpoint is not None and not dialect_named(endpoint.bot.dialect).remembers:
             self._conversation.state = {}

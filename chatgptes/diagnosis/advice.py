@@ -34,7 +34,7 @@ _OF_PAGE = {
     300: "Give the address that the browser shows in the end, after all redirects. If it goes in "
     "circles there too, redirects of the owner's contradict each other (https, www.).",
     500: "The site is broken just now. You: try later. Owner: PHP's error log says more.",
-    0: "Check the address: copy it from a browser that shows the chat window.",
+    0: "Copy the address from a browser that shows the chat window.",
 }
 # Of where visitors' messages go.
 _OF_DOOR = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import ChatGptEsError, QuotaError, RefusedError
-from ..sites import dialect
+from ..sites import dialect_named
 from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused, Question
 from ..sites.text import parse_json, site_said
 from ..turn.core import Core
@@ -118,7 +118,7 @@ def _send_nothing(
     Raises:
         ChatGptEsError: the site says neither that nor that the message is empty.
     """
-    its_dialect = dialect(endpoint.bot.dialect)
+    its_dialect = dialect_named(endpoint.bot.dialect)
     question = Question(endpoint, "", visitor="0" * 10)
     requests = its_dialect.requests(question)
     request = next(requests)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urljoin
 
-from ..sites import DIALECTS, dialect, plugin_names, plugin_traces
+from ..sites import DIALECTS, dialect_named, plugin_names, plugin_traces
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..values.urls import may_send, origin, redact
 
@@ -140,7 +140,7 @@ def _embedded_from(page: BufferedResponse) -> str:
 
 def plugin(page: BufferedResponse, endpoint: Endpoint) -> str:
     """The plugin behind a bot, and its version as far as the page tells."""
-    its_dialect = dialect(endpoint.bot.dialect)
+    its_dialect = dialect_named(endpoint.bot.dialect)
     found = _VERSION.findall(page.body)
     for kind, files in ((b"js", "scripts"), (b"css", "styles")):
         for slug, suffix, number in found:

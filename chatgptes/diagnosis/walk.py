@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from .. import errors
 from ..client import Client
 from ..errors import ChatGptEsError
-from ..sites import KEY_DIALECTS, dialect, find_bots
+from ..sites import KEY_DIALECTS, dialect_named, find_bots
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page
 from ..sites.extras import capabilities
 from ..transport.settings import Routes, ca_path
 from ..turn.blocking import run_steps
 from ..turn.config import DEFAULT_SITE, OtherArguments
-from ..turn.core import ELSEWHERE
+from ..turn.core import NOT_OURS
 from ..turn.guard import check_address
 from ..turn.steps import Steps
 from ..values.deadline import Deadline
@@ -87,8 +87,8 @@ class _Walk:
             self._take_turn()
         except StepFailed as failed:
             step = failed.step
-            if self._core.config.is_default and ELSEWHERE not in step.detail:
-                step = replace(step, detail=f"{step.detail} {ELSEWHERE}")
+            if self._core.config.is_default and NOT_OURS not in step.detail:
+                step = replace(step, detail=f"{step.detail} {NOT_OURS}")
             self._steps[step.name] = step
         # What a site says may steer a terminal, or look like a further step.
         steps = tuple(
@@ -186,7 +186,7 @@ class _Walk:
     def _note_abilities(self, endpoints: Iterable[Endpoint]) -> None:
         for endpoint in endpoints:
             bot = endpoint.bot
-            can = capabilities(endpoint, dialect(bot.dialect))
+            can = capabilities(endpoint, dialect_named(bot.dialect))
             shown = sanitize_line(bot.id), sanitize_line(bot.name)
             self._bots += (BotCapabilities(*shown, bot.dialect, can),)
 
@@ -211,7 +211,7 @@ class _Walk:
         wanted = [each.namespace for each in KEY_DIALECTS]
         known = [name for name in wanted if name in session.namespaces]
         if known:
-            its_dialect = dialect(endpoint.bot.dialect)
+            its_dialect = dialect_named(endpoint.bot.dialect)
             who = f"{its_dialect.name} (with your key), {its_dialect.plugin}"
             self._note("dialect", True, f"{who}; the REST API has {', '.join(known)}")
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import re
 import signal
 import sys
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         site.start()
     except OSError as error:
         print(f"Can't listen on {options.host}, port {options.port}: {error}", file=sys.stderr)
+        if error.errno == errno.EADDRINUSE:
+            print("Does a sandbox run already? --port 0 takes a free port.", file=sys.stderr)
         return 1
     with site:
         print(listing(site, faults=options.faults) if options.list else welcome(site), flush=True)
@@ -67,7 +70,7 @@ def welcome(site: Site) -> str:
             "",
             "In a browser it is a page to chat in, with a list of the other pages.",
             f'In a second terminal: chatgptes --site {site.url} "Hello"',
-            "--list prints every page, the passwords and the API key.",
+            "Started with --list, it prints every page, the passwords and the API key.",
             "",
         ]
     )

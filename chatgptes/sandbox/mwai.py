@@ -25,7 +25,7 @@ from .mwai_request import (
     refuse,
     refused,
     too_long,
-)  # fmt: skip
+)
 from .php import php_json, version
 from .pictures import Picture, kind_of
 from .spec import BotSpec

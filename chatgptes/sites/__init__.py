@@ -11,14 +11,14 @@ from .page import collect
 from .registry import DIALECTS, KEY_DIALECTS
 
 __all__ = [
-    "DIALECTS", "KEY_DIALECTS", "dialect", "find_bots", "plugin_names", "plugin_traces",
+    "DIALECTS", "KEY_DIALECTS", "dialect_named", "find_bots", "plugin_names", "plugin_traces",
     "shows_container",
 ]  # fmt: skip
 
 _BY_NAME: dict[str, Dialect] = {each.name: each for each in (*DIALECTS, *KEY_DIALECTS)}
 
 
-def dialect(name: str) -> Dialect:
+def dialect_named(name: str) -> Dialect:
     """Return the dialect called `name` (`Bot.dialect`).
 
     Raises:

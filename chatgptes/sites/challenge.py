@@ -18,10 +18,7 @@ from .failures import make_error, retry_after
 from .gate_marks import HEADER_MARKS, MARKS, Mark
 from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, string_or_empty
 
-__all__ = [
-    "MARKS", "Mark", "block_page_error", "challenge_error", "gate_error", "has_challenge_header",
-    "is_gate",
-]  # fmt: skip
+__all__ = ["block_page_error", "challenge_error", "gate_error", "has_challenge_header", "is_gate"]
 
 _ADVICE = (
     "The library does not try to get past it. Ask the site's owner for access, or talk to another "

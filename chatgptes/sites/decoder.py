@@ -29,7 +29,7 @@ from .text import (
     json_object,
     object_end,
     parse_event,
-)  # fmt: skip
+)
 
 __all__ = ["BodyDecoder", "usage_from"]
 
@@ -244,7 +244,12 @@ class BodyDecoder:
         """The text of the events behind what looked like a page or an object; None for none."""
         self._is_stream = True
         events = EventDecoder(self._limits.event, self.event_names)
-        texts = self._decode_events([*events.feed(body), *events.end()])
+        found = [*events.feed(body), *events.end()]
+        if events.hidden:
+            # What never ends hides nothing: it broke off itself.
+            events = EventDecoder(self._limits.event, self.event_names, hiding=False)
+            found = [*events.feed(body), *events.end()]
+        texts = self._decode_events(found)
         if not self._has_text and self.error is None:
             self._is_stream = False
             return None

@@ -2,7 +2,7 @@
 
 A dialect reads a page (`find`), makes the requests of a turn (`requests`, a generator that is
 sent the whole response to each request but the last), and decodes the last response (`decoder`).
-The core drives it: a dialect opens no socket and knows no transport.
+The turn drives it: a dialect opens no socket and knows no transport.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ class Bot:
     Attributes:
         id: its id on the site (str; "0" is the default bot of `wpaicg` sites).
         name: what the page calls it (str), or "".
-        dialect: "wpaicg" (plugin up to 1.9.18, and 2.2), "aipkit" (2.3 on) or "rest" (with a key).
-        kind: "shortcode" or "widget" (`wpaicg`), "inline" or "popup" (`aipkit`), or "rest".
+        dialect: "wpaicg" (AI Power up to 1.9.18, and 2.2), "aipkit" (2.3 on) or "mwai" (AI Engine);
+            with a key "rest" (AI Power) or "mwai-rest" (AI Engine).
+        kind: "shortcode" or "widget" (`wpaicg`), "inline" or "popup" (`aipkit`, `mwai`), or "rest"
+            (with a key).
         page: the address of the page that shows it (str).
-        images: it takes images; None where the page does not say (`wpaicg`).
+        images: it takes images; None where the page does not say (`wpaicg`, older `mwai`).
         web_search: it can search the web.
         consent: what its page asks visitors to agree to before they chat (str, or True where the
             page does not say it in text); False where it asks nothing.
@@ -172,7 +174,7 @@ class ReplyDetails:
 class NonceRefused(RefusedError):
     """A refusal that a dead nonce causes, or may cause (internal: users see its base class).
 
-    The core gets a fresh nonce, and repeats the turn once if that one differs.
+    The turn gets a fresh nonce, and asks once more if that one differs.
     """
 
 
@@ -284,7 +286,7 @@ class Dialect:
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
         """Yield the requests of a turn; each but the `final` one gets its response sent.
 
-        Only responses with a 2xx status are sent: for others the core raises `error_for`.
+        Only responses with a 2xx status are sent: for others the turn raises `error_for`.
 
         Raises:
             InvalidMessageError, InvalidConfigError: before the first request: the site can't do

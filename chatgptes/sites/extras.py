@@ -1,7 +1,7 @@
 """Things that a dialect may offer beside its turns: feedback, and the site's own memory.
 
-As with turns, a dialect makes requests and reads responses; the core sends them.  `capabilities`
-says which of all that a bot has.
+As with turns, a dialect makes requests and reads responses; `turn/extras.py` sends them.
+`capabilities` says which of all that a bot has.
 """
 
 from __future__ import annotations

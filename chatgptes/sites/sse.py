@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 from ..errors import Hint, ResponseTooLargeError
-from .text import object_end
+from .text import HIDING, object_end
 
 __all__ = ["Event", "EventDecoder"]
 
@@ -22,6 +22,7 @@ _FIELD = re.compile(rb"data:[ ]?(?=\{|\[DONE\])|event:[ ]?(?=[\w.-]{1,64}[ \t]*\
 _NAME = re.compile(rb"[ ]?(?:[\w.:/-]*[\w./-])?[ \t]*")  # One that ends in ":" is a field.
 _FIELDS, _OBJECT_FIELDS = (b"data:", b"event:"), (b"data: {", b"data:{")
 _ANY_FIELD = (b"data:", b"event:", b":", b"id:", b"retry:")
+_HIDING = re.compile(HIDING.pattern.encode(), re.IGNORECASE)
 _MOST_LOOKS = 32  # Places in a line that are looked at for a field.
 
 Event = tuple[str | None, str]
@@ -51,17 +52,20 @@ class EventDecoder:
 
     A notice of a site may stand right before a field, without a line end.  A browser would lose
     the field's event; here `data:` with an object, and `event:` with one of `names`, end such a
-    line.
+    line.  Before the first event, what looks like a field inside a script or a comment is none.
 
     Time is linear in the bytes, however cut.
     """
 
-    def __init__(self, max_event: int = 4 << 20, names: Collection[str] = ()) -> None:
+    def __init__(
+        self, max_event: int = 4 << 20, names: Collection[str] = (), *, hiding: bool = True
+    ) -> None:
         """Make a decoder.
 
         Args:
             max_event: bytes of one event, or of one line, before `ResponseTooLargeError`.
             names: names of events that are looked for behind a notice.
+            hiding: scripts and comments before the first event hide what is in them.
         """
         self.error: ResponseTooLargeError | None = None
         """An event was larger than `max_event`; the pairs before it were returned."""
@@ -70,6 +74,9 @@ class EventDecoder:
         self._parts: list[bytes] = []  # Of a line whose end has not come.
         self._size = 0  # Bytes in _parts.
         self._held = 0  # Bytes in the event under way.
+        self._begun = not hiding  # A field has come.
+        self.hidden = False
+        """A script or a comment before the first event has not ended: it hides all there was."""
         self._skip_lf = False
         self._name = ""
         self._data: list[bytes] = []
@@ -80,6 +87,7 @@ class EventDecoder:
         if (
             data[-2:] == b"\n\n"
             and data[:7] == b"data: {"
+            and self._begun
             and self.error is None
             and not (self._parts or self._data or self._late or self._name or self._skip_lf)
             and data.find(b"\n") == len(data) - 2
@@ -160,8 +168,9 @@ class EventDecoder:
             if self._held > self._max:
                 self._fail()
                 return
-            if not line.startswith(_OBJECT_FIELDS):
+            if self.hidden or not line.startswith(_OBJECT_FIELDS):
                 line = self._field_of(line, events)
+            self._begun = self._begun or line != b""
             if line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif line:
@@ -169,6 +178,10 @@ class EventDecoder:
 
     def _field_of(self, line: bytes, events: list[Event]) -> bytes:
         """The `data` or `event` field in a line; b"" for none.  Notes what stands before it."""
+        if not self._begun and (hidden := self._hidden_in(line)):
+            events.append((None, line[:hidden].decode("utf-8", "replace")))
+            self._held -= hidden
+            line = line[hidden:]
         if line in (b"data", b"event"):
             return line + b":"
         begins = line.startswith(_FIELDS)
@@ -190,6 +203,27 @@ class EventDecoder:
         if self._data:
             self._end_event(events)  # The notice took the place of its empty line.
         return line[at:] if line.startswith(_FIELDS, at) else b""
+
+    def _hidden_in(self, line: bytes) -> int:
+        """The length of what a script or a comment hides of a line, its marks included."""
+        field = _FIELD.search(line)
+        if (
+            self.hidden
+            and field
+            and not line[: field.start()].strip()
+            and _is_object(line[field.end() :].decode("utf-8", "replace"))
+        ):
+            return len(line)  # Its texts may hold anything: no end of a comment is in them.
+        end = 0
+        for mark in _HIDING.finditer(line):
+            if not self.hidden:
+                if field and field.start() < end:
+                    field = _FIELD.search(line, end)
+                if field and field.start() < mark.start():
+                    break
+            self.hidden = mark[1] is not None
+            end = mark.end()
+        return len(line) if self.hidden else end
 
     def _end_event(self, events: list[Event]) -> None:
         texts = [line.decode("utf-8", "replace") for line in self._data]

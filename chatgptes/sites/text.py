@@ -11,9 +11,10 @@ from ..values.text import sanitize_line, without_surrogates
 from .html import unescape
 
 __all__ = [
-    "BOM", "NOT_AS_EXPECTED", "Rank", "SurrogateJoiner", "clean_text", "excerpt", "identifier",
-    "is_blank", "json_object", "listed", "object_end", "parse_event", "parse_json", "quote_suffix",
-    "role_and_content", "scan_json", "site_said", "string_or_empty", "without_surrogates",
+    "BOM", "HIDING", "NOT_AS_EXPECTED", "Rank", "SurrogateJoiner", "clean_text", "excerpt",
+    "identifier", "is_blank", "json_object", "listed", "object_end", "parse_event", "parse_json",
+    "quote_suffix", "role_and_content", "scan_json", "site_said", "string_or_empty",
+    "without_surrogates",
 ]  # fmt: skip
 
 MAX_CHARACTERS = 300
@@ -172,7 +173,7 @@ def parse_event(data: str) -> Any:
 
 _OBJECT = re.compile(r"\{(?=\s*[\"}])")
 # `<!-->` and `<!--->` are whole comments.
-_HIDING = re.compile(r"(<(?:script|style)\b|<!--(?!-?>))|</(?:script|style)\b|--!?>", re.IGNORECASE)
+HIDING = re.compile(r"(<(?:script|style)\b|<!--(?!-?>))|</(?:script|style)\b|--!?>", re.IGNORECASE)
 _MOST_FAILURES = 32  # Places that look like an object and are none, until the search ends.
 
 
@@ -181,7 +182,7 @@ def _objects(text: str, start: int) -> Iterator[tuple[Any, bool]]:
     failures = 0
     hidden = False
     while failures < _MOST_FAILURES and (match := _OBJECT.search(text, start)):
-        for mark in _HIDING.finditer(text, start, match.start()):
+        for mark in HIDING.finditer(text, start, match.start()):
             hidden = mark[1] is not None
         try:
             value, start = scan_json(text, match.start())

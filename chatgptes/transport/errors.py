@@ -27,7 +27,7 @@ from ..values.urls import redact
 __all__ = [
     "bad_encoding", "broken", "cannot_begin", "closed", "headers_too_large", "name_not_found",
     "no_thread", "not_http", "not_resent", "of_parent", "proxy_failed", "response_closed",
-    "timed_out", "tls_failed", "unpacks_to_much", "unreachable", "without_context",
+    "timed_out", "tls_failed", "unpacks_to_more", "unreachable", "without_context",
 ]  # fmt: skip
 
 
@@ -193,7 +193,7 @@ def _brackets(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
-def unpacks_to_much(url: str, status: int | None) -> ResponseTooLargeError:
+def unpacks_to_more(url: str, status: int | None) -> ResponseTooLargeError:
     """So much came out of so little at once that the transport's buffers were full."""
     return ResponseTooLargeError(
         f"What {host_of(url)} sent unpacks to more at once than is taken.",

@@ -13,7 +13,7 @@ from ..errors import (
     TurnCancelled,
     UnexpectedStatusError,
 )
-from ..sites import dialect
+from ..sites import dialect_named
 from ..sites.dialect import Endpoint, NonceRefused
 from ..sites.errors import elsewhere
 from ..values.deadline import Deadline
@@ -70,7 +70,7 @@ class Attempts:
                     return endpoint
             if self._without_cookies:
                 cookies.accept_new()  # That the site got none has changed nothing.
-            elif not dialect(stale.bot.dialect).cookie_is_visitor and cookies.refuse_new():
+            elif not dialect_named(stale.bot.dialect).cookie_is_visitor and cookies.refuse_new():
                 # With a session cookie, a shop's for one, WordPress expects another nonce than
                 # the page has that it gives to a visitor without: so once as such a visitor.
                 self._without_cookies = True

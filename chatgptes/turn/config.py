@@ -31,15 +31,7 @@ if TYPE_CHECKING:
 
     from ..transport.base import AsyncTransport, Transport
 
-__all__ = [
-    "DEFAULT",
-    "DEFAULT_SITE",
-    "ClientArguments",
-    "Config",
-    "Default",
-    "OtherArguments",
-    "site_of",
-]
+__all__ = ["DEFAULT", "DEFAULT_SITE", "ClientArguments", "Config", "Default", "OtherArguments"]
 
 DEFAULT_SITE: Final = "https://chatgpt.es"
 LANGUAGE_PROMPT: Final = (
@@ -64,7 +56,7 @@ class OtherArguments(TypedDict, total=False):
 
     Attributes:
         bot: the bot's id, when the page shows several (str or int); default: the page's first.
-        api_key: the owner's REST key (str): speaks `rest`, needs `bot`.
+        api_key: the owner's REST key (str): speaks the plugin's REST API, needs `bot`.
         system: text put before the first prompt of a conversation (str); None for nothing;
             `DEFAULT` asks chatgpt.es to answer in the user's language, and other sites nothing.
         transport: "requests", "curl_cffi", "auto", or an object with `send()` and `close()` (for

@@ -17,17 +17,17 @@ from .redaction import redact_error
 from .session import Session
 from .steps import Steps
 
-__all__ = ["ELSEWHERE", "Core", "Running"]
+__all__ = ["NOT_OURS", "Cancellable", "Core"]
 
-ELSEWHERE: Final = "(chatgpt.es is not ours, and may have changed or be gone.)"
-_ELSEWHERE: Final = Hint("site", purpose="to talk to another site with the plugin")
+NOT_OURS: Final = "(chatgpt.es is not ours, and may have changed or be gone.)"
+_OTHER_SITE: Final = Hint("site", purpose="to talk to another site with the plugin")
 
 
-class Running(Protocol):
-    """A turn under way, as `Core.close` sees it."""
+class Cancellable(Protocol):
+    """A turn under way, or the deadline of other steps, as `Core.close` sees it."""
 
     def cancel(self) -> None:
-        """End it as an error to its reader.  Any thread; never blocks."""
+        """End it as an error to those who wait for it.  Any thread; never blocks."""
 
 
 class _State:
@@ -72,8 +72,8 @@ class Core:
         endpoints = yield from self.session.endpoints(deadline)
         return [endpoint.bot for endpoint in endpoints]
 
-    def started(self, running: Running) -> None:
-        """Note a turn under way, for `close`."""
+    def started(self, running: Cancellable) -> None:
+        """Note what is under way, for `close`."""
         state = self._state.get()
         with state.lock:
             if self.closed:
@@ -81,7 +81,7 @@ class Core:
             state.running.add(running)
 
     def close(self) -> None:
-        """End the turns under way and take no new ones.  Any thread, any number of times."""
+        """End what is under way and take no new turns.  Any thread, any number of times."""
         state = self._state.get()
         with state.lock:
             self.closed = True
@@ -98,7 +98,7 @@ class Core:
             and isinstance(error, (TransportError, ResponseError))
             and not isinstance(error, TurnCancelled)
             and getattr(error, "phase", None) != "slot"
-            and ELSEWHERE not in message
+            and NOT_OURS not in message
         ):
-            error.args = (f"{message} {ELSEWHERE}",)
-            error.hint = error.hint or _ELSEWHERE
+            error.args = (f"{message} {NOT_OURS}",)
+            error.hint = error.hint or _OTHER_SITE

@@ -14,7 +14,7 @@ from ..errors import (
     InvalidMessageError,
     UnexpectedStatusError,
 )
-from ..sites import DIALECTS, dialect
+from ..sites import DIALECTS, dialect_named
 from ..sites.dialect import BufferedResponse, Endpoint, NonceRefused
 from ..sites.extras import KeepsConversations, TakesFeedback
 from ..values.deadline import Deadline
@@ -108,7 +108,7 @@ def _feedback_dialect(core: Core, reply: Reply) -> TakesFeedback:
         raise InvalidMessageError("Feedback is for a Reply, as chat() gives it.")
     if reply.site != core.config.site:
         raise InvalidMessageError("This reply is from another site than the client's.")
-    its_dialect = dialect(reply.dialect)
+    its_dialect = dialect_named(reply.dialect)
     if not isinstance(its_dialect, TakesFeedback):
         raise InvalidConfigError(
             f"The sites of this kind ({reply.dialect}) take no feedback; those of the dialects "
@@ -189,7 +189,7 @@ def _names_of(ability: type) -> str:
 
 def _keeper(core: Core, deadline: Deadline) -> Steps[KeepsConversations]:
     bot = (yield from core.session.shown(deadline)).bot
-    its_dialect = dialect(bot.dialect)
+    its_dialect = dialect_named(bot.dialect)
     if not isinstance(its_dialect, KeepsConversations):
         raise InvalidConfigError(
             f"Sites of {its_dialect.plugin} (dialect {bot.dialect}) give visitors no list of "
@@ -214,7 +214,7 @@ def _exchange(
     endpoint = yield from session.endpoint(deadline)
     attempts = Attempts(session, deadline)
     while True:
-        classify = unless_success(dialect(endpoint.bot.dialect).error_for)
+        classify = unless_success(dialect_named(endpoint.bot.dialect).error_for)
         try:
             request = make(endpoint)
             result = read((yield from session.sender.fetch(request, deadline, classify, "answer")))

@@ -18,7 +18,7 @@ class TurnOptions(TypedDict, total=False):
     Attributes:
         images: pictures that go with the prompt: paths, bytes, or `data:` URLs.  A `wpaicg` site
             takes one (jpeg, png, webp, gif), an `aipkit` bot that takes any up to four (jpeg,
-            png, webp), the REST API none.
+            png, webp), an `mwai` bot as many as its page says (mostly one), the REST APIs none.
         web_search: ask the bot to search the web, where it offers that (`Bot.web_search`).
         timeout: limits of this turn: a `Timeout`, or seconds for the whole of it.
     """

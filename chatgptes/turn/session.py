@@ -10,7 +10,7 @@ from typing import TypeAlias
 from urllib.parse import urljoin
 
 from ..errors import BotNotFoundError, ChallengeError, ChatGptEsError, ConsentRequiredError, Hint
-from ..sites import dialect, find_bots, plugin_names, plugin_traces, shows_container
+from ..sites import dialect_named, find_bots, plugin_names, plugin_traces, shows_container
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
@@ -134,7 +134,7 @@ class Session:
                 self._with_nonce(endpoint, nonce)
 
     def secrets(self) -> list[str]:
-        """The texts that must not show in an error: nonces, the key and the cookies."""
+        """The texts learned from the site that must not show in an error: nonces and cookies."""
         known = [*(each.nonce for each in self._endpoints), *self.sender.cookies.values()]
         return [text for text in known if len(text) >= _SHORTEST_SECRET]
 
@@ -217,7 +217,7 @@ class Session:
 
     def _fetch_nonce(self, stale: Endpoint, deadline: Deadline) -> Steps[str | None]:
         """A nonce by the dialect's own request; None where only the page has it."""
-        its_dialect = dialect(stale.bot.dialect)
+        its_dialect = dialect_named(stale.bot.dialect)
         request = its_dialect.nonce_request(stale)
         if request is None:
             return None

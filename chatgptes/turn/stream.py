@@ -14,14 +14,13 @@ from .running import RunningTurn
 
 __all__ = ["BaseStream", "Stream", "read_to_end", "reply_of"]
 
+AnyTurn = TypeVar("AnyTurn", bound=RunningTurn)
 
-Running = TypeVar("Running", bound=RunningTurn)
 
-
-class BaseStream(Generic[Running]):
+class BaseStream(Generic[AnyTurn]):
     """The part of a stream that is the same for threads and for event loops."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: AnyTurn) -> None:
         self.running = running
         self._ready: deque[str] = deque()  # Has arrived, and was not given yet.
         self._given: list[str] = []

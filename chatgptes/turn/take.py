@@ -14,7 +14,7 @@ from ..errors import (
     TurnCancelled,
     UnexpectedStatusError,
 )
-from ..sites import dialect
+from ..sites import dialect_named
 from ..sites.dialect import BufferedResponse, Decoder, Endpoint, NonceRefused, Question
 from ..sites.text import is_blank
 from ..values.deadline import Deadline
@@ -51,7 +51,7 @@ class Turn:
         system: text put before the first user message, or None.
         visitor: the visitor's id.
         conversation: the conversation's id, or "" for a new one.
-        place: the bot that gave the answers so far ("" for none): see `place_of`.
+        place: the bot that gave the answers so far ("" for none): see `answer.place_of`.
         state: what the last turn left, for the same place.
         deadline: its clock, which runs while somebody waits for it.
         permits: the places in queues that it holds.
@@ -163,13 +163,13 @@ class Turn:
         """
         endpoint = yield from self.core.session.shown(self.deadline)
         if endpoint.nonce_first:
-            dialect(endpoint.bot.dialect).check(self._question(endpoint))
+            dialect_named(endpoint.bot.dialect).check(self._question(endpoint))
         return (yield from self.core.session.endpoint(self.deadline))
 
     def _open(self, endpoint: Endpoint) -> Steps[tuple[AnyResponse, Decoder]]:
         """Send the requests of one attempt; the last one's response, and its decoder."""
         sender, deadline = self.core.session.sender, self.deadline
-        its_dialect = dialect(endpoint.bot.dialect)
+        its_dialect = dialect_named(endpoint.bot.dialect)
         self.answer.endpoint, self.answer.accepted = endpoint, False
         question = self._question(endpoint)
         requests = its_dialect.requests(question)
@@ -194,7 +194,7 @@ class Turn:
         same_place = self.place == answer.place
         pairs = with_system([*self.history, *self.messages], self.system)
         history, prompt = tuple(pairs[:-1]), pairs[-1][1]
-        if dialect(endpoint.bot.dialect).remembers:
+        if dialect_named(endpoint.bot.dialect).remembers:
             history = ()
             if not same_place:
                 # The site's memory knows nothing of what came before: tell it, in a conversation

@@ -462,8 +462,11 @@ def test_formats() -> None:
     assert prompts_of(objects, "p.jsonl") == expected
     assert prompts_of(objects, "p.txt") == expected
     assert prompts_of("", "p.jsonl") == []
-    for text in ("[INST] hello", "{x} and {y}?\n", '"quoted"\n', "[1]", "{}, not JSON"):
-        assert prompts_of(text, "p.txt") == [text.strip()]
+    for text in (
+        "[INST] hello", "{x} and {y}?\n", '"quoted"\n', "[1]", "{}, not JSON",
+        '{"a": 1} explain this', 'Say it.\n{"a": 1} explain this',
+    ):  # fmt: skip
+        assert prompts_of(text, "p.txt") == text.strip().split("\n")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ from secure_sites import H2Site, TlsSite
 
 import chatgptes.sandbox
 from chatgptes.sandbox import Site
+from chatgptes.sandbox.__main__ import main
 
 
 @pytest.fixture
@@ -406,7 +407,7 @@ def test_the_command_prints_one_address_and_logs_requests() -> None:
         assert process.stdout
         assert process.stderr
         lines = [process.stdout.readline().rstrip("\n")]
-        while not lines[-1].startswith("--list"):
+        while "--list" not in lines[-1]:
             lines.append(process.stdout.readline().rstrip("\n"))
         assert len(lines) < 20
         assert all(len(line) <= 80 for line in lines)
@@ -439,6 +440,14 @@ def test_the_command_lists_everything() -> None:
         assert any("classic-plain" in line for line in lines)
         assert "fault-quota" in fetch(url).text
         assert process.stdout.readline().strip().startswith("sandbox-")
+
+
+def test_the_command_where_its_port_is_in_use(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert main(["--port", str(site.port)]) == 1
+    assert "--port 0 takes a free port" in capsys.readouterr().err
 
 
 def test_the_files_of_the_window(site: Site) -> None:

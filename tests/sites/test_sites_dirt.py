@@ -228,6 +228,8 @@ AROUND = {
         '<script>y({"status":"success","data":"no","reply":"no"})</script>@'
     ),
     "script behind": "@<script>var x = {\"status\":\"success\",\"data\":\"no\"};</script>",
+    "script with fields": "<script>\n$.post({\n  data: {\"a\": 1},\n\n  event: f\n})</script>\n@",
+    "comment with fields": "<!--\n\ndata: cached\n\nevent: x\n-->@",
     "style before": "<style>a {@} b { \"c\": 1 }</style>@",
     "other object before": '{"notice":"x"}@',
     "other object behind": "@\n{\"a\":1}",
@@ -388,6 +390,27 @@ def test_an_empty_comment_hides_nothing(comment: str) -> None:
         body = f"{comment}{json.dumps(known)}<!-- -->"
         assert decode(dialect, body, kind="text/html").text == "line 1\nline\t2"
     assert "Reason" in excerpt(f"<html>{comment}Reason".encode())
+
+
+HIDDEN = [
+    '<script>\ndata: {"delta":"x"}\n\n</script>\n',
+    '<script>\n$.post({\n  data: {"error": "x"}\n\n  event: error\n})</script>',
+    '<STYLE>\n\ndata: {"choices":[{"delta":{"content":"x"}}]}\n\n</STYLE><br />',
+    '<!--\nevent: error\ndata: {"error":"x"}\n\n-->',
+    "<b>Notice</b> <!--\ndata: [DONE]\n\n--> <script>\ndata: {}\n\n</script>",
+]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_a_script_or_a_comment_holds_is_no_event(hidden: str) -> None:
+    for dialect, body in STREAMS.values():
+        data = (hidden + body).encode()
+        for cuts in cuts_of(data):
+            out = decode(dialect, data, cuts)
+            assert (out.text, out.kind) == ("Hello world", ""), out.said
+    # Behind the first event a mark hides nothing.
+    out = decode(AIPKIT, START + delta("Hello <!-- ") + "<!-- x\n" + delta("world") + DONE)
+    assert (out.text, out.kind) == ("Hello <!-- world", "")
 
 
 INVISIBLE = [BOM, "\u200b", "\u2060", " \n", BOM + " " + BOM, "\0", "\xa0"]

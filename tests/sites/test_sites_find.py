@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatgptes import sites
 from chatgptes.errors import UnexpectedFormatError
-from chatgptes.sites import DIALECTS, KEY_DIALECTS, dialect, find_bots, plugin_traces
+from chatgptes.sites import DIALECTS, KEY_DIALECTS, dialect_named, find_bots, plugin_traces
 from chatgptes.sites.aipower import aipkit, wpaicg
 from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, FoundBot
 from chatgptes.sites.extras import capabilities
@@ -74,9 +74,9 @@ def test_a_page_without_bots() -> None:
 def test_dialects_by_name() -> None:
     assert [speaks.name for speaks in DIALECTS] == ["aipkit", "wpaicg", "mwai"]
     names = ["aipkit", "wpaicg", "rest", "mwai", "mwai-rest"]
-    assert [dialect(name).name for name in names] == names
+    assert [dialect_named(name).name for name in names] == names
     with pytest.raises(KeyError):
-        dialect("other")
+        dialect_named("other")
 
 
 class Third:
@@ -159,7 +159,7 @@ def test_the_capabilities_of_a_dialect() -> None:
     for name in ("wpaicg", "aipkit", "rest", "mwai", "mwai-rest"):
         bot = Bot(id="5", name="", dialect=name, kind="", page=PAGE)
         endpoint = Endpoint(bot=bot, url=PAGE, page_url=PAGE)
-        can = capabilities(endpoint, dialect(name))
+        can = capabilities(endpoint, dialect_named(name))
         found[name] = tuple(can[each] for each in names)
         assert can["feedback"] == (name in ("wpaicg", "aipkit"))
         assert can["feedback comment"] == (name == "wpaicg")

@@ -9,9 +9,10 @@ from hearing import decode, page_of, question_for
 
 from chatgptes.errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedStatusError
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
-from chatgptes.sites.challenge import MARKS, block_page_error, is_gate
+from chatgptes.sites.challenge import block_page_error, is_gate
 from chatgptes.sites.dialect import BufferedResponse, Dialect, NonceRefused
 from chatgptes.sites.errors import error_for_page
+from chatgptes.sites.gate_marks import MARKS
 
 HTML = [("Content-Type", "text/html; charset=UTF-8")]
 JSON = [("Content-Type", "application/json")]

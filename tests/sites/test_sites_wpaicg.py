@@ -496,6 +496,14 @@ def test_the_words_of_error_frames_end_with_their_frames() -> None:
     assert "No way”" in out.said
 
 
+def test_error_frames_that_come_twice_are_quoted_once() -> None:
+    frames = frame("It") + frame(" broke")
+    for end in (FINISH, "event: message\n" + FINISH):
+        out = decode(WPAICG, (frames + end) * 2 + DONE)
+        assert (out.text, out.kind) == ("", "UpstreamError")
+        assert "“It broke”" in out.said
+
+
 def test_error_frames_behind_text_keep_the_text() -> None:
     out = decode(WPAICG, chunk("Hi") + frame("It") + frame(" broke") + FINISH)
     assert (out.text, out.kind) == ("Hi", "UpstreamError")

@@ -140,8 +140,8 @@ class Settings:
         for name, token in self.tokens.items():
             if len(token) < SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
                 raise InvalidConfigError(
-                    f"The token {name!r} must have at least {SHORTEST_TOKEN} printable ASCII"
-                    " characters, without spaces."
+                    f"A token must have at least {SHORTEST_TOKEN} printable ASCII characters,"
+                    f" without spaces; the one named {name!r} has not."
                 )
         if len(set(self.tokens.values())) < len(self.tokens):
             raise InvalidConfigError("Two users have the same token.")

@@ -15,13 +15,7 @@ from ...errors import ChatGptEsError, EmptyReplyError, UpstreamError
 from ...values.http import Limits
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import BufferedResponse, Question
-from ..text import (
-    clean_text,
-    is_blank,
-    parse_event,
-    string_or_empty,
-    without_surrogates,
-)  # fmt: skip
+from ..text import clean_text, is_blank, parse_event, string_or_empty, without_surrogates
 from .page import header_nonce
 from .refusals import error_for_object, plugin_refusal, rank
 

@@ -18,12 +18,7 @@ from ..dialect import BufferedResponse, Decoder, Dialect, Endpoint, FoundBot, Qu
 from ..errors import error_for_answer, unexpected_error
 from ..failures import make_error
 from ..forms import encode_form
-from ..text import (
-    clean_text,
-    json_object,
-    role_and_content,
-    without_surrogates,
-)  # fmt: skip
+from ..text import clean_text, json_object, role_and_content, without_surrogates
 from .decoder import MwaiDecoder, chat_id
 from .page import CONTAINER, NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
 from .refusals import NO_ROUTE, error_for_object, rank

@@ -18,14 +18,7 @@ from ..addresses import require_same_site, rest_root
 from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
 from ..html import Tag, attributes, tags
 from ..page import bots_in_elements
-from ..text import (
-    clean_text,
-    identifier,
-    json_object,
-    listed,
-    string_or_empty,
-    without_surrogates,
-)  # fmt: skip
+from ..text import clean_text, identifier, json_object, listed, string_or_empty, without_surrogates
 
 __all__ = [
     "CHAT_ROUTE", "CONTAINER", "NONCE_IN_PAGE", "SHORTCUTS", "find_bots", "header_nonce",

@@ -22,13 +22,7 @@ from ..errors import error_for_answer, is_zero, unexpected_error
 from ..forms import form_request
 from ..html import Tag
 from ..page import bots_in_elements
-from ..text import (
-    clean_text,
-    identifier,
-    json_object,
-    string_or_empty,
-    without_surrogates,
-)  # fmt: skip
+from ..text import clean_text, identifier, json_object, string_or_empty, without_surrogates
 from .aipkit_decoder import AipkitDecoder
 from .aipkit_memory import AipkitMemory
 from .aipkit_objects import rank, refusal

@@ -11,13 +11,7 @@ from ..addresses import join_url
 from ..challenge import gate_error
 from ..decoder import BodyDecoder
 from ..dialect import NonceRefused
-from ..text import (
-    NOT_AS_EXPECTED,
-    clean_text,
-    listed,
-    scan_json,
-    string_or_empty,
-)  # fmt: skip
+from ..text import NOT_AS_EXPECTED, clean_text, listed, scan_json, string_or_empty
 from .aipkit_objects import FOREIGN_CODES, rank
 
 __all__ = ["AipkitDecoder"]

@@ -16,13 +16,7 @@ from ...values.reply import Reply
 from ..dialect import BufferedResponse, Endpoint
 from ..errors import unexpected_error
 from ..forms import form_request
-from ..text import (
-    clean_text,
-    json_object,
-    listed,
-    string_or_empty,
-    without_surrogates,
-)  # fmt: skip
+from ..text import clean_text, json_object, listed, string_or_empty, without_surrogates
 from .aipkit_objects import rank, refusal
 from .plugin import AiPower
 

@@ -112,7 +112,10 @@ class WpaicgDecoder(ObjectDecoder):
         """Note a word of an error that is sent as if it were an answer."""
         if isinstance(data, dict):
             self._refuse(data)
-            self._add_error_words(self._choice(data)[0])
+            text, finished = self._choice(data)
+            self._add_error_words(text)
+            if finished:
+                raise self._upstream(clean_text(self._error_words))
         else:
             start = _FRAME_START.search(value)
             self._frame_text(value[start.end() :] if start else value)
@@ -140,6 +143,9 @@ class WpaicgDecoder(ObjectDecoder):
         text, finished = self._choice(data)
         if finished:
             self._phase = _FINISHED
+            if self._error_words and not self._has_text:
+                # The plugin sends all its frames a second time behind their end.
+                raise self._upstream(clean_text(self._error_words))
         return text
 
     def _assistant(self, name: str, data: dict[Any, Any]) -> str:

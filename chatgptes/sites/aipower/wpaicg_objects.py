@@ -19,12 +19,7 @@ from ..decoder import BodyDecoder, usage_from
 from ..dialect import BufferedResponse, NonceRefused
 from ..errors import error_for_status, is_zero
 from ..failures import make_error
-from ..text import (
-    clean_text,
-    is_blank,
-    listed,
-    string_or_empty,
-)  # fmt: skip
+from ..text import clean_text, is_blank, listed, string_or_empty
 
 __all__ = [
     "FAILED", "ObjectDecoder", "content_text", "error_for_object", "rank", "words_of_error",

@@ -17,11 +17,7 @@ from ..errors import unexpected_error
 from ..failures import make_error
 from ..forms import form_request
 from ..html import Tag, tags, unescape
-from ..text import (
-    clean_text,
-    json_object,
-    without_surrogates,
-)  # fmt: skip
+from ..text import clean_text, json_object, without_surrogates
 from .plugin import AiPower
 
 __all__ = ["WpaicgFeedback", "chat_id", "identity_of", "window_texts"]

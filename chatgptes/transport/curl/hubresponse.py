@@ -26,7 +26,6 @@ __all__ = ["Command", "HubResponse", "HubTransfer", "Waker"]
 _IN_A_ROW = 16
 """Reads that found something at once, before the loop's other tasks get their turn."""
 
-
 _AT_ONCE = 64
 """Tasks woken in one pass of a loop: a thousand would hold all others up for 15 to 40 ms."""
 
@@ -104,6 +103,7 @@ class HubTransfer(Transfer):
         error: why it ended; None for a whole response.
         dropped: the reader has gone.
         head_taken: the reader has the head.
+        phase_sent: the limit of silence has followed that of connecting.
         check_at: when the thread will look at its limits; infinity for never.
         first_of: the site whose first connection this one makes, while others wait for it.
         post: asks the hub's thread for something.
@@ -127,15 +127,6 @@ class HubTransfer(Transfer):
         self.post: Callable[[Command, HubTransfer], None] = lambda command, transfer: None
         self.registration: Registration | None = None
 
-    # In the hub's thread:
-
-    def finish(self, error: ChatGptEsError | None = None) -> None:
-        """Note the end."""
-        if not self.done:
-            self.error = error
-            self.done = True
-            self.touch()
-
     def limit(self) -> float | None:
         """The limit of the current phase, in seconds."""
         timeout = self.deadline.timeout
@@ -146,13 +137,21 @@ class HubTransfer(Transfer):
         limit = self.limit()
         return self.deadline.remaining(None if limit is None else limit - (now - self.since))
 
+    # In the hub's thread:
+
+    def finish(self, error: ChatGptEsError | None = None) -> None:
+        """Note the end."""
+        if not self.done:
+            self.error = error
+            self.done = True
+            self.touch()
+
     # In the reader's task:
 
     def wait(self) -> Awaitable[object] | None:
         """Arm a wait for something to do; None where there is something already."""
         self.since = now = time.monotonic()
-        timeout = self.deadline.timeout
-        left = self.deadline.remaining(timeout.read if self.requests else timeout.connect)
+        left = self.left(now)
         waker = self.waker
         waiter = waker.prepare()
         self.waiters.append(waiter)

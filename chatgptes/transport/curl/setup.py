@@ -161,7 +161,7 @@ def _look_of_fetch(method: str, here: str, referrer: str | None, target: str) ->
     family, version = _browser(target)
     page = here if referrer is None else origin(referrer)
     if family in _FETCH_METADATA and version >= _FETCH_METADATA[family]:
-        # The core lets nothing but `www.` and the step to https differ.
+        # `may_send` lets nothing but `www.` and the step to https differ.
         same = here.partition(":")[0] == page.partition(":")[0]
         other = "same-site" if same else "cross-site"
         headers["sec-fetch-site"] = "same-origin" if here == page else other

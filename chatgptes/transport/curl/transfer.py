@@ -146,7 +146,7 @@ class Transfer(Exchange):
         if self.too_large or too_large:
             return _faults.headers_too_large(url, self.max_headers)
         if code == _TOO_LARGE:
-            return _faults.unpacks_to_much(url, status)
+            return _faults.unpacks_to_more(url, status)
         if code == _TIMED_OUT:
             return self.timeout_error()
         try:
