@@ -117,7 +117,7 @@ async def run_steps_in_thread(
 
     def rest() -> T:
         while driver.advance() is not None:
-            permit.disown()
+            pass
         return driver.result
 
     try:
