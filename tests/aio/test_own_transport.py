@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -205,20 +206,23 @@ async def test_an_end_that_is_none(transport: Any) -> None:
                 pass
 
 
-async def test_a_thread_that_hangs_holds_no_other_turn() -> None:
+@pytest.mark.parametrize("call", ["chat", "bots"])
+async def test_a_thread_that_hangs_holds_no_other_turn(call: str) -> None:
     """As in a look-up of a name, which nothing ends: its turn's slot is free at once."""
     hanging, go = threading.Event(), threading.Event()
 
-    def answer() -> Iterator[bytes]:
-        if not hanging.is_set():
-            hanging.set()
-            go.wait(20)
-        yield from (DELTA, b"data: [DONE]\n\n")
+    class Hanging(Blocking):
+        def send(self, request: Request, deadline: Deadline) -> Any:
+            if not hanging.is_set() and (call == "bots" or request.method == "POST"):
+                hanging.set()
+                go.wait(20)
+            return super().send(request, deadline)
 
-    client = AsyncClient("http://site.test/", transport=Blocking(answer), max_concurrency=1)
+    transport = Hanging(lambda: iter([DELTA, b"data: [DONE]\n\n"]))
+    client = AsyncClient("http://site.test/", transport=transport, max_concurrency=1)
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(client.chat, "Hi")
+            group.start_soon(client.bots if call == "bots" else partial(client.chat, "Hi"))
             while not hanging.is_set():
                 await anyio.sleep(0.005)
             group.cancel_scope.cancel()

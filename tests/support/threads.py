@@ -25,7 +25,7 @@ def transfers() -> int:
     module = sys.modules.get("chatgptes.transport.curl.hub")
     if module is None:
         return 0
-    alive = [each for each in list(module._threads) if each.alive]
+    alive = [each for each in list(getattr(module, "_threads", ())) if each.alive]
     return sum(len(each._transfers.running) + len(each._commands) for each in alive)
 
 
