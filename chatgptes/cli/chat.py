@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -96,7 +97,7 @@ class _Session:
         while True:
             try:
                 text = self._reader.read()
-                if text.rstrip() in ("/exit", "/quit"):
+                if re.fullmatch(r"/(?:exit|quit)(?: .*)?", text.rstrip()):
                     break
                 self._handle(text)
             except EOFError:

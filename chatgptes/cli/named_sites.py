@@ -107,6 +107,8 @@ def _check_options(options: Any) -> None:
     if (transport := options.get("transport", "auto")) not in TRANSPORTS:
         names = f"{', '.join(TRANSPORTS[:-1])} or {TRANSPORTS[-1]}"
         raise InvalidConfigError(f"transport must be {names}, not {transport!r}.")
+    if not isinstance(options.get("consent", False), bool):
+        raise InvalidConfigError("consent must be true or false.")
     plain: Any = {name: value for name, value in options.items() if not _is_secret(name, value)}
     plain["site"] = with_scheme(plain.get("site", DEFAULT_SITE))
     Config.of(plain)

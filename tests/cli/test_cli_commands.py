@@ -630,7 +630,7 @@ def test_a_conversation_in_a_pipe(site: Site, tmp_path: Path) -> None:
         "/nonsense",
         "/help",
         "And now?",
-        "/exit",
+        "/exit now",
         "not said",
     ]
     result = chatgptes("chat", "--site", site.url, stdin="\n".join(said) + "\n")

@@ -105,7 +105,7 @@ def test_consent(run: Run, file: Path, site: Site) -> None:
     for bad in ("yes", "1"):
         done = run("config", "set", "mine", "consent", bad)
         assert done.returncode == 2
-        assert "consent must be True or False" in done.stderr
+        assert "consent must be true or false" in done.stderr
     assert run("config", "set", "mine", "consent", "false").returncode == 0
     refused = run("--site", "mine", "Hi")
     assert refused.returncode == 2
@@ -119,7 +119,7 @@ def test_consent(run: Run, file: Path, site: Site) -> None:
         assert run(*words, "--site", "mine").returncode == 0
     for bad in ('"true"', "1"):
         file.write_text(f'[sites.mine]\nsite = "https://example.org/"\nconsent = {bad}\n')
-        assert "consent must be True or False" in run("config").stderr
+        assert "consent must be true or false" in run("config").stderr
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
