@@ -128,7 +128,7 @@ class Mwai(Dialect):
             return None
         if 200 <= response.status < 300:
             return header_nonce(data.get("restNonce")) or None
-        code = clean_text(data.get("code"), 100)
+        code = clean_text(data.get("code"))
         return "" if code == NO_ROUTE or (code and response.status in (401, 403)) else None
 
 

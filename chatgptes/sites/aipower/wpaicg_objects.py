@@ -144,7 +144,7 @@ class ObjectDecoder(BodyDecoder):
             return "", False
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason and self.details.finish_reason != FAILED:
-            reason = clean_text(reason, 100)
+            reason = clean_text(reason)
             self.details.finish_reason = FAILED if reason.lower() == FAILED else reason
         said = choice.get("delta")
         if not isinstance(said, dict):
@@ -166,7 +166,7 @@ class ObjectDecoder(BodyDecoder):
         if isinstance(data.get("choices"), list):
             self._note(data)
             # A mere chunk, between words that hide the rest of a stream, is no whole answer.
-            text, _ = self._choice(data) if data.get("object") != _CHUNK else ("", False)
+            text = "" if data.get("object") == _CHUNK else self._choice(data)[0]
             if self.details.finish_reason == FAILED:
                 raise self._upstream(clean_text(text))
             return text
@@ -174,7 +174,7 @@ class ObjectDecoder(BodyDecoder):
         if data.get("status") == "success" and isinstance(inner, str | None):
             return inner or ""
         if data.get("success") is False and isinstance(inner, dict):
-            code = clean_text(inner.get("code"), 100)
+            code = clean_text(inner.get("code"))
             cls = NonceRefused if "nonce" in code else RefusedError
             raise self._make_error(cls, "The site refused the message:", inner.get("message"), code)
         return None

@@ -58,8 +58,8 @@ def window_texts(
 def _inside(part: bytes, tag: Tag) -> str:
     """The source text of an element that holds no further ones: the plugin escapes it."""
     begin = tag.start + len(tag.name) + len(tag.inside) + 2
-    end = part.find(b"<", begin)
-    return part[begin : end if end >= 0 else begin].decode("utf-8", "replace")
+    end = max(begin, part.find(b"<", begin))
+    return part[begin:end].decode("utf-8", "replace")
 
 
 def identity_of(bot: Bot) -> str:
