@@ -49,9 +49,9 @@ class WpaicgDecoder(ObjectDecoder):
     """The answer of one turn.  See `Decoder`."""
 
     event_names = (
-        "message", "error", "assistant_error", "done", "thread_id", "thread.message",
-        "thread.message.delta", "thread.message.completed", "thread.run.completed",
-        "thread.run.failed", "thread.run.expired", "thread.run.cancelled",
+        "message", "error", "assistant_error", "done", "thread.message", "thread.message.delta",
+        "thread.message.completed", "thread.run.failed", "thread.run.expired",
+        "thread.run.cancelled",
     )  # fmt: skip
 
     _phase = _ANSWER

@@ -190,7 +190,7 @@ class ObjectDecoder(BodyDecoder):
             cls, message = UpstreamError, "The service behind the bot sent a web page."
         elif is_zero(body):
             message = "WordPress knows no such action there: the chat plugin is not active."
-            if self._images or len(body.strip()) > 1:
+            if self._images or body.strip() != b"0":
                 what = "picture" if self._images else "message"
                 message += f" Or the {what} is larger than the site takes (PHP's post_max_size)."
         elif self._images and b"<" not in body:

@@ -6,12 +6,10 @@ recordings' pages show `data-feedback_btn`; what is inside of the window was cut
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...errors import RefusedError
 from ...values.http import Request
 from ...values.reply import Reply
-from ..challenge import gate_error, is_gate
+from ..challenge import gate_error
 from ..dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
 from ..errors import unexpected_error
 from ..failures import make_error
@@ -23,6 +21,7 @@ from ..text import (
     without_surrogates,
 )  # fmt: skip
 from .plugin import AiPower
+from .wpaicg_objects import rank
 
 __all__ = ["WpaicgFeedback", "chat_id", "identity_of", "window_texts"]
 
@@ -98,7 +97,7 @@ class WpaicgFeedback(AiPower):
         return form_request(endpoint, fields)  # Once: the site adds each to those that it has.
 
     def check_done(self, response: BufferedResponse) -> None:
-        data = json_object(response.body, _rank) or {}
+        data = json_object(response.body, rank) or {}
         if error := gate_error(data, response):
             raise error
         if data.get("success") is True:
@@ -116,7 +115,3 @@ class WpaicgFeedback(AiPower):
             message = "The site refused the feedback:"
             raise make_error(NonceRefused, message, response, data.get("msg"))
         raise unexpected_error(response, "The site's answer to the feedback is in no known form.")
-
-
-def _rank(data: dict[Any, Any]) -> int:
-    return "success" in data or "msg" in data or is_gate(data)
