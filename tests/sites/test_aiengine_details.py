@@ -250,6 +250,15 @@ def test_of_several_objects_the_answer_counts() -> None:
         assert decode(body, kind="application/json").kind == error
 
 
+def test_a_gate_behind_another_object() -> None:
+    out = decode('{"a":1}\n{"code":"x_ts_required"}', kind="application/json")
+    assert out.kind == "ChallengeError"
+
+
+def test_a_conversation_that_another_release_saved_goes_on() -> None:
+    assert decode(ending("Hi")).details.state.keys() == {"mwai_chat", "mwai_left"}
+
+
 def test_a_failure_behind_blanks_alone_is_no_broken_answer() -> None:
     assert decode(event("live", " ") + event("error", "No.")).kind == "RefusedError"
     assert decode(event("live", " ") + event("live", "x") + event("error", "")).kind == (
@@ -300,3 +309,5 @@ def test_the_answers_of_the_owners_api(data: dict[str, Any], text: str, error: s
 def test_ids_of_the_owners_api_are_words() -> None:
     assert MWAI_REST.is_bot_id("x")
     assert not MWAI_REST.is_bot_id("")
+    where = MWAI_REST.endpoint(PAGE, "/wp-json/", "default", "key")
+    assert MWAI_REST.age(response(""), where) == "2.2.1 or later"

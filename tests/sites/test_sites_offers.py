@@ -35,3 +35,5 @@ def test_what_a_dialect_offers(dialect: Dialect, offered: set[str]) -> None:
     found = capabilities(where, dialect)
     assert {name for name in OF_DIALECTS if found[name]} == offered
     assert (found["streaming"] is None) == (dialect is WPAICG)
+    # The owner's limits for a visitor hang on it.
+    assert dialect.cookie_is_visitor == (dialect is MWAI)

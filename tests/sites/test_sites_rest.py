@@ -139,6 +139,10 @@ def test_ids_are_digits(bot_id: str, known: bool) -> None:
     assert REST.is_bot_id(bot_id) is known
 
 
+def test_its_age() -> None:
+    assert REST.age(page_of(""), question_for(REST).endpoint) == "2.3 or later"
+
+
 def coded(code: str, message: str = "Words", **data: Any) -> str:
     return json.dumps({"code": code, "message": message, "data": data})
 

@@ -209,7 +209,7 @@ def _submit(
         body |= {"shortcutId": shortcut, "shortcutName": message.strip()}
     if len(files) == 1:
         # The name changed at 2.1.5, and the other one is ignored without a word.
-        body |= {"newFileId": files[0], "newImageId": files[0]}
+        body |= dict.fromkeys(("newFileId", "newImageId"), files[0])
     elif files:
         body["newFileIds"] = files
     return Request(
