@@ -225,7 +225,8 @@ class AipkitDecoder(BodyDecoder):
     def _object(self, data: dict[Any, Any]) -> str | None:
         inner = data.get("data")
         if isinstance(inner, dict) and (data.get("success") is False or inner.get("error")):
-            raise self._failed(inner)
+            # With an `error` it is the plugin's object, whose words may name a firewall.
+            raise self._failed({"error": inner.get("message"), **inner})
         if data.get("error"):
             raise self._failed(data)
         if gate := gate_error(data, self._response):
