@@ -118,6 +118,31 @@ def test_a_body_that_is_no_answer(body: str, error: str) -> None:
         assert (out.text, out.kind) == ("", error)
 
 
+@pytest.mark.parametrize(
+    ("body", "text", "error"),
+    [
+        ('{"code":"x","message":"y"}{"reply":"Hi"}', "Hi", ""),
+        ('{"reply":"Hi"}{"code":"x","message":"y"}', "Hi", ""),
+        ('{"a":1}{"reply":5}', "", "UnexpectedFormatError"),
+    ],
+)
+def test_of_several_objects_a_reply_counts(body: str, text: str, error: str) -> None:
+    out = decode(REST, body, kind=JSON_TYPE)
+    assert (out.text, out.kind) == (text, error)
+    assert not error or "keys: reply" in out.said
+
+
+@pytest.mark.parametrize(
+    ("bot_id", "known"), [("5", True), ("15", True), ("\u0663", False), ("x", False), ("", False)]
+)
+def test_ids_are_digits(bot_id: str, known: bool) -> None:
+    assert REST.is_bot_id(bot_id) is known
+
+
+def test_its_age() -> None:
+    assert REST.age(page_of(""), question_for(REST).endpoint) == "2.3 or later"
+
+
 def coded(code: str, message: str = "Words", **data: Any) -> str:
     return json.dumps({"code": code, "message": message, "data": data})
 

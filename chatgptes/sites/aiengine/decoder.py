@@ -74,23 +74,19 @@ class MwaiDecoder(BodyDecoder):
 
     def _event(self, name: str, value: str) -> str:
         data = self._parse(value)
-        if not isinstance(data, dict):
-            return ""
-        kind = data.get("type")
+        kind = data.get("type") if isinstance(data, dict) else None
+        text = ""
         if kind == "live":
             # Another subtype is a status, a tool's call, the model's thinking: no text.
-            if data.get("subtype") not in (None, "content"):
-                return ""
-            text = string_or_empty(data.get("data"))
-            self._live.append(text)
-            return text
-        if kind == "end":
+            if data.get("subtype") in (None, "content"):
+                text = string_or_empty(data.get("data"))
+                self._live.append(text)
+        elif kind == "end":
             text = self._finish(data.get("data"))
             self.complete = True
-            return text
-        if kind == "error":
+        elif kind == "error":
             raise self._failed(data.get("data"))
-        return ""
+        return text
 
     def _failed(self, message: object) -> ChatGptEsError:
         if all(map(is_blank, self._live)):

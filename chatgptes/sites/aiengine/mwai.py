@@ -123,7 +123,7 @@ class Mwai(Dialect):
             return None
         if 200 <= response.status < 300:
             return header_nonce(data.get("restNonce")) or None
-        code = clean_text(data.get("code"), 100)
+        code = clean_text(data.get("code"))
         return "" if code == NO_ROUTE or (code and response.status in (401, 403)) else None
 
 
@@ -204,7 +204,7 @@ def _submit(
         body |= {"shortcutId": shortcut, "shortcutName": message.strip()}
     if len(files) == 1:
         # The name changed at 2.1.5, and the other one is ignored without a word.
-        body |= {"newFileId": files[0], "newImageId": files[0]}
+        body |= dict.fromkeys(("newFileId", "newImageId"), files[0])
     elif files:
         body["newFileIds"] = files
     return Request(

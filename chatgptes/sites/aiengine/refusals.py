@@ -53,7 +53,7 @@ def error_for_object(data: dict[Any, Any], response: BufferedResponse) -> Respon
         return gate
     if status == 429 or 300 <= status < 400:
         return None
-    code = clean_text(data.get("code"), 100)
+    code = clean_text(data.get("code"))
     if not code:
         refused = data.get("success") is False
         return plugin_refusal(data.get("message"), response) if refused else None

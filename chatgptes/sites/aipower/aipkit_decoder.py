@@ -16,9 +16,7 @@ from .aipkit_objects import FOREIGN_CODES, rank
 
 __all__ = ["AipkitDecoder"]
 
-_LAST = ("error", "done")
 _MOST_CITATIONS = 1000
-_MOST_ACTIONS, _MOST_FIELDS = 20, 100
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
 
 
@@ -51,9 +49,9 @@ def _form(data: Any) -> dict[str, Any]:
     data = data if isinstance(data, dict) else {}
     fields = [
         {key: clean_text(element.get(key), 200) for key in ("name", "label", "type")}
-        for element in listed(data.get("elements"), _MOST_FIELDS)
+        for element in listed(data.get("elements"))
     ]
-    title = clean_text(data.get("title"), 100) or clean_text(data.get("form_id"), 100) or "?"
+    title = clean_text(data.get("title")) or clean_text(data.get("form_id")) or "?"
     return {"title": title, "fields": fields}
 
 
@@ -64,7 +62,7 @@ def _actions(notice: dict[Any, Any], base: str) -> tuple[tuple[str, str], ...]:
     2.4.71; the notices that were recorded have no buttons.
     """
     found = []
-    for action in listed(notice.get("actions"), _MOST_ACTIONS):
+    for action in listed(notice.get("actions")):
         text = clean_text(action.get("label"), 200)
         address = string_or_empty(action.get("url")).strip()[:2000]
         url = join_url(base, address) if address else ""
@@ -102,12 +100,13 @@ class AipkitDecoder(BodyDecoder):
 
     def _any_event(self, name: str, value: str) -> str:
         data = self._parse(value)
-        if isinstance(data, dict) and type(data.get("delta")) is str and "error" not in data:
+        if isinstance(data, dict) and type(data.get("delta")) is str:
             name = ""  # Text, whatever the words of a notice made of its event's name.
         failed = isinstance(data, dict) and bool(data.get("error"))
-        if (not name and not failed) or (name in self.event_names and name not in _LAST):
+        if (not name and not failed) or (name in self.event_names and name != "error"):
             # From here on it is the model that fails, and the message is not to be sent again.
             self._started = True
+        text = ""
         if name in ("citations", "grounding_metadata"):
             self._cite(data)
         elif name == "error":
@@ -120,15 +119,16 @@ class AipkitDecoder(BodyDecoder):
         elif name == "display_form_event":
             self._form = _form(data.get("form_definition") if isinstance(data, dict) else None)
         elif isinstance(data, dict):
-            return self._known_event(name, data)
-        return ""
+            text = self._known_event(name, data)
+        return text
 
     def _known_event(self, name: str, data: dict[Any, Any]) -> str:
+        text = ""
         if name in ("", "message"):
             if data.get("error"):
                 raise self._failed(data)
-            return self._separate(string_or_empty(data.get("delta")))
-        if name == "message_start":
+            text = self._separate(string_or_empty(data.get("delta")))
+        elif name == "message_start":
             self._break_due = self._has_text
             self.details.message_id = clean_text(data.get("message_id"), 200) or None
         elif name in ("openai_response_id", "google_interaction_id"):
@@ -136,7 +136,7 @@ class AipkitDecoder(BodyDecoder):
                 self.details.state[name] = given
         elif name == "warning":
             self._warn(data)
-        return ""
+        return text
 
     def _separate(self, text: str) -> str:
         """Put an empty line between two messages of one answer."""
@@ -191,7 +191,7 @@ class AipkitDecoder(BodyDecoder):
             used_up = self._make_error(QuotaError, message, said)
             used_up.actions = _actions(notice, self._response.url)
             return used_up
-        code = clean_text(data.get("code"), 100) or clean_text(inner.get("code"), 100)
+        code = clean_text(data.get("code")) or clean_text(inner.get("code"))
         if code not in FOREIGN_CODES and (self._started or self._has_text):
             return self._upstream(said)
         # A dead nonce has no mark here.
@@ -219,6 +219,7 @@ class AipkitDecoder(BodyDecoder):
     def _object(self, data: dict[Any, Any]) -> str | None:
         inner = data.get("data")
         if isinstance(inner, dict) and (data.get("success") is False or inner.get("error")):
+            # With an `error` it is the plugin's object, whose words may name a firewall.
             raise self._failed({"error": inner.get("message"), **inner})
         if data.get("error"):
             raise self._failed(data)

@@ -32,7 +32,7 @@ def refusal(data: dict[Any, Any], response: BufferedResponse) -> ResponseError |
         return None
     inner = data.get("data")
     inner = inner if isinstance(inner, dict) else {"message": inner}
-    code, said = clean_text(inner.get("code"), 100), clean_text(inner.get("message"))
+    code, said = clean_text(inner.get("code")), clean_text(inner.get("message"))
     advice = ""
     cls: type[RefusedError] = RefusedError
     if code in FOREIGN_CODES:

@@ -47,7 +47,7 @@ class Rest(AiPower, KeyDialect):
         return str(data["reply"])
 
     def refusal(self, data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
-        code, said = clean_text(data.get("code"), 100), data.get("message")
+        code, said = clean_text(data.get("code")), data.get("message")
         if not code:
             return None
         if response.status >= 500:

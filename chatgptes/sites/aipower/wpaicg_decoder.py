@@ -49,9 +49,9 @@ class WpaicgDecoder(ObjectDecoder):
     """The answer of one turn.  See `Decoder`."""
 
     event_names = (
-        "message", "error", "assistant_error", "done", "thread_id", "thread.message",
-        "thread.message.delta", "thread.message.completed", "thread.run.completed",
-        "thread.run.failed", "thread.run.expired", "thread.run.cancelled",
+        "message", "error", "assistant_error", "done", "thread.message", "thread.message.delta",
+        "thread.message.completed", "thread.run.failed", "thread.run.expired",
+        "thread.run.cancelled",
     )  # fmt: skip
 
     _phase = _ANSWER
@@ -126,8 +126,7 @@ class WpaicgDecoder(ObjectDecoder):
         self._add_error_words(text[: whole.start()] if whole else text)
 
     def _add_error_words(self, text: str) -> None:
-        if len(self._error_words) < _MOST_WORDS:
-            self._error_words += text[:_MOST_WORDS]
+        self._error_words += text[: _MOST_WORDS - len(self._error_words)]
 
     def _stray(self, line: str) -> None:
         if self._phase is _BROKEN_FRAME:
@@ -169,15 +168,14 @@ class WpaicgDecoder(ObjectDecoder):
         if self.details.finish_reason == FAILED:
             raise self._upstream("")
         finished = self._phase in (_FINISHED, _MARKED)
-        envelope = self._envelope
+        envelope = self._envelope or {}
         if self._has_text:
             if finished:
                 return ""
-            failed = envelope is not None and envelope.get("status") == "error"
-            said = envelope.get("msg") if envelope and failed else None
+            said = envelope.get("msg") if envelope.get("status") == "error" else None
             message = "The answer broke off: its end mark never came."
             raise self._make_error(UpstreamError, message, said)
-        if envelope is not None:
+        if envelope:
             return self._text_in(envelope, b"{}")
         if finished:
             raise self._empty_error()

@@ -139,7 +139,7 @@ class ObjectDecoder(BodyDecoder):
             return "", False
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason and self.details.finish_reason != FAILED:
-            reason = clean_text(reason, 100)
+            reason = clean_text(reason)
             self.details.finish_reason = FAILED if reason.lower() == FAILED else reason
         said = choice.get("delta")
         if not isinstance(said, dict):
@@ -161,7 +161,7 @@ class ObjectDecoder(BodyDecoder):
         if isinstance(data.get("choices"), list):
             self._note(data)
             # A mere chunk, between words that hide the rest of a stream, is no whole answer.
-            text, _ = self._choice(data) if data.get("object") != _CHUNK else ("", False)
+            text = "" if data.get("object") == _CHUNK else self._choice(data)[0]
             if self.details.finish_reason == FAILED:
                 raise self._upstream(clean_text(text))
             return text
@@ -169,7 +169,7 @@ class ObjectDecoder(BodyDecoder):
         if data.get("status") == "success" and isinstance(inner, str | None):
             return inner or ""
         if data.get("success") is False and isinstance(inner, dict):
-            code = clean_text(inner.get("code"), 100)
+            code = clean_text(inner.get("code"))
             cls = NonceRefused if "nonce" in code else RefusedError
             raise self._make_error(cls, "The site refused the message:", inner.get("message"), code)
         return None
@@ -185,7 +185,7 @@ class ObjectDecoder(BodyDecoder):
             cls, message = UpstreamError, "The service behind the bot sent a web page."
         elif is_zero(body):
             message = "WordPress knows no such action there: the chat plugin is not active."
-            if self._images or len(body.strip()) > 1:
+            if self._images or body.strip() != b"0":
                 what = "picture" if self._images else "message"
                 message += f" Or the {what} is larger than the site takes (PHP's post_max_size)."
         elif self._images and b"<" not in body:

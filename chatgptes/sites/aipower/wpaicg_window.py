@@ -6,12 +6,10 @@ recordings' pages show `data-feedback_btn`; what is inside of the window was cut
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...errors import RefusedError
 from ...values.http import Request
 from ...values.reply import Reply
-from ..challenge import gate_error, is_gate
+from ..challenge import gate_error
 from ..dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
 from ..errors import unexpected_error
 from ..failures import make_error
@@ -19,6 +17,7 @@ from ..forms import form_request
 from ..html import Tag, tags, unescape
 from ..text import clean_text, json_object, without_surrogates
 from .plugin import AiPower
+from .wpaicg_objects import rank
 
 __all__ = ["WpaicgFeedback", "chat_id", "identity_of", "window_texts"]
 
@@ -54,8 +53,8 @@ def window_texts(
 def _inside(part: bytes, tag: Tag) -> str:
     """The source text of an element that holds no further ones: the plugin escapes it."""
     begin = tag.start + len(tag.name) + len(tag.inside) + 2
-    end = part.find(b"<", begin)
-    return part[begin : end if end >= 0 else begin].decode("utf-8", "replace")
+    end = max(begin, part.find(b"<", begin))
+    return part[begin:end].decode("utf-8", "replace")
 
 
 def identity_of(bot: Bot) -> str:
@@ -94,7 +93,7 @@ class WpaicgFeedback(AiPower):
         return form_request(endpoint, fields)  # Once: the site adds each to those that it has.
 
     def check_done(self, response: BufferedResponse) -> None:
-        data = json_object(response.body, _rank) or {}
+        data = json_object(response.body, rank) or {}
         if error := gate_error(data, response):
             raise error
         if data.get("success") is True:
@@ -112,7 +111,3 @@ class WpaicgFeedback(AiPower):
             message = "The site refused the feedback:"
             raise make_error(NonceRefused, message, response, data.get("msg"))
         raise unexpected_error(response, "The site's answer to the feedback is in no known form.")
-
-
-def _rank(data: dict[Any, Any]) -> int:
-    return "success" in data or "msg" in data or is_gate(data)
