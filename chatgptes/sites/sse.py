@@ -161,8 +161,9 @@ class EventDecoder:
                     self._end_event(events)
                 self._name = ""
                 self._held = 0
-                events += [(None, stray.decode("utf-8", "replace")) for stray in self._late]
-                self._late.clear()
+                if self._late:
+                    events += [(None, stray.decode("utf-8", "replace")) for stray in self._late]
+                    self._late.clear()
                 continue
             self._held += len(line)
             if self._held > self._max:
@@ -170,10 +171,11 @@ class EventDecoder:
                 return
             if self.hidden or not line.startswith(_OBJECT_FIELDS):
                 line = self._field_of(line, events)
-            self._begun = self._begun or line != b""
             if line.startswith(b"data:"):
+                self._begun = True
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif line:
+                self._begun = True
                 self._name = line[6:].strip(b" \t").decode("utf-8", "replace")
 
     def _field_of(self, line: bytes, events: list[Event]) -> bytes:
