@@ -125,7 +125,7 @@ class KeyDialect(Dialect):
 
         Only `message` is quoted: `data` can hold stack traces of the site's server.
         """
-        code, said = clean_text(data.get("code"), 100), data.get("message")
+        code, said = clean_text(data.get("code")), data.get("message")
         # Those with `http_` are WordPress's, of a request of the site's own to the service.
         if code == "api_error" or code.startswith("http_"):
             return make_error(UpstreamError, "The site's model failed.", response, said, code)

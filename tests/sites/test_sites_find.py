@@ -155,12 +155,16 @@ def test_a_classic_bot_without_a_nonce_has_the_pages(name: str) -> None:
 def test_the_capabilities_of_a_dialect() -> None:
     """Those that are the plugin's, whatever a page says."""
     names = ("streaming", "memory on the site", "conversation list", "forms", "quota buttons")
+    by_page = {"images", "web search", "greeting", "starters", "consent asked"}
     found = {}
     for name in ("wpaicg", "aipkit", "rest", "mwai", "mwai-rest"):
         bot = Bot(id="5", name="", dialect=name, kind="", page=PAGE)
         endpoint = Endpoint(bot=bot, url=PAGE, page_url=PAGE)
         can = capabilities(endpoint, dialect(name))
         found[name] = tuple(can[each] for each in names)
+        assert can.keys() == {
+            *names, *by_page, "feedback", "feedback comment", "conversation deletion"
+        }  # fmt: skip
         assert can["feedback"] == (name in ("wpaicg", "aipkit"))
         assert can["feedback comment"] == (name == "wpaicg")
     assert found == {
