@@ -239,8 +239,9 @@ def test_nothing_is_read_behind_the_end(last: str) -> None:
     decoder = AIPKIT.decoder(question_for(AIPKIT), head, Limits())
     event = b'data: {"delta":"a"}\n\n'
     assert decoder.feed(event) == ["a"]
-    assert decoder.feed(last.encode()) == []
+    assert decoder.feed(last.encode() + event.strip()) == []
     assert decoder.feed(event) == []
+    assert decoder.end() == []
 
 
 def test_statuses() -> None:
@@ -256,6 +257,8 @@ def test_statuses() -> None:
     )
     assert "user:password@" in str(error_for_status(page_of("", 401)))
     assert "Broken here" in str(error_for_status(page_of("<h1>Broken</h1> here", 500)))
+    assert excerpt(b"a\xff") == "a\ufffd"
+    assert "may not follow" in str(error_for_status(page_of("", 302), of_page=True))
     assert "to nowhere (status 302)" in str(error_for_status(page_of("", 302)))
     for body, sure in ((" 0\n", 2), ("00", 0)):
         error = AIPKIT.error_for(page_of(body, 400))

@@ -264,6 +264,7 @@ def test_a_check_by_a_script_is_one_wherever_it_stands(name: str) -> None:
             else decode(dialect, text, kind="text/html", status=status).error
         )
     assert [type(each) for each in found] == [ChallengeError] * 4
+    assert not any("It said" in str(each) for each in found)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,13 @@ def decode(body: bytes, cuts: tuple[int, ...] = (), max_event: int = 1 << 20) ->
         (b"event:!e\ndata: a\n\n", [(None, "event:!e"), ("", "a")]),
         (b" event:!e\ndata: a\n\n", [(None, " event:!e"), ("", "a")]),
         (b"event: \xff\ndata: a\n\n", [(None, "event: \ufffd"), ("", "a")]),
+        (
+            b'{"msg":"\xff\xff\xff"} data: {"a":1}\n\n',
+            [(None, '{"msg":"\ufffd\ufffd\ufffd"} '), ("", '{"a":1}')],
+        ),
+        (b'notice data: {"a":"\xff"}\n\n', [(None, "notice "), ("", '{"a":"\ufffd"}')]),
+        (b'data: <b>x</b>\ndata: {"a":1}\n\n', [("", '{"a":1}')]),
+        (b'data:data: {"a":1}\n\n', [("", '{"a":1}')]),
         (b'data: 5\ndata: {"a":1}\n\n', [("", '{"a":1}')]),
         (b'data: {x\ndata: {"a":1}\n\n', [("", '{"a":1}')]),
         (b'{"msg":"data: {}<br>"}\n\n', [(None, '{"msg":"data: {}<br>"}')]),

@@ -521,6 +521,24 @@ def test_with_a_key_only_the_path_tells_that_the_site_is_its_api() -> None:
     assert "cache-control" not in hand.requests[0].headers
 
 
+@pytest.mark.parametrize(
+    ("options", "says"), [({"model": "m"}, "owner chooses"), ({"web_search": 1}, "must be True or")]
+)
+def test_options_of_a_turn_are_checked(options: Any, says: str) -> None:
+    with pytest.raises(InvalidConfigError, match=says):
+        new_turn(core(), "Hello", options)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"), [("http://other.test/", r"other\.test.*site="), ("http://[", "unreadable")]
+)
+def test_a_redirect_that_is_not_followed_says_where_to(target: str, says: str) -> None:
+    hand = ByHand([Canned(302, {"location": target})])
+    with pytest.raises(UnexpectedStatusError, match=says):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    assert len(hand.requests) == 1
+
+
 def test_a_guard_sees_each_address_before_it_is_asked() -> None:
     seen: list[str] = []
     with guarded_by(seen.append):
