@@ -33,11 +33,13 @@ from chatgptes import (
 )
 from chatgptes.conversation import ConversationState
 from chatgptes.turn.config import Config
+from chatgptes.turn.cookies import Cookies
 from chatgptes.turn.core import ELSEWHERE, Core
 from chatgptes.turn.guard import guarded_by
 from chatgptes.turn.steps import Read
 from chatgptes.turn.take import new_turn
 from chatgptes.values.deadline import Deadline
+from chatgptes.values.http import Headers
 
 AJAX = "http://site.test/wp-admin/admin-ajax.php"
 STREAM = {"content-type": "text/event-stream"}
@@ -539,6 +541,21 @@ def test_a_redirect_that_is_not_followed_says_where_to(target: str, says: str) -
     assert len(hand.requests) == 1
 
 
+def test_a_page_that_is_not_there() -> None:
+    hand = ByHand([Canned(404)])
+    with pytest.raises(UnexpectedStatusError, match="Check the address"):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+
+
+def test_a_cookie_that_can_not_be_sent_is_not_kept() -> None:
+    cookies = Cookies(None, SITE)
+    for bad in ("\0", "\r", "\n"):
+        cookies.store(SITE, Headers([("set-cookie", f"bad=a{bad}b")]))
+    cookies.store(SITE, Headers([("set-cookie", "good=1"), ("set-cookie", f"big={'x' * 4097}")]))
+    assert cookies.header(SITE) == "good=1"
+    assert Cookies({"own": "1"}, SITE).refuse_new() is False
+
+
 def test_a_guard_sees_each_address_before_it_is_asked() -> None:
     seen: list[str] = []
     with guarded_by(seen.append):
@@ -563,7 +580,7 @@ def test_where_the_default_site_fails_another_is_offered(
 ) -> None:
     Core(Config.of({})).finish_error(error)
     assert (ELSEWHERE in str(error)) == offered
-    assert (error.hint is not None) == offered
+    assert (error.hint is not None and error.hint.argument == "site") == offered
 
 
 @pytest.mark.parametrize(
