@@ -187,7 +187,7 @@ def rest_root(page: BufferedResponse) -> str | None:
                 return join_url(page.url, link[1]) or None
     for at in places(page.body, b"api.w.org", _MOST_FOUND):
         start = page.body.rfind(b"<", max(0, at - 2000), at)
-        tag = _LINK_TAG.match(page.body, start) if start >= 0 else None
+        tag = _LINK_TAG.match(page.body, start)
         read = attributes(Tag(start, b"link", tag[1])) if tag else {}
         if _REL_NAME in read.get("rel", "").split():
             return join_url(page.url, read.get("href", "")) or None

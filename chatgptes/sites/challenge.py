@@ -185,7 +185,7 @@ def _find_mark(response: BufferedResponse, start: bytes, *, markup: bool) -> Mar
         start = _active_parts(start)
     elif b"&#" in start:
         # Akamai spells its address out as entities.
-        start += html.unescape(start.decode("latin-1")).encode("utf-8", "replace")
+        start += html.unescape(start.decode("latin-1")).encode()
     # A page with a form's widget that names a time is down or busy, and opens by itself; the check
     # that a widget is for would say nothing of a time.
     later = status in _LATER and retry_after(headers) is not None

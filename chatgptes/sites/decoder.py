@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +60,7 @@ def usage_from(value: object) -> Usage | None:
     return None if usage == Usage() else usage
 
 
-class BodyDecoder:
+class BodyDecoder(ABC):
     """A decoder of bodies that are an event stream or come in one piece.  See `Decoder`.
 
     The `Content-Type` is only a hint: sites answer a streamed request with JSON or HTML under a
@@ -290,13 +291,13 @@ class BodyDecoder:
         """Return the text that an event brings ("" for none)."""
         return ""
 
-    def _stray(self, line: str) -> None:
+    def _stray(self, line: str) -> None:  # noqa: B027 - most dialects have no use for them.
         """Take note of a line that belongs to no event."""
 
     def _ended(self) -> str:
         """Return the text that is left at the end of a stream; raise if it was not whole."""
         raise self._make_error(UnexpectedFormatError, "The site answered an event stream.")
 
+    @abstractmethod
     def _object(self, data: dict[Any, Any]) -> str | None:
         """Return the text of an object in one piece; None where it is of no known form."""
-        raise NotImplementedError

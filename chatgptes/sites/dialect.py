@@ -8,6 +8,7 @@ The turn drives it: a dialect opens no socket and knows no transport.
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -203,7 +204,7 @@ class Decoder(Protocol):
         ...
 
 
-class Dialect:
+class Dialect(ABC):
     """One way that sites are talked to.
 
     Attributes:
@@ -237,9 +238,9 @@ class Dialect:
         """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""
         return ""
 
+    @abstractmethod
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """Return the plugin's versions that a page with this bot can be of, for people."""
-        raise NotImplementedError
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
@@ -283,6 +284,7 @@ class Dialect:
                     f"The site takes no {image.kind.partition('/')[2]} images, only {names}."
                 )
 
+    @abstractmethod
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
         """Yield the requests of a turn; each but the `final` one gets its response sent.
 
@@ -292,15 +294,14 @@ class Dialect:
             InvalidMessageError, InvalidConfigError: before the first request: the site can't do
                 what the question asks for.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def decoder(self, question: Question, head: BufferedResponse, limits: Limits) -> Decoder:
         """Return a decoder for the body of the final response (2xx), whose `head` has none yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error_for(self, response: BufferedResponse) -> ResponseError:
         """Return the error for a response with another status to one of `requests`."""
-        raise NotImplementedError
 
     def nonce_request(self, endpoint: Endpoint) -> Request | None:
         """Return a request that gets a fresh nonce, or None where only the page has one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Generator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -44,29 +45,29 @@ class KeyDialect(Dialect):
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         return f"{self.since} or later"
 
+    @abstractmethod
     def is_bot_id(self, bot_id: str) -> bool:
         """Tell whether the dialect's bots have such ids."""
-        raise NotImplementedError
 
+    @abstractmethod
     def route(self, bot_id: str) -> str:
         """Return the path of a bot's messages below the API's root."""
-        raise NotImplementedError
 
+    @abstractmethod
     def body(self, question: Question) -> dict[str, Any]:
         """Return what the request of a turn holds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rank(self, data: dict[Any, Any]) -> int:
         """Tell how well an object fits (see `Rank`)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, data: dict[Any, Any], details: ReplyDetails) -> str | None:
         """Return the text of an answer, and note its details; None for another object."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self, data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
         """Return the error for an object that is neither about the key nor about the route."""
-        raise NotImplementedError
 
     def endpoint(self, site_url: str, root: str, bot_id: str, api_key: str) -> Endpoint:
         """Return the endpoint of the bot `bot_id`.
@@ -124,7 +125,7 @@ class KeyDialect(Dialect):
 
         Only `message` is quoted: `data` can hold stack traces of the site's server.
         """
-        code, said = clean_text(data.get("code"), 100), data.get("message")
+        code, said = clean_text(data.get("code")), data.get("message")
         # Those with `http_` are WordPress's, of a request of the site's own to the service.
         if code == "api_error" or code.startswith("http_"):
             return make_error(UpstreamError, "The site's model failed.", response, said, code)

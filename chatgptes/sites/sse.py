@@ -250,8 +250,8 @@ class EventDecoder:
             found_at = start - 1 if named else found_at
         if line.startswith(b"{", start):
             # An envelope, whose texts may hold anything: what stands behind it counts.
-            text = line[start:].decode("utf-8", "replace")
-            start += len(text[: object_end(text, 0)].encode())
+            # As Latin-1, of which each character is a byte.
+            start = object_end(line.decode("latin-1"), start) or start
         for _ in range(_MOST_LOOKS):
             match = _FIELD.search(line, start)
             if match is None:

@@ -145,26 +145,26 @@ class Config:
             TypeError: there is no such argument.
         """
         check_names(arguments, ClientArguments, "A client")
-        get: Any = arguments.get
-        site = site_of(get("site", DEFAULT_SITE))
+        get: Any = {**_DEFAULTS, **arguments}.get
+        site = site_of(get("site"))
         is_default = site.host.removeprefix("www.") == "chatgpt.es"
         if is_default and (instead := site_for_default()):
             site, is_default = site_of(instead), False
         bot, api_key = bot_and_key(get("bot"), get("api_key"), site.authorization)
-        system = get("system", DEFAULT)
+        system = get("system")
         if system is DEFAULT:
             system = LANGUAGE_PROMPT if is_default else None
         limits = get("limits") or Limits()
         if not isinstance(limits, Limits):
             raise InvalidConfigError("limits must be a chatgptes.Limits.")
         for name in ("trust_env", "consent"):
-            if not isinstance(get(name, True), bool):
+            if not isinstance(get(name), bool):
                 raise InvalidConfigError(f"{name} must be True or False.")
         check_transport(
-            get("transport", "auto"),
-            impersonate=get("impersonate", "chrome"),
+            get("transport"),
+            impersonate=get("impersonate"),
             proxy=get("proxy"),
-            verify=get("verify", True),
+            verify=get("verify"),
         )
         check_cookies(get("cookies"))
         headers = headers_of(get("headers"), site.authorization)
@@ -182,26 +182,21 @@ class Config:
             timeout=Timeout().override(get("timeout")),
             limits=limits,
             headers=headers,
-            retries=int(number("retries", get("retries", 2), 0, whole=True)),
-            max_concurrency=int(
-                number("max_concurrency", get("max_concurrency", 4), 1, whole=True)
-            ),
-            min_interval=number("min_interval", get("min_interval", 0.0), 0),
+            retries=int(number("retries", get("retries"), 0, whole=True)),
+            max_concurrency=int(number("max_concurrency", get("max_concurrency"), 1, whole=True)),
+            min_interval=number("min_interval", get("min_interval"), 0),
             visitor=check_visitor(get("visitor")),
-            consent=get("consent", False),
+            consent=get("consent"),
             secrets=tuple(text for text in secrets if len(text) >= 4),
         )
 
     def transport_options(self) -> dict[str, Any]:
         """The keyword arguments of `transport.select`."""
-        get: Any = self.arguments.get
+        given: Any = {**_DEFAULTS, **self.arguments}
+        names = ("transport", "impersonate", "proxy", "verify", "trust_env")
         return {
-            "transport": get("transport", "auto"),
+            **{name: given[name] for name in names},
             "default_site": self.is_default,
-            "impersonate": get("impersonate", "chrome"),
-            "proxy": get("proxy"),
-            "verify": get("verify", True),
-            "trust_env": get("trust_env", True),
             "max_headers": self.limits.headers,
         }
 
@@ -222,5 +217,18 @@ class Config:
                 )
 
 
+_DEFAULTS: Final[ClientArguments] = {
+    "site": DEFAULT_SITE,
+    "system": DEFAULT,
+    "transport": "auto",
+    "impersonate": "chrome",
+    "proxy": None,
+    "verify": True,
+    "trust_env": True,
+    "retries": 2,
+    "max_concurrency": 4,
+    "min_interval": 0.0,
+    "consent": False,
+}
 _IDENTITY = ("user-agent", "sec-ch-ua", "sec-fetch-", "accept-language", "priority")
 _SECRET_HEADER = re.compile("auth|token|key|secret|pass|session|sign")

@@ -50,6 +50,6 @@ def _without(text: str | None, secrets: Iterable[str]) -> str | None:
     for secret in secrets:
         text = text.replace(secret, "…")
         # Where an excerpt was cut, the cut may have gone through a secret.
-        for length in range(min(len(secret), len(text)) - 1, _SHORTEST - 1, -1):
+        for length in range(min(len(secret), len(text)), _SHORTEST - 1, -1):
             text = text.replace(f"{secret[:length]}…", "…")
     return text

@@ -126,7 +126,7 @@ class Session:
         with self._lock:
             self._endpoints = tuple(
                 replace(each, url=endpoint.url, further_urls=())
-                if each.bot == endpoint.bot and endpoint.url in each.further_urls
+                if endpoint.url in each.further_urls
                 else each
                 for each in self._endpoints
             )
@@ -180,8 +180,7 @@ class Session:
             return (yield from self._read_with_key(self.config.api_key, deadline))
         request = self.page_request(past_caches)
         page = yield from self.sender.fetch(request, deadline, _PAGE_ERROR, "page")
-        if past_caches > 1:
-            page = replace(page, url=_FRESH.sub("", page.url))
+        page = replace(page, url=_FRESH.sub("", page.url))
         # Its text is searched for the marks of a bot check only where it shows no bot, since that
         # takes a while.
         endpoints = () if has_challenge_header(page.headers) else tuple(find_bots(page))

@@ -395,10 +395,11 @@ def test_headers(site: Site) -> None:
         ({"timeout": -1}, "timeout"),
         ({"timeout": "5"}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
-        ({"retries": -1}, "retries"),
-        ({"retries": 1.5}, "retries"),
-        ({"max_concurrency": 0}, "max_concurrency"),
-        ({"min_interval": float("inf")}, "min_interval"),
+        ({"retries": -1}, "retries must"),
+        ({"retries": 1.5}, "retries must"),
+        ({"max_concurrency": 0}, "max_concurrency must"),
+        ({"max_concurrency": 1.5}, "max_concurrency must"),
+        ({"min_interval": float("inf")}, "min_interval must"),
         ({"limits": 5}, "limits"),
         ({"trust_env": "no"}, "trust_env"),
     ],
@@ -721,6 +722,29 @@ def test_public_names_are_all_there() -> None:
     assert callable(chatgptes.stream)
     with pytest.raises(AttributeError):
         _ = chatgptes.nonsense
+
+
+def test_a_stream_shows_how_far_it_has_come(site: Site) -> None:
+    with Client(site.page("classic"), retries=0) as client:
+        stream, closed = client.stream("Hi"), client.stream("Hi")
+        assert repr(stream) == "<Stream new, 0 characters>"
+        text = next(stream)
+        assert repr(stream) == f"<Stream running, {len(text)} characters>"
+        stream.running.advancing.acquire()
+        with pytest.raises(ChatGptEsError, match="one reader"):
+            for _ in stream:  # What has arrived already is given first.
+                pass
+        stream.running.advancing.release()
+        assert list(stream)
+        assert repr(stream) == f"<Stream ended, {len(stream.text)} characters>"
+        closed.close()
+        assert repr(closed) == "<Stream closed, 0 characters>"
+    with Client(site.page("nobot"), retries=0) as client:
+        failed = client.stream("Hi")
+        with pytest.raises(ChatGptEsError):
+            next(failed)
+        assert repr(failed) == "<Stream failed, 0 characters>"
+        assert list(failed) == []
 
 
 def test_chunks_that_came_together_are_given_one_by_one(site: Site) -> None:

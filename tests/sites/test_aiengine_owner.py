@@ -32,6 +32,7 @@ def test_a_question() -> None:
     assert request.headers["Authorization"] == "Bearer s3cret"
     assert "s3cret" not in f"{request!r} {WHERE!r}"
     assert json.loads(request.body) == {"botId": "default", "message": 'Hi "q" \\ <b> %41 🙂'}
+    assert "🙂".encode() in request.body  # Not as an escape: that takes thrice the bytes.
 
 
 def test_a_conversation_goes_as_one_message() -> None:
@@ -88,6 +89,8 @@ def test_answers(body: str, text: str, kind: str) -> None:
         (404, "rest_no_route", "UnexpectedStatusError", "switched off"),
         (500, "internal_server_error", "UnexpectedStatusError", "software failed"),
         (400, "rest_invalid_json", "UnexpectedStatusError", "rest_invalid_json"),
+        (500, "http_request_failed", "UpstreamError", "Some words"),
+        (500, "http_404", "UpstreamError", "Some words"),
     ],
 )
 def test_statuses(status: int, code: str, name: str, words: str) -> None:
@@ -96,6 +99,8 @@ def test_statuses(status: int, code: str, name: str, words: str) -> None:
     assert type(error).__name__ == name
     assert words in str(error)
     assert "/srv" not in str(error)
+    if code == "rest_no_route":
+        assert "Some words" not in str(error)
 
 
 def test_a_refusal() -> None:

@@ -7,7 +7,7 @@ import pickle
 import time
 
 import pytest
-from hearing import decode, page_of
+from hearing import URL, decode, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,13 +21,15 @@ from chatgptes.errors import (
 from chatgptes.sites.addresses import require_same_site
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error, gate_error, is_gate
+from chatgptes.sites.dialect import BufferedResponse, NonceRefused
 from chatgptes.sites.errors import elsewhere, error_for_page, error_for_status
-from chatgptes.sites.failures import retry_after
+from chatgptes.sites.failures import make_error, retry_after
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import (
     SurrogateJoiner,
     clean_text,
     excerpt,
+    object_end,
     parse_json,
     quote_suffix,
     site_said,
@@ -141,6 +143,107 @@ def test_any_retry_after_is_a_number_or_none(value: str, date: str) -> None:
     assert wait is None or wait >= 0
 
 
+@pytest.mark.parametrize(
+    ("status", "quoted", "says"),
+    [
+        (299, True, "refused the request with status 299"), (302, False, "redirects messages"),
+        (399, False, "redirects messages"), (400, True, "refused the request with status 400"),
+        (401, False, "user name and password"), (404, False, "nothing at"),
+        (413, False, "larger than the site takes"), (429, False, "wants fewer requests"),
+        (499, True, "refused the request with status 499"), (500, True, "itself failed"),
+    ],
+)  # fmt: skip
+def test_an_error_quotes_the_site_where_its_status_does_not_say_enough(
+    status: int, quoted: bool, says: str
+) -> None:
+    error = error_for_status(page_of("Its own words", status))
+    assert says in str(error)
+    assert ("Its own words" in str(error)) == quoted
+    assert error.excerpt == "Its own words"
+
+
+@pytest.mark.parametrize(
+    ("body", "received"),
+    [
+        ('event: message_start\ndata: {"message_id":"m"}\n\n', True),
+        ('data: {"delta":"Hel"}\n\n', True),
+        ("event: error\n\n", False),
+        ("message_start", False),
+    ],
+)
+def test_a_refusal_with_words_of_the_model_is_no_old_nonce(body: str, received: bool) -> None:
+    """A message that the model has answered is not sent again with a fresh nonce."""
+    error = AIPKIT.error_for(page_of(body, 403))
+    assert isinstance(error, UnexpectedStatusError if received else NonceRefused)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "unknown"),
+    [(400, "0", True), (400, "Bad.", False), (404, "0", False), (500, "0", False)],
+)
+def test_a_site_that_knows_no_such_action(status: int, body: str, unknown: bool) -> None:
+    error = AIPKIT.error_for(page_of(body, status))
+    assert ("knows no such action" in str(error)) == unknown
+    assert not unknown or "It said" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("message", "said", "text"),
+    [("No:", "Yes", "No: “Yes”."), ("No.", "Yes!", "No. It said: “Yes!”"), ("No:", "", "No.")],
+)
+def test_how_an_error_quotes(message: str, said: str, text: str) -> None:
+    error = make_error(UnexpectedFormatError, message, page_of(""), said)
+    assert str(error) == text
+    assert error.excerpt == (said or None)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2015-10-21T07:29:00", 60), ("2015-10-21T09:29:00+02:00", 60),
+        ("Wed, 21 Oct 2015 09:29:00 +0200", 60),
+    ],
+)  # fmt: skip
+def test_a_moment_in_another_zone(value: str, seconds: float) -> None:
+    assert retry_after(Headers({"Retry-After": value, "Date": UNTIL})) == seconds
+
+
+@pytest.mark.parametrize("status", [200, 403, 429, 503])
+def test_cloudflares_refusal_as_json(status: int) -> None:
+    body = json.dumps({"cloudflare_error": True, "title": "Error 1020: Access denied"})
+    error = challenge_error(page_of(body, status))
+    assert (error is not None) == (status == 403)
+    assert error is None or "Cloudflare" in str(error)
+    assert challenge_error(page_of(body.replace("true", "1"), status)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"), [("x", 0, 0), ('{"a":1}x', 0, 7), ("", 0, 0), ("x{}", 1, 3)]
+)
+def test_the_end_of_an_object(text: str, start: int, end: int) -> None:
+    assert object_end(text, start) == end
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream; charset=UTF-8", "application/json", ""])
+def test_whether_an_answer_streams_by_its_head(kind: str) -> None:
+    head = BufferedResponse(URL, 200, Headers({"Content-Type": kind}), b"")
+    decoder = AIPKIT.decoder(question_for(AIPKIT), head, Limits())
+    assert decoder.streamed == ("event-stream" in kind)
+
+
+@pytest.mark.parametrize(
+    "last", ['event: done\ndata: {"finished":true}\n\n', 'event: error\ndata: {"error":"No."}\n\n']
+)
+def test_nothing_is_read_behind_the_end(last: str) -> None:
+    head = BufferedResponse(URL, 200, Headers({}), b"")
+    decoder = AIPKIT.decoder(question_for(AIPKIT), head, Limits())
+    event = b'data: {"delta":"a"}\n\n'
+    assert decoder.feed(event) == ["a"]
+    assert decoder.feed(last.encode() + event.strip()) == []
+    assert decoder.feed(event) == []
+    assert decoder.end() == []
+
+
 def test_statuses() -> None:
     error = error_for_status(page_of("", 429, headers=[("Retry-After", "7")]))
     assert isinstance(error, RateLimitError)
@@ -154,6 +257,9 @@ def test_statuses() -> None:
     )
     assert "user:password@" in str(error_for_status(page_of("", 401)))
     assert "Broken here" in str(error_for_status(page_of("<h1>Broken</h1> here", 500)))
+    assert excerpt(b"a\xff") == "a\ufffd"
+    assert "may not follow" in str(error_for_status(page_of("", 302), of_page=True))
+    assert "to nowhere (status 302)" in str(error_for_status(page_of("", 302)))
     for body, sure in ((" 0\n", 2), ("00", 0)):
         error = AIPKIT.error_for(page_of(body, 400))
         assert isinstance(error, UnexpectedStatusError)

@@ -6,17 +6,20 @@ import html
 import json
 
 import pytest
-from hearing import PAGE, page_of
+from hearing import PAGE, page_of, question_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgptes import sites
-from chatgptes.errors import UnexpectedFormatError
+from chatgptes.errors import InvalidMessageError, UnexpectedFormatError
 from chatgptes.sites import DIALECTS, KEY_DIALECTS, dialect_named, find_bots, plugin_traces
+from chatgptes.sites.addresses import ajax_urls
 from chatgptes.sites.aipower import aipkit, wpaicg
 from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, FoundBot
 from chatgptes.sites.extras import capabilities
+from chatgptes.sites.html import Tag, attributes
 from chatgptes.values.http import Headers
+from chatgptes.values.images import Image
 
 BAD = "https://evil.test/wp-admin/admin-ajax.php"
 
@@ -100,6 +103,43 @@ def test_a_further_dialect_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<img src="static/wp-content/a.png">',
+        '<img src="/a-wp-content/b.png">',
+        '<p>See /x/wp-admin/admin-ajax.php" and so on.</p>',
+        '<link rel="https://api.w.org/" href="https://a.test/box">',
+    ],
+)
+def test_what_names_no_address_is_no_guess(body: str) -> None:
+    urls = ajax_urls(page_of(body, url="https://a.test/"))
+    assert urls == ("https://a.test/wp-admin/admin-ajax.php",)
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (["image/png"], ""),
+        (["image/png", "image/png"], "takes 1 image a turn; these messages have 2"),
+        (["image/bmp"], "takes no bmp images, only gif, jpeg, png, webp"),
+    ],
+)
+def test_the_images_that_a_site_takes(images: list[str], says: str) -> None:
+    asked = question_for(
+        dialect_named("wpaicg"), images=tuple(Image(kind, b"x") for kind in images)
+    )
+    if not says:
+        dialect_named("wpaicg").check(asked)
+        return
+    with pytest.raises(InvalidMessageError, match=says):
+        dialect_named("wpaicg").check(asked)
+
+
+def test_attributes_need_no_good_encoding() -> None:
+    assert attributes(Tag(0, b"p", b" \xff='a' id='\xff'")) == {"\ufffd": "a", "id": "\ufffd"}
+
+
 def test_every_dialect_is_whole() -> None:
     names = [each.name for each in (*DIALECTS, *KEY_DIALECTS)]
     assert len(set(names)) == len(names)
@@ -155,12 +195,16 @@ def test_a_classic_bot_without_a_nonce_has_the_pages(name: str) -> None:
 def test_the_capabilities_of_a_dialect() -> None:
     """Those that are the plugin's, whatever a page says."""
     names = ("streaming", "memory on the site", "conversation list", "forms", "quota buttons")
+    by_page = {"images", "web search", "greeting", "starters", "consent asked"}
     found = {}
     for name in ("wpaicg", "aipkit", "rest", "mwai", "mwai-rest"):
         bot = Bot(id="5", name="", dialect=name, kind="", page=PAGE)
         endpoint = Endpoint(bot=bot, url=PAGE, page_url=PAGE)
         can = capabilities(endpoint, dialect_named(name))
         found[name] = tuple(can[each] for each in names)
+        assert can.keys() == {
+            *names, *by_page, "feedback", "feedback comment", "conversation deletion"
+        }  # fmt: skip
         assert can["feedback"] == (name in ("wpaicg", "aipkit"))
         assert can["feedback comment"] == (name == "wpaicg")
     assert found == {

@@ -189,6 +189,24 @@ def test_every_mark_tells(mark: object) -> None:
         assert error_for_page(page_of(body, 200, headers=HTML)) is None
 
 
+NORMAL = (
+    "just a moment", "attention required! | cloudflare", "cf-chl", "challenge-platform",
+    "challenges.cloudflare.com", "cf-turnstile", "g-recaptcha", "h-captcha", "/aes.js",
+    "/aes.min.js", "_incapsula_resource", "captcha-delivery.com", "window.kpsdk", "px-captcha",
+    "_pxappid", "smartcaptcha.yandexcloud.net", "spamfirewall is ",
+)  # fmt: skip
+
+
+def test_normal_pages_hold_these_and_no_other_marks_of_checks() -> None:
+    assert {each.text.decode() for each in MARKS if not (each.always or each.firewall)} == {*NORMAL}
+
+
+def test_marks_that_count_in_a_few_plain_words() -> None:
+    for each in MARKS:
+        plain = each.firewall or each.text == b"access denied by imunify360"
+        assert each.plain == plain, each
+
+
 def test_a_product_has_one_name() -> None:
     assert {mark.product for mark in MARKS} == {
         "AWS WAF", "Akamai", "Alibaba Cloud", "Anubis", "Astra", "Azure", "BasedFlare",
@@ -265,6 +283,7 @@ def test_a_check_by_a_script_is_one_wherever_it_stands(name: str) -> None:
             else decode(dialect, text, kind="text/html", status=status).error
         )
     assert [type(each) for each in found] == [ChallengeError] * 4
+    assert not any("It said" in str(each) for each in found)
 
 
 @pytest.mark.parametrize(

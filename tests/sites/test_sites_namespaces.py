@@ -62,3 +62,5 @@ def test_the_dialect_that_takes_a_key() -> None:
 def test_a_bot_that_takes_a_key_is_below_the_root(dialect: KeyDialect, root: str) -> None:
     url = dialect.endpoint(SITE, root, "5", "key").url
     assert url.startswith(f"https://a.test/box/{dialect.namespace}/")
+    url = dialect.endpoint(SITE, "https://a.test/?lang=&rest_route=/", "5", "key").url
+    assert url.startswith(f"https://a.test/?lang=&rest_route=/{dialect.namespace}/")

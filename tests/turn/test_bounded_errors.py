@@ -150,6 +150,21 @@ def test_of_the_owners_api(status: int, much: str) -> None:
     check(error_of(responses, api_key="secret-key", bot=5))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("It was secret-keys!", "It was …!"), ("It was secret-key!", "It was …!"),
+        ("It was secr…", "It was …"), ("It was sec…", "It was sec…"), ("secret-k…", "…"),
+        (r'It was a\/b\"c.', "It was …."), ('It was a/b"c.', "It was …."),
+        (r'It was ключ\"\/.', "It was …."), (r'It was \u043a\u043b\u044e\u0447\"\/.', "It was …."),
+    ],
+)  # fmt: skip
+def test_a_secret_that_was_cut_or_holds_another(text: str, shown: str) -> None:
+    error = ChatGptEsError(text)
+    redact_error(error, ["secret-key", "secret-keys", 'a/b"c', 'ключ"/'])
+    assert error.message == shown
+
+
 def test_an_errors_text_is_cut_at_the_longest() -> None:
     error, short = ChatGptEsError("x" * 2_001), ChatGptEsError("x" * 2_000)
     for each in (error, short):

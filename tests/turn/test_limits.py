@@ -64,7 +64,7 @@ def test_limit(kind: str, case: str) -> None:
         assert isinstance(result, ChatGptEsError)
         cause = result.__cause__ if isinstance(result, StreamInterruptedError) else result
         assert type(cause) is ResponseTooLargeError
-        assert f"Limits.{name}" in str(result)
+        assert f"Limits.{name} " in f"{result} "
         assert bool(seen) == isinstance(result, StreamInterruptedError)
         # The defaults are far above it.
         result, _ = turn("sync", server.url, transport=kind, retries=0)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from by_hand import SITE, ByHand, Canned, ask, core, fields, handed_on, query
+from engine import element, ending
 
 from chatgptes import (
     BotNotFoundError,
+    ChatGptEsError,
     ConnectError,
+    InvalidConfigError,
+    InvalidMessageError,
     Limits,
     RateLimitError,
     RefusedError,
@@ -20,17 +26,25 @@ from chatgptes import (
     RequestTimeout,
     ResponseTooLargeError,
     StreamInterruptedError,
+    Timeout,
     TransportError,
     TurnCancelled,
     UnexpectedStatusError,
 )
 from chatgptes.conversation import ConversationState
+from chatgptes.turn.config import Config
+from chatgptes.turn.cookies import Cookies
+from chatgptes.turn.core import NOT_OURS, Core
+from chatgptes.turn.guard import guarded_by
 from chatgptes.turn.steps import Read
 from chatgptes.turn.take import new_turn
+from chatgptes.values.deadline import Deadline
+from chatgptes.values.http import Headers
 
 AJAX = "http://site.test/wp-admin/admin-ajax.php"
 STREAM = {"content-type": "text/event-stream"}
 JSON = {"content-type": "application/json"}
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 
 
 def wpaicg_page(nonce: str = "aaaaaaaaaa", **headers: str) -> Canned:
@@ -141,6 +155,8 @@ def test_a_refused_nonce_is_renewed_and_the_message_asked_again() -> None:
         "aaaaaaaaaa", "bbbbbbbbbb",
     ]  # fmt: skip
     assert hand.requests[2].headers["cache-control"] == "no-cache"
+    assert hand.requests[2].headers["pragma"] == "no-cache"
+    assert "cache-control" not in hand.requests[0].headers
 
 
 def test_a_nonce_by_the_plugins_own_request() -> None:
@@ -449,6 +465,140 @@ def test_a_missing_bot() -> None:
     hand = ByHand([wpaicg_page()])
     with pytest.raises(BotNotFoundError, match="'9'"):
         hand.take(new_turn(core(bot=9), "Hello", {}).take("me"))
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        ("<link href='/wp-content/plugins/gpt3-ai-content-generator/x.css'>", "switched off"),
+        ("<p>Hello.</p>", "no chat bot of a plugin"),
+    ],
+)  # fmt: skip
+def test_a_page_without_a_bot_says_what_may_be_wrong(page: str, says: str) -> None:
+    hand = ByHand([Canned(headers={"content-type": "text/html"}, body=[page.encode()])])
+    with pytest.raises(BotNotFoundError, match=says):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [({"web_search": True}, "web_search"), ({"images": [PNG]}, "no images")]
+)
+def test_what_a_key_does_not_go_with_is_said_at_once(options: Any, says: str) -> None:
+    with pytest.raises((InvalidConfigError, InvalidMessageError), match=says):
+        new_turn(core(api_key="secret-key", bot=5), "Hello", options)
+
+
+def test_a_site_whose_answer_about_a_nonce_says_nothing_is_asked_without_one() -> None:
+    page = Canned(headers={"content-type": "text/html"})
+    page.body = [element(restUrl="http://site.test/wp-json").encode()]
+    answer = Canned(headers=STREAM, body=[ending("yes").encode()])
+    reply, hand = ask([page, Canned(500, body=[b"Broken."]), answer])
+    assert reply.text == "yes"
+    assert hand.requests[1].url.endswith("/start_session")
+    assert "x-wp-nonce" not in {name.lower() for name in hand.requests[2].headers}
+
+
+def test_a_nonce_that_another_turn_has_renewed_is_not_asked_for_again() -> None:
+    shared, deadline = core(), Deadline(Timeout())
+    ask([wpaicg_page(), wpaicg_answer("one")], core=shared)
+    session = shared.session
+    with pytest.raises(StopIteration) as end:
+        next(session.endpoint(deadline))
+    stale = end.value.value
+    session.keep((replace(stale, nonce="bbbbbbbbbb"),))
+    with pytest.raises(StopIteration) as end:
+        next(session.renewed(stale, deadline))
+    assert end.value.value.nonce == "bbbbbbbbbb"
+
+
+def test_with_a_key_only_the_path_tells_that_the_site_is_its_api() -> None:
+    page = Canned(headers={"link": '<http://site.test/x/wp-json/>; rel="https://api.w.org/"'})
+    index = Canned(headers=JSON, body=[b'{"namespaces":["aipkit/v1"]}'])
+    answer = Canned(headers=JSON, body=[b'{"reply":"yes"}'])
+    site = f"{SITE}?next=/wp-json/"
+    _, hand = ask([page, index, answer], api_key="secret-key", bot=5, site=site)
+    assert [each.url for each in hand.requests][::2] == [
+        site, "http://site.test/x/wp-json/aipkit/v1/chat/5/message",
+    ]  # fmt: skip
+    assert "cache-control" not in hand.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("options", "says"), [({"model": "m"}, "owner chooses"), ({"web_search": 1}, "must be True or")]
+)
+def test_options_of_a_turn_are_checked(options: Any, says: str) -> None:
+    with pytest.raises(InvalidConfigError, match=says):
+        new_turn(core(), "Hello", options)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"), [("http://other.test/", r"other\.test.*site="), ("http://[", "unreadable")]
+)
+def test_a_redirect_that_is_not_followed_says_where_to(target: str, says: str) -> None:
+    hand = ByHand([Canned(302, {"location": target})])
+    with pytest.raises(UnexpectedStatusError, match=says):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+    assert len(hand.requests) == 1
+
+
+def test_a_page_that_is_not_there() -> None:
+    hand = ByHand([Canned(404)])
+    with pytest.raises(UnexpectedStatusError, match="Check the address"):
+        hand.take(new_turn(core(), "Hello", {}).take("me"))
+
+
+def test_a_cookie_that_can_not_be_sent_is_not_kept() -> None:
+    cookies = Cookies(None, SITE)
+    for bad in ("\0", "\r", "\n"):
+        cookies.store(SITE, Headers([("set-cookie", f"bad=a{bad}b")]))
+    cookies.store(SITE, Headers([("set-cookie", "good=1"), ("set-cookie", f"big={'x' * 4097}")]))
+    assert cookies.header(SITE) == "good=1"
+    assert Cookies({"own": "1"}, SITE).refuse_new() is False
+
+
+def test_a_guard_sees_each_address_before_it_is_asked() -> None:
+    seen: list[str] = []
+    with guarded_by(seen.append):
+        ask([wpaicg_page(), wpaicg_answer("yes")])
+    assert seen == [SITE, AJAX]
+
+
+@pytest.mark.parametrize(
+    ("error", "offered"),
+    [
+        (TransportError("It broke."), True),
+        (RefusedError("No."), True),
+        (RequestTimeout("Late.", phase="read"), True),
+        (RequestTimeout("Full.", phase="slot"), False),
+        (TurnCancelled("Closed."), False),
+        (BotNotFoundError("None."), True),
+        (InvalidMessageError("Bad."), False),
+    ],
+)
+def test_where_the_default_site_fails_another_is_offered(
+    error: ChatGptEsError, offered: bool
+) -> None:
+    Core(Config.of({})).finish_error(error)
+    assert (NOT_OURS in str(error)) == offered
+    assert (error.hint is not None and error.hint.argument == "site") == offered
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("User-Agent", True), ("Sec-CH-UA", True), ("Sec-CH-UA-Mobile", True),
+        ("Sec-Fetch-Site", True), ("Accept-Language", True), ("Priority", True), ("X-Own", False),
+    ],
+)  # fmt: skip
+def test_headers_that_a_browser_sends_itself(name: str, refused: bool) -> None:
+    config = Config.of({"headers": {name: "me"}})
+    config.check_identity(SimpleNamespace(impersonates=False))
+    if not refused:
+        config.check_identity(SimpleNamespace(impersonates=True))
+        return
+    with pytest.raises(InvalidConfigError, match="belongs to the browser") as caught:
+        config.check_identity(SimpleNamespace(impersonates=True))
+    assert "impersonate=" in str(caught.value)
 
 
 def test_a_closed_turn_closes_its_response_and_gives_its_permit_back() -> None:
