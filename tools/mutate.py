@@ -97,7 +97,8 @@ def _replacements(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
         elif isinstance(node, ast.Raise):
             yield node, "pass"
         elif isinstance(node, ast.Return) and node.value is not None:
-            yield node, "return None"
+            if ast.unparse(node.value) != "False":  # None is as false.
+                yield node, "return None"
         elif isinstance(node, ast.Constant):
             yield from _other_constants(node)
 

@@ -152,6 +152,13 @@ def test_what_never_ends_hides_nothing(junk: str) -> None:
     assert decode(AIPKIT, junk + ERROR).kind == "NonceRefused"
 
 
+def test_bytes_that_are_no_text_in_a_comment() -> None:
+    for dialect, body in STREAMS.values():
+        whole = b'<!--\n data: {"a": "\xff"}\n-->\n' + body.encode()
+        out = decode(dialect, whole, [])
+        assert (out.text, out.kind) == ("Hello world", ""), out.said
+
+
 @pytest.mark.parametrize(
     "word", ["-->", "</script>", "</style>", "<!-- x -->", "<script>1</script>"]
 )
