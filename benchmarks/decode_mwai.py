@@ -187,14 +187,14 @@ def question_for(url: str, *, images: tuple[Image, ...] = ()) -> Question:
 def decode(exchange: Exchange) -> tuple[str, ChatGptEsError | None]:
     """The text that the library reads in a final response, and the error that it ends in."""
     response = response_of(exchange)
-    speaks = MwaiRest() if "/simple" in exchange["request"]["target"] else Mwai()
+    its_dialect = MwaiRest() if "/simple" in exchange["request"]["target"] else Mwai()
     if not 200 <= response.status < 300:
-        return "", speaks.error_for(response)
+        return "", its_dialect.error_for(response)
     question = question_for(response.url)
-    if isinstance(speaks, MwaiRest):
-        endpoint: Endpoint = speaks.endpoint(response.url, "/wp-json/", "plain", "key")
+    if isinstance(its_dialect, MwaiRest):
+        endpoint: Endpoint = its_dialect.endpoint(response.url, "/wp-json/", "plain", "key")
         question = Question(endpoint, "hi")
-    decoder: Any = speaks.decoder(question, response, Limits())
+    decoder: Any = its_dialect.decoder(question, response, Limits())
     text = ""
     for start in range(0, len(response.body), 1000):
         text += "".join(decoder.feed(response.body[start : start + 1000]))

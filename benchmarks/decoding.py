@@ -16,10 +16,8 @@ from httpx_sse._decoders import SSEDecoder
 from measuring import Row, interleaved
 from selectolax.lexbor import LexborHTMLParser
 
-from chatgptes.sites import find_bots
-from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
-from chatgptes.sites.aipower.wpaicg_decoder import WpaicgDecoder
-from chatgptes.sites.dialect import BufferedResponse
+from chatgptes.sites import dialect_named, find_bots
+from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, Question
 from chatgptes.sites.html import attributes, tags
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.values.http import Headers, Limits
@@ -28,7 +26,9 @@ EVENTS = 2000
 PIECE = 4096
 PAGE = 200_000
 CLASSES = (b"wpaicg-chat-shortcode", b"wpaicg-chatbox")
-_TYPE = Headers({"content-type": "text/event-stream"})
+_HEAD = BufferedResponse(
+    "http://localhost/", 200, Headers({"content-type": "text/event-stream"}), b""
+)
 
 
 def stream(dialect: str, events: int = EVENTS) -> list[bytes]:
@@ -54,8 +54,10 @@ def events(rounds: int) -> Row:
             found += sum(decoder.decode(line) is not None for line in lines)
         assert found >= EVENTS
 
-    def whole(dialect: str, cls: type[WpaicgDecoder] | type[AipkitDecoder]) -> None:
-        decoder = cls("http://localhost/", 200, _TYPE, Limits())
+    def whole(dialect: str) -> None:
+        bot = Bot(id="5", name="", dialect=dialect, kind="", page=_HEAD.url)
+        question = Question(Endpoint(bot=bot, url=_HEAD.url, page_url=_HEAD.url), "Hello")
+        decoder = dialect_named(dialect).decoder(question, _HEAD, Limits())
         for piece in cut[dialect]:
             for _ in decoder.feed(piece):
                 pass
@@ -65,8 +67,8 @@ def events(rounds: int) -> Row:
         {
             "ours": ours,
             "httpx-sse": httpx_sse,
-            "to text, aipkit": lambda: whole("aipkit", AipkitDecoder),
-            "to text, wpaicg": lambda: whole("wpaicg", WpaicgDecoder),
+            "to text, aipkit": lambda: whole("aipkit"),
+            "to text, wpaicg": lambda: whole("wpaicg"),
         },
         rounds,
     )
