@@ -37,6 +37,16 @@ def stream(dialect: str, events: int = EVENTS) -> list[bytes]:
     return [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
 
 
+def decode(dialect: str, pieces: list[bytes]) -> None:
+    """Read an answer in these pieces to text, and throw it away."""
+    bot = Bot(id="5", name="", dialect=dialect, kind="", page=_HEAD.url)
+    question = Question(Endpoint(bot=bot, url=_HEAD.url, page_url=_HEAD.url), "Hello")
+    decoder = dialect_named(dialect).decoder(question, _HEAD, Limits())
+    for piece in pieces:
+        for _ in decoder.feed(piece):
+            pass
+
+
 def events(rounds: int) -> Row:
     pieces = stream("aipkit")
 
@@ -54,21 +64,13 @@ def events(rounds: int) -> Row:
             found += sum(decoder.decode(line) is not None for line in lines)
         assert found >= EVENTS
 
-    def whole(dialect: str) -> None:
-        bot = Bot(id="5", name="", dialect=dialect, kind="", page=_HEAD.url)
-        question = Question(Endpoint(bot=bot, url=_HEAD.url, page_url=_HEAD.url), "Hello")
-        decoder = dialect_named(dialect).decoder(question, _HEAD, Limits())
-        for piece in cut[dialect]:
-            for _ in decoder.feed(piece):
-                pass
-
     cut = {"aipkit": pieces, "wpaicg": stream("wpaicg")}
     times = interleaved(
         {
             "ours": ours,
             "httpx-sse": httpx_sse,
-            "to text, aipkit": lambda: whole("aipkit"),
-            "to text, wpaicg": lambda: whole("wpaicg"),
+            "to text, aipkit": lambda: decode("aipkit", cut["aipkit"]),
+            "to text, wpaicg": lambda: decode("wpaicg", cut["wpaicg"]),
         },
         rounds,
     )

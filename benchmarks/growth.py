@@ -8,13 +8,14 @@ own, medians of interleaved rounds.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import requests
 from apart import candidates, in_rounds
-from decoding import stream
+from decoding import decode, stream
 from fast_server import fast_server
 from fast_server import page as page_of
 from many_streams import DELAY
@@ -22,10 +23,8 @@ from measuring import Row, interleaved
 
 from chatgptes import Client
 from chatgptes.sites import find_bots
-from chatgptes.sites.aipower.aipkit_decoder import AipkitDecoder
-from chatgptes.sites.aipower.wpaicg_decoder import WpaicgDecoder
 from chatgptes.sites.dialect import BufferedResponse
-from chatgptes.values.http import Headers, Limits
+from chatgptes.values.http import Headers
 
 STREAMS = (10, 50, 100, 200, 500, 1000, 2000)
 CHUNKS = 25
@@ -111,21 +110,11 @@ def linear(wall: Growth, cpu: Growth) -> Row:
 
 def deltas() -> Growth:
     growth = Growth("Decoding, per delta", "deltas of one answer", "µs", DELTAS)
-    kind = Headers({"content-type": "text/event-stream"})
     for count in DELTAS:
         figures = {}
-        for dialect, cls in (("wpaicg", WpaicgDecoder), ("aipkit", AipkitDecoder)):
-            pieces = stream(dialect, count)
-
-            def decode(
-                cls: type[WpaicgDecoder] | type[AipkitDecoder] = cls, pieces: list[bytes] = pieces
-            ) -> None:
-                decoder = cls("http://localhost/", 200, kind, Limits())
-                for piece in pieces:
-                    for _ in decoder.feed(piece):
-                        pass
-
-            figures[dialect] = 1e6 * interleaved({"": decode}, 3)[""] / count
+        for dialect in ("wpaicg", "aipkit"):
+            run = functools.partial(decode, dialect, stream(dialect, count))
+            figures[dialect] = 1e6 * interleaved({"": run}, 3)[""] / count
         growth.add(figures)
     return growth
 
