@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatgptes.errors import InvalidConfigError, InvalidMessageError, UnexpectedFormatError
 from chatgptes.sites.aiengine import MWAI_REST
 from chatgptes.sites.dialect import Question
-from chatgptes.sites.registry import key_dialect_for, namespaces_from, namespaces_request
+from chatgptes.sites.registry import key_dialect_for, namespaces_from
 from chatgptes.values.images import Image
 
 WHERE = MWAI_REST.endpoint(PAGE, f"{ROOT}/", "default", " s3cret ")
@@ -116,22 +116,6 @@ def test_it_has_neither_pages_nor_nonces() -> None:
 
 
 # Which plugin.
-
-
-@pytest.mark.parametrize(
-    ("root", "url"),
-    [
-        ("https://a.test/wp-json/", "https://a.test/wp-json/?_fields=namespaces"),
-        ("/blog/wp-json", "https://a.test/blog/wp-json/?_fields=namespaces"),
-        ("https://a.test/?rest_route=/", "https://a.test/?rest_route=/&_fields=namespaces"),
-    ],
-)
-def test_asking_for_namespaces(root: str, url: str) -> None:
-    request = namespaces_request(PAGE, root)
-    assert (request.method, request.url) == ("GET", url)
-    assert "Authorization" not in request.headers
-    with pytest.raises(UnexpectedFormatError):
-        namespaces_request(PAGE, "https://b.test/wp-json/")
 
 
 @given(

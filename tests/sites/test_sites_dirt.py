@@ -82,6 +82,15 @@ def cuts_of(data: bytes) -> list[Any]:
     return [(), range(len(data)), range(0, len(data), 7)]
 
 
+def assert_whole_behind(junk: str) -> None:
+    """No dialect loses text of a stream behind `junk`, cut anywhere."""
+    for dialect, body in STREAMS.values():
+        data = (junk + body).encode()
+        for cuts in cuts_of(data):
+            out = decode(dialect, data, cuts)
+            assert (out.text, out.kind) == ("Hello world", ""), out.said
+
+
 @pytest.mark.parametrize("junk", JUNK)
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("kind", ["text/event-stream", "text/html"])
@@ -142,10 +151,7 @@ OPEN = [
 @pytest.mark.parametrize("junk", OPEN)
 def test_what_never_ends_hides_nothing(junk: str) -> None:
     """A notice or a plugin's output broke off: the answer stands behind it all the same."""
-    for dialect, body in STREAMS.values():
-        for cuts in cuts_of((junk + body).encode()):
-            out = decode(dialect, (junk + body).encode(), cuts)
-            assert (out.text, out.kind) == ("Hello world", ""), out.said
+    assert_whole_behind(junk)
     for before in (START, delta(""), 'event: status\ndata: {"type":"x"}\n\n'):
         # Never a refusal, after which the message would be sent again.
         assert decode(AIPKIT, junk + before + ERROR).kind == "UpstreamError"
@@ -385,11 +391,7 @@ EMPTY_COMMENTS = [
 
 @pytest.mark.parametrize("comment", EMPTY_COMMENTS)
 def test_an_empty_comment_hides_nothing(comment: str) -> None:
-    for dialect, body in STREAMS.values():
-        data = (comment + body).encode()
-        for cuts in cuts_of(data):
-            out = decode(dialect, data, cuts)
-            assert (out.text, out.kind) == ("Hello world", ""), out.said
+    assert_whole_behind(comment)
     # The model's failure is no refusal: the message would be sent again.
     out = decode(AIPKIT, comment + START + ERROR)
     assert (out.text, out.kind) == ("", "UpstreamError")
@@ -410,11 +412,7 @@ HIDDEN = [
 
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_what_a_script_or_a_comment_holds_is_no_event(hidden: str) -> None:
-    for dialect, body in STREAMS.values():
-        data = (hidden + body).encode()
-        for cuts in cuts_of(data):
-            out = decode(dialect, data, cuts)
-            assert (out.text, out.kind) == ("Hello world", ""), out.said
+    assert_whole_behind(hidden)
     # Behind the first event a mark hides nothing.
     out = decode(AIPKIT, START + delta("Hello <!-- ") + "<!-- x\n" + delta("world") + DONE)
     assert (out.text, out.kind) == ("Hello <!-- world", "")

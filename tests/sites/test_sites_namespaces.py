@@ -31,6 +31,13 @@ def test_the_request_carries_no_key(root: str, asked: str) -> None:
         namespaces_request("https://b.test/", root)
 
 
+def test_the_root_is_one_of_the_site() -> None:
+    request = namespaces_request(SITE, "/blog/wp-json")
+    assert request.url == "https://a.test/blog/wp-json/?_fields=namespaces"
+    with pytest.raises(UnexpectedFormatError):
+        namespaces_request(SITE, "https://b.test/wp-json/")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "names"),
     [

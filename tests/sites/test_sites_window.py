@@ -102,23 +102,38 @@ def test_an_answer_goes_by_the_number_of_its_question() -> None:
     assert 10_000 <= int(number) < 100_000
 
 
+THUMBS = [
+    (before + json.dumps(data), error, said)
+    for before in ("", '{"a":1}\n')
+    for data, error, said in (
+        ({"success": True, "msg": "x"}, None, ""),
+        ({"success": False, "data": "Unknown."}, RefusedError, "“Unknown.”"),
+        ({"msg": "Load the page again."}, NonceRefused, "“Load the page again.”"),
+        ({"success": False, "data": {"code": "x_ts_required"}}, ChallengeError, ""),
+    )
+]
+
+
 @pytest.mark.parametrize(
-    ("body", "error"),
+    ("body", "error", "said"),
     [
-        ('{"success":true,"data":"Noted."}', None),
-        ('\ufeff<br />\n<b>Notice</b>: x\n{"success":true}', None),
-        ('{"success":false,"data":"Unknown."}', RefusedError),
-        ('{"success":false,"data":{"a":1}}', RefusedError),
-        ('{"msg":"Load the page again."}', NonceRefused),
-        ('{"error":"x","ts_required":true}', ChallengeError),
-        ("<html><title>Just a moment...</title></html>", ChallengeError),
-        ("0", UnexpectedFormatError),
-        ("", UnexpectedFormatError),
-        ("[]", UnexpectedFormatError),
-        ('{"other":1}', UnexpectedFormatError),
+        *THUMBS,
+        ('{"success":true,"data":"Noted."}', None, ""),
+        ('\ufeff<br />\n<b>Notice</b>: x\n{"success":true}', None, ""),
+        ('{"success":false,"data":"Unknown."}', RefusedError, ""),
+        ('{"success":false,"data":{"a":1}}', RefusedError, ""),
+        ('{"msg":"Load the page again."}', NonceRefused, ""),
+        ('{"error":"x","ts_required":true}', ChallengeError, ""),
+        ("<html><title>Just a moment...</title></html>", ChallengeError, ""),
+        ("0", UnexpectedFormatError, ""),
+        ("", UnexpectedFormatError, ""),
+        ("[]", UnexpectedFormatError, ""),
+        ('{"other":1}', UnexpectedFormatError, ""),
     ],
 )
-def test_answers_to_a_classic_thumb(body: str, error: type[ChatGptEsError] | None) -> None:
+def test_answers_to_a_classic_thumb(
+    body: str, error: type[ChatGptEsError] | None, said: str
+) -> None:
     response = BufferedResponse(PAGE, 200, Headers(), body.encode())
     if error is None:
         WPAICG.check_done(response)
@@ -126,6 +141,7 @@ def test_answers_to_a_classic_thumb(body: str, error: type[ChatGptEsError] | Non
     with pytest.raises(ChatGptEsError) as caught:
         WPAICG.check_done(response)
     assert type(caught.value) is error
+    assert said in str(caught.value)
 
 
 def test_a_classic_thumb_is_not_repeated() -> None:

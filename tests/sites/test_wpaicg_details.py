@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from hearing import decode, endpoints, page_of, question_for
 
-from chatgptes.errors import ChallengeError, InvalidMessageError, RefusedError
+from chatgptes.errors import InvalidMessageError
 from chatgptes.sites.aipower import WPAICG
-from chatgptes.sites.dialect import NonceRefused
 from chatgptes.values.images import Image
 from chatgptes.values.reply import Usage
 
@@ -321,29 +320,3 @@ LIMIT = {"tokenLimitReached": True, "msg": "Enough"}
 def test_objects_with_another_status(status: int, objects: list[Any], error: str) -> None:
     caught = WPAICG.error_for(page_of("\n".join(map(json.dumps, objects)), status))
     assert type(caught).__name__ == error
-
-
-# -- Thumbs ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("data", "error", "said"),
-    [
-        ({"success": True, "msg": "x"}, None, ""),
-        ({"success": False, "data": "Unknown."}, RefusedError, "“Unknown.”"),
-        ({"msg": "Load the page again."}, NonceRefused, "“Load the page again.”"),
-        ({"success": False, "data": {"code": "x_ts_required"}}, ChallengeError, ""),
-    ],
-)
-@pytest.mark.parametrize("before", ["", '{"a":1}\n'])
-def test_the_answers_to_a_thumb(
-    data: dict[str, Any], error: type[Exception] | None, said: str, before: str
-) -> None:
-    response = page_of(before + json.dumps(data))
-    if error is None:
-        WPAICG.check_done(response)
-        return
-    with pytest.raises(error) as caught:
-        WPAICG.check_done(response)
-    assert type(caught.value) is error
-    assert said in str(caught.value)

@@ -252,6 +252,15 @@ def test_a_turn_whose_time_ends_while_it_gets_a_nonce_says_so() -> None:
         steps.throw(TransportError("It broke."))
 
 
+def assert_takes_cookies(shared: Core, cookie: dict[str, str]) -> None:
+    """A later turn's site sets `cookie`, and gets it back."""
+    answer = wpaicg_answer("yes")
+    answer.headers = {**STREAM, **cookie}
+    ask([answer], core=shared)
+    _, later = ask([wpaicg_answer("yes")], core=shared)
+    assert later.requests[0].headers["cookie"] == "shop=1"
+
+
 def test_cookies_are_taken_again_where_none_changed_nothing() -> None:
     shared = core()
     cookie = {"set-cookie": "shop=1; Path=/"}
@@ -264,11 +273,7 @@ def test_cookies_are_taken_again_where_none_changed_nothing() -> None:
     with pytest.raises(RefusedError):
         hand.take(new_turn(shared, "Hello", {}).take("me"))
     assert len(hand.requests) == 6
-    answer = wpaicg_answer("yes")
-    answer.headers = {**STREAM, **cookie}
-    ask([answer], core=shared)
-    _, later = ask([wpaicg_answer("yes")], core=shared)
-    assert later.requests[0].headers["cookie"] == "shop=1"
+    assert_takes_cookies(shared, cookie)
 
 
 def test_a_page_that_fails_without_cookies_is_none() -> None:
@@ -280,11 +285,7 @@ def test_a_page_that_fails_without_cookies_is_none() -> None:
     with pytest.raises(RefusedError) as caught:
         hand.take(new_turn(shared, "Hello", {}).take("me"))
     assert isinstance(caught.value.__cause__, UnexpectedStatusError)
-    answer = wpaicg_answer("yes")
-    answer.headers = {**STREAM, **cookie}
-    ask([answer], core=shared)
-    _, later = ask([wpaicg_answer("yes")], core=shared)
-    assert later.requests[0].headers["cookie"] == "shop=1"
+    assert_takes_cookies(shared, cookie)
 
 
 def test_a_page_may_have_just_as_many_bytes_as_the_limit() -> None:
