@@ -131,8 +131,8 @@ def naive_text(body: str) -> str:
     if body.lstrip().startswith("{"):
         data = json.JSONDecoder().raw_decode(body.lstrip())[0]
         if "choices" in data:
-            return data["choices"][0]["message"]["content"]
-        return data["data"] if "data" in data else data["reply"]
+            return str(data["choices"][0]["message"]["content"])
+        return str(data["data"] if "data" in data else data["reply"])
     text = ""
     for line in body.split("\n"):
         try:

@@ -270,20 +270,21 @@ class World:
         if self.dialect == "aipkit":
             found.append((_event({"message_id": "m-1"}, "message_start"), ""))
         for word in words:
-            data: dict[str, Any] = {
+            events: dict[str, dict[str, Any]] = {
                 "wpaicg": {"id": "1", "choices": [{"delta": {"content": word}}]},
                 "aipkit": {"delta": word},
                 "mwai": {"type": "live", "subtype": "content", "data": word},
-            }[self.dialect]
-            found.append((_event(data, crlf=dirty and pick.random() < 0.3), word))
+            }
+            found.append((_event(events[self.dialect], crlf=dirty and pick.random() < 0.3), word))
             if dirty and pick.random() < 0.4:
                 found.append((pick.choice(DIRT_BETWEEN), ""))
         if broken:
-            error: dict[str, Any] = {
+            errors: dict[str, dict[str, Any]] = {
                 "wpaicg": {"error": {"message": "overloaded", "type": "server_error"}},
                 "aipkit": {"error": "overloaded"},
                 "mwai": {"type": "error", "data": "overloaded"},
-            }[self.dialect]
+            }
+            error = errors[self.dialect]
             found.append((_event(error, "error" if self.dialect == "aipkit" else ""), ""))
         elif self.dialect == "aipkit":
             found.append((_event({"finished": True}, "done"), ""))

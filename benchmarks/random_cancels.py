@@ -89,7 +89,8 @@ async def serve(pem: str) -> None:
     config.keep_alive_max_requests = 1 << 30  # It would end a connection after 1,000.
     config.errorlog = config.accesslog = None
     print(*ports, flush=True)
-    await hypercorn(app, config, shutdown_trigger=asyncio.Event().wait)  # type: ignore[arg-type]
+    serve: Any = hypercorn  # Its type of an application is narrower than what it takes.
+    await serve(app, config, shutdown_trigger=asyncio.Event().wait)
 
 
 def logging_off() -> None:

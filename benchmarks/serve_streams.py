@@ -89,10 +89,13 @@ async def through_server(url: str, streams: int, chunks: int) -> float:
         f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     loop = asyncio.get_running_loop()
+    assert parts.hostname
+    assert parts.port
+    host, port = parts.hostname, parts.port
     started = time.perf_counter()
     pairs = await asyncio.gather(
         *(
-            loop.create_connection(lambda: Reader(head.encode() + body), parts.hostname, parts.port)
+            loop.create_connection(lambda: Reader(head.encode() + body), host, port)
             for _ in range(streams)
         )
     )

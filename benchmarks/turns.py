@@ -11,10 +11,10 @@ import asyncio
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import requests
 from curl_cffi import Curl, CurlOpt
@@ -112,7 +112,7 @@ def later_turn_curl(servers: dict[str, Running], rounds: int) -> Row:
     for where, server in servers.items():
         client = Client(server.page(), transport="curl_cffi", verify=server.ca or True)
         bare = Bare(server)
-        session: Any = Session(impersonate="chrome", verify=server.ca or True)
+        session: Any = Session(impersonate="chrome", verify=cast("Any", server.ca or True))
         body = form("json")
 
         def ours(client: Client = client) -> None:
@@ -124,7 +124,9 @@ def later_turn_curl(servers: dict[str, Running], rounds: int) -> Row:
         def sessions(session: Any = session, url: str = server.ajax, body: bytes = body) -> None:
             session.post(url, data=body).json()
 
-        candidates = {"ours": ours, "theirs": theirs, "session": sessions}
+        candidates: dict[str, Callable[[], object]] = {
+            "ours": ours, "theirs": theirs, "session": sessions
+        }  # fmt: skip
         times[where] = interleaved(candidates, rounds, clock=time.process_time)
         client.close()
         bare.close()
@@ -181,7 +183,7 @@ def _accepted(server: Running) -> int:
 def streamed_turn(server: Running, rounds: int) -> Row:
     """Over TLS; how many connections each opens is counted too."""
     client = Client(server.page(), transport="curl_cffi", verify=server.ca)
-    session: Any = Session(impersonate="chrome", verify=server.ca)
+    session: Any = Session(impersonate="chrome", verify=cast("Any", server.ca))
     opened = {"ours": 0, "theirs": 0}
 
     def counting(name: Literal["ours", "theirs"], run: Any) -> Any:
@@ -204,7 +206,8 @@ def streamed_turn(server: Running, rounds: int) -> Row:
             pass
         response.close()
 
-    ours(), theirs()
+    ours()
+    theirs()
     times = interleaved(
         {"ours": counting("ours", ours), "theirs": counting("theirs", theirs)}, rounds
     )
@@ -257,7 +260,12 @@ def client_key(server: Running, bare: Bare, message: str) -> str:
     import json
 
     heard: list[bytes] = []
-    bare.write = lambda data: (heard.append(data), len(data))[1]  # type: ignore[method-assign]
+
+    def write(data: bytes) -> int:
+        heard.append(data)
+        return len(data)
+
+    bare.write = write  # type: ignore[method-assign]
     text = message.replace(" ", "+")
     bare.request(server.ajax, f"action=aipkit_cache_sse_message&message={text}".encode())
     bare.write = len  # type: ignore[method-assign, assignment]
