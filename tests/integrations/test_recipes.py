@@ -258,10 +258,17 @@ def test_telegram(site: Site) -> None:
 
 
 DISCORD = """
-import runpy, sys, yarl
+import runpy, sys, urllib.request, yarl
+from discord import Message
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = sys.argv[2], yarl.URL(sys.argv[3])
+
+async def reply(self, text, send=Message.reply):
+    await send(self, text)
+    urllib.request.urlopen(sys.argv[4])
+
+Message.reply = reply
 runpy.run_path("examples/recipes/discord_bot.py", run_name="__main__")
 """
 
@@ -269,7 +276,10 @@ runpy.run_path("examples/recipes/discord_bot.py", run_name="__main__")
 def test_discord(site: Site) -> None:
     """Against an API and a gateway of the tests, which is where discord.py is pointed to."""
     pytest.importorskip("discord")
-    with messengers.discord() as fake, bot("-c", DISCORD, site.url, fake.url, fake.gateway):
+    with (
+        messengers.discord() as fake,
+        bot("-c", DISCORD, site.url, fake.url, fake.gateway, fake.replied),
+    ):
         fake.say(5, "My name is Ada.")
         chat, text = fake.answer()
         assert (chat, "> My name is Ada." in text) == ("5", True)

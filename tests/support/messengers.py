@@ -132,7 +132,17 @@ def telegram() -> Iterator[Telegram]:
 
 
 class Discord(Messenger):
+    """What the bot sends counts as an answer when it calls `replied`: then it has the response too.
+
+    A bot that is ended while it waits for that shows discord.py's traceback.
+    """
+
     gateway: str
+    replied: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[str, str]] = []
 
     def say(self, channel: int, text: str, *, guild: bool = False, mention: bool = False) -> None:
         """Write where the bot can read it; a text that does not mention it comes empty."""
@@ -160,7 +170,7 @@ class Discord(Messenger):
                     "owner": BOT, "flags": 0}  # fmt: skip
         if path.endswith("/messages"):
             channel = path.split("/")[2]
-            self.answers.put((channel, body["content"]))
+            self.sent.append((channel, body["content"]))
             sent = {"id": "6000", "channel_id": channel, "author": BOT, "content": body["content"]}
             return {**MESSAGE, **sent}
         return None
@@ -175,6 +185,10 @@ class Discord(Messenger):
         # discord.py reads JSON of exactly this type.
         kind = {"Content-Type": "application/json"}
         return web.Response(body=json.dumps(value).encode(), headers=kind)
+
+    async def note_replied(self, request: web.Request) -> web.StreamResponse:
+        self.answers.put(self.sent.pop(0))
+        return web.Response()
 
     async def events(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -214,11 +228,13 @@ def discord() -> Iterator[Discord]:
         app = web.Application()
         app.router.add_route("*", "/api/{path:.*}", fake.rest)
         app.router.add_get("/gateway/", fake.events)
+        app.router.add_get("/replied", fake.note_replied)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
         fake.url, fake.gateway = f"http://127.0.0.1:{port}/api", f"ws://127.0.0.1:{port}/gateway/"
+        fake.replied = f"http://127.0.0.1:{port}/replied"
         return runner
 
     with start_blocking_portal() as portal:
