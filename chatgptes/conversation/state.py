@@ -12,13 +12,12 @@ from uuid import uuid4
 
 from ..errors import ChatGptEsError, InvalidConfigError
 from ..sites import dialect_named
-from ..turn.answer import place_of
 from ..turn.core import Core
 from ..turn.extras import check_site_id, delete, history
 from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue, Limiter
 from ..turn.steps import Steps
-from ..turn.take import Turn
+from ..turn.take import Turn, place_of
 from ..values.deadline import Deadline
 from ..values.messages import Message, Prompt, check_prompt
 from ..values.process import PerProcess
@@ -38,7 +37,7 @@ class ConversationState:
         visitor: the id that the site knows its visitor by.
         system: text put before its first prompt, or None.
         messages: pairs of a user's and an assistant's message.
-        place: the bot that gave the answers: see `answer.place_of`.
+        place: the bot that gave the answers: see `place_of`.
         state: as `ReplyDetails.state` of the last answer.
     """
 
@@ -202,17 +201,18 @@ class _NextTurn(Turn):
         self.state = conversation.state
 
     def succeeded(self, text: str) -> None:
-        conversation, answer = self._conversation, self.answer
-        assert answer.decoder is not None
+        conversation, question, decoder = self._conversation, self.question, self.decoder
+        assert question is not None
+        assert decoder is not None
+        place = place_of(question.endpoint)
+        kept = conversation.state if conversation.place == place else {}
         conversation.messages += [*self.messages, Message("assistant", text)]
-        conversation.id = answer.conversation
-        kept = conversation.state if conversation.place == answer.place else {}
-        conversation.state = {**kept, **answer.decoder.details.state}
-        conversation.place = answer.place
+        conversation.id, conversation.place = question.conversation, place
+        conversation.state = {**kept, **decoder.details.state}
 
     def failed(self) -> None:
         # A site that keeps no conversation may still have noted what was asked: what the turn
         # before left goes with a history that it no longer has.
-        endpoint = self.answer.endpoint
-        if endpoint is not None and not dialect_named(endpoint.bot.dialect).remembers:
+        question = self.question
+        if question and not dialect_named(question.endpoint.bot.dialect).remembers:
             self._conversation.state = {}

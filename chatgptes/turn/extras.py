@@ -21,12 +21,12 @@ from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.remembered import RememberedConversation, SiteConversation
 from ..values.reply import Reply
-from .answer import place_of
 from .attempts import Attempts
 from .core import Core
 from .queueing import ConversationQueue, Permit
 from .sending import unless_success
 from .steps import Steps
+from .take import place_of
 
 __all__ = [
     "check_site_id", "delete", "feedback", "history", "list_conversations", "with_permits",
