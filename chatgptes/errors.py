@@ -90,6 +90,7 @@ class Details(TypedDict, total=False):
     url: str | None
     status: int | None
     excerpt: str | None
+    code: str | None
     hint: Hint | None
 
 

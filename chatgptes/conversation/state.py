@@ -69,12 +69,12 @@ class ConversationState:
         return self._queue.get()
 
     @property
-    def loaded(self) -> bool:
-        """Its file has been read, if there is one."""
-        return self._saved is None
+    def has_file(self) -> bool:
+        """There is a file to be read by `load`."""
+        return self._saved is not None
 
     def load(self) -> None:
-        """Read its file, if there is one that was not read yet.
+        """Read its file, if there is one that was not read yet.  Blocks.
 
         Raises:
             InvalidConfigError: the file holds no conversation.
@@ -128,13 +128,11 @@ class ConversationState:
 
     def check_loaded(self) -> None:
         """Raise if its file was not read yet, or its messages not fetched."""
-        if self.loaded and self.is_fetched:
-            return
-        missing = "file has not been read" if self.is_fetched else "messages have not been fetched"
-        raise ChatGptEsError(
-            f"The conversation's {missing} yet: await the conversation first"
-            " (`talk = await client.conversation(…)`), or take a turn."
-        )
+        if self.has_file or not self.is_fetched:
+            raise ChatGptEsError(
+                "The conversation's messages have not been fetched yet: await the conversation"
+                " first (`talk = await client.conversation(…)`), or take a turn."
+            )
 
     def turn(self, prompt: Prompt, options: TurnOptions) -> Turn:
         """The next turn.
@@ -182,7 +180,7 @@ class _NextTurn(Turn):
 
     @property
     def needs_loading(self) -> bool:
-        return super().needs_loading or not self._conversation.loaded
+        return super().needs_loading or self._conversation.has_file
 
     def load(self) -> None:
         super().load()

@@ -41,8 +41,7 @@ class Attempts:
     ) -> Steps[Endpoint]:
         """The endpoint to ask after `endpoint` has answered with `error`.
 
-        Args:
-            accepted: the site has taken an earlier part of the message at `endpoint`.
+        There is none if the site has `accepted` an earlier part of the message at `endpoint`.
 
         Raises:
             RefusedError: there is no other nonce.
@@ -64,9 +63,12 @@ class Attempts:
         session, cookies = self._session, self._session.sender.cookies
         # The same error as users know it: what the site said of the message counts.
         plain = RefusedError(
-            refused.message, url=refused.url, status=refused.status, excerpt=refused.excerpt
+            refused.message,
+            url=refused.url,
+            status=refused.status,
+            excerpt=refused.excerpt,
+            code=refused.code,
         )
-        plain.code = refused.code
         try:
             if not self._renewed:
                 self._renewed = True

@@ -46,10 +46,9 @@ def with_permits(
     queue: ConversationQueue | None = None,
     permits: list[Permit] | None = None,
 ) -> Steps[T]:
-    """Perform `steps` as one of the client's turns, and finish their errors.
+    """Perform `steps` as one of the client's turns, for `owner`, and finish their errors.
 
     Args:
-        owner: the thread or task that waits for them.
         queue: that of the conversation that they concern; its place is taken first, as by a turn.
         permits: where the permits are noted, for a caller that may have to disown them.
     """
@@ -163,11 +162,7 @@ def history(
 def delete(
     core: Core, conversation: str, visitor: str, place: str, deadline: Deadline
 ) -> Steps[None]:
-    """Delete a conversation on the site.
-
-    Args:
-        place: the bot that gave its answers ("" for none yet): see `place_of`.
-    """
+    """Delete a conversation on the site; `place` is that of its answers, "" for none yet."""
     keeper = yield from _keeper(core, deadline)
 
     def request(endpoint: Endpoint) -> Request:
@@ -206,10 +201,7 @@ def _exchange(
     make: Callable[[Endpoint], Request],
     read: Callable[[BufferedResponse], T],
 ) -> Steps[tuple[Endpoint, T]]:
-    """Send one request and read its response; where that was, and the value that `read` gives.
-
-    Again as a turn would be, at the next address or with another nonce, where that did nothing.
-    """
+    """Send one request, as a turn would; where that was, and what `read` gives of the response."""
     session = core.session
     endpoint = yield from session.endpoint(deadline)
     attempts = Attempts(session, deadline)

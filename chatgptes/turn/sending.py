@@ -226,14 +226,13 @@ def _redirect_target(url: str, location: str, status: int) -> str:
         pass
     try:
         target = ascii_url(urljoin(url, location))
-        allowed = may_send(url, target)
-        named = origin(target)
     except ValueError:
-        allowed, named, target = False, "an unreadable address", ""
-    if not allowed:
+        target = ""
+    if not may_send(url, target):
+        named = sanitize_line(origin(target), 200) if target else "an unreadable address"
         raise UnexpectedStatusError(
-            f"{redact(url)} redirects to {sanitize_line(named, 200)}, which is another site or a"
-            " step back from https: not followed.",
+            f"{redact(url)} redirects to {named}, which is another site or a step back from https:"
+            " not followed.",
             url=redact(url),
             status=status,
             hint=Hint("site", purpose="to give that address, if you trust it"),

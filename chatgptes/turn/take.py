@@ -126,10 +126,7 @@ class Turn:
         """Called once when the turn ends otherwise, while the permits are held."""
 
     def take(self, owner: object) -> Steps[Reply]:
-        """Take the turn.
-
-        Args:
-            owner: the thread or task that waits for it.
+        """Take the turn, for the thread or task `owner`.
 
         Raises:
             ChatGptEsError: whatever went wrong; a `StreamInterruptedError` after the first text.
@@ -228,9 +225,9 @@ class Turn:
             url=error.url,
             status=error.status,
             excerpt=error.excerpt,
+            code=error.code,
             hint=error.hint,
         )
-        interrupted.code = error.code
         interrupted.__cause__ = error
         return interrupted
 

@@ -268,11 +268,13 @@ class Deadline:
         Raises:
             TurnCancelled: the turn was cancelled meanwhile.
         """
-        with self.on_cancel(signal.set):
-            done = signal.wait(self.remaining(limit))
+        woken = Signal()
+        signal.on_set(woken.set)
+        with self.on_cancel(woken.set):
+            woken.wait(self.remaining(limit))
         if self.cancelled:
             raise TurnCancelled("The turn was cancelled.")
-        return done
+        return signal.is_set
 
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the turn ends first.  Raises as `check()`."""

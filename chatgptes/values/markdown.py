@@ -41,8 +41,8 @@ _ADDRESS = re.compile(
     rf"\](?:(\()(?!{_HARMLESS})|(:)(?!{_HARMLESS}|[ \t]*+{_PLAIN}++(?:\s|\Z)))",
     re.IGNORECASE | re.ASCII,
 )
-"""`](` of a link or picture and `]:` of a definition, before another address than one of http, https
-or mailto, or a relative one in which no scheme can be: plain characters up to one that ends it."""
+"""`](` of a link or picture and `]:` of a definition, before another address than one of http,
+https or mailto, or one of plain characters up to one that no scheme has."""
 _ATTRIBUTES = re.compile(
     r"(?<![a-z])(?:on[a-z]++|style|href|src[a-z]*+|(?:form)?action)\s*+=", re.IGNORECASE
 )
