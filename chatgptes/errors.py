@@ -90,7 +90,6 @@ class Details(TypedDict, total=False):
     url: str | None
     status: int | None
     excerpt: str | None
-    code: str | None
     hint: Hint | None
 
 

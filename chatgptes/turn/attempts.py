@@ -63,12 +63,9 @@ class Attempts:
         session, cookies = self._session, self._session.sender.cookies
         # The same error as users know it: what the site said of the message counts.
         plain = RefusedError(
-            refused.message,
-            url=refused.url,
-            status=refused.status,
-            excerpt=refused.excerpt,
-            code=refused.code,
+            refused.message, url=refused.url, status=refused.status, excerpt=refused.excerpt
         )
+        plain.code = refused.code
         try:
             if not self._renewed:
                 self._renewed = True

@@ -225,9 +225,9 @@ class Turn:
             url=error.url,
             status=error.status,
             excerpt=error.excerpt,
-            code=error.code,
             hint=error.hint,
         )
+        interrupted.code = error.code
         interrupted.__cause__ = error
         return interrupted
 
