@@ -35,10 +35,10 @@ _FORMULA = re.compile(r"(?<!\\)\$[^$\n]+\$")
 _REACHING_TEX = re.compile(r"\\(?=(?:href|style|require|html[A-Za-z]*|cssId)\b)")
 """Commands with which a formula could link somewhere, load something or change the page."""
 _AUTOLINK = re.compile(r"<(https?://[^\s<>`\\\"']+)>")
-_PLAIN = r"(?:[\w.~+=,;@-]|%20)"
-_HARMLESS = rf"[ \t]*+(?:https?://|mailto:|{_PLAIN}*+(?:[/?#\"'()]|[ \t]+[\"'(]))"
+_PLAIN = r"(?:[\w.~+\\-]|%20)"
+_HARMLESS = rf"[ \t]*+(?:https?://|mailto:|{_PLAIN}*+(?:[/?#\"'(){{}}^$,;=@]|[ \t]+[\"'(]))"
 _ADDRESS = re.compile(
-    rf"\](?:(\()(?!{_HARMLESS})|(:)(?!{_HARMLESS}|[ \t]*+{_PLAIN}++(?:\s|\Z)))",
+    rf"\](?:(\()(?!{_HARMLESS})|:(?!{_HARMLESS}|[ \t]*+{_PLAIN}++(?:\s|\Z)))",
     re.IGNORECASE | re.ASCII,
 )
 """`](` of a link or picture and `]:` of a definition, before another address than one of http,
@@ -106,8 +106,7 @@ def _prose(text: str) -> str:
     text = _ADDRESS.sub(lambda sign: "]&#40;" if sign[1] else "]&#58;", text)
     text = "\n".join(map(_without_attributes, text.split("\n"))) if "{" in text else text
     text = _REACHING_TEX.sub(r"\\ ", text)
-    # In a formula an entity would be TeX's `&`; with a space behind it `<` opens no tag either.
-    text = _FORMULA.sub(lambda formula: re.sub(r"<(?=[A-Za-z/!?])", "< ", formula[0]), text)
+    text = _FORMULA.sub(_without_entities, text)
     text = _TAG.sub(_entity, text)
     return _MARK.sub(lambda mark: f"<code>{spans[int(mark[1])]}</code>", text)
 
@@ -115,6 +114,12 @@ def _prose(text: str) -> str:
 def _without_attributes(line: str) -> str:
     """`line` with its braces spelt out where they could give an element attributes that act."""
     return line.replace("{", "&#123;") if "{" in line and _ATTRIBUTES.search(line) else line
+
+
+def _without_entities(formula: re.Match[str]) -> str:
+    """A formula, in which they would be TeX's `&`, with blanks that do the same."""
+    tex = formula[0].replace("]&#40;", "] (").replace("]&#58;", "] :")
+    return re.sub(r"<(?=[A-Za-z/!?])", "< ", tex)
 
 
 def _entity(sign: re.Match[str]) -> str:

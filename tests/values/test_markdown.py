@@ -147,6 +147,7 @@ def test_an_address_is_judged_as_a_browser_sees_it(form: str, address: str) -> N
 
 @given(st.lists(st.sampled_from([*ADDRESSES, "[a](", "![a](", "[a]: ", ")", "<", ">", "\n", "\\",
                                  "java", "script:", ":", '"', "'", "(", " ", "&#x3a;", "%3a", "> ",
+                                 "{", "}", "$", "=", "@", ";", ",", "^", "%20",
                                  "[a]", "*", "_", "https://a/", "#", "/"]),
                 max_size=14).map("".join))  # fmt: skip
 def test_no_link_of_any_program_acts(text: str) -> None:
@@ -234,6 +235,9 @@ def test_no_control_character_is_left() -> None:
 def test_formulas() -> None:
     assert harmless_markdown("$a<b$") == "$a< b$"  # `&lt;` would be an error of TeX.
     assert "\\href" not in harmless_markdown("$\\href{javascript:alert(1)}{x}$")
+    for formula in (r"$$\nf[1](\theta)\n$$", r"$[a]:\R$", r"f[1](\mathbf{x}: y)"):
+        assert harmless_markdown(formula) == formula
+    assert harmless_markdown("$f[1](x:y)$") == "$f[1] (x:y)$"  # Blanks mean nothing in one.
 
 
 @pytest.mark.parametrize(
