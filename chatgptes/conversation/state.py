@@ -135,11 +135,7 @@ class ConversationState:
             )
 
     def turn(self, prompt: Prompt, options: TurnOptions) -> Turn:
-        """The next turn.
-
-        Raises:
-            InvalidMessageError, InvalidConfigError: an argument can't be used.
-        """
+        """The next turn.  Raises as `take.new_turn`."""
         message = check_prompt(prompt, self.core.config.limits, options.get("images", ()))
         return _NextTurn(self, message, options)
 

@@ -35,7 +35,6 @@ __all__ = [
 T = TypeVar("T")
 
 _SITE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LONGEST_COMMENT = 10_000  # Characters.
 
 
 def with_permits(
@@ -72,10 +71,8 @@ def feedback(
     """Check a feedback, and return a function that gives the steps to send it."""
     if verdict not in ("up", "down"):
         raise InvalidMessageError(f'The feedback must be "up" or "down", not {verdict!r}.')
-    if not (comment is None or isinstance(comment, str)) or len(comment or "") > _LONGEST_COMMENT:
-        raise InvalidMessageError(
-            f"The comment must be a text of at most {_LONGEST_COMMENT:,} characters."
-        )
+    if not (comment is None or isinstance(comment, str)):
+        raise InvalidMessageError("The comment must be a text.")
     taker = _feedback_dialect(core, reply)
     if comment and not taker.takes_comment:
         raise InvalidMessageError(
