@@ -135,7 +135,7 @@ class ConversationState:
             )
 
     def turn(self, prompt: Prompt, options: TurnOptions) -> Turn:
-        """The next turn.  Raises as `take.new_turn`."""
+        """The next turn.  Errors as `check_prompt`, and of its options."""
         message = check_prompt(prompt, self.core.config.limits, options.get("images", ()))
         return _NextTurn(self, message, options)
 
