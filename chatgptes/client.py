@@ -241,11 +241,10 @@ class Client(BaseClient):
 
     def connect(self) -> Transport:
         """The transport, made when it is first needed.  No part of the public interface."""
-        transports, config = self.core.transports, self.core.config
+        transports = self.core.transports
         with self._connecting.get():
             transport: Transport | None = transports.get("blocking")
             if transport is None:
-                transport = select(**config.transport_options())
-                config.check_identity(transport)
+                transport = select(**self.core.config.transport_options())
                 transports["blocking"] = transport
         return transport

@@ -144,6 +144,4 @@ class AsyncClient(BaseClient):
 
 
 def _make_transport(config: Config) -> AsyncTransport | Transport:
-    transport: AsyncTransport | Transport = select_async(**config.transport_options())
-    config.check_identity(transport)
-    return transport
+    return select_async(**config.transport_options())

@@ -44,14 +44,13 @@ def messages_of(saved: Mapping[str, Any]) -> list[Message]:
         or not all(isinstance(item, str) for pair in state.items() for item in pair)
         or not (system is None or isinstance(system, str))
         or not isinstance(messages, list)
+        or len(messages) % 2
     ):
-        raise _damaged("a field is missing.")
+        raise _damaged("something is missing.")
     try:
         json.dumps([texts, dict(state), system, messages], ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:  # Half a character is a UnicodeEncodeError.
         raise _damaged(f"it can't be written again ({error}).") from None
-    if len(messages) % 2:
-        raise _damaged("its last answer is missing.")
     return [_message(index, item) for index, item in enumerate(messages)]
 
 
@@ -63,12 +62,11 @@ def _message(index: int, item: Any) -> Message:
     if isinstance(content, str):
         return Message(role, content)
     try:
-        (message,) = check([{"role": "user", "content": content}], _NO_LIMITS)
+        (message,) = check([{"role": role, "content": content}], _NO_LIMITS)
     except InvalidMessageError as error:
-        raise _damaged(str(error)) from None
-    images = message.images
+        raise _damaged(f"message {index}: {error}") from None
     # A file that somebody else wrote must not make us read others.
-    if role != "user" or not all(isinstance(each, Unread) and each.is_data for each in images):
+    if not all(isinstance(each, Unread) and each.is_data for each in message.images):
         raise _damaged(f"message {index} is not as save() writes it.")
     return message
 

@@ -12,13 +12,12 @@ from uuid import uuid4
 
 from ..errors import ChatGptEsError, InvalidConfigError
 from ..sites import dialect_named
-from ..turn.answer import place_of
 from ..turn.core import Core
 from ..turn.extras import check_site_id, delete, history
 from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue, Limiter
 from ..turn.steps import Steps
-from ..turn.take import Turn
+from ..turn.take import Turn, place_of
 from ..values.deadline import Deadline
 from ..values.messages import Message, Prompt, check_prompt
 from ..values.process import PerProcess
@@ -38,7 +37,7 @@ class ConversationState:
         visitor: the id that the site knows its visitor by.
         system: text put before its first prompt, or None.
         messages: pairs of a user's and an assistant's message.
-        place: the bot that gave the answers: see `answer.place_of`.
+        place: the bot that gave the answers: see `place_of`.
         state: as `ReplyDetails.state` of the last answer.
     """
 
@@ -70,12 +69,12 @@ class ConversationState:
         return self._queue.get()
 
     @property
-    def loaded(self) -> bool:
-        """Its file has been read, if there is one."""
-        return self._saved is None
+    def has_file(self) -> bool:
+        """There is a file to be read by `load`."""
+        return self._saved is not None
 
     def load(self) -> None:
-        """Read its file, if there is one that was not read yet.
+        """Read its file, if there is one that was not read yet.  Blocks.
 
         Raises:
             InvalidConfigError: the file holds no conversation.
@@ -129,20 +128,14 @@ class ConversationState:
 
     def check_loaded(self) -> None:
         """Raise if its file was not read yet, or its messages not fetched."""
-        if self.loaded and self.is_fetched:
-            return
-        missing = "file has not been read" if self.is_fetched else "messages have not been fetched"
-        raise ChatGptEsError(
-            f"The conversation's {missing} yet: await the conversation first"
-            " (`talk = await client.conversation(…)`), or take a turn."
-        )
+        if self.has_file or not self.is_fetched:
+            raise ChatGptEsError(
+                "The conversation's messages have not been fetched yet: await the conversation"
+                " first (`talk = await client.conversation(…)`), or take a turn."
+            )
 
     def turn(self, prompt: Prompt, options: TurnOptions) -> Turn:
-        """The next turn.
-
-        Raises:
-            InvalidMessageError, InvalidConfigError: an argument can't be used.
-        """
+        """The next turn.  Errors as `check_prompt`, and of its options."""
         message = check_prompt(prompt, self.core.config.limits, options.get("images", ()))
         return _NextTurn(self, message, options)
 
@@ -183,7 +176,7 @@ class _NextTurn(Turn):
 
     @property
     def needs_loading(self) -> bool:
-        return super().needs_loading or not self._conversation.loaded
+        return super().needs_loading or self._conversation.has_file
 
     def load(self) -> None:
         super().load()
@@ -202,17 +195,18 @@ class _NextTurn(Turn):
         self.state = conversation.state
 
     def succeeded(self, text: str) -> None:
-        conversation, answer = self._conversation, self.answer
-        assert answer.decoder is not None
+        conversation, question, decoder = self._conversation, self.question, self.decoder
+        assert question is not None
+        assert decoder is not None
+        place = place_of(question.endpoint)
+        kept = conversation.state if conversation.place == place else {}
         conversation.messages += [*self.messages, Message("assistant", text)]
-        conversation.id = answer.conversation
-        kept = conversation.state if conversation.place == answer.place else {}
-        conversation.state = {**kept, **answer.decoder.details.state}
-        conversation.place = answer.place
+        conversation.id, conversation.place = question.conversation, place
+        conversation.state = {**kept, **decoder.details.state}
 
     def failed(self) -> None:
         # A site that keeps no conversation may still have noted what was asked: what the turn
         # before left goes with a history that it no longer has.
-        endpoint = self.answer.endpoint
-        if endpoint is not None and not dialect_named(endpoint.bot.dialect).remembers:
+        question = self.question
+        if question and not dialect_named(question.endpoint.bot.dialect).remembers:
             self._conversation.state = {}

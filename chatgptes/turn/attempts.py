@@ -41,8 +41,7 @@ class Attempts:
     ) -> Steps[Endpoint]:
         """The endpoint to ask after `endpoint` has answered with `error`.
 
-        Args:
-            accepted: the site has taken an earlier part of the message at `endpoint`.
+        There is none if the site has `accepted` an earlier part of the message at `endpoint`.
 
         Raises:
             RefusedError: there is no other nonce.
@@ -62,6 +61,11 @@ class Attempts:
 
     def _with_other_nonce(self, stale: Endpoint, refused: NonceRefused) -> Steps[Endpoint]:
         session, cookies = self._session, self._session.sender.cookies
+        # The same error as users know it: what the site said of the message counts.
+        plain = RefusedError(
+            refused.message, url=refused.url, status=refused.status, excerpt=refused.excerpt
+        )
+        plain.code = refused.code
         try:
             if not self._renewed:
                 self._renewed = True
@@ -83,12 +87,5 @@ class Attempts:
             raise
         except (TransportError, ResponseError) as error:
             self._deadline.check()
-            raise _plain(refused) from error  # What the site said of the message counts.
-        raise _plain(refused)
-
-
-def _plain(error: NonceRefused) -> RefusedError:
-    """The same error as users know it."""
-    plain = RefusedError(error.message, url=error.url, status=error.status, excerpt=error.excerpt)
-    plain.code = error.code
-    return plain
+            raise plain from error
+        raise plain

@@ -10,7 +10,7 @@ from ..transport.base import Transport
 from ..values.deadline import Deadline, Signal
 from ..values.reply import Reply
 from .running import RunningTurn
-from .steps import Read, Send, Step, Steps, Text, Wait
+from .steps import Read, Send, Step, Steps, Text
 from .take import Turn
 
 __all__ = ["BlockingDriver", "BlockingTurn", "run_steps"]
@@ -30,11 +30,7 @@ class BlockingDriver(Generic[T]):
     def __init__(
         self, steps: Steps[T], transport: Transport, deadline: Deadline, pending: Step | None = None
     ) -> None:
-        """Take over `steps`.
-
-        Args:
-            pending: the step that they wait at, if they were started by another driver.
-        """
+        """Take over `steps`, which wait at `pending` if another driver has started them."""
         self._steps = steps
         self._transport = transport
         self._deadline = deadline
@@ -71,7 +67,7 @@ class BlockingDriver(Generic[T]):
                     elif kind is Send:
                         result = self._transport.send(step.request, self._deadline)
                     else:
-                        result = self._wait(step)
+                        result = self._deadline.wait(step.signal or Signal(), step.seconds)
                 except BaseException as caught:  # noqa: BLE001 - the steps get any of them.
                     error = caught
                 step = None
@@ -80,13 +76,6 @@ class BlockingDriver(Generic[T]):
             return None
         finally:
             error = None  # Else its traceback and this frame would keep each other alive.
-
-    def _wait(self, step: Wait) -> bool:
-        woken = Signal()
-        if step.signal is not None:
-            step.signal.on_set(woken.set)
-        self._deadline.wait(woken, step.seconds)
-        return step.signal is not None and step.signal.is_set
 
 
 def run_steps(steps: Steps[T], transport: Transport, deadline: Deadline) -> T:
@@ -101,11 +90,7 @@ class BlockingTurn(RunningTurn):
     """A turn in whatever thread asks for its text, one thread at a time."""
 
     def __init__(self, turn: Turn, connect: Callable[[], Transport]) -> None:
-        """Have `turn` ready; nothing is sent before the first `advance`.
-
-        Args:
-            connect: gives the transport.
-        """
+        """Have `turn` ready; nothing is sent before the first `advance`, which `connect`s."""
         super().__init__(turn)
         self._connect = connect
         self._driver: BlockingDriver[Reply] | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
-from ..errors import Hint, InvalidConfigError
+from ..errors import InvalidConfigError
 from ..values.checks import (
     bot_and_key,
     check_cookies,
@@ -200,22 +200,6 @@ class Config:
             "max_headers": self.limits.headers,
         }
 
-    def check_identity(self, transport: object) -> None:
-        """Refuse headers that say another thing than the browser that `transport` looks like.
-
-        Raises:
-            InvalidConfigError: there are some.
-        """
-        if not getattr(transport, "impersonates", False):
-            return
-        for name in self.headers:
-            if name.startswith(_IDENTITY):
-                raise InvalidConfigError(
-                    f"headers: {name!r} belongs to the browser that curl_cffi looks like: a session"
-                    " that says two things of itself is neither.",
-                    hint=Hint("impersonate", purpose="to look like no browser"),
-                )
-
 
 _DEFAULTS: Final[ClientArguments] = {
     "site": DEFAULT_SITE,
@@ -230,5 +214,4 @@ _DEFAULTS: Final[ClientArguments] = {
     "min_interval": 0.0,
     "consent": False,
 }
-_IDENTITY = ("user-agent", "sec-ch-ua", "sec-fetch-", "accept-language", "priority")
 _SECRET_HEADER = re.compile("auth|token|key|secret|pass|session|sign")

@@ -21,12 +21,12 @@ from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.remembered import RememberedConversation, SiteConversation
 from ..values.reply import Reply
-from .answer import place_of
 from .attempts import Attempts
 from .core import Core
 from .queueing import ConversationQueue, Permit
 from .sending import unless_success
 from .steps import Steps
+from .take import place_of
 
 __all__ = [
     "check_site_id", "delete", "feedback", "history", "list_conversations", "with_permits",
@@ -35,7 +35,6 @@ __all__ = [
 T = TypeVar("T")
 
 _SITE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LONGEST_COMMENT = 10_000  # Characters.
 
 
 def with_permits(
@@ -46,10 +45,9 @@ def with_permits(
     queue: ConversationQueue | None = None,
     permits: list[Permit] | None = None,
 ) -> Steps[T]:
-    """Perform `steps` as one of the client's turns, and finish their errors.
+    """Perform `steps` as one of the client's turns, for `owner`, and finish their errors.
 
     Args:
-        owner: the thread or task that waits for them.
         queue: that of the conversation that they concern; its place is taken first, as by a turn.
         permits: where the permits are noted, for a caller that may have to disown them.
     """
@@ -73,10 +71,8 @@ def feedback(
     """Check a feedback, and return a function that gives the steps to send it."""
     if verdict not in ("up", "down"):
         raise InvalidMessageError(f'The feedback must be "up" or "down", not {verdict!r}.')
-    if not (comment is None or isinstance(comment, str)) or len(comment or "") > _LONGEST_COMMENT:
-        raise InvalidMessageError(
-            f"The comment must be a text of at most {_LONGEST_COMMENT:,} characters."
-        )
+    if not (comment is None or isinstance(comment, str)):
+        raise InvalidMessageError("The comment must be a text.")
     taker = _feedback_dialect(core, reply)
     if comment and not taker.takes_comment:
         raise InvalidMessageError(
@@ -163,11 +159,7 @@ def history(
 def delete(
     core: Core, conversation: str, visitor: str, place: str, deadline: Deadline
 ) -> Steps[None]:
-    """Delete a conversation on the site.
-
-    Args:
-        place: the bot that gave its answers ("" for none yet): see `place_of`.
-    """
+    """Delete a conversation on the site; `place` is that of its answers, "" for none yet."""
     keeper = yield from _keeper(core, deadline)
 
     def request(endpoint: Endpoint) -> Request:
@@ -206,10 +198,7 @@ def _exchange(
     make: Callable[[Endpoint], Request],
     read: Callable[[BufferedResponse], T],
 ) -> Steps[tuple[Endpoint, T]]:
-    """Send one request and read its response; where that was, and the value that `read` gives.
-
-    Again as a turn would be, at the next address or with another nonce, where that did nothing.
-    """
+    """Send one request, as a turn would; where that was, and what `read` gives of the response."""
     session = core.session
     endpoint = yield from session.endpoint(deadline)
     attempts = Attempts(session, deadline)

@@ -79,10 +79,7 @@ class Limiter:
         self._lock = threading.RLock()
 
     def acquire(self, deadline: Deadline, owner: object) -> Steps[Permit]:
-        """Wait for a permit, and for the start that `interval` allows.
-
-        Args:
-            owner: the thread or task that the turn runs in.
+        """Wait for a permit, for the thread or task `owner`, and for the start `interval` allows.
 
         Raises:
             RequestTimeout: phase "slot": the turn's total passed first.
@@ -165,18 +162,12 @@ class ConversationQueue(Limiter):
 
 
 class _Flight(Generic[T]):
-    """Work under way, for all that wait for it.
-
-    Attributes:
-        timeout: the leader's limits, which may be stricter than others'.
-        landed: it is over.
-        results: its result, or nothing where the leader ended for its own reasons.
-        error: the error that concerns everybody, or None.
-    """
+    """Work under way, for all that wait for it."""
 
     def __init__(self, timeout: Timeout) -> None:
-        self.timeout = timeout
+        self.timeout = timeout  # The leader's, which may be stricter than others'.
         self.landed = Signal()
+        # With neither of these two, the leader ended for its own reasons.
         self.results: list[T] = []
         self.error: ChatGptEsError | None = None
 

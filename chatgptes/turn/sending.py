@@ -71,9 +71,7 @@ class Sender:
 
     def __init__(self, config: Config) -> None:
         self.cookies = Cookies(config.arguments.get("cookies"), config.site)
-        self._headers = config.headers
-        self._retries = config.retries
-        self._limits = config.limits
+        self._config = config
 
     def fetch(
         self, request: Request, deadline: Deadline, classify: Classify, limit: SizeLimit
@@ -128,7 +126,7 @@ class Sender:
         self, error: ChatGptEsError, request: Request, attempt: int, deadline: Deadline
     ) -> float | None:
         """Seconds until `request` may be sent again, or None if it may not be."""
-        if attempt >= self._retries or not may_retry(error, request):
+        if attempt >= self._config.retries or not may_retry(error, request):
             return None
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2**attempt)
         delay *= random.uniform(0.5, 1.0)  # noqa: S311
@@ -160,7 +158,7 @@ class Sender:
     def _send(self, request: Request, url: str, deadline: Deadline) -> Steps[AnyResponse]:
         deadline.check()
         check_address(url)
-        headers = {**self._headers, **request.headers}
+        headers = {**self._config.headers, **request.headers}
         if cookie := self.cookies.header(url):
             headers["cookie"] = cookie
         sent = replace(request, url=url, headers=headers)
@@ -179,7 +177,7 @@ class Sender:
     ) -> Steps[BufferedResponse]:
         """Read the whole body; of a response that is no success only the beginning is kept."""
         good = 200 <= response.status < 300
-        most: int = getattr(self._limits, limit) if good else ERROR_BODY
+        most: int = getattr(self._config.limits, limit) if good else ERROR_BODY
         body = bytearray()
         step = Read(response)
         try:
@@ -226,14 +224,13 @@ def _redirect_target(url: str, location: str, status: int) -> str:
         pass
     try:
         target = ascii_url(urljoin(url, location))
-        allowed = may_send(url, target)
-        named = origin(target)
     except ValueError:
-        allowed, named, target = False, "an unreadable address", ""
-    if not allowed:
+        target = ""
+    if not may_send(url, target):
+        named = sanitize_line(origin(target), 200) if target else "an unreadable address"
         raise UnexpectedStatusError(
-            f"{redact(url)} redirects to {sanitize_line(named, 200)}, which is another site or a"
-            " step back from https: not followed.",
+            f"{redact(url)} redirects to {named}, which is another site or a step back from https:"
+            " not followed.",
             url=redact(url),
             status=status,
             hint=Hint("site", purpose="to give that address, if you trust it"),

@@ -40,8 +40,6 @@ class Session:
     """One site, one bot, and what is known of them.
 
     Attributes:
-        config: the client's arguments.
-        sender: sends its requests.
         namespaces: those of the site's REST API, once they were asked for (with a key).
     """
 
@@ -81,13 +79,12 @@ class Session:
         endpoint = self.choose((yield from self.endpoints(deadline)))
         consent = endpoint.bot.consent
         if consent and not self.config.consent:
-            asked = consent if isinstance(consent, str) else ""
-            quoted = f": “{asked}”" if asked else " (read it there)."
+            quoted = f": “{consent}”" if isinstance(consent, str) else " (read it there)."
             error = ConsentRequiredError(
                 f"The page of the bot {endpoint.bot.id} asks its visitors to agree first{quoted}",
                 hint=Hint("consent", purpose="if you agree"),
             )
-            error.asked = asked
+            error.asked = consent if isinstance(consent, str) else ""
             raise error
         return endpoint
 
@@ -113,7 +110,11 @@ class Session:
                 return self._with_nonce(stale, nonce)
             if stale.nonce_first:
                 return self._with_nonce(stale, "")
-            return self.keep((yield from self._read_past_caches(stale, deadline)))
+            # The page alone has nonces, and a cache may have an old page.
+            found = yield from self._read(deadline, past_caches=1)
+            if any(_same_nonce(each, stale) for each in found):
+                found = yield from self._read(deadline, past_caches=2)
+            return self.keep(found)
 
         return self.choose((yield from self._renewing.run(renew, deadline)))
 
@@ -140,8 +141,7 @@ class Session:
 
     def keep(self, endpoints: Endpoints) -> Endpoints:
         """Take `endpoints` for the page's from now on."""
-        with self._lock:
-            self._endpoints = endpoints
+        self._endpoints = endpoints
         return endpoints
 
     def choose(self, endpoints: Endpoints) -> Endpoint:
@@ -157,9 +157,8 @@ class Session:
     def page_request(self, past_caches: int = 0) -> Request:
         """The request for the site's page.
 
-        Args:
-            past_caches: 1 asks caches on the way for a fresh copy, 2 names an address that none
-                can have.
+        With 1 for `past_caches` it asks caches for a fresh copy, with 2 it names an address that
+        none can have.
         """
         url = self.config.site
         headers = {"accept": PAGE_ACCEPT, **(_NO_CACHE if past_caches else {})}
@@ -189,15 +188,6 @@ class Session:
             gate = challenge_error(page, of_site=shows_container(page.body))
             raise gate or _no_bot(page)
         return endpoints
-
-    def _read_past_caches(self, stale: Endpoint, deadline: Deadline) -> Steps[Endpoints]:
-        """Read the page again, where it alone has nonces, and a cache may have an old page."""
-        found: Endpoints = ()
-        for past_caches in (1, 2):
-            found = yield from self._read(deadline, past_caches)
-            if not any(_same_nonce(each, stale) for each in found):
-                break
-        return found
 
     def _read_with_key(self, api_key: str, deadline: Deadline) -> Steps[Endpoints]:
         site, bot = self.config.site, self.config.bot
@@ -260,12 +250,11 @@ def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
 
 def _no_bot(page: BufferedResponse) -> BotNotFoundError:
     url = redact(page.url)
-    traces = plugin_traces(page.body)
-    reason = next(filter(None, (each.why_missing(page) for each in traces)), "")
-    if traces:
-        reason = reason or (
+    if traces := plugin_traces(page.body):
+        reason = next(
+            filter(None, (each.why_missing(page) for each in traces)),
             "It may be on another page of the site, in a frame, or switched off. Give the address"
-            " of the page that shows it."
+            " of the page that shows it.",
         )
         message = f"{url} has traces of the plugin {traces[0].plugin} but shows no bot. {reason}"
     else:

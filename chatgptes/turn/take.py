@@ -29,7 +29,6 @@ from ..values.messages import (
     written_out,
 )
 from ..values.reply import Reply
-from .answer import Answer, place_of
 from .attempts import Attempts
 from .core import Core
 from .options import TurnOptions, check_names
@@ -37,13 +36,21 @@ from .queueing import Limiter, Permit
 from .sending import AnyResponse, drain, raise_transport_error, unless_success
 from .steps import Read, Steps, Text
 
-__all__ = ["CLOSED", "Turn", "new_turn"]
+__all__ = ["CLOSED", "Turn", "new_turn", "place_of"]
 
 CLOSED = "The client was closed in the middle of the turn."
 
 
+def place_of(endpoint: Endpoint) -> str:
+    """Dialect, bot and address: where a site's memory of a conversation is, if it has one.
+
+    The state of the last turn means something only there.
+    """
+    return f"{endpoint.bot.dialect} {endpoint.bot.id} {endpoint.url}"
+
+
 class Turn:
-    """A turn of a client: its question, checked, and its time.
+    """A turn of a client: its prompt, checked, its time, and what came of it so far.
 
     Attributes:
         messages: the new ones, the user's last.
@@ -51,11 +58,13 @@ class Turn:
         system: text put before the first user message, or None.
         visitor: the visitor's id.
         conversation: the conversation's id, or "" for a new one.
-        place: the bot that gave the answers so far ("" for none): see `answer.place_of`.
+        place: the bot that gave the answers so far ("" for none): see `place_of`.
         state: what the last turn left, for the same place.
         deadline: its clock, which runs while somebody waits for it.
         permits: the places in queues that it holds.
-        answer: what came of it so far.
+        question: the question as it was last put to a bot, or None.
+        decoder: knows all that came beside the text, or None.
+        text: the chunks that were handed on.
     """
 
     def __init__(
@@ -82,11 +91,14 @@ class Turn:
         self.visitor = visitor or core.visitor
         self.conversation = self.place = ""
         self.state: Mapping[str, str] = {}
-        self._uploaded: dict[int, str] = {}
         self.deadline = Deadline(core.config.timeout.override(options.get("timeout")))
         self.deadline.pause()
         self.permits: list[Permit] = []
-        self.answer = Answer()
+        self.question: Question | None = None
+        self.decoder: Decoder | None = None
+        self.text: list[str] = []
+        self._accepted = False  # The site has taken a part of the question, such as its message.
+        self._uploaded: dict[int, str] = {}
 
     @property
     def needs_loading(self) -> bool:
@@ -114,10 +126,7 @@ class Turn:
         """Called once when the turn ends otherwise, while the permits are held."""
 
     def take(self, owner: object) -> Steps[Reply]:
-        """Take the turn.
-
-        Args:
-            owner: the thread or task that waits for it.
+        """Take the turn, for the thread or task `owner`.
 
         Raises:
             ChatGptEsError: whatever went wrong; a `StreamInterruptedError` after the first text.
@@ -127,24 +136,28 @@ class Turn:
             for limiter in self.limiters():
                 self.permits.append((yield from limiter.acquire(deadline, owner)))
             yield from self.prepare()
-            endpoint = yield from self._checked_endpoint()
+            endpoint = yield from session.shown(deadline)
+            if endpoint.nonce_first:
+                # Before that starts a session, a request on the visitor's behalf, too.
+                dialect_named(endpoint.bot.dialect).check(self._question(endpoint))
+                endpoint = yield from session.renewed(endpoint, deadline)
             attempts = Attempts(session, deadline)
             while True:
                 try:
                     response, decoder = yield from self._open(endpoint)
                     with closing(response):
                         # Not deeper: each generator around it costs every chunk a call.
-                        yield from _read_answer(response, decoder, deadline, self.answer.text)
+                        yield from _read_answer(response, decoder, deadline, self.text)
                     break
                 except (NonceRefused, UnexpectedStatusError) as error:
                     failed = error
-                endpoint = yield from attempts.next(endpoint, failed, self.answer.accepted)
+                endpoint = yield from attempts.next(endpoint, failed, self._accepted)
             if deadline.cancelled:
                 raise TurnCancelled(CLOSED)
             session.note_answer(endpoint, decoder.details.nonce)
-            text = "".join(self.answer.text)
-            self.succeeded(text)
-            return self.reply(text)
+            reply = self.reply()
+            self.succeeded(reply.text)
+            return reply
         except BaseException as error:
             self.failed()
             if not isinstance(error, ChatGptEsError):
@@ -155,43 +168,29 @@ class Turn:
             for permit in reversed(self.permits):
                 permit.release()
 
-    def _checked_endpoint(self) -> Steps[Endpoint]:
-        """The bot to ask, with its nonce.
-
-        Checks what the page alone tells before it starts a session: that is a request on the
-        visitor's behalf, too.
-        """
-        endpoint = yield from self.core.session.shown(self.deadline)
-        if endpoint.nonce_first:
-            dialect_named(endpoint.bot.dialect).check(self._question(endpoint))
-        return (yield from self.core.session.endpoint(self.deadline))
-
     def _open(self, endpoint: Endpoint) -> Steps[tuple[AnyResponse, Decoder]]:
         """Send the requests of one attempt; the last one's response, and its decoder."""
         sender, deadline = self.core.session.sender, self.deadline
         its_dialect = dialect_named(endpoint.bot.dialect)
-        self.answer.endpoint, self.answer.accepted = endpoint, False
-        question = self._question(endpoint)
+        self.question = question = self._question(endpoint)
+        self._accepted = False
         requests = its_dialect.requests(question)
         request = next(requests)
         classify = unless_success(its_dialect.error_for)
         while not request.final:
             buffered = yield from sender.fetch(request, deadline, classify, "answer")
             request = requests.send(buffered)
-            self.answer.accepted = True
+            self._accepted = True
         requests.close()
         response = yield from sender.open(request, deadline, its_dialect.error_for)
         head = BufferedResponse(response.url, response.status, response.headers, b"")
-        decoder = its_dialect.decoder(question, head, self.core.config.limits)
-        self.answer.decoder = decoder
-        return response, decoder
+        self.decoder = its_dialect.decoder(question, head, self.core.config.limits)
+        return response, self.decoder
 
     def _question(self, endpoint: Endpoint) -> Question:
-        """The question as it is put to a bot; the answer notes the place and conversation."""
-        answer = self.answer
-        answer.place = place_of(endpoint)
-        answer.conversation = self.conversation = self.conversation or str(uuid4())
-        same_place = self.place == answer.place
+        """The question as it is put to a bot."""
+        conversation = self.conversation = self.conversation or str(uuid4())
+        same_place = self.place == place_of(endpoint)
         pairs = with_system([*self.history, *self.messages], self.system)
         history, prompt = tuple(pairs[:-1]), pairs[-1][1]
         if dialect_named(endpoint.bot.dialect).remembers:
@@ -201,13 +200,13 @@ class Turn:
                 # of a new id, so that it is not mixed with another's.
                 prompt = written_out(pairs)
                 if self.place:
-                    answer.conversation = str(uuid4())
+                    conversation = str(uuid4())
         return Question(
             endpoint,
             prompt,
             history,
             self.visitor,
-            answer.conversation,
+            conversation,
             self.state if same_place else {},
             self.web_search,
             images_of(self.messages),
@@ -217,7 +216,7 @@ class Turn:
     def final_error(self, error: ChatGptEsError) -> ChatGptEsError:
         """`error` as the user sees it: without secrets, and with the text that came before it."""
         self.core.finish_error(error)
-        text = "".join(self.answer.text)
+        text = "".join(self.text)
         if is_blank(text):
             return error  # Nobody sees a byte order mark or an empty line: no text has come.
         interrupted = StreamInterruptedError(
@@ -232,20 +231,20 @@ class Turn:
         interrupted.__cause__ = error
         return interrupted
 
-    def reply(self, text: str) -> Reply:
-        """The reply whose text is `text`, with all that is known beside it."""
-        endpoint, decoder = self.answer.endpoint, self.answer.decoder
-        assert endpoint is not None
+    def reply(self) -> Reply:
+        """The reply of a turn that was answered, with the text so far and all beside it."""
+        question, decoder = self.question, self.decoder
+        assert question is not None
         assert decoder is not None
         details = decoder.details
         return Reply(
-            text=text,
+            text="".join(self.text),
             site=self.core.config.site,
-            bot=endpoint.bot.id,
-            dialect=endpoint.bot.dialect,
+            bot=question.endpoint.bot.id,
+            dialect=question.endpoint.bot.dialect,
             model=details.model,
             message_id=details.message_id,
-            conversation_id=self.answer.conversation,
+            conversation_id=question.conversation,
             usage=details.usage,
             citations=tuple(details.citations),
             images=tuple(details.images),

@@ -18,8 +18,8 @@ from .proxy import Proxy
 from .urls import ascii_url
 
 __all__ = [
-    "Site", "bot_and_key", "check_cookies", "check_system", "check_transport", "check_verify",
-    "check_visitor", "headers_of", "number", "proxy_secrets", "site_of",
+    "Site", "bot_and_key", "check_cookies", "check_system", "check_transport", "check_visitor",
+    "headers_of", "number", "proxy_secrets", "site_of",
 ]  # fmt: skip
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -72,21 +72,16 @@ def check_transport(transport: Any, *, impersonate: Any, proxy: Any, verify: Any
             raise InvalidConfigError("impersonate must be the name of a browser (str), or None.")
         if proxy is not None:
             Proxy.parse(proxy)
-        check_verify(verify)
+        if not isinstance(verify, (bool, str, os.PathLike)):
+            raise InvalidConfigError(
+                "verify must be True, False or the path of a CA file or directory,"
+                f" not {type(verify).__name__}."
+            )
         return
     raise InvalidConfigError(
         'transport must be "auto", "requests", "curl_cffi", or an object with send() and close(),'
         f" or send() and aclose(), not {transport!r}."
     )
-
-
-def check_verify(verify: Any) -> None:
-    """Check the type of `verify`; the transport checks whether there is such a file."""
-    if not isinstance(verify, (bool, str, os.PathLike)):
-        raise InvalidConfigError(
-            "verify must be True, False or the path of a CA file or directory,"
-            f" not {type(verify).__name__}."
-        )
 
 
 class Site(NamedTuple):

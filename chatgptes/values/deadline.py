@@ -9,11 +9,12 @@ collector: `cancel()` may be called from a finalizer, in any thread, at any poin
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from ..errors import Hint, InvalidConfigError, RequestTimeout, TurnCancelled
@@ -164,13 +165,9 @@ class Deadline:
         self.timeout = Timeout() if timeout is None else timeout
         self._spent = 0.0
         self._since: float | None = time.monotonic()
-        self._limits: list[float] = []
+        self._ends = [] if self.timeout.total is None else [self.timeout.total]
         self.cancelled = False
         self._waiting: set[Registration] = set()  # Its steps are atomic: no lock is needed.
-
-    def __repr__(self) -> str:
-        state = "cancelled" if self.cancelled else f"{self.elapsed:.3f} s spent"
-        return f"<Deadline {state} of {self.timeout.total}>"
 
     @property
     def elapsed(self) -> float:
@@ -191,13 +188,10 @@ class Deadline:
 
     def remaining(self, limit: float | None = None) -> float | None:
         """Seconds left (never negative), and no more than `limit`; None for no limit at all."""
-        left = limit
-        total = self.timeout.total
-        if total is not None or self._limits:
-            elapsed = self.elapsed
-            for end in self._limits if total is None else (total, *self._limits):
-                left = end - elapsed if left is None else min(left, end - elapsed)
-        return None if left is None else max(0.0, left)
+        left = min(self._ends, default=math.inf) - self.elapsed
+        if limit is not None:
+            left = min(left, limit)
+        return None if left == math.inf else max(0.0, left)
 
     def expired(self) -> bool:
         """True when no time is left."""
@@ -229,11 +223,11 @@ class Deadline:
     def within(self, seconds: float) -> Iterator[None]:
         """For this block, no more than `seconds` are left."""
         end = self.elapsed + seconds
-        self._limits.append(end)
+        self._ends.append(end)
         try:
             yield
         finally:
-            self._limits.remove(end)
+            self._ends.remove(end)
 
     def cancel(self) -> None:
         """End the turn.  Any thread, any number of times; never blocks, never raises."""
@@ -243,10 +237,8 @@ class Deadline:
                 registration = self._waiting.pop()
             except KeyError:
                 return
-            try:
+            with suppress(Exception):  # One broken callback must not keep the others waiting.
                 registration.run()
-            except Exception:  # noqa: BLE001 - one broken callback must not keep the others waiting.
-                continue
 
     def on_cancel(self, callback: Callable[[], None]) -> Registration:
         """Call `callback` once when the turn is cancelled; at once if it already was.
@@ -268,11 +260,13 @@ class Deadline:
         Raises:
             TurnCancelled: the turn was cancelled meanwhile.
         """
-        with self.on_cancel(signal.set):
-            done = signal.wait(self.remaining(limit))
+        woken = Signal()
+        signal.on_set(woken.set)
+        with self.on_cancel(woken.set):
+            woken.wait(self.remaining(limit))
         if self.cancelled:
             raise TurnCancelled("The turn was cancelled.")
-        return done
+        return signal.is_set
 
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the turn ends first.  Raises as `check()`."""

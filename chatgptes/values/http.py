@@ -23,11 +23,7 @@ class Headers:
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`, or `default`."""
-        name = name.lower()
-        for key, value in self._items:
-            if key == name:
-                return value
-        return default
+        return next(iter(self.get_all(name)), default)
 
     def get_all(self, name: str) -> list[str]:
         """Every value of `name`, in order."""

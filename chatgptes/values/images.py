@@ -53,11 +53,9 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A picture whose bytes are still to be got, from a file or a `data:` URL: see `loaded`.
+    """A picture whose bytes are still to be got from `source`, a path or `data:` URL: see `loaded`.
 
-    Attributes:
-        source: the path or URL.
-        where: what to call it in errors.
+    Errors call it `where`.
     """
 
     source: str = field(repr=False)
@@ -70,13 +68,7 @@ class Unread:
 
 
 def image_of(source: Any, where: str, limit: int) -> Image | Unread:
-    """The picture that a caller named; of a file or a `data:` URL, only that it is one.
-
-    Args:
-        source: an `ImageSource`.
-        where: what to call it in errors.
-        limit: how many bytes it may have.
-    """
+    """The picture that a caller named, called `where` in errors; a file or URL is only noted."""
     if isinstance(source, (bytes, bytearray)):
         return _recognised(bytes(source), where, limit)
     path: Any = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None

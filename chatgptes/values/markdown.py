@@ -3,21 +3,17 @@
 An answer is text from somebody else's site, and notebooks turn Markdown into HTML with programs
 that disagree at the edges.  So nothing here depends on how one of them reads a doubtful place:
 fenced code is put where all of them see a fence, inline code is spelt out as entities, and what is
-left can open no tag and name no scheme but http, https and mailto.  An address is judged as a
-browser would see it: without what it drops, and with what it or the program decodes.
+left can open no tag and name no scheme but http, https and mailto.  What an address may begin with
+is listed, so that nothing depends on what a program or a browser decodes or drops.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable
-from urllib.parse import unquote
 
 __all__ = ["harmless_markdown"]
 
-_SAFE_SCHEMES = frozenset({"http", "https", "mailto"})
 _NEWLINE = re.compile(r"\r\n?|\x85")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ue000\ue001]")
 """Programs drop some of these, which could join what was apart, and terminals obey some; two serve
@@ -39,22 +35,18 @@ _FORMULA = re.compile(r"(?<!\\)\$[^$\n]+\$")
 _REACHING_TEX = re.compile(r"\\(?=(?:href|style|require|html[A-Za-z]*|cssId)\b)")
 """Commands with which a formula could link somewhere, load something or change the page."""
 _AUTOLINK = re.compile(r"<(https?://[^\s<>`\\\"']+)>")
-_LONGEST = 200
-"""Characters of an address that are looked at; one whose scheme may be longer is no link."""
+_PLAIN = r"(?:[\w.~+\\-]|%20)"
+_HARMLESS = rf"[ \t]*+(?:https?://|mailto:|{_PLAIN}*+(?:[/?#\"'(){{}}^$,;=@]|[ \t]+[\"'(]))"
 _ADDRESS = re.compile(
-    r"\](?:(\()(?=[\s>]*([^)\]]{0,200}))|(:)(?=[\s>]*(<[^>\]]{0,200}|[^\s)\]]{0,200})))"  # _LONGEST
+    rf"\](?:(\()(?!{_HARMLESS})|:(?!{_HARMLESS}|[ \t]*+{_PLAIN}++(?:\s|\Z)))",
+    re.IGNORECASE | re.ASCII,
 )
-"""`](` of a link or picture, whose address goes over line ends in some programs; `]:` of a
-definition (perhaps in a quote); and what comes then, up to a `]`: no scheme has one, and so each
-character is looked at for one address only, however many stand in a row."""
-_SCHEME = re.compile(r"[^/?#:]*:")
+"""`](` of a link or picture and `]:` of a definition, before another address than one of http,
+https or mailto, or one of plain characters up to one that no scheme has."""
 _ATTRIBUTES = re.compile(
     r"(?<![a-z])(?:on[a-z]++|style|href|src[a-z]*+|(?:form)?action)\s*+=", re.IGNORECASE
 )
 """Attributes that act: Python-Markdown's `attr_list` and others take them from `{…}`."""
-_TITLE = re.compile(r"[\"'(]")
-_IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028\u2029\ufeff\\<>]+")
-"""Browsers drop line ends and tabs from anywhere in an address, and programs the rest."""
 
 
 def harmless_markdown(text: str) -> str:
@@ -111,11 +103,10 @@ def _prose(text: str) -> str:
     text = _LONE_BACKTICK.sub(_entity, text)
     text = _TILDES.sub(lambda run: "&#126;" * len(run[0]), text)
     text = _AUTOLINK.sub(r"\1", text)
-    text = _ADDRESS.sub(_checked_address, text)
+    text = _ADDRESS.sub(lambda sign: "]&#40;" if sign[1] else "]&#58;", text)
     text = "\n".join(map(_without_attributes, text.split("\n"))) if "{" in text else text
     text = _REACHING_TEX.sub(r"\\ ", text)
-    # In a formula an entity would be TeX's `&`; with a space behind it `<` opens no tag either.
-    text = _FORMULA.sub(lambda formula: re.sub(r"<(?=[A-Za-z/!?])", "< ", formula[0]), text)
+    text = _FORMULA.sub(_without_entities, text)
     text = _TAG.sub(_entity, text)
     return _MARK.sub(lambda mark: f"<code>{spans[int(mark[1])]}</code>", text)
 
@@ -123,6 +114,12 @@ def _prose(text: str) -> str:
 def _without_attributes(line: str) -> str:
     """`line` with its braces spelt out where they could give an element attributes that act."""
     return line.replace("{", "&#123;") if "{" in line and _ATTRIBUTES.search(line) else line
+
+
+def _without_entities(formula: re.Match[str]) -> str:
+    """A formula, in which they would be TeX's `&`, with blanks that do the same."""
+    tex = formula[0].replace("]&#40;", "] (").replace("]&#58;", "] :")
+    return re.sub(r"<(?=[A-Za-z/!?])", "< ", tex)
 
 
 def _entity(sign: re.Match[str]) -> str:
@@ -157,31 +154,3 @@ def _spelt_out(code: str) -> str:
     if code.startswith(" ") and code.endswith(" ") and code.strip():
         code = code[1:-1]
     return _PUNCTUATION.sub(lambda sign: f"&#{ord(sign[0])};", code)
-
-
-def _checked_address(found: re.Match[str]) -> str:
-    address = found[2] if found[1] else found[4]
-    # Entities without end may stand before a scheme that is cut off here.
-    cut = len(address) >= _LONGEST and "&" in address
-    if not cut and all(map(_safe, _readings(address))):
-        return found[0]
-    return "]&#40;" if found[1] else "]&#58;"
-
-
-def _readings(address: str) -> Iterable[str]:
-    """Yield the forms that `address` may have for a browser: decoded not at all, or oftener."""
-    yield address
-    for decode in (html.unescape, unquote) * 3:
-        decoded = decode(address)
-        if decoded != address:
-            address = decoded
-            yield address
-
-
-def _safe(address: str) -> bool:
-    bare = _IGNORED.sub("", address)
-    scheme = _SCHEME.match(bare)
-    if scheme is not None and not _TITLE.search(scheme[0]):
-        return scheme[0][:-1].lower() in _SAFE_SCHEMES
-    # Without an end to what could be a scheme, a short address is a relative one.
-    return len(address) < _LONGEST or re.search(r"[/?#\"'(]", bare) is not None

@@ -27,9 +27,6 @@ Messages = str | Sequence[Mapping[str, Any]]
 Prompt = str | Sequence[Mapping[str, Any]]
 """What a conversation takes: the next message as a string, or as a list of parts."""
 
-MOST_IMAGES = 4
-"""Of one turn, in the dialect that takes most (`aipkit`)."""
-
 ROLES = ("user", "assistant", "system")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -55,29 +52,20 @@ class Message(NamedTuple):
 def check(
     messages: Messages, limits: Limits, images: Sequence[ImageSource] = ()
 ) -> tuple[Message, ...]:
-    """`messages` checked.  Files are not read yet: see `with_files`.
-
-    Args:
-        messages: a prompt (str), or a list of messages that ends in a user message.
-        limits: how many characters they may have together, and bytes each image.
-        images: images that go with the last message.
+    """`messages` checked; `images` go with the last.  Files are not read yet: see `with_files`.
 
     Raises:
         InvalidMessageError: they are empty, too long, of a wrong type or shape, hold text that
             is not Unicode or images that can't be sent, or do not end in a user message.
     """
-    if isinstance(messages, str):
-        checked = [Message("user", messages)]
-        names = ["The prompt"]
-    elif isinstance(messages, (bytes, bytearray, Mapping)) or not isinstance(messages, Sequence):
+    prompt = isinstance(messages, str)
+    items: Any = [{"role": "user", "content": messages}] if prompt else messages
+    if isinstance(items, (bytes, bytearray, Mapping)) or not isinstance(items, Sequence):
         raise InvalidMessageError(
-            f"Messages are a string or a list of dicts, not {type(messages).__name__}."
+            f"Messages are a string or a list of dicts, not {type(items).__name__}."
         )
-    else:
-        names = [f"Message {index}" for index in range(len(messages))]
-        checked = [
-            _message(item, name, limits.image) for item, name in zip(messages, names, strict=True)
-        ]
+    names = ["The prompt"] if prompt else [f"Message {index}" for index in range(len(items))]
+    checked = [_message(item, name, limits.image) for item, name in zip(items, names, strict=True)]
     further = _images(images, limits.image)
     if not checked:
         raise InvalidMessageError("The list of messages is empty.")
@@ -96,15 +84,11 @@ def check(
             " allowed.",
             hint=Hint("limits.prompt", purpose="to allow more"),
         )
-    if (count := sum(len(message.images) for message in checked)) > MOST_IMAGES:
-        raise InvalidMessageError(
-            f"The messages have {count} images; no site takes more than {MOST_IMAGES}."
-        )
     return tuple(checked)
 
 
 def check_prompt(prompt: Prompt, limits: Limits, images: Sequence[ImageSource] = ()) -> Message:
-    """The next message of a conversation, checked.  Arguments and errors as `check`."""
+    """The next message of a conversation, checked.  Errors as `check`."""
     if isinstance(prompt, str):
         return check(prompt, limits, images)[0]
     parts: Any = prompt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .markdown import harmless_markdown
@@ -63,8 +63,8 @@ class Reply:
     message_id: str | None = None
     conversation_id: str | None = None
     usage: Usage | None = None
-    citations: tuple[Citation, ...] = field(default=())
-    images: tuple[str, ...] = field(default=())
+    citations: tuple[Citation, ...] = ()
+    images: tuple[str, ...] = ()
     finish_reason: str | None = None
     streamed: bool = False
     elapsed: float = 0.0

@@ -359,8 +359,9 @@ def test_headers(site: Site) -> None:
     with Client(site.url, transport="curl_cffi") as client:
         client.chat("Hi")
     assert "Mozilla" in site.requests[-1].headers["user-agent"]
-    with pytest.raises(InvalidConfigError, match="user-agent"):
-        Client(site.url, transport="curl_cffi", headers={"User-Agent": "me"})
+    with Client(site.url, transport="curl_cffi", headers={"User-Agent": "me"}) as client:
+        client.chat("Hi")
+    assert site.requests[-1].headers["user-agent"] == "me"
 
 
 @pytest.mark.parametrize(

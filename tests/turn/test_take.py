@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -582,24 +581,6 @@ def test_where_the_default_site_fails_another_is_offered(
     Core(Config.of({})).finish_error(error)
     assert (NOT_OURS in str(error)) == offered
     assert (error.hint is not None and error.hint.argument == "site") == offered
-
-
-@pytest.mark.parametrize(
-    ("name", "refused"),
-    [
-        ("User-Agent", True), ("Sec-CH-UA", True), ("Sec-CH-UA-Mobile", True),
-        ("Sec-Fetch-Site", True), ("Accept-Language", True), ("Priority", True), ("X-Own", False),
-    ],
-)  # fmt: skip
-def test_headers_that_a_browser_sends_itself(name: str, refused: bool) -> None:
-    config = Config.of({"headers": {name: "me"}})
-    config.check_identity(SimpleNamespace(impersonates=False))
-    if not refused:
-        config.check_identity(SimpleNamespace(impersonates=True))
-        return
-    with pytest.raises(InvalidConfigError, match="belongs to the browser") as caught:
-        config.check_identity(SimpleNamespace(impersonates=True))
-    assert "impersonate=" in str(caught.value)
 
 
 def test_a_closed_turn_closes_its_response_and_gives_its_permit_back() -> None:

@@ -218,7 +218,7 @@ class _Turn:
         if self.stopping.found is None:
             return last_chunk(stream.reply, self.stopping.rest(), None)
         turn = stream.running.turn
-        reply = replace(turn.reply("".join(turn.answer.text)), finish_reason="stop")
+        reply = replace(turn.reply(), finish_reason="stop")
         return last_chunk(reply, "", self.stopping.found)
 
 
