@@ -24,7 +24,7 @@ _DOORS: Mapping[Place, str] = {"ajax": "admin-ajax.php", "rest": _REST, "api": _
 _SETTINGS = "the addresses in WordPress's settings (General) must be those that visitors use"
 _LOGS = "Owner: look into the logs of the web server and of the firewall. You: ask the owner."
 
-# Status 0 stands for those that are not named, 300 and 500 for similar ones.
+# Status 0 stands for those that are not named, 300 and 500 for similar ones.  "You" is who asks.
 _OF_PAGE = {
     401: "You: put the name and password into the address, https://user:password@host/, if you "
     "were given them. Owner: admin-ajax.php must be open to the same visitors as the page.",
@@ -49,23 +49,20 @@ _OF_DOOR = {
     "in browsers too. Owner: switch the plugin on, empty the cache of pages, and see that no "
     f"security plugin or rule of the web server closes {{door}}; {_SETTINGS}. You: if the chat "
     "works in a browser, give the page's address as it is shown there (www, https).",
-    300: "The address of {door} that the page names sends visitors elsewhere, where messages may "
-    "not follow. Owner: no login page, security plugin or rule of the web server may redirect it; "
-    f"{_SETTINGS}. You: give the page's address as the browser shows it in the end (www, https).",
+    300: "The address of {door} sends visitors elsewhere, where neither messages nor a key may "
+    "follow. Owner: no login page, security plugin or rule of the web server may redirect it; "
+    f"{_SETTINGS}. You: give the address as a browser shows it in the end (www, https).",
     0: f"Something before the plugin refuses the message. {_LOGS}",
 }
 _OF_API = {
-    400: "The plugin does not take the message in this form: its version may be newer than the "
-    "library. The site's own words are the best hint.",
+    **_OF_DOOR,
     404: "The site has no REST API of this plugin there. Check that the address is of the right "
     "site. Owner: the plugin must be switched on (AI Power: 2.3 or later; AI Engine: with its "
     "public API on), and no security plugin or rule of the web server may close the REST API.",
     500: "Check the bot's id first: the plugin answers an unknown one in this way. Owner: PHP's "
     "error log says more. You: try later.",
-    300: "The REST API's address sends programs elsewhere, where a key may not follow. You: give "
-    "the site's address as the browser shows it in the end (www, https). Owner: no login page or "
-    "redirect may stand before the REST API.",
-    0: f"Something refuses the message; its own words are the best hint. {_LOGS}",
+    0: "Something refuses the message; its own words are the best hint. The plugin may be newer "
+    f"than this library. {_LOGS}",
 }
 _STATUSES = {"page": _OF_PAGE, "ajax": _OF_DOOR, "rest": _OF_DOOR, "api": _OF_API}
 
@@ -82,10 +79,6 @@ def advice_on_status(status: int, place: Place) -> str:
     known = _STATUSES[place]
     fallback = _OF_PAGE.get(status) if status >= 500 else None
     return (known.get(status) or fallback or known[0]).format(door=_DOORS.get(place))
-
-
-def _of_status(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    return advice_on_status(error.status or 0, place)
 
 
 def _of_key(error: ChatGptEsError, step: StepName, place: Place) -> str:
@@ -135,11 +128,6 @@ def _of_refusal(error: ChatGptEsError, step: StepName, place: Place) -> str:
             "not of one that embeds the bot, and give no Origin among the headers. Owner: "
             f"{_SETTINGS}. If another site is to show the bot, the plugin must be set to allow it."
         )
-    if error.code == "empty_data_to_cache":
-        return (
-            "The message did not arrive, though it was sent: something before the plugin has taken "
-            "it out. Owner: look at firewalls and security plugins that clean requests."
-        )
     blocked = isinstance(error, errors.RefusedError) and error.blocked
     if blocked or (place in ("page", "ajax") and error.status == 403 and error.code is None):
         return advice_on_status(403, place)
@@ -153,25 +141,17 @@ def _of_refusal(error: ChatGptEsError, step: StepName, place: Place) -> str:
         "The plugin answered and said no before the model was asked: its own words are the best "
         "hint. Members only, a limit, a banned word or address, a missing key of the model's "
         "service, a bot that was deleted or is a draft, more than 60 messages a minute from your "
-        "address (what the newest plugin takes); where it misses the message or finds it too old, "
-        "a cache of the site's that forgets between two requests."
+        "address (what the newest plugin takes); where it misses the message, a firewall that "
+        "takes it out, or a cache of the site's that forgets between two requests."
     )
 
 
 def _of_interruption(error: ChatGptEsError, step: StepName, place: Place) -> str:
     cause = error.__cause__
-    if isinstance(cause, errors.ResponseTooLargeError):
-        return _OF_SIZE
-    if isinstance(cause, errors.RequestTimeout) and cause.phase == "total":
-        return (
-            "The answer was still coming when the time was over. You: allow more time. "
-            "Owner: if it has no end in a browser either, look at the bot's limit of tokens."
-        )
-    if isinstance(cause, errors.UpstreamError) and cause.excerpt:
-        return (
-            "The answer began, and then the service of the site's model failed. You: try again. "
-            "Owner: check that service's status page, credit and log."
-        )
+    if isinstance(cause, (errors.RequestTimeout, errors.ResponseTooLargeError)) or (
+        isinstance(cause, errors.UpstreamError) and cause.excerpt
+    ):
+        return _words(cause, step, place)
     return (
         "The answer began and broke off. You: try again. Owner: look for time limits of PHP, of "
         "the web server and of a proxy in front, and at the log of the model's service."
@@ -179,19 +159,12 @@ def _of_interruption(error: ChatGptEsError, step: StepName, place: Place) -> str
 
 
 def _of_timeout(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    phase = error.phase if isinstance(error, errors.RequestTimeout) else "read"
-    if phase == "connect":
-        return (
-            "The server is down or overloaded, or a firewall drops the connection. Check the "
-            "address, and whether you need a proxy."
-        )
-    happened = {"total": "It was not done when the time was over."}.get(
-        phase, "The server took the connection and then kept silent."
-    )
+    if isinstance(error, errors.RequestTimeout) and error.phase == "connect":
+        return _OF_CONNECTION
     slow = "the model's service" if step == "turn" else "its database"
     return (
-        f"{happened} You: try again, and allow more time. Owner: the server is overloaded, or PHP "
-        f"or {slow} hangs."
+        "You: try again, and allow more time. Owner: the server is overloaded, or PHP or "
+        f"{slow} hangs."
     )
 
 
@@ -204,21 +177,24 @@ def _of_silence(error: ChatGptEsError, step: StepName, place: Place) -> str:
     return "Most often PHP has broken off. You: try again later. Owner: PHP's error log says more."
 
 
-_OF_SIZE = (
-    "This is no page of a chat, or an answer that has no end. Owner: look at what the bot answers "
-    "in a browser. In a program, limits= allows more."
+_OF_CONNECTION = (
+    "Check the address, its port, and your network: a VPN, a firewall, or a proxy that is missing. "
+    "If they are right, the owner's server is down or overloaded, or the domain has run out."
 )
 # The first that an error is an instance of.
 _BY_CLASS: dict[type[ChatGptEsError], str | Callable[[ChatGptEsError, StepName, Place], str]] = {
     errors.RequestTimeout: _of_timeout,
-    errors.UnexpectedStatusError: _of_status,
+    errors.UnexpectedStatusError: lambda error, _, place: advice_on_status(
+        error.status or 0, place
+    ),
     errors.UnexpectedFormatError: _of_format,
     errors.ChallengeError: _of_challenge,
     errors.AuthenticationError: _of_key,
     errors.RefusedError: _of_refusal,
     errors.EmptyReplyError: _of_silence,
     errors.StreamInterruptedError: _of_interruption,
-    errors.ResponseTooLargeError: _OF_SIZE,
+    errors.ResponseTooLargeError: "This is no page of a chat, or an answer that has no end. Owner: "
+    "look at what the bot answers in a browser. In a program, limits= allows more.",
     errors.RateLimitError: "You: wait, then ask less often and fewer at once. Owner: the limit is "
     "set in the web server, the firewall or a security plugin.",
     errors.QuotaError: "You: wait until the owner's period is over. Owner: the bot's token limits "
@@ -228,9 +204,11 @@ _BY_CLASS: dict[type[ChatGptEsError], str | Callable[[ChatGptEsError, StepName, 
     errors.BotNotFoundError: "Give one of the bots that the page shows, or none.",
     errors.ProxyError: "Check the proxy's address, name and password (also HTTP_PROXY and "
     "HTTPS_PROXY in the environment), and that it may reach the site.",
-    errors.TLSError: "The owner must renew the certificate. For your own authority, put its file "
-    "into the variable REQUESTS_CA_BUNDLE (in a program: verify=).",
-    errors.ConnectError: "Check the address and your network; the server may be down.",
+    errors.TLSError: "Check the address (www, https or http) and this computer's clock. Owner: get "
+    "a certificate for this name (they are free), renew it in time, and send the intermediate "
+    "ones. You: for an authority of your own, put its file into the variable REQUESTS_CA_BUNDLE "
+    "(in a program: verify=). Don't switch the check off: anybody between could read along.",
+    errors.ConnectError: _OF_CONNECTION,
     errors.ConsentRequiredError: "Read what the page asks. If you agree, give consent=True (on the "
     "command line --consent); nothing was sent.",
     errors.InvalidConfigError: "Change that argument.",
@@ -250,5 +228,9 @@ def advice(error: ChatGptEsError, step: StepName, door: Place) -> str:
     place: Place = "page"
     if step in ("nonce", "turn") or (door == "api" and step in ("gate", "dialect")):
         place = door
+    return _words(error, step, place)
+
+
+def _words(error: ChatGptEsError, step: StepName, place: Place) -> str:
     words = next(words for cls, words in _BY_CLASS.items() if isinstance(error, cls))
     return words if isinstance(words, str) else words(error, step, place)

@@ -7,31 +7,19 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urljoin
 
-from ..sites import DIALECTS, dialect_named, plugin_names, plugin_traces
+from ..sites import DIALECTS, dialect_named, plugin_names, plugin_traces, shows_container
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..values.urls import may_send, origin, redact
 
 __all__ = ["no_bots", "plugin"]
 
 _SHORTCODE = re.compile(rb"\[(?:wpaicg|aipkit|mwai)_chat\w{0,20}\b[^\]<>]{0,200}\]")
-# Also a tag that is cut off, which is none to a browser.
-_ELEMENT = re.compile(
-    rb"<\w[^<>]{0,4000}?\bclass\s*=\s*[\"'][^\"'<>]{0,500}?\b(?:"
-    + b"|".join(name for each in DIALECTS for name in each.containers)
-    + rb")(?=[\s\"'])",
-    re.IGNORECASE,
-)
 _SOURCE = re.compile(
     rb"<(iframe|script)\b[^<>]{0,2000}?\b(?:data-(?:\w+-){0,2})?src\s*=\s*"
     rb"(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s\"'<>]{1,2000}))",
     re.IGNORECASE,
 )
 _MOST_SOURCES = 300
-# How the common "speed" plugins mark what a script of theirs is to load later.
-_LATER = (
-    b"rocketlazyload", b"data-rocket", b"data-litespeed", b"litespeed/javascript", b"data-lazy-src",
-    b"lazyload", b"perfmatters", b"flying-scripts", b"data-wpmeteor", b"data-no-defer",
-)  # fmt: skip
 _WORDPRESS = (b"wp-content/", b"wp-includes/", b"wp-json", b"api.w.org")
 # A file's time is no version: those of styles, and of some plugins' scripts, are a mere number.
 _VERSION = re.compile(
@@ -64,7 +52,7 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "Owner: the plugin is not active, or its version has another shortcode (AI Power's "
             "changed with 2.3): put the present one there.",
         )
-    if _ELEMENT.search(body):
+    if shows_container(body):
         return (
             "The page has the plugin's chat element, but what it should say of the bot is missing "
             "or cut off.",
@@ -84,14 +72,12 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "The chat may be in one of them: give its address instead.",
         )
     if traces:
-        lazy = any(mark in body for mark in _LATER)
-        later = "; it loads parts of itself later, by a script (lazy loading)" if lazy else ""
-        owner = "exclude the chat element from that; " if lazy else ""
         return (
-            f"The page has traces of the plugin {traces[0].plugin} but shows no bot{later}.",
-            "The chat may be a popup that only some pages show, be meant for members only, or be "
-            f"switched off: give the address of a page where you see it. Owner: {owner}or use the "
-            "REST API (with its key), which needs no page.",
+            f"The page has traces of the plugin {traces[0].plugin} but shows no bot.",
+            "The chat may be a popup that only some pages show, be meant for members only, be cut "
+            "off or switched off: give the address of a page where you see it. Owner: a plugin "
+            "that loads parts of a page later, by a script, must leave the chat element out; or "
+            "use the REST API (with its key), which needs no page.",
         )
     if any(mark in body for mark in _WORDPRESS):
         return (
@@ -141,9 +127,9 @@ def _embedded_from(page: BufferedResponse) -> str:
 def plugin(page: BufferedResponse, endpoint: Endpoint) -> str:
     """The plugin behind a bot, and its version as far as the page tells."""
     its_dialect = dialect_named(endpoint.bot.dialect)
-    found = _VERSION.findall(page.body)
+    # Scripts before styles, whose versions themes change.
     for kind, files in ((b"js", "scripts"), (b"css", "styles")):
-        for slug, suffix, number in found:
-            if suffix == kind and slug == its_dialect.slug.encode():
-                return f"{its_dialect.plugin} {number.decode('ascii')}, by its {files}' addresses"
+        for slug, suffix, number in _VERSION.findall(page.body):
+            if (slug.decode(), suffix) == (its_dialect.slug, kind):
+                return f"{its_dialect.plugin} {number.decode()}, by its {files}' addresses"
     return f"{its_dialect.plugin} {its_dialect.age(page, endpoint)}"
