@@ -98,12 +98,11 @@ class Journal:
 
     def _read(self) -> None:
         self._file.seek(0)
-        # Another program's file may be one line of many gigabytes: it is not read whole.
-        if not _BEGINNING.startswith(self._file.read(len(_BEGINNING))):
-            raise self._not_ours(1)
-        self._file.seek(0)
         good = 0
         with open(self._file.fileno(), "rb", closefd=False) as reader:
+            # Another program's file may be one line of many gigabytes: it is not read whole.
+            if not _BEGINNING.startswith(reader.peek()[: len(_BEGINNING)]):
+                raise self._not_ours(1)
             for number, line in enumerate(reader, 1):
                 try:
                     self._remember(line)

@@ -22,12 +22,11 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 _ONE_A_LINE = (
     'In JSON lines every line is a prompt of its own: {"prompt": "…"}, {"messages": […]} (both may '
-    'have an "id"), or a JSON string.'
+    "have an \"id\"), or a JSON string. (jq -c '.[]' makes them of an array, jq -c . of objects.) "
+    'Text that is JSON itself goes into {"prompt": "…"}.'
 )
-_TEXT_TOO = 'Text that is JSON itself goes into {"prompt": "…"}.'
-# The beginning of JSON that is an array, or goes over several lines; and of a prompt as an object.
-_NOT_LINES = re.compile(r'\s*(?:\[\s*(?:["{]|\Z)|\{\s*\Z)')
-_OBJECT = re.compile(r'\s*\{\s*"(?:prompt|messages|id)"')
+# The beginning of a prompt as an object, or of JSON that is an array or goes over several lines.
+_JSON = re.compile(r'\s*(?:\{\s*(?:"(?:prompt|messages|id)"|\Z)|\[\s*(?:["{]|\Z))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,6 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     Raises:
         InvalidMessageError: a line is no prompt; the message names it.
     """
-    text = text.removeprefix("\ufeff")
     suffix = Path(name).suffix.lower()
     prompts: list[tuple[str, Any]]
     if suffix in SEPARATORS:
@@ -134,26 +132,20 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
 
 def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tuple[str, Any]]:
-    where, first = lines[0] if lines else ("", "")
-    if _NOT_LINES.match(first):
-        raise InvalidMessageError(
-            f"{where}: a JSON array, or an object over several lines, begins here. {_ONE_A_LINE} "
-            f"(jq -c '.[]' makes them of an array, jq -c . of objects.) {_TEXT_TOO}"
-        )
-    if is_json or _is_object(first):
+    if is_json or (lines and _is_json(lines[0][1])):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if _is_object(line.rstrip().removesuffix(",")):
+        if _is_json(line.rstrip().removesuffix(",")):
             raise InvalidMessageError(
-                f"{where}: this is a JSON object, but the file's first line is none, so all lines "
-                f"would be asked as plain text. {_ONE_A_LINE} {_TEXT_TOO}"
+                f"{where}: this is JSON, but the file's first line is none, so all lines would be "
+                f"asked as plain text. {_ONE_A_LINE}"
             )
     return list(lines)
 
 
-def _is_object(line: str) -> bool:
-    """Tell whether a line is a JSON object, or a damaged one that would be a prompt."""
-    if _OBJECT.match(line):
+def _is_json(line: str) -> bool:
+    """Tell whether a line is a JSON object, or damaged JSON that would be a prompt."""
+    if _JSON.match(line):
         return True
     try:
         return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
@@ -161,14 +153,17 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _value(line: str, where: str) -> Any:
+def _value(line: str, where: str) -> str | dict[str, Any]:
     try:
-        return json.loads(line)
+        value = json.loads(line)
+        if isinstance(value, (str, dict)):
+            return value
+        why = "neither a string nor a dict"
     except json.JSONDecodeError as error:
         why = f"{error.msg}, column {error.colno}"
     except (ValueError, RecursionError):
         why = "a number is too long, or it is nested too deep"
-    raise InvalidMessageError(f"{where}: it is not JSON ({why}). {_ONE_A_LINE}")
+    raise InvalidMessageError(f"{where}: it is no prompt in JSON ({why}). {_ONE_A_LINE}")
 
 
 def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, dict[str, Any]]]:
@@ -183,7 +178,12 @@ def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, d
                 continue
             if not header:
                 header = [cell.strip() for cell in row]
-                _check_header(header, where)
+                if "prompt" not in header or len(set(header)) < len(header):
+                    raise InvalidMessageError(
+                        f'{where}: the header must have a column "prompt", and no name twice; it '
+                        f"has {', '.join(map(repr, header))}. Commas separate the columns of .csv, "
+                        "tabs those of .tsv."
+                    )
                 continue
             if len(row) != len(header):
                 raise InvalidMessageError(
@@ -203,15 +203,3 @@ def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, d
             ' with one, and has each quote in it twice ("").'
         ) from None
     return found
-
-
-def _check_header(header: list[str], where: str) -> None:
-    if "prompt" not in header:
-        names = ", ".join(map(repr, header))
-        alone = " Commas separate the columns of .csv, tabs those of .tsv."
-        raise InvalidMessageError(
-            f'{where}: the header has no column "prompt"; it has {names}.'
-            f"{alone if len(header) == 1 else ''}"
-        )
-    if twice := {cell for cell in header if header.count(cell) > 1}:
-        raise InvalidMessageError(f"{where}: the header has {min(twice)!r} twice.")

@@ -78,12 +78,10 @@ class Run:
         self._events: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(self.jobs)  # A result keeps its place until it is used.
         self._counts: Counter[str] = Counter()  # Under the names of `BatchProgress`.
-        self._lock = threading.Lock()  # Of what follows, up to `_threads`, and of "running".
+        self._lock = threading.Lock()  # Of what follows, up to `_next_start`, and of "running".
         self._over = False  # No more turns will start.
         self._next_start = 0.0
-        self._threads: list[threading.Thread] = []  # Of turns.
         self._stopping = threading.Event()
-        self._leaving = False
         self._error: BaseException | None = None
         self._why: str | None = None  # Joins the error's message to the batch's end.
         self._row = 0  # Failures since the last answer.
@@ -132,8 +130,7 @@ class Run:
                 with self._lock:
                     if self._over:
                         break
-                    self._threads = [each for each in self._threads if each.is_alive()]
-                    self._threads.append(_start_thread(self._ask, item))
+                    _start_thread(self._ask, item)
                     self._counts["running"] += 1
                 self._events.put(None)
         except BaseException as caught:  # noqa: BLE001 - it is raised in the caller's thread.
@@ -173,25 +170,27 @@ class Run:
             ended = _Ended(error=error)
         self._events.put(ended)
 
-    def _turn(self, item: Item, *, again: bool = False) -> _Ended:
+    def _turn(self, item: Item) -> _Ended:
         """Take one turn and write its result.
 
         Raises:
             ChatGptEsError: the batch ends with it.
         """
-        reply: Reply | None = None
-        failure: ChatGptEsError | None = None
-        try:
-            reply = self.client.chat(item.messages)
-            self._last_answer = time.monotonic()
-        except ChatGptEsError as error:
-            if self._leaving:
-                return _Ended()  # It was cancelled; the next run asks it.
-            if isinstance(error, _STOP) or getattr(error, "blocked", False):
-                raise
-            if isinstance(error, RefusedError) and self._is_rate_limit(error, again=again):
-                return self._turn_later(item)
-            failure = error
+        reply, failure = self._chat(item)
+        if failure is not None and self._is_rate_limit(failure):
+            with self._lock:
+                self._next_start = time.monotonic() + MINUTE
+            _log.info(
+                "The bot answered a moment ago and refuses now: waiting %g s before asking again.",
+                MINUTE,
+            )
+            if not self._wait_for_start():
+                return _Ended()
+            reply, failure = self._chat(item)
+            if failure is not None:
+                self._final_words.add(failure.excerpt or failure.message)
+        if failure is not None and self.client.core.closed:
+            return _Ended()  # It was cancelled; the next run asks it.
         result = BatchResult(
             item.id, item.index, item.digest, reply, failure, item.messages, item.columns
         )
@@ -202,27 +201,25 @@ class Run:
             return _Ended(result, error)
         return _Ended(result)
 
-    def _is_rate_limit(self, error: RefusedError, *, again: bool) -> bool:
+    def _chat(self, item: Item) -> tuple[Reply | None, ChatGptEsError | None]:
+        """Return the reply, or the failure that is the prompt's own."""
+        try:
+            reply = self.client.chat(item.messages)
+        except ChatGptEsError as error:
+            if isinstance(error, _STOP) or getattr(error, "blocked", False):
+                raise
+            return None, error
+        self._last_answer = time.monotonic()
+        return reply, None
+
+    def _is_rate_limit(self, error: ChatGptEsError) -> bool:
         """Tell by the bot's behaviour whether it refuses only for the moment.
 
         The plugin's own limit (60 messages a minute) looks like any other refusal, without a code.
         """
-        words = error.excerpt or error.message
-        if again:
-            self._final_words.add(words)
-            return False
         lately = time.monotonic() - self._last_answer < MINUTE
-        return lately and error.code is None and words not in self._final_words
-
-    def _turn_later(self, item: Item) -> _Ended:
-        """Start no turn for a minute, then ask `item` again."""
-        with self._lock:
-            self._next_start = time.monotonic() + MINUTE
-        _log.info(
-            "The bot answered a moment ago and refuses now: waiting %g s before asking again.",
-            MINUTE,
-        )
-        return self._turn(item, again=True) if self._wait_for_start() else _Ended()
+        known = (error.excerpt or error.message) in self._final_words
+        return isinstance(error, RefusedError) and error.code is None and lately and not known
 
     # In the caller's thread.
 
@@ -255,16 +252,17 @@ class Run:
             self._stopping.set()
 
     def _leave(self) -> None:
-        with self._lock:
-            self._over = self._leaving = True
+        self._end(None)
         self._stopping.set()
         self._room.release()
 
     def _settle(self) -> None:
         """Wait for cancelled turns: one may be writing its reply."""
         end = time.monotonic() + SETTLE
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        with contextlib.suppress(queue.Empty):
+            while self._counts["running"]:
+                ended = self._events.get(timeout=max(0.0, end - time.monotonic()))
+                self._counts["running"] -= ended is not None
 
     def _explained(self, error: BaseException) -> BaseException:
         """Return `error`, if it is a turn's, with how far the batch is in its message."""
@@ -283,17 +281,7 @@ class Run:
             self.progress(self._state())
 
 
-def _start_thread(work: Callable[..., object], *arguments: object) -> threading.Thread:
-    """Call `work(*arguments)` in a daemon thread.
-
-    Raises:
-        ChatGptEsError: the system gives no thread.
-    """
-    thread = threading.Thread(target=work, args=arguments, name="chatgptes-batch", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        raise ChatGptEsError(
-            f"A batch needs threads, and the system gives none: {error}."
-        ) from None
-    return thread
+def _start_thread(work: Callable[..., object], *arguments: object) -> None:
+    """Call `work(*arguments)` in a daemon thread."""
+    name = "chatgptes-batch"
+    threading.Thread(target=work, args=arguments, name=name, daemon=True).start()
