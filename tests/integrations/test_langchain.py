@@ -164,15 +164,10 @@ class TestMessages:
             [HumanMessage([{"type": "image", "file_id": "file-1"}])],
             [HumanMessage([{"type": "text"}])],
             [HumanMessage([{"type": "text", "text": 5}])],
-            [HumanMessage([{"type": ["text"]}])],
             [HumanMessage([{"type": "non_standard"}])],
             [HumanMessage([{"type": "non_standard", "value": "text"}])],
             [HumanMessage([{"type": "image", "url": 5}])],
-            [HumanMessage([{"type": "image", "source_type": "base64"}])],
-            [HumanMessage([{"type": "image", "base64": b"AAAA"}])],
             [HumanMessage([{"type": "image", "base64": b"AAAA", "mime_type": "image/png"}])],
-            [HumanMessage([{"type": "image", "base64": "AAAA"}])],
-            [HumanMessage([{"type": "audio", "source_type": "base64"}])],
             [HumanMessage([{"type": "image", "url": "https://example.org/cat.png"}, "What?"])],
             [HumanMessage([{"type": "image_url",
                             "image_url": {"url": "https://example.org/cat.png"}}, "What?"])],
@@ -528,11 +523,11 @@ class TestErrors:
 
     def test_no_tools(self, site: Site) -> None:
         bot = model(site)
-        with pytest.raises(NotImplementedError, match="no tools"):
+        with pytest.raises(NotImplementedError):
             bot.bind_tools([])
-        with pytest.raises(NotImplementedError, match="no structured output"):
-            bot.with_structured_output({})
-        with pytest.raises(NotImplementedError, match="no tools"):
+        with pytest.raises(NotImplementedError, match="structured_output"):
+            bot.with_structured_output({"title": "A"})
+        with pytest.raises(TypeError, match="tools"):
             bot.invoke("Hello", tools=[{"type": "function"}])
         assert not site.requests
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -21,7 +21,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from ...errors import InvalidMessageError
 from ...values.reply import Reply
 
-__all__ = ["PROVIDER", "check_blocks", "chunk_of", "client_messages", "last_chunk", "result_of"]
+__all__ = ["PROVIDER", "chunk_of", "client_messages", "last_chunk", "result_of"]
 
 PROVIDER = "chatgptes"
 """The provider's name in `response_metadata["model_provider"]` and traces."""
@@ -36,13 +36,9 @@ def client_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         InvalidMessageError: they call tools, or hold content that no bot takes.
     """
     return [
-        {"role": _role(message, where), "content": _content(message, where)}
-        for where, message in _placed(messages)
+        {"role": _role(message, f"Message {i}"), "content": _content(message, f"Message {i}")}
+        for i, message in enumerate(messages)
     ]
-
-
-def _placed(messages: Sequence[BaseMessage]) -> Iterator[tuple[str, BaseMessage]]:
-    return ((f"Message {index}", message) for index, message in enumerate(messages))
 
 
 def _role(message: BaseMessage, where: str) -> str:
@@ -68,38 +64,14 @@ def _role(message: BaseMessage, where: str) -> str:
 def _content(message: BaseMessage, where: str) -> str | list[dict[str, Any]]:
     if isinstance(message.content, str):
         return message.content
-    # Another model's reasoning is no part of its answer.
-    blocks = (each for each in _blocks(message, where) if each.get("type") != "reasoning")
-    return [_part(block, where) for block in blocks]
-
-
-def check_blocks(messages: Sequence[BaseMessage]) -> None:
-    """Check for content that LangChain itself can't read.
-
-    Raises:
-        InvalidMessageError: there is some.
-    """
-    for where, message in _placed(messages):
-        if isinstance(message.content, str):
-            continue
-        _blocks(message, where)
-        for block in message.content:
-            if (
-                isinstance(block, Mapping)
-                and block.get("type") == "image"
-                and ("base64" in block or block.get("source_type") == "base64")
-                and "mime_type" not in block
-            ):
-                raise InvalidMessageError(f"{where} has an image in base64 without its mime_type.")
-
-
-def _blocks(message: BaseMessage, where: str) -> Sequence[Mapping[str, Any]]:
-    """Return LangChain's view of any shape: its v0 and v1 blocks, OpenAI's, Anthropic's."""
     try:
-        return message.content_blocks
+        # LangChain's view of any shape: its v0 and v1 blocks, OpenAI's, Anthropic's.
+        blocks = message.content_blocks
     except (AttributeError, LookupError, TypeError, ValueError):
         # From None: the error may quote what is in the block.
         raise InvalidMessageError(f"{where} has a content block that can't be read.") from None
+    # Another model's reasoning is no part of its answer.
+    return [_part(block, where) for block in blocks if block.get("type") != "reasoning"]
 
 
 def _part(block: Mapping[str, Any], where: str) -> dict[str, Any]:
