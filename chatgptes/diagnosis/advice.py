@@ -1,7 +1,7 @@
 """The words of `doctor`: the meaning of an error for a person, and who can do what about it.
 
-The same error means different things in different places: a 404 instead of the page is a wrong
-address, and instead of an answer it is something before the site's admin-ajax.php.
+The same error means different things in different places: a format that is not known is a wrong
+address in the page, and instead of an answer it is something before the plugin.
 """
 
 from __future__ import annotations
@@ -19,52 +19,38 @@ Place = Literal["page", "ajax", "rest", "api"]
 """What was spoken to: the page, the plugin behind admin-ajax.php, the plugin behind the REST API
 (as visitors do), or its API for the owner's key."""
 
-_REST = "the REST API (/wp-json/)"
-_DOORS: Mapping[Place, str] = {"ajax": "admin-ajax.php", "rest": _REST, "api": _REST}
+# `{door}` in the texts is one of these.
+_DOORS: Mapping[Place, str] = {
+    "page": "the page",
+    "ajax": "admin-ajax.php",
+    "rest": "the REST API (/wp-json/)",
+    "api": "the REST API (/wp-json/)",
+}
 _SETTINGS = "the addresses in WordPress's settings (General) must be those that visitors use"
-_LOGS = "Owner: look into the logs of the web server and of the firewall. You: ask the owner."
-
-# Status 0 stands for those that are not named, 300 and 500 for similar ones.  "You" is who asks.
-_OF_PAGE = {
-    401: "You: put the name and password into the address, https://user:password@host/, if you "
-    "were given them. Owner: admin-ajax.php must be open to the same visitors as the page.",
-    403: "A firewall or security plugin refuses it. You: ask the owner. Owner: its log says which "
-    "rule; let admin-ajax.php and the page be reached by programs.",
-    503: "The site is in maintenance or overloaded: try again later.",
-    300: "Give the address that the browser shows in the end, after all redirects. If it goes in "
-    "circles there too, redirects of the owner's contradict each other (https, www.).",
-    500: "The site is broken just now. You: try later. Owner: PHP's error log says more.",
-    0: "Copy the address from a browser that shows the chat window.",
-}
-# Of where visitors' messages go.
-_OF_DOOR = {
-    400: "The page and the plugin don't fit together. Owner: switch the plugin on; if it was "
-    "updated, empty the cache of pages.",
-    401: "The page is open, but {door} asks for a password, so the chat fails in browsers too. "
-    "Owner: let visitors reach it (a password on wp-admin must leave admin-ajax.php out). You: if "
-    "you were given a password, put it into the address, https://user:password@host/.",
-    403: "A firewall or security plugin stands before {door}. Owner: look into its log, and let "
-    "{door} be reached by programs. You: ask the owner.",
-    404: "The address of {door} that the page names leads nowhere, so the chat most likely fails "
-    "in browsers too. Owner: switch the plugin on, empty the cache of pages, and see that no "
-    f"security plugin or rule of the web server closes {{door}}; {_SETTINGS}. You: if the chat "
-    "works in a browser, give the page's address as it is shown there (www, https).",
+# Status 0 stands for those that are not named, 300 and 500 for similar ones.
+_STATUSES = {
     300: "The address of {door} sends visitors elsewhere, where neither messages nor a key may "
-    "follow. Owner: no login page, security plugin or rule of the web server may redirect it; "
-    f"{_SETTINGS}. You: give the address as a browser shows it in the end (www, https).",
-    0: f"Something before the plugin refuses the message. {_LOGS}",
+    "follow. You: give the address as a browser shows it in the end (www, https). Owner: no login "
+    "page, security plugin or rule of the web server may redirect it, least of all in circles; "
+    f"{_SETTINGS}.",
+    400: "The plugin does not take the message in this form. Owner: switch the plugin on; if it "
+    "was updated, empty the cache of pages. It may also be newer than this library.",
+    401: "A password is wanted for {door}. You: put the name and password into the address, "
+    "https://user:password@host/, if you were given them. Owner: let visitors reach {door} (a "
+    "password on wp-admin must leave admin-ajax.php out).",
+    403: "A firewall or security plugin stands before {door}. You: ask the owner. Owner: its log "
+    "says which rule; let {door} be reached by programs.",
+    404: "The address of {door} leads nowhere. You: give the address of a chat window as a browser "
+    "shows it (www, https); with a key, any address of the right site. Owner: switch the plugin on "
+    "(for a key AI Power 2.3 or later, or AI Engine with its public API), empty the cache of "
+    "pages, and see that no security plugin or rule of the web server closes {door}; "
+    f"{_SETTINGS}.",
+    500: "The site is broken just now. You: try later; with a key, check the bot's id first, since "
+    "the plugin answers an unknown one in this way. Owner: PHP's error log says more.",
+    503: "The site is in maintenance or overloaded: try again later.",
+    0: "Something refuses the request; its own words are the best hint. You: ask the owner. Owner: "
+    "look into the logs of the web server and of the firewall.",
 }
-_OF_API = {
-    **_OF_DOOR,
-    404: "The site has no REST API of this plugin there. Check that the address is of the right "
-    "site. Owner: the plugin must be switched on (AI Power: 2.3 or later; AI Engine: with its "
-    "public API on), and no security plugin or rule of the web server may close the REST API.",
-    500: "Check the bot's id first: the plugin answers an unknown one in this way. Owner: PHP's "
-    "error log says more. You: try later.",
-    0: "Something refuses the message; its own words are the best hint. The plugin may be newer "
-    f"than this library. {_LOGS}",
-}
-_STATUSES = {"page": _OF_PAGE, "ajax": _OF_DOOR, "rest": _OF_DOOR, "api": _OF_API}
 
 
 def advice_on_status(status: int, place: Place) -> str:
@@ -74,34 +60,8 @@ def advice_on_status(status: int, place: Place) -> str:
     elif 300 <= status < 400:
         status = 300
     elif status > 500 and status != 503:
-        # Of a proxy in front of the site, most often: whatever it was to lead to.
-        status, place = 500, "page"
-    known = _STATUSES[place]
-    fallback = _OF_PAGE.get(status) if status >= 500 else None
-    return (known.get(status) or fallback or known[0]).format(door=_DOORS.get(place))
-
-
-def _of_key(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    if error.code is not None:  # The plugin's: its words, in the error, say what is wrong.
-        return (
-            "Owner: the plugin's settings have the switch for REST access, and the key. You: check "
-            "that this is the same key. If it is, some server may drop the Authorization header "
-            "before WordPress sees it, and must be told to pass it on."
-        )
-    return (
-        "Not the plugin said so, but something before it: a firewall, a security plugin that "
-        "closes the REST API to visitors, or a password on the whole site. Owner: its log says "
-        "which; let the REST API (/wp-json/) be reached with an Authorization header."
-    )
-
-
-def _of_challenge(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    door = f", or {_DOORS[place]}," if place in _DOORS else ""
-    key = "; or use the REST API with the owner's key" if place in ("page", "ajax") else ""
-    return (
-        "The site lets browsers in and programs not. You: ask the owner for access, or use another "
-        f"site. Owner: let the address of your program{door} past the check{key}."
-    )
+        status = 500
+    return _STATUSES.get(status, _STATUSES[0]).format(door=_DOORS[place])
 
 
 def _of_format(error: ChatGptEsError, step: StepName, place: Place) -> str:
@@ -188,8 +148,13 @@ _BY_CLASS: dict[type[ChatGptEsError], str | Callable[[ChatGptEsError, StepName, 
         error.status or 0, place
     ),
     errors.UnexpectedFormatError: _of_format,
-    errors.ChallengeError: _of_challenge,
-    errors.AuthenticationError: _of_key,
+    errors.ChallengeError: "The site lets browsers in and programs not. You: ask the owner for "
+    "access, or use another site. Owner: let the address of your program, or {door}, past the "
+    "check; or use the REST API with the owner's key.",
+    errors.AuthenticationError: "Owner: the plugin's settings have the switch for REST access, and "
+    "the key. You: check that this is the same key. If it is, a server may drop the Authorization "
+    "header before WordPress sees it; or, where the words are not the plugin's, a firewall, a "
+    "security plugin or a password stands before {door}: the owner must let such requests pass.",
     errors.RefusedError: _of_refusal,
     errors.EmptyReplyError: _of_silence,
     errors.StreamInterruptedError: _of_interruption,
@@ -233,4 +198,6 @@ def advice(error: ChatGptEsError, step: StepName, door: Place) -> str:
 
 def _words(error: ChatGptEsError, step: StepName, place: Place) -> str:
     words = next(words for cls, words in _BY_CLASS.items() if isinstance(error, cls))
-    return words if isinstance(words, str) else words(error, step, place)
+    if isinstance(words, str):
+        return words.format(door=_DOORS[place])
+    return words(error, step, place)

@@ -67,7 +67,11 @@ def check_nonce(
         endpoint = yield from session.renewed(endpoint, deadline)
     refusal = yield from _refusal(session, endpoint, deadline)
     if refusal is None:
-        return _taken(endpoint, starts_session), ""
+        if not starts_session:
+            return "the site takes the one in the page", ""
+        if endpoint.nonce:
+            return "a session was started, and the site takes its nonce", ""
+        return "none is needed: the site starts no sessions, and takes messages without one", ""
     fresh = endpoint
     if endpoint.nonce:
         fresh = yield from session.renewed(endpoint, deadline)
@@ -86,14 +90,6 @@ def check_nonce(
         detail, hint = _NEVER_TAKEN
     core.finish_error(error)
     raise StepFailed("nonce", detail + site_said(error.excerpt or ""), hint, "RefusedError")
-
-
-def _taken(endpoint: Endpoint, starts_session: bool) -> str:
-    if not starts_session:
-        return "the site takes the one in the page"
-    if endpoint.nonce:
-        return "a session was started, and the site takes its nonce"
-    return "none is needed: the site starts no sessions, and takes messages without one"
 
 
 def _refusal(

@@ -205,8 +205,8 @@ def test_time_runs_out(site: Site) -> None:
 # What stands before the plugin, and what should be said of it: at admin-ajax.php, with a key.
 BEFORE = {
     "http-403": ("before admin-ajax.php", "as firewalls do"),
-    "http-404": ("leads nowhere", "no REST API of this plugin"),
-    "http-500": ("error log", "Check the bot's id first"),
+    "http-404": ("leads nowhere", "2.3 or later"),
+    "http-500": ("error log", "check the bot's id first"),
     "http-502": ("error log", "error log"),
     "maintenance": ("maintenance", "maintenance"),
     "redirect": ("sends visitors elsewhere", "sends visitors elsewhere"),
@@ -247,7 +247,7 @@ def test_the_same_fault_at_every_step(site: Site, fault: str) -> None:
         ("wrong-key", "check that this is the same key"),
         ("no-key-set", "settings have the switch for REST access, and the key"),
         ("no-route", "2.3 or later"),
-        ("unknown-bot", "Check the bot's id first"),
+        ("unknown-bot", "check the bot's id first"),
         ("no-reply", "a version that is not known yet"),
     ],
 )
