@@ -62,19 +62,16 @@ def check_nonce(
         ChatGptEsError: it answers nothing of the kind.
     """
     session = core.session
-    starts_session = endpoint.nonce_first
+    starts_session, taken = endpoint.nonce_first, "the site takes the one in the page"
     if starts_session:
         endpoint = yield from session.renewed(endpoint, deadline)
+        taken = "none is needed: the site starts no sessions, and takes messages without one"
+        if endpoint.nonce:
+            taken = "a session was started, and the site takes its nonce"
     refusal = yield from _refusal(session, endpoint, deadline)
     if refusal is None:
-        if not starts_session:
-            return "the site takes the one in the page", ""
-        if endpoint.nonce:
-            return "a session was started, and the site takes its nonce", ""
-        return "none is needed: the site starts no sessions, and takes messages without one", ""
-    fresh = endpoint
-    if endpoint.nonce:
-        fresh = yield from session.renewed(endpoint, deadline)
+        return taken, ""
+    fresh = (yield from session.renewed(endpoint, deadline)) if endpoint.nonce else endpoint
     if fresh.nonce != endpoint.nonce:
         refusal = yield from _refusal(session, fresh, deadline)
         if refusal is None:
