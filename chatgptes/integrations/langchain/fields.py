@@ -144,12 +144,10 @@ class ClientFields(BaseChatModel):
         return super().__deepcopy__(memo)
 
     def _arguments(self) -> ClientArguments:
-        # Only values other than the defaults, so that it is also the client of `chatgptes.chat()`.
-        chosen = {}
-        for name in ClientArguments.__annotations__:
-            value, default = getattr(self, name), type(self).model_fields[name].default
-            if name != "timeout" and (type(value), value) != (type(default), default):
-                chosen[name] = dict(value) if isinstance(value, Mapping) else value
-        if isinstance(key := chosen.get("api_key"), SecretStr):
-            chosen["api_key"] = key.get_secret_value()
-        return cast("ClientArguments", chosen)
+        arguments: dict[str, Any] = {}
+        for name in set(ClientArguments.__annotations__) - {"timeout"}:
+            value = getattr(self, name)
+            arguments[name] = dict(value) if isinstance(value, Mapping) else value
+        if isinstance(self.api_key, SecretStr):
+            arguments["api_key"] = self.api_key.get_secret_value()
+        return cast("ClientArguments", arguments)

@@ -56,8 +56,7 @@ class ChatGptEsChat(ClientFields):
     may be given to one call (`invoke`, `stream`, …), or bound with `bind`.
 
     Errors of a turn are not wrapped, and have `StreamInterruptedError.partial`.  Models with equal
-    arguments, and copies of a model, share one client, that of `chatgptes.chat()`: there is nothing
-    to close.  A model with `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's
+    arguments, and copies of a model, share one client: there is nothing to close.  A model with `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's
     global cache only with `cache=True`, since a cache does not know who asks.
 
     Raises:
@@ -125,15 +124,10 @@ class ChatGptEsChat(ClientFields):
         with turn.client.stream(turn.messages, **turn.options) as stream:
             for piece in stream:
                 if text := turn.stopping.take(piece):
-                    chunk = chunk_of(text)
-                    if run_manager:
-                        run_manager.on_llm_new_token(text, chunk=chunk)
-                    yield chunk
+                    yield chunk_of(text)
                 if turn.stopping.found is not None:
                     break
             last = turn.last_chunk(stream)
-        if run_manager:
-            run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
     async def _astream(
@@ -148,15 +142,10 @@ class ChatGptEsChat(ClientFields):
         async with client.stream(turn.messages, **turn.options) as stream:
             async for piece in stream:
                 if text := turn.stopping.take(piece):
-                    chunk = chunk_of(text)
-                    if run_manager:
-                        await run_manager.on_llm_new_token(text, chunk=chunk)
-                    yield chunk
+                    yield chunk_of(text)
                 if turn.stopping.found is not None:
                     break
             last = turn.last_chunk(stream)
-        if run_manager:
-            await run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
     def _turn(self, messages: list[BaseMessage], stop: Any, kwargs: Mapping[str, Any]) -> _Turn:
