@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, TextIO
 from urllib.parse import urlsplit
 
 from ..errors import InvalidConfigError
-from .prompts import Item
 from .values import BatchResult
 
 __all__ = ["Journal", "results_of", "table_writer"]
@@ -134,7 +133,7 @@ class Journal:
             " it. Give another file."
         )
 
-    def was_answered(self, item: Item) -> bool | None:
+    def was_answered(self, item: BatchResult) -> bool | None:
         """Return whether a prompt was answered in an earlier run, or None if it was not asked.
 
         Raises:

@@ -6,16 +6,14 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidMessageError
-from ..values.messages import Messages
+from .values import BatchResult
 
-__all__ = ["SEPARATORS", "Item", "items_of", "prompts_of"]
+__all__ = ["SEPARATORS", "items_of", "prompts_of"]
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """The separator of columns in a table, by the end of a file's name."""
@@ -25,31 +23,10 @@ _ONE_A_LINE = (
     "have an \"id\"), or a JSON string. (jq -c '.[]' makes them of an array, jq -c . of objects.) "
     'Text that is JSON itself goes into {"prompt": "…"}.'
 )
-# The beginning of a prompt as an object, or of JSON that is an array or goes over several lines.
-_JSON = re.compile(r'\s*(?:\{\s*(?:"(?:prompt|messages|id)"|\Z)|\[\s*(?:["{]|\Z))')
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One prompt of a batch.
-
-    Attributes:
-        index: its place among the prompts, from 0.
-        id: the given id (str or int), or its index.
-        messages: what `Client.chat` takes.
-        digest: a hash of the messages, by which a changed prompt is noticed.
-        columns: further values, kept for the result (of a table of prompts: its other columns).
-    """
-
-    index: int
-    id: str | int
-    messages: Messages
-    digest: str
-    columns: Mapping[str, Any] = field(default_factory=dict)
-
-
-def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
-    """Number and check `prompts`, one by one.
+def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[BatchResult]:
+    """Number and check `prompts`, one by one; the results are without reply or error yet.
 
     Raises:
         InvalidMessageError: one has a wrong shape, or an id that another has.
@@ -57,7 +34,7 @@ def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
     return _checked((f"Prompt {index}", prompt) for index, prompt in enumerate(prompts))
 
 
-def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[Item]:
+def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[BatchResult]:
     """Give the items for (place, prompt) pairs."""
     seen: set[str | int] = set()
     for index, (where, prompt) in enumerate(prompts):
@@ -68,7 +45,7 @@ def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[Item]:
         yield item
 
 
-def _item(index: int, prompt: Any, where: str) -> Item:
+def _item(index: int, prompt: Any, where: str) -> BatchResult:
     fields = {"prompt": prompt} if isinstance(prompt, str) else prompt
     if not isinstance(fields, Mapping):
         raise InvalidMessageError(f"{where}: it is neither a string nor a dict.")
@@ -95,7 +72,8 @@ def _item(index: int, prompt: Any, where: str) -> Item:
         raise InvalidMessageError(
             f"{where}: its messages and columns must be plain JSON values."
         ) from None
-    return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16], columns)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return BatchResult(name, index, digest, prompt=messages, columns=columns)
 
 
 def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
@@ -103,9 +81,9 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
     Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: its column "prompt" is
     asked, "id" is the prompt's id, and the others are its "columns".  It is JSON lines if its name
-    ends in .jsonl or .ndjson, or if its first line is a JSON object.  JSON of any other form (an
-    array, an object over several lines, objects below plain lines) is refused: its lines would be
-    asked as if they were prompts.
+    ends in .jsonl or .ndjson, or if its first line begins with a brace or a bracket.  JSON of any
+    other form (an array, an object over several lines, objects below plain lines) is refused: its
+    lines would be asked as if they were prompts.
 
     Args:
         text: what the file holds.
@@ -132,25 +110,15 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
 
 def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tuple[str, Any]]:
-    if is_json or (lines and _is_json(lines[0][1])):
+    if is_json or (lines and lines[0][1].lstrip().startswith(("{", "["))):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if _is_json(line.rstrip().removesuffix(",")):
+        if line.lstrip().startswith('{"'):
             raise InvalidMessageError(
-                f"{where}: this is JSON, but the file's first line is none, so all lines would be "
-                f"asked as plain text. {_ONE_A_LINE}"
+                f"{where}: this seems to be JSON, but the file's first line is none, so all lines "
+                f"would be asked as plain text. {_ONE_A_LINE}"
             )
     return list(lines)
-
-
-def _is_json(line: str) -> bool:
-    """Tell whether a line is a JSON object, or damaged JSON that would be a prompt."""
-    if _JSON.match(line):
-        return True
-    try:
-        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _value(line: str, where: str) -> str | dict[str, Any]:

@@ -12,14 +12,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import errors
 from ..client import Client
 from ..errors import ChatGptEsError, Hint, InvalidMessageError, RefusedError
 from ..values.reply import Reply
 from .file import Journal
-from .prompts import Item
 from .values import BatchProgress, BatchResult
 
 __all__ = ["IN_A_ROW", "MINUTE", "Run"]
@@ -63,7 +62,7 @@ class Run:
     """
 
     client: Client
-    items: Iterable[Item]
+    items: Iterable[BatchResult]
     out: str | os.PathLike[str] | None
     jobs: int
     interval: float
@@ -138,7 +137,7 @@ class Run:
         self._end(error)
         self._events.put(None)
 
-    def _next_item(self) -> Item | None:
+    def _next_item(self) -> BatchResult | None:
         wanted = False if self.retry_failed else None
         for item in self._remaining:
             before = None if self._journal is None else self._journal.was_answered(item)
@@ -163,14 +162,14 @@ class Run:
 
     # In the thread of a turn.
 
-    def _ask(self, item: Item) -> None:
+    def _ask(self, item: BatchResult) -> None:
         try:
             ended = self._turn(item)
         except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread.
             ended = _Ended(error=error)
         self._events.put(ended)
 
-    def _turn(self, item: Item) -> _Ended:
+    def _turn(self, item: BatchResult) -> _Ended:
         """Take one turn and write its result.
 
         Raises:
@@ -191,9 +190,7 @@ class Run:
                 self._final_words.add(failure.excerpt or failure.message)
         if failure is not None and self.client.core.closed:
             return _Ended()  # It was cancelled; the next run asks it.
-        result = BatchResult(
-            item.id, item.index, item.digest, reply, failure, item.messages, item.columns
-        )
+        result = replace(item, reply=reply, error=failure)
         try:
             if self._journal is not None:
                 self._journal.write(result)
@@ -201,10 +198,10 @@ class Run:
             return _Ended(result, error)
         return _Ended(result)
 
-    def _chat(self, item: Item) -> tuple[Reply | None, ChatGptEsError | None]:
+    def _chat(self, item: BatchResult) -> tuple[Reply | None, ChatGptEsError | None]:
         """Return the reply, or the failure that is the prompt's own."""
         try:
-            reply = self.client.chat(item.messages)
+            reply = self.client.chat(item.prompt)
         except ChatGptEsError as error:
             if isinstance(error, _STOP) or getattr(error, "blocked", False):
                 raise

@@ -77,7 +77,8 @@ def check_nonce(
         if refusal is None:
             return _REPLACED
     error, page = refusal
-    if not _is_plugins(error, endpoint, page):
+    # WordPress refuses a nonce by -1, the plugin in JSON or by a sentence; a page is of others.
+    if error.blocked or (error.code is None and b"<html" in page.body[:2000].lower()):
         detail, hint = _FORBIDDEN, advice_on_status(403, door)
     elif not endpoint.nonce:
         detail, hint = _NONE_GIVEN
@@ -145,16 +146,3 @@ def _send_nothing(
     finally:
         requests.close()
     return None
-
-
-def _is_plugins(error: RefusedError, endpoint: Endpoint, page: BufferedResponse) -> bool:
-    """Tell whether the plugin itself refuses a nonce in this way.
-
-    In JSON, up to 1.9.18 (and in 2.2) with a sentence and no page around it; a mere -1 is how
-    WordPress itself does.  Firewalls answer otherwise.
-    """
-    if error.blocked:
-        return False
-    if page.status < 300 or error.code is not None or page.body.strip() == b"-1":
-        return True
-    return endpoint.bot.dialect == "wpaicg" and b"<html" not in page.body[:2000].lower()

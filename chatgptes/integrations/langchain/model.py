@@ -56,8 +56,9 @@ class ChatGptEsChat(ClientFields):
     may be given to one call (`invoke`, `stream`, …), or bound with `bind`.
 
     Errors of a turn are not wrapped, and have `StreamInterruptedError.partial`.  Models with equal
-    arguments, and copies of a model, share one client: there is nothing to close.  A model with `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's
-    global cache only with `cache=True`, since a cache does not know who asks.
+    arguments, and copies of a model, share one client: there is nothing to close.  A model with
+    `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's global cache only with
+    `cache=True`, since a cache does not know who asks.
 
     Raises:
         InvalidConfigError: an argument can't be used.
