@@ -20,7 +20,6 @@ _SOURCE = re.compile(
     re.IGNORECASE,
 )
 _MOST_SOURCES = 300
-_WORDPRESS = (b"wp-content/", b"wp-includes/", b"wp-json", b"api.w.org")
 # A file's time is no version: those of styles, and of some plugins' scripts, are a mere number.
 _VERSION = re.compile(
     rb"plugins\\?/([\w-]{1,60})\\?/[^\s\"'<>?]{1,300}\.(js|css)\?ver=(\d+(?:\.\d+)+)(?![\w.-])"
@@ -30,17 +29,15 @@ _VERSION = re.compile(
 def no_bots(page: BufferedResponse) -> tuple[str, str]:
     """Return why a page shows no bot, as far as it tells: what was seen, and what to do."""
     body = page.body
-    if not body.strip():
-        return (
-            f"The site answered with status {page.status} and no text at all.",
-            "Something on the site has broken off (PHP's error log tells its owner more), or the "
-            "address is no page.",
-        )
     kind = page.headers.get("content-type").partition(";")[0].strip().lower()
+    if not body.strip():
+        kind = "no text at all"
     if kind and "html" not in kind and not body.lstrip().startswith(b"<"):
         return (
             f"The site answered with {kind}, which is no page.",
-            "Give the address of the page that shows the chat window, as your browser shows it.",
+            "Give the address of the page that shows the chat window, as your browser shows it. If "
+            "it is that, something on the site has broken off: PHP's error log tells its owner "
+            "more.",
         )
     traces = plugin_traces(body)
     if reason := next(filter(None, (each.why_missing(page) for each in traces)), ""):
@@ -79,15 +76,10 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "that loads parts of a page later, by a script, must leave the chat element out; or "
             "use the REST API (with its key), which needs no page.",
         )
-    if any(mark in body for mark in _WORDPRESS):
-        return (
-            f"This is a WordPress page, but there is no trace of the plugins {plugin_names()}.",
-            "Its chat, if it has one, is another product, or is on another page: give the address "
-            "of the page where you see it.",
-        )
     return (
-        f"There is no trace of WordPress or of the plugins {plugin_names()} on the page.",
-        "Check the address. This library talks to the bots of those plugins only.",
+        f"There is no trace of the plugins {plugin_names()} on the page.",
+        "Check the address: give that of the page where you see the chat. This library talks to "
+        "the bots of those plugins only.",
     )
 
 

@@ -599,8 +599,11 @@ def test_wrong_arguments() -> None:
             "later, by a script",
         ),
         ('<link href="/wp-content/plugins/gpt3-ai-content-generator/a.css">', "popup"),
-        ('<link href="/wp-content/themes/a.css">', "WordPress page"),
-        ('<iframe src="https://video.example/1"></iframe><i>nothing</i>', "no trace of WordPress"),
+        ('<link href="/wp-content/themes/a.css">', "no trace of the plugins"),
+        (
+            '<iframe src="https://video.example/1"></iframe><i>nothing</i>',
+            "no trace of the plugins",
+        ),
         ("<style>.wpaicg-chatbox {color: red}</style>", "popup"),
         ("<p>[aipkit_chatbot id=7]</p>", "[aipkit_chatbot id=7]"),
         ("<p>[mwai_chatbot_v2]</p>", "[mwai_chatbot_v2]"),

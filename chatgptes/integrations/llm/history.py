@@ -20,7 +20,7 @@ from ...values.urls import redact
 if TYPE_CHECKING:
     from ...client import Client
 
-__all__ = ["NAME", "VERSION", "History", "Point", "read_history"]
+__all__ = ["NAME", "VERSION", "History", "read_history"]
 
 NAME = "chatgptes"
 """The name of the model, and of the data it puts beside its answers."""
@@ -28,9 +28,6 @@ VERSION = 1
 """The version of that data's format."""
 
 _NO_WORDS = "(an image)"
-
-Point = tuple[str, str]
-"""A conversation of a site (its id), and a hash of its history so far."""
 
 
 class History(NamedTuple):
@@ -58,17 +55,11 @@ class History(NamedTuple):
         """
         return [_bytes_of(each) for each in self.attachments]
 
-    def point(self, client: Client) -> Point | None:
-        """Return the end of the site's own conversation, if it has exactly this history."""
-        left = self.left
-        if left.get("site") != client.site or left["digest"] != self.digest():
-            return None
-        return left["id"], left["digest"]
-
-    def saved(self, client: Client, *, continued: bool) -> dict[str, Any]:
+    def saved(self, client: Client) -> dict[str, Any]:
         """Return a conversation for `Client.conversation`.
 
-        It is the site's own if that is `continued`; else a new one, which sends the history first.
+        It is the site's own if that has exactly this history; else a new one, which sends the
+        history first.
         """
         saved = client.conversation().to_dict()
         if self.system:
@@ -76,8 +67,10 @@ class History(NamedTuple):
         saved["messages"] = self.messages
         left = self.left
         if left.get("site") == client.site:
-            names = ("visitor", "id", "memory", "state") if continued else ("visitor",)
-            saved |= {name: left[name] for name in names}  # The owner's limits hang on the visitor.
+            same = left["digest"] == self.digest()
+            # The owner's limits hang on the visitor.
+            names = ("visitor", "id", "memory", "state") if same else ("visitor",)
+            saved |= {name: left[name] for name in names}
         return saved
 
     def digest(self, answer: str | None = None) -> str:
