@@ -101,7 +101,7 @@ class Run:
             # Cancels the turns that still run, if the caller has left.  Once more at the end, since
             # Ctrl-C may interrupt it.
             ending.callback(self.client.close)
-            ending.callback(self._leave)
+            ending.callback(self._stop)
             self._report()
             _start_thread(contextvars.copy_context().run, self._start_turns)
             while self._counts["running"] or not self._over:
@@ -120,7 +120,6 @@ class Run:
     # In the thread that reads prompts.
 
     def _start_turns(self) -> None:
-        error: BaseException | None = None
         try:
             while self._room.acquire() and not self._stopping.is_set():
                 item = self._next_item()
@@ -132,9 +131,9 @@ class Run:
                     _start_thread(self._ask, item)
                     self._counts["running"] += 1
                 self._events.put(None)
-        except BaseException as caught:  # noqa: BLE001 - it is raised in the caller's thread.
-            error = caught
-        self._end(error)
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread.
+            self._stop(error)
+        self._over = True
         self._events.put(None)
 
     def _next_item(self) -> BatchResult | None:
@@ -225,7 +224,7 @@ class Run:
         with self._lock:
             self._counts["running"] -= 1
         if error is not None:  # A result that could not be written is given, and not counted.
-            self._end(error, "So")
+            self._stop(error, "So")
         elif result is not None and result.error is None:
             self._counts["answered"] += 1
             self._row = 0
@@ -237,21 +236,16 @@ class Run:
                 last = copy.copy(result.error)  # The result's own stays as it is.
                 if self._journal is not None:
                     last.hint = Hint("retry_failed", purpose="to ask the failed ones again")
-                self._end(last, f"These were {self._row} failures in a row, so")
+                self._stop(last, f"These were {self._row} failures in a row, so")
 
-    def _end(self, error: BaseException | None, why: str | None = None) -> None:
+    def _stop(self, error: BaseException | None = None, why: str | None = None) -> None:
         """Start no more turns; the first `error` is raised once those under way have ended."""
         with self._lock:
             self._over = True
             if error is not None and self._error is None:
                 self._error, self._why = error, why
-        if error is not None:
-            self._stopping.set()
-
-    def _leave(self) -> None:
-        self._end(None)
         self._stopping.set()
-        self._room.release()
+        self._room.release()  # So that the thread that reads prompts sees it.
 
     def _settle(self) -> None:
         """Wait for cancelled turns: one may be writing its reply."""

@@ -31,21 +31,14 @@ _NO_WORDS = "(an image)"
 
 
 class History(NamedTuple):
-    """The messages of a turn.
-
-    Attributes:
-        system: its system text (str), or "".
-        messages: those before the prompt, user and assistant in turn.
-        prompt: the prompt's text (str), or "".
-        attachments: what llm attached to the prompt.
-        left: the data that our last answer left for later turns.
-    """
+    """The messages of a turn; `messages` are those before the prompt."""
 
     system: str
     messages: list[dict[str, str]]
     prompt: str
     attachments: list[llm.Attachment]
     left: Mapping[str, Any]
+    """The data that our last answer left for later turns."""
 
     def images(self) -> list[bytes]:
         """Return the attachments.  Reads files, and downloads those that have an address.

@@ -26,12 +26,7 @@ STICKY = ("site", "bot", "transport", "proxy", "consent")
 
 
 class Target(NamedTuple):
-    """Whom to ask.
-
-    Attributes:
-        arguments: those of the client.
-        shown: the options that the conversation keeps, without passwords.
-    """
+    """Whom to ask: the client's arguments, and the options to keep, without passwords."""
 
     arguments: ClientArguments
     shown: dict[str, Any]
