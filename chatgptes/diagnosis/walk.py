@@ -102,7 +102,7 @@ class _Walk:
     def _note_way(self, end: StepName, status: int | None) -> None:
         """Note that the steps before `end` are good: the transport has taken them."""
         parts = urlsplit(self._client.site)
-        secure = parts.scheme == "https"
+        host, secure = parts.hostname or "", parts.scheme == "https"
         verify: Any = self._core.config.arguments.get("verify", True)
         trust = "the certificate is good"
         if verify is False:
@@ -110,8 +110,8 @@ class _Walk:
         elif not secure:
             trust = "http:// has none: whoever is between can read along"
         way: dict[StepName, tuple[bool | None, str]] = {
-            "name": (True, parts.hostname or ""),
-            "connection": (True, f"port {parts.port or (443 if secure else 80)}"),
+            "name": (True, host),
+            "connection": (True, f"{host}, port {parts.port or (443 if secure else 80)}"),
             "TLS": (secure or None, trust),
             "page": (True, f"something answered, with status {status}"),
         }
