@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,26 +73,21 @@ def _content(message: BaseMessage, where: str) -> str | list[dict[str, Any]]:
 
 
 def _part(block: Mapping[str, Any], where: str) -> dict[str, Any]:
-    kind = block.get("type")
+    kind, url = block.get("type"), block.get("url")
     if kind == "text":
         return {"type": "text", "text": block.get("text")}  # The client checks that it is a str.
-    if kind != "image":
+    if "base64" in block:
+        url = f"data:{block.get('mime_type')};base64,{block['base64']}"
+    if kind != "image" or url is None:
         value = block.get("value")
         if kind == "non_standard" and isinstance(value, Mapping):
             kind = value.get("type", kind)
         raise InvalidMessageError(
-            f"{where} has content of type {kind!r}: a site's bot takes text, and some take images."
+            f"{where} has content of type {kind!r} that can't be sent: a site's bot takes text, and"
+            " some take images, in base64."
         )
-    if "base64" in block:
-        try:
-            data = base64.b64decode("".join(block["base64"].split()), validate=True)
-        except (binascii.Error, AttributeError, TypeError, ValueError):
-            raise InvalidMessageError(f"{where} has an image whose base64 is damaged.") from None
-        return {"type": "image", "image": data}
-    if "url" in block:
-        # As OpenAI's, for which no file is read: the messages may come from anybody.
-        return {"type": "image_url", "image_url": {"url": block["url"]}}
-    raise InvalidMessageError(f"{where} has an image without its data: give it as base64.")
+    # As OpenAI's, for which no file is read: the messages may come from anybody.
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _fields(reply: Reply, text: str) -> dict[str, Any]:
@@ -112,14 +105,13 @@ def _fields(reply: Reply, text: str) -> dict[str, Any]:
             filled = {name: value for name, value in source.items() if value}
             sources.append({"type": "citation", **filled})
         content = [{"type": "text", "text": text, "annotations": sources}]
-    usage = None
-    if reply.usage and None not in (reply.usage.input_tokens, reply.usage.output_tokens):
-        asked, answered = reply.usage.input_tokens or 0, reply.usage.output_tokens or 0
-        total = reply.usage.total_tokens
+    usage, counts = None, reply.usage
+    if counts and counts.input_tokens is not None and counts.output_tokens is not None:
+        total = counts.input_tokens + counts.output_tokens
         usage = UsageMetadata(
-            input_tokens=asked,
-            output_tokens=answered,
-            total_tokens=asked + answered if total is None else total,
+            input_tokens=counts.input_tokens,
+            output_tokens=counts.output_tokens,
+            total_tokens=total if counts.total_tokens is None else counts.total_tokens,
         )
     metadata = {name: value for name, value in known.items() if value not in (None, (), [])}
     return {
