@@ -67,12 +67,12 @@ class Run:
     jobs: int
     interval: float
     retry_failed: bool
-    total: int | None
     progress: Callable[[BatchProgress], object] | None
 
     def __post_init__(self) -> None:
         self._journal: Journal | None = None
         self._remaining = iter(self.items)
+        self._total = len(self.items) if isinstance(self.items, list) else None
         # A turn that has ended, or None for any other change.
         self._events: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(self.jobs)  # A result keeps its place until it is used.
@@ -258,14 +258,14 @@ class Run:
     def _explained(self, error: BaseException) -> BaseException:
         """Return `error`, if it is a turn's, with how far the batch is in its message."""
         if self._why is not None and isinstance(error, ChatGptEsError):
-            of = "" if self.total is None else f" of {self.total}"
+            of = "" if self._total is None else f" of {self._total}"
             how = "; the same call with the same file continues from here" if self._journal else ""
             done = f"{self._state().done}{of} prompts done{how}."
             error.args = (f"{error.message} {self._why} the batch has stopped, with {done}",)
         return error
 
     def _state(self) -> BatchProgress:
-        return BatchProgress(self.total, **self._counts)
+        return BatchProgress(self._total, **self._counts)
 
     def _report(self) -> None:
         if self.progress is not None:

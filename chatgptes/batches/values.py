@@ -66,7 +66,7 @@ class BatchProgress:
     """Progress of a batch (int each).
 
     Attributes:
-        total: how many prompts there are, or None where the iterable does not say.
+        total: how many prompts there are, or None for an iterable that is no sequence.
         skipped: prompts that were not asked, because the file has their answers.
         answered, failed: prompts of this run.
         running: turns under way.
