@@ -64,7 +64,7 @@ def advice_on_status(status: int, place: Place) -> str:
     return _STATUSES.get(status, _STATUSES[0]).format(door=_DOORS[place])
 
 
-def _of_format(error: ChatGptEsError, step: StepName, place: Place) -> str:
+def _of_format(error: ChatGptEsError, place: Place) -> str:
     if place == "page":  # An address that it names.
         return (
             f"Messages would go to another site, so none is sent. Owner: {_SETTINGS}; a copy of "
@@ -80,7 +80,7 @@ def _of_format(error: ChatGptEsError, step: StepName, place: Place) -> str:
     )
 
 
-def _of_refusal(error: ChatGptEsError, step: StepName, place: Place) -> str:
+def _of_refusal(error: ChatGptEsError, place: Place) -> str:
     if error.code in ("embed_not_available", "cors_denied"):
         return (
             "The plugin itself refuses it, since it takes the request for one from another site. "
@@ -106,35 +106,25 @@ def _of_refusal(error: ChatGptEsError, step: StepName, place: Place) -> str:
     )
 
 
-def _of_interruption(error: ChatGptEsError, step: StepName, place: Place) -> str:
+def _of_interruption(error: ChatGptEsError, place: Place) -> str:
     cause = error.__cause__
     if isinstance(cause, (errors.RequestTimeout, errors.ResponseTooLargeError)) or (
         isinstance(cause, errors.UpstreamError) and cause.excerpt
     ):
-        return _words(cause, step, place)
+        return _words(cause, place)
     return (
         "The answer began and broke off. You: try again. Owner: look for time limits of PHP, of "
         "the web server and of a proxy in front, and at the log of the model's service."
     )
 
 
-def _of_timeout(error: ChatGptEsError, step: StepName, place: Place) -> str:
+def _of_timeout(error: ChatGptEsError, place: Place) -> str:
     if isinstance(error, errors.RequestTimeout) and error.phase == "connect":
         return _OF_CONNECTION
-    slow = "the model's service" if step == "turn" else "its database"
     return (
-        "You: try again, and allow more time. Owner: the server is overloaded, or PHP or "
-        f"{slow} hangs."
+        "You: try again, and allow more time. Owner: the server is overloaded, or PHP, or what it "
+        "waits for, hangs."
     )
-
-
-def _of_silence(error: ChatGptEsError, step: StepName, place: Place) -> str:
-    if step == "turn":
-        return (
-            "The model said nothing, or PHP broke off before it could. Owner: check the bot's "
-            "model, its limit of tokens and its service's credit, and PHP's error log."
-        )
-    return "Most often PHP has broken off. You: try again later. Owner: PHP's error log says more."
 
 
 _OF_CONNECTION = (
@@ -142,11 +132,9 @@ _OF_CONNECTION = (
     "If they are right, the owner's server is down or overloaded, or the domain has run out."
 )
 # The first that an error is an instance of.
-_BY_CLASS: dict[type[ChatGptEsError], str | Callable[[ChatGptEsError, StepName, Place], str]] = {
+_BY_CLASS: dict[type[ChatGptEsError], str | Callable[[ChatGptEsError, Place], str]] = {
     errors.RequestTimeout: _of_timeout,
-    errors.UnexpectedStatusError: lambda error, _, place: advice_on_status(
-        error.status or 0, place
-    ),
+    errors.UnexpectedStatusError: lambda error, place: advice_on_status(error.status or 0, place),
     errors.UnexpectedFormatError: _of_format,
     errors.ChallengeError: "The site lets browsers in and programs not. You: ask the owner for "
     "access, or use another site. Owner: let the address of your program, or {door}, past the "
@@ -156,7 +144,9 @@ _BY_CLASS: dict[type[ChatGptEsError], str | Callable[[ChatGptEsError, StepName, 
     "header before WordPress sees it; or, where the words are not the plugin's, a firewall, a "
     "security plugin or a password stands before {door}: the owner must let such requests pass.",
     errors.RefusedError: _of_refusal,
-    errors.EmptyReplyError: _of_silence,
+    errors.EmptyReplyError: "PHP has broken off, or the model, if it was asked, said nothing. You: "
+    "try again later. Owner: PHP's error log says more; check the bot's model, its limit of tokens "
+    "and its service's credit.",
     errors.StreamInterruptedError: _of_interruption,
     errors.ResponseTooLargeError: "This is no page of a chat, or an answer that has no end. Owner: "
     "look at what the bot answers in a browser. In a program, limits= allows more.",
@@ -193,11 +183,11 @@ def advice(error: ChatGptEsError, step: StepName, door: Place) -> str:
     place: Place = "page"
     if step in ("nonce", "turn") or (door == "api" and step in ("gate", "dialect")):
         place = door
-    return _words(error, step, place)
+    return _words(error, place)
 
 
-def _words(error: ChatGptEsError, step: StepName, place: Place) -> str:
+def _words(error: ChatGptEsError, place: Place) -> str:
     words = next(words for cls, words in _BY_CLASS.items() if isinstance(error, cls))
     if isinstance(words, str):
         return words.format(door=_DOORS[place])
-    return words(error, step, place)
+    return words(error, place)

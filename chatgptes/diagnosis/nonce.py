@@ -27,17 +27,14 @@ _CACHED = (
     "for half a day at most; if there is none, see that all servers of the site have the same keys "
     "and salts. Others: tell the owner, or come back later.",
 )
-_NEVER_TAKEN = (
-    "The site refuses the nonce in the page, and the fresh one that it gives instead.",
-    "It may take messages of members only, or its servers have different keys and salts, or "
-    "something before it answers in its place. Owner: try the chat in a private window of a "
-    "browser. Others: ask the owner.",
+_PRIVATE = (
+    "It may take messages of members only, its servers may have different keys and salts, or "
+    "something before it answers in its place or keeps sessions from starting. Owner: try the chat "
+    "in a private window of a browser, and update the plugin. Others: ask the owner."
 )
+_NEVER_TAKEN = "The site refuses the nonce in the page, and the fresh one that it gives instead."
 _NONE_GIVEN = (
-    "The site asks for a nonce and gives none: neither its page nor a new session has one.",
-    "Its plugin is of a version that can't be talked to, or something before it keeps sessions "
-    "from starting. Owner: try the chat in a private window of a browser, and update the plugin. "
-    "Others: ask the owner.",
+    "The site asks for a nonce and gives none: neither its page nor a new session has one."
 )
 _FORBIDDEN = (
     "Something refuses messages (status 403) in another way than the plugin does, though it gives "
@@ -81,11 +78,11 @@ def check_nonce(
     if error.blocked or (error.code is None and b"<html" in page.body[:2000].lower()):
         detail, hint = _FORBIDDEN, advice_on_status(403, door)
     elif not endpoint.nonce:
-        detail, hint = _NONE_GIVEN
+        detail, hint = _NONE_GIVEN, _PRIVATE
     elif fresh.nonce == endpoint.nonce and not starts_session:
         detail, hint = _CACHED
     else:
-        detail, hint = _NEVER_TAKEN
+        detail, hint = _NEVER_TAKEN, _PRIVATE
     core.finish_error(error)
     raise StepFailed("nonce", detail + site_said(error.excerpt or ""), hint, "RefusedError")
 

@@ -108,7 +108,7 @@ BAD = [
     ("fault-key-used", "turn", "RefusedError", "forgets between two requests"),
     ("fault-cache-empty", "nonce", "UnexpectedFormatError", "answered nothing at all"),
     ("fault-classic-empty", "nonce", "EmptyReplyError", "PHP has broken off"),
-    ("fault-classic-model-empty", "turn", "EmptyReplyError", "The model said nothing"),
+    ("fault-classic-model-empty", "turn", "EmptyReplyError", "said nothing"),
     ("fault-empty", "turn", None, ""),
     ("fault-quota-old", "turn", "RefusedError", "60 messages a minute"),
     ("fault-mwai-nonce", "nonce", "RefusedError", "the fresh one that it gives"),
