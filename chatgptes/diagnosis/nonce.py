@@ -36,10 +36,7 @@ _NEVER_TAKEN = "The site refuses the nonce in the page, and the fresh one that i
 _NONE_GIVEN = (
     "The site asks for a nonce and gives none: neither its page nor a new session has one."
 )
-_FORBIDDEN = (
-    "Something refuses messages (status 403) in another way than the plugin does, though it gives "
-    "the page."
-)
+_FORBIDDEN = "Something refuses messages (status 403) in another way than the plugin does."
 _REPLACED = (
     "the one in the page had run out; the site gave a fresh one, as it does for a turn",
     "Nothing to do for you. Owner: a cache keeps the page for too long; half a day is the most.",
