@@ -82,7 +82,6 @@ class Run:
         self._next_start = 0.0
         self._stopping = threading.Event()
         self._error: BaseException | None = None
-        self._why: str | None = None  # Joins the error's message to the batch's end.
         self._row = 0  # Failures since the last answer.
         self._last_answer = -MINUTE
         self._final_words: set[str] = set()  # Of refusals that a minute did not change.
@@ -224,7 +223,7 @@ class Run:
         with self._lock:
             self._counts["running"] -= 1
         if error is not None:  # A result that could not be written is given, and not counted.
-            self._stop(error, "So")
+            self._stop(error)
         elif result is not None and result.error is None:
             self._counts["answered"] += 1
             self._row = 0
@@ -234,16 +233,17 @@ class Run:
             self._row += not isinstance(result.error, InvalidMessageError)
             if self._row >= IN_A_ROW:
                 last = copy.copy(result.error)  # The result's own stays as it is.
+                last.args = (f"{last.message} These were {self._row} failures in a row.",)
                 if self._journal is not None:
                     last.hint = Hint("retry_failed", purpose="to ask the failed ones again")
-                self._stop(last, f"These were {self._row} failures in a row, so")
+                self._stop(last)
 
-    def _stop(self, error: BaseException | None = None, why: str | None = None) -> None:
+    def _stop(self, error: BaseException | None = None) -> None:
         """Start no more turns; the first `error` is raised once those under way have ended."""
         with self._lock:
             self._over = True
-            if error is not None and self._error is None:
-                self._error, self._why = error, why
+            if self._error is None:
+                self._error = error
         self._stopping.set()
         self._room.release()  # So that the thread that reads prompts sees it.
 
@@ -257,11 +257,11 @@ class Run:
 
     def _explained(self, error: BaseException) -> BaseException:
         """Return `error`, if it is a turn's, with how far the batch is in its message."""
-        if self._why is not None and isinstance(error, ChatGptEsError):
+        if isinstance(error, (errors.ResponseError, errors.TransportError)):
             of = "" if self._total is None else f" of {self._total}"
             how = "; the same call with the same file continues from here" if self._journal else ""
             done = f"{self._state().done}{of} prompts done{how}."
-            error.args = (f"{error.message} {self._why} the batch has stopped, with {done}",)
+            error.args = (f"{error.message} So the batch has stopped, with {done}",)
         return error
 
     def _state(self) -> BatchProgress:
