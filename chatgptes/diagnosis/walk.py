@@ -127,12 +127,12 @@ class _Walk:
         try:
             yield
         except ChatGptEsError as error:
-            self._core.finish_error(error)
             if name == "page":
                 name = _step_of(error)
                 # Neither a proxy nor a connection that takes too long tells how far it got.
                 if name != "connection" or isinstance(error, errors.ConnectError):
                     self._note_way(name, error.status)
+            self._core.finish_error(error)
             detail = error.in_words({})
             if name == "nonce" and isinstance(error, errors.EmptyReplyError):
                 # No model was asked.

@@ -331,6 +331,15 @@ def test_names() -> None:
     assert walk(diagnosis).startswith("-.")
 
 
+def test_the_name_of_the_default_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_such_name(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    diagnosis = chatgptes.doctor(transport="requests", trust_env=False)
+    assert "is not ours" in failed(diagnosis, "name")
+
+
 def test_connections() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
