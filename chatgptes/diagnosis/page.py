@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from urllib.parse import urljoin
 
 from ..sites import DIALECTS, dialect_named, plugin_names, plugin_traces, shows_container
@@ -19,7 +18,7 @@ _SOURCE = re.compile(
     rb"(?:\"([^\"]{1,2000})\"|'([^']{1,2000})'|([^\s\"'<>]{1,2000}))",
     re.IGNORECASE,
 )
-_MOST_SOURCES = 300
+_MOST_SOURCES = 1000
 # A file's time is no version: those of styles, and of some plugins' scripts, are a mere number.
 _VERSION = re.compile(
     rb"plugins\\?/([\w-]{1,60})\\?/[^\s\"'<>?]{1,300}\.(js|css)\?ver=(\d+(?:\.\d+)+)(?![\w.-])"
@@ -57,15 +56,16 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
             "spoil the element: exclude it there. If the browser shows no chat either, save the "
             "bot once more in the plugin's settings.",
         )
-    if home := _embedded_from(page):
+    homes, frames = _loaded_from(page)
+    if homes:
         return (
-            f"The page shows no bot of its site, but loads the chat's script from {home}.",
+            f"The page shows no bot of its site, but loads the chat's script from {homes[0]}.",
             "The bot is most likely embedded from that site: give the address of a page there "
             "that shows the chat.",
         )
-    if frames := _frames(page):
+    if frames:
         return (
-            f"The page shows no bot itself, but has frames: {', '.join(frames)}.",
+            f"The page shows no bot itself, but has frames: {', '.join(frames[:3])}.",
             "The chat may be in one of them: give its address instead.",
         )
     if traces:
@@ -83,37 +83,23 @@ def no_bots(page: BufferedResponse) -> tuple[str, str]:
     )
 
 
-def _sources(page: BufferedResponse, tag: bytes) -> Iterator[str]:
-    """Give the addresses that the page's frames, or scripts, are loaded from."""
-    found = (match for match in _SOURCE.finditer(page.body) if match[1].lower() == tag)
-    for match in itertools.islice(found, _MOST_SOURCES):
-        written = (match[2] or match[3] or match[4]).decode("utf-8", "replace").strip()
+def _loaded_from(page: BufferedResponse) -> tuple[list[str], list[str]]:
+    """Return the other sites that chats' scripts come from, and the addresses of frames."""
+    folders = {f"/plugins/{each.slug}/" for each in DIALECTS}
+    homes, frames = [], []
+    for tag, *values in itertools.islice(_SOURCE.findall(page.body), _MOST_SOURCES):
         try:
-            yield urljoin(page.url, written)
+            target = urljoin(page.url, b"".join(values).decode("utf-8", "replace").strip())
+            is_near = may_send(page.url, target)
+            if tag.lower() == b"iframe":
+                # Videos, maps and advertisements are frames too.
+                if is_near or re.search(r"chat|bot\b|aipkit|wpaicg", target):
+                    frames.append(redact(target))
+            elif not is_near and any(folder in target for folder in folders):
+                homes.append(origin(target))
         except ValueError:
             continue
-
-
-def _frames(page: BufferedResponse) -> list[str]:
-    # Videos, maps and advertisements are frames too.
-    shown = (
-        redact(target)
-        for target in _sources(page, b"iframe")
-        if may_send(page.url, target) or re.search(r"chat|bot\b|aipkit|wpaicg", target)
-    )
-    return list(dict.fromkeys(shown))[:3]
-
-
-def _embedded_from(page: BufferedResponse) -> str:
-    """The other site that a chat's script on the page comes from, or ""."""
-    folders = {f"/plugins/{each.slug}/" for each in DIALECTS}
-    for target in _sources(page, b"script"):
-        if any(folder in target for folder in folders) and not may_send(page.url, target):
-            try:
-                return origin(target)
-            except ValueError:
-                continue
-    return ""
+    return homes, list(dict.fromkeys(frames))
 
 
 def plugin(page: BufferedResponse, endpoint: Endpoint) -> str:
