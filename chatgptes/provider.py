@@ -123,9 +123,6 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
     api_endpoint = "https://chatgpt.es/wp-admin/admin-ajax.php"
     """Where chatgpt.es takes messages.  The page has the last word, for this site and any other."""
     working = True
-    supports_stream = True
-    supports_system_message = False
-    supports_message_history = False
 
     default_model = "gpt-4o"
     models: ClassVar[list[str]] = ["gpt-4", "gpt-4o", "gpt-4o-mini"]

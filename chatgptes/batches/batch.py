@@ -5,7 +5,6 @@ Not `batch.py`: the package has a function of that name, which the submodule wou
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Unpack
@@ -45,9 +44,8 @@ def batch(
     Args:
         prompts: strings, or dicts `{"prompt": str}` or `{"messages": [...]}`.  A dict may have an
             "id" (str or int); else the place is the id.  It may have "columns", a dict that is kept
-            for its result.  Anything but a sequence is read one by
-            one in a separate thread, so that a slow iterable, or one that waits for a reply, holds
-            no reply back.
+            for its result.  Anything but a sequence is read one by one in a separate thread, so
+            that a slow iterable, or one that waits for a reply, holds no reply back.
         out: path of the file of results (JSON lines), or None for none.
         jobs: how many turns run at once (int).
         retry_failed: ask those again that failed in an earlier run, and no others.
@@ -79,7 +77,6 @@ def batch(
     interval = number("min_interval", arguments.pop("min_interval", 0.0), 0)
     if retry_failed and out is None:
         raise InvalidConfigError("retry_failed needs out, the file with the failures.")
-    total = operator.length_hint(prompts, -1)
     items = items_of(prompts)
     run = Run(
         Client(**arguments),
@@ -88,7 +85,6 @@ def batch(
         jobs=arguments["max_concurrency"],
         interval=interval,
         retry_failed=retry_failed,
-        total=None if total < 0 else total,
         progress=progress,
     )
     return run.results()

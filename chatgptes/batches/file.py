@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, TextIO
 from urllib.parse import urlsplit
 
 from ..errors import InvalidConfigError
-from .prompts import Item
 from .values import BatchResult
 
 __all__ = ["Journal", "results_of", "table_writer"]
@@ -98,12 +97,11 @@ class Journal:
 
     def _read(self) -> None:
         self._file.seek(0)
-        # Another program's file may be one line of many gigabytes: it is not read whole.
-        if not _BEGINNING.startswith(self._file.read(len(_BEGINNING))):
-            raise self._not_ours(1)
-        self._file.seek(0)
         good = 0
         with open(self._file.fileno(), "rb", closefd=False) as reader:
+            # Another program's file may be one line of many gigabytes: it is not read whole.
+            if not _BEGINNING.startswith(reader.peek()[: len(_BEGINNING)]):
+                raise self._not_ours(1)
             for number, line in enumerate(reader, 1):
                 try:
                     self._remember(line)
@@ -135,7 +133,7 @@ class Journal:
             " it. Give another file."
         )
 
-    def was_answered(self, item: Item) -> bool | None:
+    def was_answered(self, item: BatchResult) -> bool | None:
         """Return whether a prompt was answered in an earlier run, or None if it was not asked.
 
         Raises:

@@ -6,51 +6,27 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidMessageError
-from ..values.messages import Messages
+from .values import BatchResult
 
-__all__ = ["SEPARATORS", "Item", "items_of", "prompts_of"]
+__all__ = ["SEPARATORS", "items_of", "prompts_of"]
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 """The separator of columns in a table, by the end of a file's name."""
 
 _ONE_A_LINE = (
     'In JSON lines every line is a prompt of its own: {"prompt": "…"}, {"messages": […]} (both may '
-    'have an "id"), or a JSON string.'
+    "have an \"id\"), or a JSON string. (jq -c '.[]' makes them of an array, jq -c . of objects.) "
+    'Text that is JSON itself goes into {"prompt": "…"}.'
 )
-_TEXT_TOO = 'Text that is JSON itself goes into {"prompt": "…"}.'
-# The beginning of JSON that is an array, or goes over several lines; and of a prompt as an object.
-_NOT_LINES = re.compile(r'\s*(?:\[\s*(?:["{]|\Z)|\{\s*\Z)')
-_OBJECT = re.compile(r'\s*\{\s*"(?:prompt|messages|id)"')
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One prompt of a batch.
-
-    Attributes:
-        index: its place among the prompts, from 0.
-        id: the given id (str or int), or its index.
-        messages: what `Client.chat` takes.
-        digest: a hash of the messages, by which a changed prompt is noticed.
-        columns: further values, kept for the result (of a table of prompts: its other columns).
-    """
-
-    index: int
-    id: str | int
-    messages: Messages
-    digest: str
-    columns: Mapping[str, Any] = field(default_factory=dict)
-
-
-def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
-    """Number and check `prompts`, one by one.
+def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[BatchResult]:
+    """Number and check `prompts`, one by one; the results are without reply or error yet.
 
     Raises:
         InvalidMessageError: one has a wrong shape, or an id that another has.
@@ -58,7 +34,7 @@ def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[Item]:
     return _checked((f"Prompt {index}", prompt) for index, prompt in enumerate(prompts))
 
 
-def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[Item]:
+def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[BatchResult]:
     """Give the items for (place, prompt) pairs."""
     seen: set[str | int] = set()
     for index, (where, prompt) in enumerate(prompts):
@@ -69,7 +45,7 @@ def _checked(prompts: Iterable[tuple[str, Any]]) -> Iterator[Item]:
         yield item
 
 
-def _item(index: int, prompt: Any, where: str) -> Item:
+def _item(index: int, prompt: Any, where: str) -> BatchResult:
     fields = {"prompt": prompt} if isinstance(prompt, str) else prompt
     if not isinstance(fields, Mapping):
         raise InvalidMessageError(f"{where}: it is neither a string nor a dict.")
@@ -96,7 +72,8 @@ def _item(index: int, prompt: Any, where: str) -> Item:
         raise InvalidMessageError(
             f"{where}: its messages and columns must be plain JSON values."
         ) from None
-    return Item(index, name, messages, hashlib.sha256(text.encode()).hexdigest()[:16], columns)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return BatchResult(name, index, digest, prompt=messages, columns=columns)
 
 
 def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
@@ -104,9 +81,9 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
     Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: its column "prompt" is
     asked, "id" is the prompt's id, and the others are its "columns".  It is JSON lines if its name
-    ends in .jsonl or .ndjson, or if its first line is a JSON object.  JSON of any other form (an
-    array, an object over several lines, objects below plain lines) is refused: its lines would be
-    asked as if they were prompts.
+    ends in .jsonl or .ndjson, or if its first line begins with a brace or a bracket.  JSON of any
+    other form (an array, an object over several lines, objects below plain lines) is refused: its
+    lines would be asked as if they were prompts.
 
     Args:
         text: what the file holds.
@@ -115,7 +92,6 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
     Raises:
         InvalidMessageError: a line is no prompt; the message names it.
     """
-    text = text.removeprefix("\ufeff")
     suffix = Path(name).suffix.lower()
     prompts: list[tuple[str, Any]]
     if suffix in SEPARATORS:
@@ -134,41 +110,28 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
 
 def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tuple[str, Any]]:
-    where, first = lines[0] if lines else ("", "")
-    if _NOT_LINES.match(first):
-        raise InvalidMessageError(
-            f"{where}: a JSON array, or an object over several lines, begins here. {_ONE_A_LINE} "
-            f"(jq -c '.[]' makes them of an array, jq -c . of objects.) {_TEXT_TOO}"
-        )
-    if is_json or _is_object(first):
+    if is_json or (lines and lines[0][1].lstrip().startswith(("{", "["))):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if _is_object(line.rstrip().removesuffix(",")):
+        if line.lstrip().startswith('{"'):
             raise InvalidMessageError(
-                f"{where}: this is a JSON object, but the file's first line is none, so all lines "
-                f"would be asked as plain text. {_ONE_A_LINE} {_TEXT_TOO}"
+                f"{where}: this seems to be JSON, but the file's first line is none, so all lines "
+                f"would be asked as plain text. {_ONE_A_LINE}"
             )
     return list(lines)
 
 
-def _is_object(line: str) -> bool:
-    """Tell whether a line is a JSON object, or a damaged one that would be a prompt."""
-    if _OBJECT.match(line):
-        return True
+def _value(line: str, where: str) -> str | dict[str, Any]:
     try:
-        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _value(line: str, where: str) -> Any:
-    try:
-        return json.loads(line)
+        value = json.loads(line)
+        if isinstance(value, (str, dict)):
+            return value
+        why = "neither a string nor a dict"
     except json.JSONDecodeError as error:
         why = f"{error.msg}, column {error.colno}"
     except (ValueError, RecursionError):
         why = "a number is too long, or it is nested too deep"
-    raise InvalidMessageError(f"{where}: it is not JSON ({why}). {_ONE_A_LINE}")
+    raise InvalidMessageError(f"{where}: it is no prompt in JSON ({why}). {_ONE_A_LINE}")
 
 
 def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, dict[str, Any]]]:
@@ -183,7 +146,12 @@ def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, d
                 continue
             if not header:
                 header = [cell.strip() for cell in row]
-                _check_header(header, where)
+                if "prompt" not in header or len(set(header)) < len(header):
+                    raise InvalidMessageError(
+                        f'{where}: the header must have a column "prompt", and no name twice; it '
+                        f"has {', '.join(map(repr, header))}. Commas separate the columns of .csv, "
+                        "tabs those of .tsv."
+                    )
                 continue
             if len(row) != len(header):
                 raise InvalidMessageError(
@@ -203,15 +171,3 @@ def _prompts_of_table(text: str, name: str, separator: str) -> list[tuple[str, d
             ' with one, and has each quote in it twice ("").'
         ) from None
     return found
-
-
-def _check_header(header: list[str], where: str) -> None:
-    if "prompt" not in header:
-        names = ", ".join(map(repr, header))
-        alone = " Commas separate the columns of .csv, tabs those of .tsv."
-        raise InvalidMessageError(
-            f'{where}: the header has no column "prompt"; it has {names}.'
-            f"{alone if len(header) == 1 else ''}"
-        )
-    if twice := {cell for cell in header if header.count(cell) > 1}:
-        raise InvalidMessageError(f"{where}: the header has {min(twice)!r} twice.")

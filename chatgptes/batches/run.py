@@ -12,14 +12,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import errors
 from ..client import Client
 from ..errors import ChatGptEsError, Hint, InvalidMessageError, RefusedError
 from ..values.reply import Reply
 from .file import Journal
-from .prompts import Item
 from .values import BatchProgress, BatchResult
 
 __all__ = ["IN_A_ROW", "MINUTE", "Run"]
@@ -63,29 +62,26 @@ class Run:
     """
 
     client: Client
-    items: Iterable[Item]
+    items: Iterable[BatchResult]
     out: str | os.PathLike[str] | None
     jobs: int
     interval: float
     retry_failed: bool
-    total: int | None
     progress: Callable[[BatchProgress], object] | None
 
     def __post_init__(self) -> None:
         self._journal: Journal | None = None
         self._remaining = iter(self.items)
+        self._total = len(self.items) if isinstance(self.items, list) else None
         # A turn that has ended, or None for any other change.
         self._events: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(self.jobs)  # A result keeps its place until it is used.
         self._counts: Counter[str] = Counter()  # Under the names of `BatchProgress`.
-        self._lock = threading.Lock()  # Of what follows, up to `_threads`, and of "running".
+        self._lock = threading.Lock()  # Of what follows, up to `_next_start`, and of "running".
         self._over = False  # No more turns will start.
         self._next_start = 0.0
-        self._threads: list[threading.Thread] = []  # Of turns.
         self._stopping = threading.Event()
-        self._leaving = False
         self._error: BaseException | None = None
-        self._why: str | None = None  # Joins the error's message to the batch's end.
         self._row = 0  # Failures since the last answer.
         self._last_answer = -MINUTE
         self._final_words: set[str] = set()  # Of refusals that a minute did not change.
@@ -104,7 +100,7 @@ class Run:
             # Cancels the turns that still run, if the caller has left.  Once more at the end, since
             # Ctrl-C may interrupt it.
             ending.callback(self.client.close)
-            ending.callback(self._leave)
+            ending.callback(self._stop)
             self._report()
             _start_thread(contextvars.copy_context().run, self._start_turns)
             while self._counts["running"] or not self._over:
@@ -123,7 +119,6 @@ class Run:
     # In the thread that reads prompts.
 
     def _start_turns(self) -> None:
-        error: BaseException | None = None
         try:
             while self._room.acquire() and not self._stopping.is_set():
                 item = self._next_item()
@@ -132,16 +127,15 @@ class Run:
                 with self._lock:
                     if self._over:
                         break
-                    self._threads = [each for each in self._threads if each.is_alive()]
-                    self._threads.append(_start_thread(self._ask, item))
+                    _start_thread(self._ask, item)
                     self._counts["running"] += 1
                 self._events.put(None)
-        except BaseException as caught:  # noqa: BLE001 - it is raised in the caller's thread.
-            error = caught
-        self._end(error)
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread.
+            self._stop(error)
+        self._over = True
         self._events.put(None)
 
-    def _next_item(self) -> Item | None:
+    def _next_item(self) -> BatchResult | None:
         wanted = False if self.retry_failed else None
         for item in self._remaining:
             before = None if self._journal is None else self._journal.was_answered(item)
@@ -166,35 +160,35 @@ class Run:
 
     # In the thread of a turn.
 
-    def _ask(self, item: Item) -> None:
+    def _ask(self, item: BatchResult) -> None:
         try:
             ended = self._turn(item)
         except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread.
             ended = _Ended(error=error)
         self._events.put(ended)
 
-    def _turn(self, item: Item, *, again: bool = False) -> _Ended:
+    def _turn(self, item: BatchResult) -> _Ended:
         """Take one turn and write its result.
 
         Raises:
             ChatGptEsError: the batch ends with it.
         """
-        reply: Reply | None = None
-        failure: ChatGptEsError | None = None
-        try:
-            reply = self.client.chat(item.messages)
-            self._last_answer = time.monotonic()
-        except ChatGptEsError as error:
-            if self._leaving:
-                return _Ended()  # It was cancelled; the next run asks it.
-            if isinstance(error, _STOP) or getattr(error, "blocked", False):
-                raise
-            if isinstance(error, RefusedError) and self._is_rate_limit(error, again=again):
-                return self._turn_later(item)
-            failure = error
-        result = BatchResult(
-            item.id, item.index, item.digest, reply, failure, item.messages, item.columns
-        )
+        reply, failure = self._chat(item)
+        if failure is not None and self._is_rate_limit(failure):
+            with self._lock:
+                self._next_start = time.monotonic() + MINUTE
+            _log.info(
+                "The bot answered a moment ago and refuses now: waiting %g s before asking again.",
+                MINUTE,
+            )
+            if not self._wait_for_start():
+                return _Ended()
+            reply, failure = self._chat(item)
+            if failure is not None:
+                self._final_words.add(failure.excerpt or failure.message)
+        if failure is not None and self.client.core.closed:
+            return _Ended()  # It was cancelled; the next run asks it.
+        result = replace(item, reply=reply, error=failure)
         try:
             if self._journal is not None:
                 self._journal.write(result)
@@ -202,27 +196,25 @@ class Run:
             return _Ended(result, error)
         return _Ended(result)
 
-    def _is_rate_limit(self, error: RefusedError, *, again: bool) -> bool:
+    def _chat(self, item: BatchResult) -> tuple[Reply | None, ChatGptEsError | None]:
+        """Return the reply, or the failure that is the prompt's own."""
+        try:
+            reply = self.client.chat(item.prompt)
+        except ChatGptEsError as error:
+            if isinstance(error, _STOP) or getattr(error, "blocked", False):
+                raise
+            return None, error
+        self._last_answer = time.monotonic()
+        return reply, None
+
+    def _is_rate_limit(self, error: ChatGptEsError) -> bool:
         """Tell by the bot's behaviour whether it refuses only for the moment.
 
         The plugin's own limit (60 messages a minute) looks like any other refusal, without a code.
         """
-        words = error.excerpt or error.message
-        if again:
-            self._final_words.add(words)
-            return False
         lately = time.monotonic() - self._last_answer < MINUTE
-        return lately and error.code is None and words not in self._final_words
-
-    def _turn_later(self, item: Item) -> _Ended:
-        """Start no turn for a minute, then ask `item` again."""
-        with self._lock:
-            self._next_start = time.monotonic() + MINUTE
-        _log.info(
-            "The bot answered a moment ago and refuses now: waiting %g s before asking again.",
-            MINUTE,
-        )
-        return self._turn(item, again=True) if self._wait_for_start() else _Ended()
+        known = (error.excerpt or error.message) in self._final_words
+        return isinstance(error, RefusedError) and error.code is None and lately and not known
 
     # In the caller's thread.
 
@@ -231,7 +223,7 @@ class Run:
         with self._lock:
             self._counts["running"] -= 1
         if error is not None:  # A result that could not be written is given, and not counted.
-            self._end(error, "So")
+            self._stop(error)
         elif result is not None and result.error is None:
             self._counts["answered"] += 1
             self._row = 0
@@ -241,59 +233,46 @@ class Run:
             self._row += not isinstance(result.error, InvalidMessageError)
             if self._row >= IN_A_ROW:
                 last = copy.copy(result.error)  # The result's own stays as it is.
+                last.args = (f"{last.message} These were {self._row} failures in a row.",)
                 if self._journal is not None:
                     last.hint = Hint("retry_failed", purpose="to ask the failed ones again")
-                self._end(last, f"These were {self._row} failures in a row, so")
+                self._stop(last)
 
-    def _end(self, error: BaseException | None, why: str | None = None) -> None:
+    def _stop(self, error: BaseException | None = None) -> None:
         """Start no more turns; the first `error` is raised once those under way have ended."""
         with self._lock:
             self._over = True
-            if error is not None and self._error is None:
-                self._error, self._why = error, why
-        if error is not None:
-            self._stopping.set()
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._over = self._leaving = True
+            if self._error is None:
+                self._error = error
         self._stopping.set()
-        self._room.release()
+        self._room.release()  # So that the thread that reads prompts sees it.
 
     def _settle(self) -> None:
         """Wait for cancelled turns: one may be writing its reply."""
         end = time.monotonic() + SETTLE
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        with contextlib.suppress(queue.Empty):
+            while self._counts["running"]:
+                ended = self._events.get(timeout=max(0.0, end - time.monotonic()))
+                self._counts["running"] -= ended is not None
 
     def _explained(self, error: BaseException) -> BaseException:
         """Return `error`, if it is a turn's, with how far the batch is in its message."""
-        if self._why is not None and isinstance(error, ChatGptEsError):
-            of = "" if self.total is None else f" of {self.total}"
+        if isinstance(error, (errors.ResponseError, errors.TransportError)):
+            of = "" if self._total is None else f" of {self._total}"
             how = "; the same call with the same file continues from here" if self._journal else ""
             done = f"{self._state().done}{of} prompts done{how}."
-            error.args = (f"{error.message} {self._why} the batch has stopped, with {done}",)
+            error.args = (f"{error.message} So the batch has stopped, with {done}",)
         return error
 
     def _state(self) -> BatchProgress:
-        return BatchProgress(self.total, **self._counts)
+        return BatchProgress(self._total, **self._counts)
 
     def _report(self) -> None:
         if self.progress is not None:
             self.progress(self._state())
 
 
-def _start_thread(work: Callable[..., object], *arguments: object) -> threading.Thread:
-    """Call `work(*arguments)` in a daemon thread.
-
-    Raises:
-        ChatGptEsError: the system gives no thread.
-    """
-    thread = threading.Thread(target=work, args=arguments, name="chatgptes-batch", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        raise ChatGptEsError(
-            f"A batch needs threads, and the system gives none: {error}."
-        ) from None
-    return thread
+def _start_thread(work: Callable[..., object], *arguments: object) -> None:
+    """Call `work(*arguments)` in a daemon thread."""
+    name = "chatgptes-batch"
+    threading.Thread(target=work, args=arguments, name=name, daemon=True).start()

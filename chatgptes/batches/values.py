@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ChatGptEsError
@@ -52,7 +52,7 @@ class BatchResult:
         if self.columns:
             fields["columns"] = dict(self.columns)
         if self.reply is not None:
-            return fields | asdict(self.reply)
+            return fields | self.reply.to_dict()
         error = self.error
         return fields | {
             "error": type(error).__name__,
@@ -66,7 +66,7 @@ class BatchProgress:
     """Progress of a batch (int each).
 
     Attributes:
-        total: how many prompts there are, or None where the iterable does not say.
+        total: how many prompts there are, or None for an iterable that is no sequence.
         skipped: prompts that were not asked, because the file has their answers.
         answered, failed: prompts of this run.
         running: turns under way.

@@ -27,22 +27,16 @@ _CACHED = (
     "for half a day at most; if there is none, see that all servers of the site have the same keys "
     "and salts. Others: tell the owner, or come back later.",
 )
-_NEVER_TAKEN = (
-    "The site refuses the nonce in the page, and the fresh one that it gives instead.",
-    "It may take messages of members only, or its servers have different keys and salts, or "
-    "something before it answers in its place. Owner: try the chat in a private window of a "
-    "browser. Others: ask the owner.",
+_PRIVATE = (
+    "It may take messages of members only, its servers may have different keys and salts, or "
+    "something before it answers in its place or keeps sessions from starting. Owner: try the chat "
+    "in a private window of a browser, and update the plugin. Others: ask the owner."
 )
+_NEVER_TAKEN = "The site refuses the nonce in the page, and the fresh one that it gives instead."
 _NONE_GIVEN = (
-    "The site asks for a nonce and gives none: neither its page nor a new session has one.",
-    "Its plugin is of a version that can't be talked to, or something before it keeps sessions "
-    "from starting. Owner: try the chat in a private window of a browser, and update the plugin. "
-    "Others: ask the owner.",
+    "The site asks for a nonce and gives none: neither its page nor a new session has one."
 )
-_FORBIDDEN = (
-    "Something refuses messages (status 403) in another way than the plugin does, though it gives "
-    "the page."
-)
+_FORBIDDEN = "Something refuses messages (status 403) in another way than the plugin does."
 _REPLACED = (
     "the one in the page had run out; the site gave a fresh one, as it does for a turn",
     "Nothing to do for you. Owner: a cache keeps the page for too long; half a day is the most.",
@@ -62,38 +56,32 @@ def check_nonce(
         ChatGptEsError: it answers nothing of the kind.
     """
     session = core.session
-    starts_session = endpoint.nonce_first
+    starts_session, taken = endpoint.nonce_first, "the site takes the one in the page"
     if starts_session:
         endpoint = yield from session.renewed(endpoint, deadline)
+        taken = "none is needed: the site starts no sessions, and takes messages without one"
+        if endpoint.nonce:
+            taken = "a session was started, and the site takes its nonce"
     refusal = yield from _refusal(session, endpoint, deadline)
     if refusal is None:
-        return _taken(endpoint, starts_session), ""
-    fresh = endpoint
-    if endpoint.nonce:
-        fresh = yield from session.renewed(endpoint, deadline)
+        return taken, ""
+    fresh = (yield from session.renewed(endpoint, deadline)) if endpoint.nonce else endpoint
     if fresh.nonce != endpoint.nonce:
         refusal = yield from _refusal(session, fresh, deadline)
         if refusal is None:
             return _REPLACED
     error, page = refusal
-    if not _is_plugins(error, endpoint, page):
+    # WordPress refuses a nonce by -1, the plugin in JSON or by a sentence; a page is of others.
+    if error.blocked or (error.code is None and b"<html" in page.body[:2000].lower()):
         detail, hint = _FORBIDDEN, advice_on_status(403, door)
     elif not endpoint.nonce:
-        detail, hint = _NONE_GIVEN
+        detail, hint = _NONE_GIVEN, _PRIVATE
     elif fresh.nonce == endpoint.nonce and not starts_session:
         detail, hint = _CACHED
     else:
-        detail, hint = _NEVER_TAKEN
+        detail, hint = _NEVER_TAKEN, _PRIVATE
     core.finish_error(error)
     raise StepFailed("nonce", detail + site_said(error.excerpt or ""), hint, "RefusedError")
-
-
-def _taken(endpoint: Endpoint, starts_session: bool) -> str:
-    if not starts_session:
-        return "the site takes the one in the page"
-    if endpoint.nonce:
-        return "a session was started, and the site takes its nonce"
-    return "none is needed: the site starts no sessions, and takes messages without one"
 
 
 def _refusal(
@@ -152,16 +140,3 @@ def _send_nothing(
     finally:
         requests.close()
     return None
-
-
-def _is_plugins(error: RefusedError, endpoint: Endpoint, page: BufferedResponse) -> bool:
-    """Tell whether the plugin itself refuses a nonce in this way.
-
-    In JSON, up to 1.9.18 (and in 2.2) with a sentence and no page around it; a mere -1 is how
-    WordPress itself does.  Firewalls answer otherwise.
-    """
-    if error.blocked:
-        return False
-    if page.status < 300 or error.code is not None or page.body.strip() == b"-1":
-        return True
-    return endpoint.bot.dialect == "wpaicg" and b"<html" not in page.body[:2000].lower()

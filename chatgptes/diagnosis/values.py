@@ -11,7 +11,6 @@ __all__ = ["STEPS", "WORDS", "BotCapabilities", "Diagnosis", "Step", "StepFailed
 StepName = Literal["name", "connection", "TLS", "page", "gate", "bots", "dialect", "nonce", "turn"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 WORDS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not said"}
-_MOST_SHOWN = 8  # Bots.
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +58,6 @@ class BotCapabilities:
     dialect: str
     can: Mapping[str, bool | None] = field(default_factory=dict)
 
-    def lines(self) -> list[str]:
-        """Return it as lines of text."""
-        lines = [f"  bot {self.id} ({self.dialect})"]
-        for can, word in WORDS.items():
-            if names := [name for name, each in self.can.items() if each is can]:
-                lines.append(f"    {word:8} {', '.join(names)}")
-        return lines
-
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -104,7 +95,9 @@ class Diagnosis:
             lines.append(f"  {step.name:10} {mark:6} {step.detail}")
             if step.advice:
                 lines.append(f"  {'':17} {step.advice}")
-        lines += [line for bot in self.bots[:_MOST_SHOWN] for line in bot.lines()]
-        if (more := len(self.bots) - _MOST_SHOWN) > 0:
-            lines.append(f"  and {more} more bots")
+        for bot in self.bots:
+            lines.append(f"  bot {bot.id} ({bot.dialect})")
+            for can, word in WORDS.items():
+                if names := [name for name, each in bot.can.items() if each is can]:
+                    lines.append(f"    {word:8} {', '.join(names)}")
         return "\n".join(lines)

@@ -15,16 +15,14 @@ from ..sites import KEY_DIALECTS, dialect_named, find_bots
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page
 from ..sites.extras import capabilities
-from ..transport.settings import Routes, ca_path
+from ..transport.errors import name_not_found
 from ..turn.blocking import run_steps
 from ..turn.config import DEFAULT_SITE, OtherArguments
 from ..turn.core import NOT_OURS
-from ..turn.guard import check_address
 from ..turn.steps import Steps
 from ..values.deadline import Deadline
 from ..values.text import sanitize_line
 from ..values.urls import redact
-from . import probes
 from .advice import Place, advice, advice_on_status
 from .nonce import check_nonce
 from .page import no_bots, plugin
@@ -42,8 +40,8 @@ def doctor(
 ) -> Diagnosis:
     """Walk what a turn with a site needs, up to the first thing that fails.
 
-    It looks the name up, connects, shakes hands, reads the page, and has its nonce checked by an
-    empty message, which reaches no model.  It makes a handful of requests, and repeats none.
+    It reads the page, over the transport that a turn takes, and has its nonce checked by an empty
+    message, which reaches no model.  It makes a handful of requests, and repeats none.
     With `api_key` it sees that the site has the plugin's REST API; the key itself is tested by
     `ask` only.
 
@@ -74,13 +72,11 @@ class _Walk:
     def diagnosis(self) -> Diagnosis:
         """Take the steps."""
         try:
-            self._reach()
             if self._core.config.api_key is not None:
                 self._find_api()
             else:
                 page = self._read_page()
                 endpoint = self._choose_bot(page)
-                self._describe(page, endpoint)
                 with self._errors_fail("nonce"):
                     check = check_nonce(self._core, endpoint, self._deadline, self._door)
                     self._note("nonce", True, *self._run(check))
@@ -103,6 +99,25 @@ class _Walk:
     def _note(self, name: StepName, ok: bool | None, detail: str, hint: str = "") -> None:
         self._steps[name] = Step(name, ok, detail, hint)
 
+    def _note_way(self, end: StepName, status: int | None) -> None:
+        """Note that the steps before `end` are good: the transport has taken them."""
+        parts = urlsplit(self._client.site)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        verify: Any = self._core.config.arguments.get("verify", True)
+        trust = "the certificate is good"
+        if verify is False:
+            trust = "the certificate was not checked (verify is off)"
+        elif not secure:
+            trust = "http:// has none: whoever is between can read along"
+        way: dict[StepName, tuple[bool | None, str]] = {
+            "name": (True, host),
+            "connection": (True, f"{host}, port {parts.port or (443 if secure else 80)}"),
+            "TLS": (secure or None, trust),
+            "page": (True, f"something answered, with status {status}"),
+        }
+        for name in STEPS[: STEPS.index(end)]:
+            self._note(name, *way[name])
+
     @contextmanager
     def _errors_fail(self, name: StepName) -> Iterator[None]:
         """Errors of the library in this block are the failure of the step `name`.
@@ -112,11 +127,12 @@ class _Walk:
         try:
             yield
         except ChatGptEsError as error:
-            self._core.finish_error(error)
             if name == "page":
                 name = _step_of(error)
-            if name == "gate":
-                self._note("page", True, f"something answered, with status {error.status}")
+                # Neither a proxy nor a connection that takes too long tells how far it got.
+                if name != "connection" or isinstance(error, errors.ConnectError):
+                    self._note_way(name, error.status)
+            self._core.finish_error(error)
             detail = error.in_words({})
             if name == "nonce" and isinstance(error, errors.EmptyReplyError):
                 # No model was asked.
@@ -124,47 +140,19 @@ class _Walk:
             hint = advice(error, name, self._door)
             raise StepFailed(name, detail, hint, type(error).__name__) from None
 
-    def _reach(self) -> None:
-        """Name, connection and TLS, on plain sockets: they tell more than a transport."""
-        get: Any = self._core.config.arguments.get
-        trust = get("trust_env", True)
-        left_to = ""
-        if not isinstance(get("transport", "auto"), str):
-            left_to = "your own transport"
-        elif Routes.read(get("proxy"), trust).route(self._client.site) is not None:
-            left_to = "the proxy"
-        if left_to:
-            for name in STEPS[:3]:
-                self._note(name, None, f"left to {left_to}")
-            return
-        limit = self._client.timeout.connect
-        seconds = self._deadline.remaining(limit) or limit or 60.0
-        check_address(self._client.site)
-        parts = urlsplit(self._client.site)
-        host = parts.hostname or ""
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
-        found = probes.name(host, port, seconds)
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        known = f"{host} is {', '.join(found[:3])}{more}"
-        self._note("name", True, known if found != [host] else f"{host}, an address")
-        with probes.connection(found, port, seconds) as sock:
-            self._note("connection", True, f"{sock.getpeername()[0]}, port {port}")
-            if secure:
-                ca = ca_path(get("verify", True), trust)
-                self._note("TLS", True, probes.tls(sock, host, ca, seconds))
-            else:
-                self._note("TLS", None, "http:// has none: whoever is between can read along")
-
     def _read_page(self) -> BufferedResponse:
         session = self._core.session
         request = session.page_request()
         with self._errors_fail("page"):
             page = self._run(session.sender.fetch(request, self._deadline, error_for_page, "page"))
         moved = "" if page.url == self._client.site else f", at {redact(page.url)}"
-        self._note("page", True, f"status {page.status}, {len(page.body):,} bytes{moved}")
-        self._note("gate", True, "no bot check")
+        self._note_page(f"status {page.status}, {len(page.body):,} bytes{moved}")
         return page
+
+    def _note_page(self, detail: str) -> None:
+        self._note_way("page", None)
+        self._note("page", True, detail)
+        self._note("gate", True, "no bot check")
 
     def _choose_bot(self, page: BufferedResponse) -> Endpoint:
         session = self._core.session
@@ -181,30 +169,31 @@ class _Walk:
         if len(bots) > 1:
             count, asked = f"{len(bots)} bots", f"; bot {chosen.bot.id} is asked"
         self._note("bots", True, f"{count}: {named}{asked}")
+        bot = chosen.bot
+        hint = "The page asks its visitors for consent first: read it before you go on."
+        found = f"{bot.dialect} ({bot.kind}), {plugin(page, chosen)}"
+        self._note("dialect", True, found, hint if bot.consent else "")
+        if "admin-ajax.php" not in chosen.url:
+            self._door = "rest"
         return chosen
 
     def _note_abilities(self, endpoints: Iterable[Endpoint]) -> None:
-        for endpoint in endpoints:
-            bot = endpoint.bot
-            can = capabilities(endpoint, dialect_named(bot.dialect))
-            shown = sanitize_line(bot.id), sanitize_line(bot.name)
-            self._bots += (BotCapabilities(*shown, bot.dialect, can),)
-
-    def _describe(self, page: BufferedResponse, endpoint: Endpoint) -> None:
-        bot = endpoint.bot
-        hint = "The page asks its visitors for consent first: read it before you go on."
-        if "admin-ajax.php" not in endpoint.url:
-            self._door = "rest"
-        found = f"{bot.dialect} ({bot.kind}), {plugin(page, endpoint)}"
-        self._note("dialect", True, found, hint if bot.consent else "")
+        self._bots = tuple(
+            BotCapabilities(
+                sanitize_line(each.bot.id),
+                sanitize_line(each.bot.name),
+                each.bot.dialect,
+                capabilities(each, dialect_named(each.bot.dialect)),
+            )
+            for each in endpoints
+        )
 
     def _find_api(self) -> None:
         """With the owner's key the page only tells where the API is."""
         session = self._core.session
         with self._errors_fail("page"):
             endpoint = self._run(session.endpoint(self._deadline))
-        self._note("page", True, f"the API is at {redact(endpoint.url)}")
-        self._note("gate", True, "no bot check")
+        self._note_page(f"the API is at {redact(endpoint.url)}")
         self._note_abilities([endpoint])
         self._note("bots", None, f"bot {endpoint.bot.id}, as you named it")
         # The site's REST API lists its namespaces; one of them must be the plugin's.
@@ -243,6 +232,8 @@ def _step_of(error: ChatGptEsError) -> StepName:
         return "gate"
     if isinstance(error, errors.TLSError):
         return "TLS"
-    if isinstance(error, errors.RequestTimeout) and error.phase == "connect":
-        return "connection"
-    return "connection" if isinstance(error, (errors.ConnectError, errors.ProxyError)) else "page"
+    if isinstance(error, errors.ConnectError):
+        no_name = error.message == name_not_found(error.url or "").message
+        return "name" if no_name else "connection"
+    slow = isinstance(error, errors.RequestTimeout) and error.phase == "connect"
+    return "connection" if slow or isinstance(error, errors.ProxyError) else "page"

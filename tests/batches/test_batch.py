@@ -457,23 +457,20 @@ def test_formats() -> None:
     assert prompts_of("one\n\n  two \r\nthree\u2028still\n", "p.txt") == [
         "one", "  two ", "three\u2028still",
     ]  # fmt: skip
-    objects = '\ufeff{"prompt": "one"}\n\n{"id": 4, "messages": []}\n"two"\n'
+    objects = '{"prompt": "one"}\n\n{"id": 4, "messages": []}\n"two"\n'
     expected = [{"prompt": "one"}, {"id": 4, "messages": []}, "two"]
     assert prompts_of(objects, "p.jsonl") == expected
     assert prompts_of(objects, "p.txt") == expected
     assert prompts_of("", "p.jsonl") == []
-    for text in (
-        "[INST] hello", "{x} and {y}?\n", '"quoted"\n', "[1]", "{}, not JSON",
-        '{"a": 1} explain this', 'Say it.\n{"a": 1} explain this',
-    ):  # fmt: skip
+    for text in ('"quoted"\n', "Say it.\n[1]\n{x} and {y}?"):
         assert prompts_of(text, "p.txt") == text.strip().split("\n")
 
 
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        ("one\n", 0, "not JSON (Expecting value, column 1)"),
-        ('{"prompt": "a"}\n{"prompt": \n', 2, "not JSON"),
+        ("one\n", 0, "no prompt in JSON (Expecting value, column 1)"),
+        ('{"prompt": "a"}\n{"prompt": \n', 2, "no prompt in JSON"),
         ("[1]\n", 0, "neither a string nor a dict"),
         ('{"prompt": "a"}\n3\n', 2, "neither a string nor a dict"),
         ('\n{"promt": "a"}\n', 2, "it has 'promt'"),
@@ -481,11 +478,11 @@ def test_formats() -> None:
         ('{"prompt": "a", "model": "b"}\n', 1, "it has 'model', 'prompt'"),
         ('{"prompt": 3}\n', 1, "must be a string"),
         ('{"id": 7, "prompt": "a"}\n{"id": 7, "prompt": "b"}\n', 2, "the id 7 too"),
-        ('{"prompt": "a",}\n', 1, "not JSON"),
-        ('[\n  {"prompt": "a"},\n  {"prompt": "b"}\n]\n', 1, "JSON array"),
-        ('[{"prompt": "a"}]', 1, "JSON array"),
-        ('\n["a",\n"b"]', 2, "JSON array"),
-        ('{\n  "prompt": "a"\n}\n', 1, "over several lines"),
+        ('{"prompt": "a",}\n', 1, "no prompt in JSON"),
+        ('[\n  {"prompt": "a"},\n  {"prompt": "b"}\n]\n', 1, "no prompt in JSON"),
+        ('[{"prompt": "a"}]', 1, "no prompt in JSON"),
+        ('\n["a",\n"b"]', 2, "no prompt in JSON"),
+        ('{\n  "prompt": "a"\n}\n', 1, "no prompt in JSON"),
         ('# mine\n{"prompt": "a"}\n', 2, "the file's first line is none"),
         ('one\n  {"prompt": "a"},\n', 2, "the file's first line is none"),
         ('one\n{"a": 1}\n', 2, "the file's first line is none"),

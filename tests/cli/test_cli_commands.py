@@ -463,9 +463,9 @@ def test_tables_of_prompts(site: Site, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        ("question,lang\none,de\n", 'no column "prompt"'),
+        ("question,lang\none,de\n", 'must have a column "prompt"'),
         ("prompt,lang\none\n", "line 2: the header has 2 columns, and this row 1."),
-        ("prompt,a,a\none,1,2\n", "'a' twice"),
+        ("prompt,a,a\none,1,2\n", "no name twice; it has 'prompt', 'a', 'a'"),
         ('prompt,a\n"one,1\n', "unexpected end of data. A value that begins with a double quote"),
         ("id;prompt\n1;one\n", "'id;prompt'. Commas separate the columns of .csv"),
         ("id,prompt\na,one\na,two\n", "line 3: an earlier prompt has the id"),

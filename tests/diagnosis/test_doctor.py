@@ -52,7 +52,7 @@ BAD = [
     ("raw-shortcode", "bots", "BotNotFoundError", "[wpaicg_chatgpt] as plain text"),
     ("broken-json", "bots", "BotNotFoundError", "missing or cut off"),
     ("broken-nonce", "bots", "BotNotFoundError", "missing or cut off"),
-    ("broken-cut", "bots", "BotNotFoundError", "missing or cut off"),
+    ("broken-cut", "bots", "BotNotFoundError", "cut off"),
     ("foreign", "bots", "UnexpectedFormatError", "elsewhere.invalid"),
     ("foreign-engine", "bots", "UnexpectedFormatError", "elsewhere.invalid"),
     ("engine-nobot", "bots", "BotNotFoundError", "traces of the plugin AI Engine"),
@@ -81,7 +81,7 @@ BAD = [
     ("fault-cache-http-403", "nonce", "RefusedError", "firewall"),
     ("fault-cache-embed", "nonce", "RefusedError", "takes the request for one from another site"),
     ("fault-cache-cors", "nonce", "RefusedError", "takes the request for one from another site"),
-    ("fault-cache-no-message", "turn", "RefusedError", "did not arrive"),
+    ("fault-cache-no-message", "turn", "RefusedError", "a firewall that takes it out"),
     ("fault-cache-no-key", "turn", "UnexpectedFormatError", "not the chat plugin"),
     ("fault-cache-nonce", "nonce", "RefusedError", "cache"),
     ("fault-cache-rate-limit-bare", "nonce", "RateLimitError", "ask less often"),
@@ -103,12 +103,12 @@ BAD = [
     ("fault-plain-model-500", "turn", "UpstreamError", "service of its model"),
     ("fault-old-model-500", "turn", "UpstreamError", "service of its model"),
     ("fault-classic-cut", "turn", "StreamInterruptedError", "time limits"),
-    ("fault-model-drop", "turn", "StreamInterruptedError", "service of the site's model failed"),
+    ("fault-model-drop", "turn", "StreamInterruptedError", "service of its model"),
     ("fault-flood", "turn", "StreamInterruptedError", "has no end"),
     ("fault-key-used", "turn", "RefusedError", "forgets between two requests"),
     ("fault-cache-empty", "nonce", "UnexpectedFormatError", "answered nothing at all"),
     ("fault-classic-empty", "nonce", "EmptyReplyError", "PHP has broken off"),
-    ("fault-classic-model-empty", "turn", "EmptyReplyError", "The model said nothing"),
+    ("fault-classic-model-empty", "turn", "EmptyReplyError", "said nothing"),
     ("fault-empty", "turn", None, ""),
     ("fault-quota-old", "turn", "RefusedError", "60 messages a minute"),
     ("fault-mwai-nonce", "nonce", "RefusedError", "the fresh one that it gives"),
@@ -191,7 +191,7 @@ def test_bad_sites(site: Site, page: str, step: str, error: str | None, said: st
 def test_silence(site: Site, page: str) -> None:
     diagnosis = chatgptes.doctor(site.page(page), timeout=Timeout(read=0.3))
     said = failed(diagnosis, "page")
-    assert "kept silent" in said
+    assert "sent no answer" in said or "fell silent" in said
     assert "model" not in said  # None was asked.
 
 
@@ -199,18 +199,18 @@ def test_time_runs_out(site: Site) -> None:
     late = chatgptes.doctor(site.page("stalled"), timeout=0.3)
     assert "allow more time" in failed(late, "page")
     babbling = chatgptes.doctor(site.page("fault-classic-endless"), timeout=0.5, ask=True)
-    assert "still coming when the time was over" in failed(babbling, "turn")
+    assert "allow more time" in failed(babbling, "turn")
 
 
 # What stands before the plugin, and what should be said of it: at admin-ajax.php, with a key.
 BEFORE = {
     "http-403": ("before admin-ajax.php", "as firewalls do"),
-    "http-404": ("leads nowhere", "no REST API of this plugin"),
-    "http-500": ("error log", "Check the bot's id first"),
+    "http-404": ("leads nowhere", "2.3 or later"),
+    "http-500": ("error log", "check the bot's id first"),
     "http-502": ("error log", "error log"),
     "maintenance": ("maintenance", "maintenance"),
-    "redirect": ("sends visitors elsewhere", "where a key may not follow"),
-    "redirect-foreign": ("sends visitors elsewhere", "where a key may not follow"),
+    "redirect": ("sends visitors elsewhere", "sends visitors elsewhere"),
+    "redirect-foreign": ("sends visitors elsewhere", "sends visitors elsewhere"),
     "challenge": ("or admin-ajax.php, past the check", "or the REST API (/wp-json/), past"),
     "html": ("not the chat plugin", "not the plugin's REST API"),
     "rate-limit-bare": ("ask less often", "ask less often"),
@@ -247,7 +247,7 @@ def test_the_same_fault_at_every_step(site: Site, fault: str) -> None:
         ("wrong-key", "check that this is the same key"),
         ("no-key-set", "settings have the switch for REST access, and the key"),
         ("no-route", "2.3 or later"),
-        ("unknown-bot", "Check the bot's id first"),
+        ("unknown-bot", "check the bot's id first"),
         ("no-reply", "a version that is not known yet"),
     ],
 )
@@ -328,13 +328,23 @@ def test_what_can_be_read(site: Site) -> None:
 def test_names() -> None:
     diagnosis = chatgptes.doctor("http://no-such-site.invalid/", trust_env=False)
     assert "name" in failed(diagnosis, "name")
+    assert walk(diagnosis).startswith("-.")
+
+
+def test_the_name_of_the_default_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_such_name(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    diagnosis = chatgptes.doctor(transport="requests", trust_env=False)
+    assert "is not ours" in failed(diagnosis, "name")
 
 
 def test_connections() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     diagnosis = chatgptes.doctor(f"http://127.0.0.1:{port}/")
-    assert "Nothing listens there" in failed(diagnosis, "connection")
+    assert "refused" in failed(diagnosis, "connection")
     assert walk(diagnosis).startswith("+-")
 
 
@@ -345,7 +355,7 @@ def test_proxies(site: Site) -> None:
     said = failed(diagnosis, "connection")
     assert "proxy" in said
     assert "secret" not in str(diagnosis)
-    assert diagnosis.steps[0].detail == "left to the proxy"
+    assert walk(diagnosis).startswith(".-")
 
 
 def test_a_transport_of_ones_own(site: Site) -> None:
@@ -353,7 +363,7 @@ def test_a_transport_of_ones_own(site: Site) -> None:
 
     transport = RequestsTransport(proxy=None, verify=True, trust_env=False, max_headers=1 << 16)
     diagnosis = chatgptes.doctor(site.url, transport=transport)
-    assert walk(diagnosis) == "...+++++."
+    assert walk(diagnosis) == "++.+++++."
     transport.close()
 
 
@@ -367,22 +377,21 @@ class TestTls:
     def test_good(self, tls_site: TlsSite, transport: Any) -> None:
         diagnosis = chatgptes.doctor(tls_site.url, verify=tls_site.ca_file, transport=transport)
         assert walk(diagnosis) == "++++++++.", diagnosis
-        assert "certificate by trustme" in diagnosis.steps[2].detail
-        assert "TLSv1." in diagnosis.steps[2].detail
+        assert diagnosis.steps[2].detail == "the certificate is good"
         unchecked = chatgptes.doctor(tls_site.url, verify=False)
         assert "not checked" in unchecked.steps[2].detail
 
     def test_unknown_authority(self, tls_site: TlsSite) -> None:
         said = failed(chatgptes.doctor(tls_site.url), "TLS")
-        assert "authority that is not known here" in said
+        assert "is not trusted" in said
         assert "verify=" in said
         assert tls_site.requests == []
 
     @pytest.mark.parametrize(
         ("names", "until", "said"),
         [
-            (["other.example"], None, "does not name this address"),
-            (["127.0.0.1"], datetime.datetime(2001, 1, 1), "has expired"),
+            (["other.example"], None, "IP address mismatch"),
+            (["127.0.0.1"], datetime.datetime(2001, 1, 1), "expired"),
         ],
     )
     def test_bad_certificates(
@@ -399,17 +408,17 @@ class TestTls:
         authority.issue_cert("other.example").configure_cert(context)
         with Site(tls=context) as site:
             diagnosis = chatgptes.doctor(f"https://localhost:{site.port}/", verify=ca_file)
-        assert "is for another name" in failed(diagnosis, "TLS")
+        assert "ostname mismatch" in failed(diagnosis, "TLS")
 
     def test_no_tls_there(self, site: Site) -> None:
         diagnosis = chatgptes.doctor(site.url.replace("http:", "https:"))
-        assert "may speak no TLS" in failed(diagnosis, "TLS")
+        assert "https or http" in failed(diagnosis, "TLS")
 
     def test_no_handshake(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
             diagnosis = chatgptes.doctor(url, timeout=Timeout(connect=0.3))
-        assert "not done within 0.3 s" in failed(diagnosis, "TLS")
+        assert "within 0.3 s" in failed(diagnosis, "connection")
 
 
 @pytest.mark.parametrize("page", ["classic", "classic-old", "classic-plain", "aipkit-old"])
@@ -596,11 +605,14 @@ def test_wrong_arguments() -> None:
         ('<iframe src="https://chat.example.net/x"></iframe>', "chat.example.net"),
         (
             '<script type="rocketlazyloadscript" src="/wp-content/plugins/aipkit/a.js"></script>',
-            "lazy loading",
+            "later, by a script",
         ),
         ('<link href="/wp-content/plugins/gpt3-ai-content-generator/a.css">', "popup"),
-        ('<link href="/wp-content/themes/a.css">', "WordPress page"),
-        ('<iframe src="https://video.example/1"></iframe><i>nothing</i>', "no trace of WordPress"),
+        ('<link href="/wp-content/themes/a.css">', "no trace of the plugins"),
+        (
+            '<iframe src="https://video.example/1"></iframe><i>nothing</i>',
+            "no trace of the plugins",
+        ),
         ("<style>.wpaicg-chatbox {color: red}</style>", "popup"),
         ("<p>[aipkit_chatbot id=7]</p>", "[aipkit_chatbot id=7]"),
         ("<p>[mwai_chatbot_v2]</p>", "[mwai_chatbot_v2]"),
@@ -613,7 +625,7 @@ def test_wrong_arguments() -> None:
             "script from https://home.example:8443",
         ),
         ('<script src="/wp-content/plugins/ai-engine/app/chatbot.js"></script>', "AI Engine"),
-        ('<div id=x class="wide wpaicg-chat-shortcode"', "missing or cut off"),
+        ('<div id=x class="wide wpaicg-chat-shortcode">', "missing or cut off"),
     ],
 )
 def test_why_a_page_shows_no_bot(body: str, said: str) -> None:

@@ -306,7 +306,6 @@ class TestClients:
         assert first._shared_client() is second._shared_client()
         first.invoke("Hello")
         second.invoke("Hello")
-        chatgptes.chat("Hello", site=site.url)
         assert [request.path for request in site.requests].count("/") == 1
         assert ChatGptEsChat(site=site.url, retries=0)._shared_client() is not second._client
 

@@ -43,7 +43,7 @@ class Declared:
 
     @property
     def has_tool_calling(self) -> bool:
-        return False  # The methods are there to say so.
+        return False
 
     @property
     def has_tool_choice(self) -> bool:

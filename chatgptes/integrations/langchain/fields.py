@@ -31,52 +31,37 @@ _WHO_ASKS = ("api_key", "cookies", "headers")
 
 
 class ClientFields(BaseChatModel):
-    """The arguments of a `Client` as the fields of a chat model.
+    """The arguments of a `Client`, with its meanings, as the fields of a chat model.
 
     pydantic leaves them alone (`SkipValidation`): its errors would show a value, such as a proxy's
     password.  The library checks them, and `retries="2"` is an error as for a client.
     """
 
     site: SkipValidation[str] = Field(default=DEFAULT_SITE, kw_only=False)
-    """URL of the page that shows the bot (str); with `api_key`, any URL of the site."""
     bot: SkipValidation[str | int | None] = None
-    """The bot's id, when the page shows several; default: the page's first."""
     api_key: SkipValidation[SecretStr | str | None] = Field(default=None, exclude=True, repr=False)
     """The owner's REST key; kept as a `SecretStr`."""
     system: SkipValidation[str | Default | None] = DEFAULT
     """Text put before the first prompt; system messages are put behind it."""
     transport: SkipValidation[Literal["auto", "requests", "curl_cffi"] | Transport] = "auto"
-    """The way to connect: "auto", "requests", "curl_cffi", or your own transport."""
     impersonate: SkipValidation[str] = "chrome"
-    """The browser that `curl_cffi` looks like."""
     proxy: SkipValidation[str | None] = Field(default=None, exclude=True, repr=False)
-    """URL of a proxy."""
     verify: SkipValidation[bool | str | os.PathLike[str]] = True
-    """Check TLS certificates, or the path of a CA file to check them with."""
     headers: SkipValidation[Mapping[str, str] | None] = Field(
         default=None, exclude=True, repr=False
     )
-    """Further request headers."""
     cookies: SkipValidation[Mapping[str, str] | CookieJar | None] = Field(
         default=None, exclude=True, repr=False
     )
-    """Cookies for the site."""
     trust_env: SkipValidation[bool] = True
-    """Obey the environment's proxy and CA variables."""
     timeout: SkipValidation[Timeout | float | None] = None
     """A `chatgptes.Timeout`, or seconds for a whole turn."""
     retries: SkipValidation[int] = 2
-    """The number of times that a request which may be repeated is sent again."""
     max_concurrency: SkipValidation[int] = 4
-    """The number of turns that run at once; further ones wait."""
     min_interval: SkipValidation[float] = 0.0
-    """Least time between the starts of two turns, in seconds."""
     limits: SkipValidation[Limits | None] = None
-    """Bounds of sizes."""
     visitor: SkipValidation[str | None] = None
-    """The id shown to the site; default: a new UUID."""
     consent: SkipValidation[bool] = False
-    """A person has agreed to what the bot's page asks."""
 
     stop: SkipValidation[str | Sequence[str] | None] = None
     """Sequences that end an answer, for calls that give none."""
@@ -159,12 +144,10 @@ class ClientFields(BaseChatModel):
         return super().__deepcopy__(memo)
 
     def _arguments(self) -> ClientArguments:
-        # Only values other than the defaults, so that it is also the client of `chatgptes.chat()`.
-        chosen = {}
-        for name in ClientArguments.__annotations__:
-            value, default = getattr(self, name), type(self).model_fields[name].default
-            if name != "timeout" and (type(value), value) != (type(default), default):
-                chosen[name] = dict(value) if isinstance(value, Mapping) else value
-        if isinstance(key := chosen.get("api_key"), SecretStr):
-            chosen["api_key"] = key.get_secret_value()
-        return cast("ClientArguments", chosen)
+        arguments: dict[str, Any] = {}
+        for name in set(ClientArguments.__annotations__) - {"timeout"}:
+            value = getattr(self, name)
+            arguments[name] = dict(value) if isinstance(value, Mapping) else value
+        if isinstance(self.api_key, SecretStr):
+            arguments["api_key"] = self.api_key.get_secret_value()
+        return cast("ClientArguments", arguments)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -21,7 +19,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from ...errors import InvalidMessageError
 from ...values.reply import Reply
 
-__all__ = ["PROVIDER", "check_blocks", "chunk_of", "client_messages", "last_chunk", "result_of"]
+__all__ = ["PROVIDER", "chunk_of", "client_messages", "last_chunk", "result_of"]
 
 PROVIDER = "chatgptes"
 """The provider's name in `response_metadata["model_provider"]` and traces."""
@@ -36,13 +34,9 @@ def client_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
         InvalidMessageError: they call tools, or hold content that no bot takes.
     """
     return [
-        {"role": _role(message, where), "content": _content(message, where)}
-        for where, message in _placed(messages)
+        {"role": _role(message, f"Message {i}"), "content": _content(message, f"Message {i}")}
+        for i, message in enumerate(messages)
     ]
-
-
-def _placed(messages: Sequence[BaseMessage]) -> Iterator[tuple[str, BaseMessage]]:
-    return ((f"Message {index}", message) for index, message in enumerate(messages))
 
 
 def _role(message: BaseMessage, where: str) -> str:
@@ -68,61 +62,32 @@ def _role(message: BaseMessage, where: str) -> str:
 def _content(message: BaseMessage, where: str) -> str | list[dict[str, Any]]:
     if isinstance(message.content, str):
         return message.content
-    # Another model's reasoning is no part of its answer.
-    blocks = (each for each in _blocks(message, where) if each.get("type") != "reasoning")
-    return [_part(block, where) for block in blocks]
-
-
-def check_blocks(messages: Sequence[BaseMessage]) -> None:
-    """Check for content that LangChain itself can't read.
-
-    Raises:
-        InvalidMessageError: there is some.
-    """
-    for where, message in _placed(messages):
-        if isinstance(message.content, str):
-            continue
-        _blocks(message, where)
-        for block in message.content:
-            if (
-                isinstance(block, Mapping)
-                and block.get("type") == "image"
-                and ("base64" in block or block.get("source_type") == "base64")
-                and "mime_type" not in block
-            ):
-                raise InvalidMessageError(f"{where} has an image in base64 without its mime_type.")
-
-
-def _blocks(message: BaseMessage, where: str) -> Sequence[Mapping[str, Any]]:
-    """Return LangChain's view of any shape: its v0 and v1 blocks, OpenAI's, Anthropic's."""
     try:
-        return message.content_blocks
+        # LangChain's view of any shape: its v0 and v1 blocks, OpenAI's, Anthropic's.
+        blocks = message.content_blocks
     except (AttributeError, LookupError, TypeError, ValueError):
         # From None: the error may quote what is in the block.
         raise InvalidMessageError(f"{where} has a content block that can't be read.") from None
+    # Another model's reasoning is no part of its answer.
+    return [_part(block, where) for block in blocks if block.get("type") != "reasoning"]
 
 
 def _part(block: Mapping[str, Any], where: str) -> dict[str, Any]:
-    kind = block.get("type")
+    kind, url = block.get("type"), block.get("url")
     if kind == "text":
         return {"type": "text", "text": block.get("text")}  # The client checks that it is a str.
-    if kind != "image":
+    if "base64" in block:
+        url = f"data:{block.get('mime_type')};base64,{block['base64']}"
+    if kind != "image" or url is None:
         value = block.get("value")
         if kind == "non_standard" and isinstance(value, Mapping):
             kind = value.get("type", kind)
         raise InvalidMessageError(
-            f"{where} has content of type {kind!r}: a site's bot takes text, and some take images."
+            f"{where} has content of type {kind!r} that can't be sent: a site's bot takes text, and"
+            " some take images, in base64."
         )
-    if "base64" in block:
-        try:
-            data = base64.b64decode("".join(block["base64"].split()), validate=True)
-        except (binascii.Error, AttributeError, TypeError, ValueError):
-            raise InvalidMessageError(f"{where} has an image whose base64 is damaged.") from None
-        return {"type": "image", "image": data}
-    if "url" in block:
-        # As OpenAI's, for which no file is read: the messages may come from anybody.
-        return {"type": "image_url", "image_url": {"url": block["url"]}}
-    raise InvalidMessageError(f"{where} has an image without its data: give it as base64.")
+    # As OpenAI's, for which no file is read: the messages may come from anybody.
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _fields(reply: Reply, text: str) -> dict[str, Any]:
@@ -140,14 +105,13 @@ def _fields(reply: Reply, text: str) -> dict[str, Any]:
             filled = {name: value for name, value in source.items() if value}
             sources.append({"type": "citation", **filled})
         content = [{"type": "text", "text": text, "annotations": sources}]
-    usage = None
-    if reply.usage and None not in (reply.usage.input_tokens, reply.usage.output_tokens):
-        asked, answered = reply.usage.input_tokens or 0, reply.usage.output_tokens or 0
-        total = reply.usage.total_tokens
+    usage, counts = None, reply.usage
+    if counts and counts.input_tokens is not None and counts.output_tokens is not None:
+        total = counts.input_tokens + counts.output_tokens
         usage = UsageMetadata(
-            input_tokens=asked,
-            output_tokens=answered,
-            total_tokens=asked + answered if total is None else total,
+            input_tokens=counts.input_tokens,
+            output_tokens=counts.output_tokens,
+            total_tokens=total if counts.total_tokens is None else counts.total_tokens,
         )
     metadata = {name: value for name, value in known.items() if value not in (None, (), [])}
     return {

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 from ...aio.client import AsyncClient
 from ...aio.stream import AsyncStream
@@ -30,21 +30,19 @@ except ImportError as error:
     ) from error
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import LangSmithParams, LanguageModelInput
+from langchain_core.language_models import LangSmithParams
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.prompt_values import PromptValue
 
 from .fields import IGNORED, ClientFields
-from .messages import PROVIDER, check_blocks, chunk_of, client_messages, last_chunk, result_of
+from .messages import PROVIDER, chunk_of, client_messages, last_chunk, result_of
 from .stop import StopFilter, stop_words
 
 __all__ = ["ChatGptEsChat"]
 
 _OPTIONS = {"timeout", "web_search"}
 """Arguments of a single call beside its messages and `stop`."""
-_TOOLS = ("tools", "tool_choice", "functions", "function_call", "response_format")
 
 
 class ChatGptEsChat(ClientFields):
@@ -58,16 +56,14 @@ class ChatGptEsChat(ClientFields):
     may be given to one call (`invoke`, `stream`, …), or bound with `bind`.
 
     Errors of a turn are not wrapped, and have `StreamInterruptedError.partial`.  Models with equal
-    arguments, and copies of a model, share one client, that of `chatgptes.chat()`: there is nothing
-    to close.  A model with `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's
-    global cache only with `cache=True`, since a cache does not know who asks.
+    arguments, and copies of a model, share one client: there is nothing to close.  A model with
+    `api_key`, `cookies`, `headers` or a login in `site` uses LangChain's global cache only with
+    `cache=True`, since a cache does not know who asks.
 
     Raises:
         InvalidConfigError: an argument can't be used.
         TypeError: there is no such argument.
     """
-
-    # The methods that LangChain calls.
 
     @property
     def _llm_type(self) -> str:
@@ -129,15 +125,10 @@ class ChatGptEsChat(ClientFields):
         with turn.client.stream(turn.messages, **turn.options) as stream:
             for piece in stream:
                 if text := turn.stopping.take(piece):
-                    chunk = chunk_of(text)
-                    if run_manager:
-                        run_manager.on_llm_new_token(text, chunk=chunk)
-                    yield chunk
+                    yield chunk_of(text)
                 if turn.stopping.found is not None:
                     break
             last = turn.last_chunk(stream)
-        if run_manager:
-            run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
     async def _astream(
@@ -152,52 +143,16 @@ class ChatGptEsChat(ClientFields):
         async with client.stream(turn.messages, **turn.options) as stream:
             async for piece in stream:
                 if text := turn.stopping.take(piece):
-                    chunk = chunk_of(text)
-                    if run_manager:
-                        await run_manager.on_llm_new_token(text, chunk=chunk)
-                    yield chunk
+                    yield chunk_of(text)
                 if turn.stopping.found is not None:
                     break
             last = turn.last_chunk(stream)
-        if run_manager:
-            await run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
-
-    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        prompt = super()._convert_input(model_input)
-        # LangChain reads the blocks before it calls the model, and fails with some of them.
-        check_blocks(prompt.to_messages())
-        return prompt
-
-    # Features that no site has.
-
-    def bind_tools(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not possible.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        _no_tools()
-
-    def with_structured_output(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not possible; an output parser behind the model can read what the prompt asked for.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(
-            "A site's bot has no structured output. Ask for a format in the prompt, and put an"
-            " output parser behind the model."
-        )
-
-    # A turn.
 
     def _turn(self, messages: list[BaseMessage], stop: Any, kwargs: Mapping[str, Any]) -> _Turn:
         """Check a call's arguments before anything is sent."""
         self._warn_of(kwargs, stacklevel=2)
-        if any(kwargs.get(name) for name in _TOOLS):
-            _no_tools()
-        known = {*IGNORED, *_TOOLS, "stream"}  # LangChain does not take out its own `stream`.
+        known = {*IGNORED, "stream"}  # LangChain does not take out its own `stream`.
         options = {name: value for name, value in kwargs.items() if name not in known}
         if unknown := set(options) - _OPTIONS:
             raise TypeError(f"A call has no argument {', '.join(sorted(unknown))}.")
@@ -220,9 +175,3 @@ class _Turn:
         turn = stream.running.turn
         reply = replace(turn.reply(), finish_reason="stop")
         return last_chunk(reply, "", self.stopping.found)
-
-
-def _no_tools() -> NoReturn:
-    raise NotImplementedError(
-        "A site's bot takes no tools and no response format: no dialect has a place for them."
-    )

@@ -34,23 +34,19 @@ class StopFilter:
         self.words = words
         self.found: str | None = None
         self._held = ""
+        self._longest = max(map(len, words), default=1) - 1
 
     def take(self, piece: str) -> str:
-        """Return the text to pass on now; an end that may begin a sequence is held back."""
+        """Return the text to pass on now; an end in which a sequence may begin is held back."""
         text = self._held + piece
         hits = [(at, word) for word in self.words if (at := text.find(word)) >= 0]
         if hits:
             at, self.found = min(hits)
             self._held = ""
             return text[:at]
-        longest = max((len(word) for word in self.words), default=1) - 1
-        begins = range(max(len(text) - longest, 0), len(text))
-        at = next((at for at in begins if self._may_begin(text[at:])), len(text))
-        self._held = text[at:]
-        return text[:at]
-
-    def _may_begin(self, end: str) -> bool:
-        return any(word.startswith(end) for word in self.words)
+        end = max(len(text) - self._longest, 0)
+        self._held = text[end:]
+        return text[:end]
 
     def rest(self) -> str:
         """Return the held-back text, at the end of the answer."""

@@ -20,7 +20,7 @@ from ...values.urls import redact
 if TYPE_CHECKING:
     from ...client import Client
 
-__all__ = ["NAME", "VERSION", "History", "Point", "read_history"]
+__all__ = ["NAME", "VERSION", "History", "read_history"]
 
 NAME = "chatgptes"
 """The name of the model, and of the data it puts beside its answers."""
@@ -29,26 +29,16 @@ VERSION = 1
 
 _NO_WORDS = "(an image)"
 
-Point = tuple[str, str]
-"""A conversation of a site (its id), and a hash of its history so far."""
-
 
 class History(NamedTuple):
-    """The messages of a turn.
-
-    Attributes:
-        system: its system text (str), or "".
-        messages: those before the prompt, user and assistant in turn.
-        prompt: the prompt's text (str), or "".
-        attachments: what llm attached to the prompt.
-        left: the data that our last answer left for later turns.
-    """
+    """The messages of a turn; `messages` are those before the prompt."""
 
     system: str
     messages: list[dict[str, str]]
     prompt: str
     attachments: list[llm.Attachment]
     left: Mapping[str, Any]
+    """The data that our last answer left for later turns."""
 
     def images(self) -> list[bytes]:
         """Return the attachments.  Reads files, and downloads those that have an address.
@@ -58,17 +48,11 @@ class History(NamedTuple):
         """
         return [_bytes_of(each) for each in self.attachments]
 
-    def point(self, client: Client) -> Point | None:
-        """Return the end of the site's own conversation, if it has exactly this history."""
-        left = self.left
-        if left.get("site") != client.site or left["digest"] != self.digest():
-            return None
-        return left["id"], left["digest"]
-
-    def saved(self, client: Client, *, continued: bool) -> dict[str, Any]:
+    def saved(self, client: Client) -> dict[str, Any]:
         """Return a conversation for `Client.conversation`.
 
-        It is the site's own if that is `continued`; else a new one, which sends the history first.
+        It is the site's own if that has exactly this history; else a new one, which sends the
+        history first.
         """
         saved = client.conversation().to_dict()
         if self.system:
@@ -76,8 +60,10 @@ class History(NamedTuple):
         saved["messages"] = self.messages
         left = self.left
         if left.get("site") == client.site:
-            names = ("visitor", "id", "memory", "state") if continued else ("visitor",)
-            saved |= {name: left[name] for name in names}  # The owner's limits hang on the visitor.
+            same = left["digest"] == self.digest()
+            # The owner's limits hang on the visitor.
+            names = ("visitor", "id", "memory", "state") if same else ("visitor",)
+            saved |= {name: left[name] for name in names}
         return saved
 
     def digest(self, answer: str | None = None) -> str:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,7 @@ from pydantic import Field
 
 from ...errors import ChatGptEsError, StreamInterruptedError
 from ...values.text import sanitize_line, sanitize_text
-from .history import NAME, VERSION, Point, read_history
+from .history import NAME, VERSION, read_history
 from .target import STICKY, target
 
 if TYPE_CHECKING:
@@ -103,29 +104,37 @@ class _Model:
         return llm.get_key(input=explicit_key) if explicit_key else self.key
 
 
-_continued: dict[Point, object] = {}
-"""The points from which a turn has continued in this process, each with a mark of that turn.
+@contextlib.contextmanager
+def _errors_for_llm(*, shown: bool) -> Iterator[None]:
+    """Turn the library's errors into llm's.
 
-A site that keeps the conversation itself would take two branches of it for one.
-"""
+    Args:
+        shown: the text that had arrived has been shown, so that it is no part of the error.
+
+    Raises:
+        TurnError: the turn failed.
+    """
+    try:
+        yield
+    except ChatGptEsError as error:
+        message = sanitize_line(error.in_words(_HINTS))
+        if isinstance(error, StreamInterruptedError) and not shown:
+            message = f"{message}\n\n{sanitize_text(error.partial)}"
+        raise TurnError(message) from error
 
 
 class _Turn:
     """One turn: its arguments, and the use of its reply."""
 
     def __init__(self, prompt: llm.Prompt, key: str | None) -> None:
-        self._prompt = prompt
-        self._key = key
-        self._point: Point | None = None
-
-    def prepare(self) -> None:
         """Read keys and attachments, which are files or on the network, and find the client."""
         from ...shared import cached_client
 
-        options: Any = self._prompt.options
-        self.history = read_history(self._prompt.messages)
-        self.target = target(options, self.history.left, self._key)
+        options: Any = prompt.options
+        self.history = read_history(prompt.messages)
+        self.target = target(options, self.history.left, key)
         self.client: Client = cached_client(self.target.arguments)
+        self.saved = self.history.saved(self.client)
         self.how: dict[str, Any] = {
             "images": self.history.images(),
             "web_search": bool(options.web_search),
@@ -136,40 +145,8 @@ class _Turn:
                 # llm logs them: without passwords, and with the values in use.
                 setattr(options, name, self.target.shown.get(name))
 
-    @contextlib.contextmanager
-    def errors_for_llm(self, *, shown: bool) -> Iterator[None]:
-        """Turn errors into llm's; after a failure, another turn may continue from the same point.
-
-        Args:
-            shown: the text that had arrived has been shown, so that it is no part of the error.
-
-        Raises:
-            TurnError: it failed.
-        """
-        try:
-            yield
-        except ChatGptEsError as error:
-            message = sanitize_line(error.in_words(_HINTS))
-            if isinstance(error, StreamInterruptedError) and not shown:
-                message = f"{message}\n\n{sanitize_text(error.partial)}"
-            raise TurnError(message) from error
-        finally:
-            if self._point is not None:
-                _continued.pop(self._point, None)
-
-    def conversation(self, client: Any) -> Any:
-        """Return a conversation of either kind of client."""
-        point = self.history.point(self.client)
-        continued = point is not None
-        if point is not None and self.history.left["memory"]:
-            mark = object()
-            continued = _continued.setdefault(point, mark) is mark
-            self._point = point if continued else None
-        return client.conversation(self.history.saved(self.client, continued=continued))
-
     def finish(self, response: Any, talk: Any, reply: Reply) -> StreamEvent:
         """Report the reply's data to llm; return an event with the data for later turns."""
-        self._point = None  # It stays in `_continued`.
         if reply.usage is not None:
             response.set_usage(input=reply.usage.input_tokens, output=reply.usage.output_tokens)
         if reply.model:
@@ -203,10 +180,9 @@ class ChatGptEsModel(_Model, llm.KeyModel):
         Raises:
             TurnError: the turn failed.
         """
-        turn = _Turn(prompt, key)
-        with turn.errors_for_llm(shown=stream):
-            turn.prepare()
-            talk = turn.conversation(turn.client)
+        with _errors_for_llm(shown=stream):
+            turn = _Turn(prompt, key)
+            talk = turn.client.conversation(turn.saved)
             with talk.stream(turn.history.prompt, **turn.how) as chunks:
                 try:
                     yield from chunks
@@ -235,10 +211,9 @@ class AsyncChatGptEsModel(_Model, llm.AsyncKeyModel):
         from ...aio.client import AsyncClient
         from ...aio.threads import in_thread
 
-        turn = _Turn(prompt, key)
-        with turn.errors_for_llm(shown=stream):
-            await in_thread(turn.prepare)
-            talk = turn.conversation(AsyncClient.over(turn.client.core))
+        with _errors_for_llm(shown=stream):
+            turn = await in_thread(functools.partial(_Turn, prompt, key))
+            talk = AsyncClient.over(turn.client.core).conversation(turn.saved)
             async with talk.stream(turn.history.prompt, **turn.how) as chunks:
                 try:
                     async for chunk in chunks:

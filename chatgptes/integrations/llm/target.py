@@ -14,7 +14,6 @@ from llm.cli import get_model_options
 
 from ...errors import Hint, InvalidConfigError
 from ...values.checks import site_of
-from ...values.urls import ascii_url, origin
 from .history import NAME
 
 if TYPE_CHECKING:
@@ -27,12 +26,7 @@ STICKY = ("site", "bot", "transport", "proxy", "consent")
 
 
 class Target(NamedTuple):
-    """Whom to ask.
-
-    Attributes:
-        arguments: those of the client.
-        shown: the options that the conversation keeps, without passwords.
-    """
+    """Whom to ask: the client's arguments, and the options to keep, without passwords."""
 
     arguments: ClientArguments
     shown: dict[str, Any]
@@ -83,30 +77,16 @@ def target(options: Any, left: Mapping[str, Any], key: str | None) -> Target:
 
 
 def _own_key(arguments: Mapping[str, Any]) -> str | None:
-    """Return the stored key whose name is the site's address, or the nearest above it.
+    """Return the key that is stored under the site's own address, if the bot is named, too.
 
     No other key is sent without `--key`: one host may have another WordPress in each folder.
     """
     if "site" not in arguments or not str(arguments.get("bot", "")).strip().isdigit():
         return None
-    asked = _place(arguments["site"])
+    site = _page(arguments["site"])
     keys: dict[str, str] = llm.load_keys()  # type: ignore[no-untyped-call]
-    places = {name: _place(name) for name in keys if "://" in name and "?" not in name}
-    above = [name for name, place in places.items() if place and asked[: len(place)] == place]
-    return keys[max(above, key=lambda name: len(places[name]))] if above else None
-
-
-# An address that can't be read gets its error from the client.
-
-
-def _place(url: str) -> list[str]:
-    """Return the origin of `url` and the segments of its path; nothing if it can't be read."""
-    try:
-        ascii_only = ascii_url(url.strip())
-    except ValueError:
-        return []
-    path = urlsplit(ascii_only).path
-    return [origin(ascii_only), *(segment for segment in path.split("/") if segment)]
+    own = (key for name, key in keys.items() if "://" in name and _page(name) == site)
+    return next(own, None) if site else None
 
 
 def _address(given: str) -> str:
@@ -117,6 +97,7 @@ def _address(given: str) -> str:
 
 
 def _page(given: str) -> str | None:
+    """Return the page's address, or None; the client says what is wrong with one."""
     try:
         return site_of(_address(given)).url
     except InvalidConfigError:
