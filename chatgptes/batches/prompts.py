@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ _ONE_A_LINE = (
     "have an \"id\"), or a JSON string. (jq -c '.[]' makes them of an array, jq -c . of objects.) "
     'Text that is JSON itself goes into {"prompt": "…"}.'
 )
+# The beginning of a prompt as an object, or of JSON that is an array or goes over several lines.
+_JSON = re.compile(r'\s*(?:\{\s*(?:"(?:prompt|messages|id)"|\Z)|\[\s*(?:["{]|\Z))')
 
 
 def items_of(prompts: Iterable[str | Mapping[str, Any]]) -> Iterator[BatchResult]:
@@ -81,9 +84,9 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
     Blank lines are skipped.  It is a table if its name ends in .csv or .tsv: its column "prompt" is
     asked, "id" is the prompt's id, and the others are its "columns".  It is JSON lines if its name
-    ends in .jsonl or .ndjson, or if its first line begins with a brace or a bracket.  JSON of any
-    other form (an array, an object over several lines, objects below plain lines) is refused: its
-    lines would be asked as if they were prompts.
+    ends in .jsonl or .ndjson, or if its first line is a JSON object.  JSON of any other form (an
+    array, an object over several lines, objects below plain lines) is refused: its lines would be
+    asked as if they were prompts.
 
     Args:
         text: what the file holds.
@@ -110,15 +113,25 @@ def prompts_of(text: str, name: str) -> list[str | dict[str, Any]]:
 
 
 def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tuple[str, Any]]:
-    if is_json or (lines and lines[0][1].lstrip().startswith(("{", "["))):
+    if is_json or (lines and _is_json(lines[0][1])):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if line.lstrip().startswith('{"'):
+        if _is_json(line.rstrip().removesuffix(",")):
             raise InvalidMessageError(
-                f"{where}: this seems to be JSON, but the file's first line is none, so all lines "
-                f"would be asked as plain text. {_ONE_A_LINE}"
+                f"{where}: this is JSON, but the file's first line is none, so all lines would be "
+                f"asked as plain text. {_ONE_A_LINE}"
             )
     return list(lines)
+
+
+def _is_json(line: str) -> bool:
+    """Tell whether a line is a JSON object, or damaged JSON that would be a prompt."""
+    if _JSON.match(line):
+        return True
+    try:
+        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _value(line: str, where: str) -> str | dict[str, Any]:

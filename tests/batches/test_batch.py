@@ -462,7 +462,10 @@ def test_formats() -> None:
     assert prompts_of(objects, "p.jsonl") == expected
     assert prompts_of(objects, "p.txt") == expected
     assert prompts_of("", "p.jsonl") == []
-    for text in ('"quoted"\n', "Say it.\n[1]\n{x} and {y}?"):
+    for text in (
+        "[INST] hello", "{x} and {y}?\n", '"quoted"\n', "[1]", "{}, not JSON",
+        '{"a": 1} explain this', 'Say it.\n{"a": 1} explain this', "Say it.\n[1]\n{x} and {y}?",
+    ):  # fmt: skip
         assert prompts_of(text, "p.txt") == text.strip().split("\n")
 
 

@@ -67,7 +67,7 @@ def test_a_key_stored_under_a_sites_address_goes_there_only(site: Site, end: str
         model().prompt("Hi", site=other.url, bot=other.rest_bot).text()
         model().prompt("Hi", site=site.url).text()
         assert keys_seen(site) == keys_seen(other) == set()
-        first = model().prompt("Hi", site=site.url, bot=site.rest_bot)
+        first = model().prompt("Hi", site=site.page("mixed"), bot=site.rest_bot)
         assert first.json()["dialect"] == "rest"
         assert first.reply("Again").json()["dialect"] == "rest"
         # Its history goes on to the other site, the key does not.
@@ -79,16 +79,20 @@ def test_a_key_stored_under_a_sites_address_goes_there_only(site: Site, end: str
 @pytest.mark.parametrize(
     ("stored", "asked", "expected"),
     [
-        ({"https://x.org": "root"}, "https://x.org/", "root"),
+        ({"https://x.org/": "root"}, "https://x.org/any/page/", "root"),
+        ({"https://x.org/blog/": "blog"}, "https://x.org/blog/chat/", "blog"),
+        ({"https://x.org/blog": "blog"}, "https://x.org/blog?page_id=5", "blog"),
         ({"https://x.org/blog/": "blog", "https://x.org": "root"}, "https://x.org/blog/", "blog"),
-        ({"https://x.org/": "root"}, "https://x.org/any/page/", None),
+        ({"https://x.org/blog/": "blog", "https://x.org": "root"}, "https://x.org/shop/", "root"),
+        ({"https://x.org/blog/": "blog"}, "https://x.org/shop/", None),
+        ({"https://x.org/blog/": "blog"}, "https://x.org/blogs/", None),
         ({"https://x.org/blog/": "blog"}, "https://x.org/", None),
         ({"https://x.org/blog/": "blog"}, "http://x.org/blog/", None),
-        ({"https://x.org/?page_id=5": "page"}, "https://x.org/", None),
-        ({"x.org": "name"}, "https://x.org/", None),
+        ({"https://x.org/?page_id=5": "page"}, "https://x.org/blog/", None),
+        ({"https://X.org:443/": "root", "x.org": "name"}, "https://x.org/blog/", "root"),
     ],
 )
-def test_a_stored_key_is_for_its_address(
+def test_a_stored_key_is_for_what_is_below_its_address(
     stored: dict[str, str], asked: str, expected: str | None
 ) -> None:
     store(**stored)

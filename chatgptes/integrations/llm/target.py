@@ -14,6 +14,7 @@ from llm.cli import get_model_options
 
 from ...errors import Hint, InvalidConfigError
 from ...values.checks import site_of
+from ...values.urls import ascii_url, origin
 from .history import NAME
 
 if TYPE_CHECKING:
@@ -77,16 +78,27 @@ def target(options: Any, left: Mapping[str, Any], key: str | None) -> Target:
 
 
 def _own_key(arguments: Mapping[str, Any]) -> str | None:
-    """Return the key that is stored under the site's own address, if the bot is named, too.
+    """Return the stored key whose name is the site's address, or the nearest above it.
 
     No other key is sent without `--key`: one host may have another WordPress in each folder.
     """
     if "site" not in arguments or not str(arguments.get("bot", "")).strip().isdigit():
         return None
-    site = _page(arguments["site"])
+    asked = _place(arguments["site"])
     keys: dict[str, str] = llm.load_keys()  # type: ignore[no-untyped-call]
-    own = (key for name, key in keys.items() if "://" in name and _page(name) == site)
-    return next(own, None) if site else None
+    places = {name: _place(name) for name in keys if "://" in name and "?" not in name}
+    above = [name for name, place in places.items() if place and asked[: len(place)] == place]
+    return keys[max(above, key=lambda name: len(places[name]))] if above else None
+
+
+def _place(url: str) -> list[str]:
+    """Return the origin of `url` and the segments of its path; nothing if the client refuses it."""
+    try:
+        ascii_only = ascii_url(url.strip())
+    except ValueError:
+        return []
+    path = urlsplit(ascii_only).path
+    return [origin(ascii_only), *(segment for segment in path.split("/") if segment)]
 
 
 def _address(given: str) -> str:
