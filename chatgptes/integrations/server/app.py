@@ -33,8 +33,10 @@ def create_app(settings: Settings) -> Starlette:
     Raises:
         MissingRequirementsError, InvalidConfigError: the Redis of `settings` can't be used.
     """
-    found = Models(settings.sites, settings.redis)
-    metrics = Metrics()
+    models = Models(settings.sites, settings.redis)
+    metrics: Metrics | None = None
+    with contextlib.suppress(ModuleNotFoundError):
+        metrics = Metrics()
     started = int(time.time())
 
     def shown(name: str) -> dict[str, Any]:
@@ -42,18 +44,17 @@ def create_app(settings: Settings) -> Starlette:
         return {"id": name, "object": "model", "created": started, "owned_by": owner}
 
     async def list_models(request: Request) -> Response:
-        names = await found.names()
+        names = await models.names()
         return JSONResponse({"object": "list", "data": [shown(name) for name in names]})
 
     async def one_model(request: Request) -> Response:
-        model = await found.get(request.path_params["name"])
-        return JSONResponse(shown(model.id))
+        return JSONResponse(shown((await models.get(request.path_params["name"])).id))
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def show_metrics(request: Request) -> Response:
-        if not metrics.available:
+        if metrics is None:
             raise ApiError(404, "prometheus-client is not installed.", "no_metrics")
         text, kind = metrics.text()
         return Response(text, media_type=kind)
@@ -63,10 +64,10 @@ def create_app(settings: Settings) -> Starlette:
         try:
             yield
         finally:
-            await found.aclose()
+            await models.aclose()
 
-    completions: Any = Completions(found, settings, metrics, Completion)
-    responses: Any = Completions(found, settings, metrics, ResponseForm)
+    completions: Any = Completions(models, settings, metrics, Completion)
+    responses: Any = Completions(models, settings, metrics, ResponseForm)
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", completions, methods=["POST"]),
@@ -84,7 +85,7 @@ def create_app(settings: Settings) -> Starlette:
     # It would name this server's http:// address: behind a proxy with TLS, clients that follow it
     # would send their token in the clear.
     app.router.redirect_slashes = False
-    app.state.models = found
+    app.state.models = models
     return app
 
 

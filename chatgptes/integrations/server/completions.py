@@ -34,7 +34,7 @@ class Completions:
     """Answers requests in one form of them.  An ASGI application."""
 
     def __init__(
-        self, models: Models, settings: Settings, metrics: Metrics, form: type[Form]
+        self, models: Models, settings: Settings, metrics: Metrics | None, form: type[Form]
     ) -> None:
         self._models = models
         self._settings = settings
@@ -62,17 +62,22 @@ class Completions:
         """Take the turn, send its answer and count it; the error if nothing was sent."""
         record: Record = scope["state"]["record"]
         name, token = scope["state"]["user"]
-        record.fields |= {"token": name, "stream": request.stream}
-        label, outcome, failure = "", "client_gone", ""
-        self._metrics.begin()
+        fields = record.fields
+        fields |= {"token": name, "stream": request.stream, "outcome": "client_gone"}
+        if self._metrics:
+            self._metrics.begin()
         try:
             model = await self._models.get(request.model)
-            label = record.fields["model"] = model.id
-            form = self._form(label, request)
+            fields["model"] = model.id
+            form = self._form(model.id, request)
             visitor = visitor_id(token, request.user)
             turn = model.turn(request.messages, visitor, web_search=request.web_search)
             with contextlib.closing(model.client.run(turn)) as running:
-                chunks = await self._first(running, label, record)
+                # The first text is waited for, so that an error before it has its own status.
+                chunks: Sequence[str] | None = ()
+                while chunks is not None and not chunks:
+                    chunks = await running.advance()
+                fields["first_chunk"] = round(time.monotonic() - record.began, 3)
                 if request.stream:
                     await _stream(running, chunks, form, send)
                 else:
@@ -80,35 +85,24 @@ class Completions:
                         chunks = await running.advance()
                     assert running.reply is not None
                     await JSONResponse(form.whole(running.reply))(scope, receive, send)
-            record.fields["characters"] = len(running.reply.text) if running.reply else 0
-            outcome = "ok"
+            fields["characters"] = len(running.reply.text) if running.reply else 0
+            fields["outcome"] = "ok"
         except (ChatGptEsError, ApiError) as caught:
             error = api_error_for(caught, web_search=request.web_search)
-            error.param = request.fields.get(error.param or "", error.param)
-            outcome, failure = "failed", error.failure or error.code
-            record.fields |= {"error": error.code, "failure": failure}
+            error.param = self._form.fields.get(error.param or "", error.param)
+            failure = error.failure or error.code
+            fields |= {"outcome": "failed", "error": error.code, "failure": failure}
             if not record.status:
                 return error
-            # The text that came is with the client already.
-            error.extra.pop("partial", None)
+            error.partial = ""  # The client has the text that came already.
             await _send_events(send, form.error(error), more=False)
         except Exception:
-            outcome, failure = "failed", "bug"
+            fields |= {"outcome": "failed", "failure": "bug"}
             raise
         finally:
-            record.fields["outcome"] = outcome
-            self._metrics.end(label, outcome, failure)
+            if self._metrics:
+                self._metrics.end(fields)
         return None
-
-    async def _first(self, running: TaskTurn, model: str, record: Record) -> Sequence[str] | None:
-        """Wait for the first text, so that an error before it has its own status."""
-        chunks: Sequence[str] | None = ()
-        while chunks is not None and not chunks:
-            chunks = await running.advance()
-        seconds = time.monotonic() - record.began
-        self._metrics.first_chunk(model, seconds)
-        record.fields["first_chunk"] = round(seconds, 3)
-        return chunks
 
 
 async def _cancel_once_gone(receive: Receive, scope: anyio.CancelScope) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from ...values.reply import Citation, Reply, Usage
@@ -21,9 +21,14 @@ _FINISH = {
 
 
 class Completion:
-    """One answer on its way to a client; `model` is the model's name."""
+    """One answer on its way to a client; `model` is the model's name.
+
+    Attributes:
+        fields: the names that a request of this form has for fields of a completion's.
+    """
 
     parse = staticmethod(parse_chat)
+    fields: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, model: str, request: ChatRequest) -> None:
         self._head = {
@@ -45,7 +50,7 @@ class Completion:
             "annotations": annotations_of(reply.citations, reply.text),
         }
         choice = _choice("message", message, finish_reason_of(reply))
-        usage = usage_of(reply.usage)
+        usage = usage_of(reply.usage, "prompt_tokens", "completion_tokens")
         return {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage}
 
     def first(self) -> bytes:
@@ -64,7 +69,8 @@ class Completion:
             delta["annotations"] = annotations_of(reply.citations, reply.text)
         events = self._event(delta, finish_reason_of(reply))
         if self._include_usage:
-            events += _event_of({**self._head, "choices": [], "usage": usage_of(reply.usage)})
+            usage = usage_of(reply.usage, "prompt_tokens", "completion_tokens")
+            events += _event_of({**self._head, "choices": [], "usage": usage})
         return events + b"data: [DONE]\n\n"
 
     def error(self, error: ApiError) -> bytes:
@@ -91,16 +97,14 @@ def finish_reason_of(reply: Reply) -> str:
     return _FINISH.get((reply.finish_reason or "").lower(), "stop")
 
 
-def usage_of(usage: Usage | None) -> dict[str, int] | None:
-    """The token counts, or None where the site does not give them."""
+def usage_of(usage: Usage | None, read: str, written: str) -> dict[str, Any] | None:
+    """The token counts under these names, or None where the site does not give them."""
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     total = usage.total_tokens
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens if total is None else total,
-    }
+    if total is None:
+        total = usage.input_tokens + usage.output_tokens
+    return {read: usage.input_tokens, written: usage.output_tokens, "total_tokens": total}
 
 
 def annotations_of(citations: Sequence[Citation], text: str) -> list[dict[str, Any]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .failures import invalid_request
+from .failures import invalid_request, unsupported
 
 __all__ = [
-    "ChatRequest", "field_of", "json_object", "messages_of", "parse_chat", "refuse_fields",
-    "refuse_format", "request_of",
+    "ChatRequest", "field_of", "json_object", "messages_of", "parse_chat", "refuse_format",
+    "request_of",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -25,7 +24,6 @@ class ChatRequest:
         messages: in the library's form.
         user: the client's name for its user, or "".
         include_usage: the stream is to end in a chunk with the token counts.
-        fields: what a request of this kind calls fields that a completion's has.
     """
 
     model: str
@@ -34,7 +32,6 @@ class ChatRequest:
     web_search: bool
     user: str
     include_usage: bool = False
-    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 # Fields that change what an answer means, so that to ignore them would answer another request.
@@ -54,12 +51,11 @@ def parse_chat(body: bytes) -> ChatRequest:
     Raises:
         ApiError: it is no such body, or asks for what no site can do (400).
     """
-    value = json_object(body)
-    refuse_fields(value, _REFUSED)
+    value = json_object(body, _REFUSED)
     if value.get("n", 1) not in (1, None):
         raise invalid_request("A site's bot gives one answer: `n` must be 1.", "n")
     if value.get("modalities") not in (None, ["text"]):
-        raise invalid_request(_REFUSED["audio"], "modalities", "unsupported_value")
+        raise unsupported(_REFUSED["audio"], "modalities")
     refuse_format(field_of(value, "response_format", dict), "response_format")
     field_of(value, "web_search_options", dict)
     return request_of(
@@ -71,7 +67,7 @@ def parse_chat(body: bytes) -> ChatRequest:
 
 
 def request_of(
-    value: dict[str, Any], messages: list[Any], *, web_search: bool, **more: Any
+    value: dict[str, Any], messages: list[Any], *, web_search: bool, include_usage: bool = False
 ) -> ChatRequest:
     """The request of a body whose messages were read."""
     model = field_of(value, "model", str)
@@ -79,17 +75,20 @@ def request_of(
         raise invalid_request("`model` is missing: /v1/models lists the names.", "model")
     names = [field_of(value, name, str) for name in ("safety_identifier", "user")]
     stream = field_of(value, "stream", bool)
-    return ChatRequest(model, messages, stream, web_search, names[0] or names[1], **more)
+    return ChatRequest(model, messages, stream, web_search, names[0] or names[1], include_usage)
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is."""
+def json_object(body: bytes, refused: dict[str, str]) -> dict[str, Any]:
+    """The JSON object that a body is; one that has a field of `refused`, not empty, is refused."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         raise invalid_request("The body is no JSON.", None, "invalid_json") from None
     if not isinstance(value, dict):
         raise invalid_request("The body must be a JSON object.", None, "invalid_type")
+    for name, why in refused.items():
+        if value.get(name):
+            raise unsupported(why, name)
     return value
 
 
@@ -103,21 +102,11 @@ def field_of(value: dict[str, Any], name: str, kind: type[T]) -> T:
     return found
 
 
-def refuse_fields(value: dict[str, Any], reasons: dict[str, str]) -> None:
-    """Refuse a request that has one of these fields, and not empty."""
-    for name, why in reasons.items():
-        if value.get(name):
-            raise invalid_request(why, name, "unsupported_value")
-
-
 def refuse_format(form: dict[str, Any], where: str) -> None:
     """Refuse a wish for an answer that is more than text."""
     if form.get("type", "text") != "text":
-        raise invalid_request(
-            "A site's bot can't be held to a format: ask for it in the message.",
-            where,
-            "unsupported_value",
-        )
+        text = "A site's bot can't be held to a format: ask for it in the message."
+        raise unsupported(text, where)
 
 
 def messages_of(items: list[Any], where: str) -> list[Any]:
@@ -133,10 +122,9 @@ def messages_of(items: list[Any], where: str) -> list[Any]:
 def _is_empty(message: Any) -> bool:
     if not isinstance(message, dict) or message["role"] not in ("system", "assistant"):
         return False
-    content = message["content"] or ""
-    if isinstance(content, str):
-        return not content.strip()
-    return isinstance(content, list) and not any(part.get("text", "x").strip() for part in content)
+    content = message["content"] or []
+    parts = [{"text": content}] if isinstance(content, str) else content
+    return isinstance(parts, list) and not any(part.get("text", "x").strip() for part in parts)
 
 
 def _message(item: Any, where: str) -> Any:
@@ -144,9 +132,7 @@ def _message(item: Any, where: str) -> Any:
         return item
     role, content = item.get("role"), item.get("content")
     if role in ("tool", "function") or item.get("tool_calls") or item.get("function_call"):
-        raise invalid_request(
-            f"{where} belongs to a tool, and a site's bot has none.", where, "unsupported_value"
-        )
+        raise unsupported(f"{where} belongs to a tool, and a site's bot has none.", where)
     if isinstance(content, list):
         content = [_part(part, where) for part in content]
     return {"role": "system" if role == "developer" else role, "content": content}
@@ -163,9 +149,7 @@ def _part(part: Any, where: str) -> dict[str, Any]:
     if isinstance(text, str):
         return {"type": "text", "text": text}
     if kind not in ("image_url", "input_image"):
-        raise invalid_request(
-            f"{where} has a part that is neither text nor an image.", where, "unsupported_value"
-        )
+        raise unsupported(f"{where} has a part that is neither text nor an image.", where)
     inner = part.get("image_url")
     url = inner.get("url") if isinstance(inner, dict) else inner
     if not isinstance(url, str) or url[:5].lower() != "data:":

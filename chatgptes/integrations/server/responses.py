@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from ...values.reply import Reply
-from .failures import ApiError, invalid_request
+from .failures import ApiError, invalid_request, unsupported
 from .replies import annotations_of, finish_reason_of, usage_of
-from .requests import (
-    ChatRequest,
-    field_of,
-    json_object,
-    messages_of,
-    refuse_fields,
-    refuse_format,
-    request_of,
-)
+from .requests import ChatRequest, field_of, json_object, messages_of, refuse_format, request_of
 
 __all__ = ["ResponseForm"]
 
@@ -30,19 +22,15 @@ _REFUSED = {
     "background": "Answers come at once: `background` is not offered.",
     "prompt": "There are no stored prompts here.",
 }
-_FIELDS = {"messages": "input", "web_search_options": "tools"}
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
 def _parse(body: bytes) -> ChatRequest:
-    value = json_object(body)
-    refuse_fields(value, _REFUSED)
+    value = json_object(body, _REFUSED)
     tools = field_of(value, "tools", list)
     for tool in tools:
         if not isinstance(tool, dict) or not str(tool.get("type")).startswith("web_search"):
-            raise invalid_request(
-                "A site's bot has no tools but a web search.", "tools", "unsupported_value"
-            )
+            raise unsupported("A site's bot has no tools but a web search.", "tools")
     refuse_format(field_of(field_of(value, "text", dict), "format", dict), "text.format")
     given = value.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
@@ -51,7 +39,7 @@ def _parse(body: bytes) -> ChatRequest:
     instructions = {"role": "system", "content": field_of(value, "instructions", str)}
     messages = messages_of([instructions], "instructions")
     messages += messages_of([_item(item) for item in items], "input")
-    return request_of(value, messages, web_search=bool(tools), fields=_FIELDS)
+    return request_of(value, messages, web_search=bool(tools))
 
 
 def _item(item: Any) -> Any:
@@ -65,6 +53,7 @@ class ResponseForm:
     """One answer on its way to a client; see `Completion`."""
 
     parse = staticmethod(_parse)
+    fields: ClassVar[Mapping[str, str]] = {"messages": "input", "web_search_options": "tools"}
 
     def __init__(self, model: str, request: ChatRequest) -> None:
         self._model = model
@@ -82,19 +71,15 @@ class ResponseForm:
             {"type": each["type"], **each["url_citation"]}
             for each in annotations_of(reply.citations, reply.text)
         ]
-        usage = usage_of(reply.usage)
+        usage = usage_of(reply.usage, "input_tokens", "output_tokens")
+        if usage is not None:
+            usage["input_tokens_details"] = {"cached_tokens": 0}
+            usage["output_tokens_details"] = {"reasoning_tokens": 0}
         return {
             **self._response(status),
             "incomplete_details": {"reason": reason} if reason else None,
             "output": [self._message(status, [_text_part(reply.text, citations)])],
-            "usage": usage
-            and {
-                "input_tokens": usage["prompt_tokens"],
-                "input_tokens_details": {"cached_tokens": 0},
-                "output_tokens": usage["completion_tokens"],
-                "output_tokens_details": {"reasoning_tokens": 0},
-                "total_tokens": usage["total_tokens"],
-            },
+            "usage": usage,
         }
 
     def first(self) -> bytes:
@@ -109,25 +94,17 @@ class ResponseForm:
 
     def texts(self, chunks: Sequence[str]) -> bytes:
         """An event for each chunk of text."""
-        place = self._place
-        return b"".join(
-            self._event("response.output_text.delta", **place, delta=chunk, logprobs=[])
-            for chunk in chunks
-        )
+        kind, place = "response.output_text.delta", self._place
+        return b"".join(self._event(kind, **place, delta=one, logprobs=[]) for one in chunks)
 
     def last(self, reply: Reply) -> bytes:
         """The events that end a stream."""
         whole = self.whole(reply)
         (item,) = whole["output"]
         (part,) = item["content"]
-        place = self._place
+        kind, place = "response.output_text.annotation.added", self._place
         events = [
-            self._event(
-                "response.output_text.annotation.added",
-                **place,
-                annotation_index=index,
-                annotation=each,
-            )
+            self._event(kind, **place, annotation_index=index, annotation=each)
             for index, each in enumerate(part["annotations"])
         ]
         events += [
