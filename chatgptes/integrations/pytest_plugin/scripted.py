@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...sandbox import ModelError, Site
-from ...sandbox.bot import Message, ModelDropped, sandbox_answer
+from ...sandbox.bot import Message, ModelDropped, sandbox_answer, words
 from ...sandbox.site import belongs
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ class Gate:
         Raises:
             AssertionError: it has not.
         """
-        __tracebackhide__ = True
         if not self._reached.wait(timeout):
             raise AssertionError(f"The bot has not reached this gate within {timeout:g} s.")
 
@@ -90,7 +88,7 @@ class Step:
     """The bot's part in one turn.
 
     Attributes:
-        name: the call that set it (str), for reports.
+        name: the call that set it, for reports.
         fault: the name of a fault, or "".
         answer: the answer, or None for the built-in bot's.
     """
@@ -99,16 +97,11 @@ class Step:
     fault: str = ""
     answer: Answer | None = None
 
-    def is_for(self, where: str, request: int) -> bool:
-        """Tell whether request 1 or 2 of a turn takes it; the second one asks the model."""
-        return belongs(self.fault, where, request) if self.fault else request == 2
-
 
 class ScriptedSite(Site):
     """A sandbox whose bots follow the steps of one test.
 
     Attributes:
-        strict: once answers were set, a turn for which none is left is an error.
         broken: errors that the test's own functions raised.
         lasting: the step of every turn for which there is no other, or None.
         gates: the gates of the test, to end them all.
@@ -116,10 +109,10 @@ class ScriptedSite(Site):
 
     def __init__(self, *, strict: bool) -> None:
         super().__init__(answer=self._scripted_answer)
-        self.strict = strict
         self.broken: list[BaseException] = []
         self.lasting: Step | None = None
         self.gates: list[Gate] = []
+        self._strict = strict
         self._steps: list[Step] = []
         self._has_answers = False
         self._surplus: list[str] = []
@@ -134,7 +127,7 @@ class ScriptedSite(Site):
 
     def left_over(self) -> list[str]:
         """Return a line for each step that no turn has taken, and each turn without an answer."""
-        if not self.strict:
+        if not self._strict:
             return []
         with self._steps_lock:
             unused = [f"Unused: {step.name}" for step in self._steps[:_SHOWN]]
@@ -159,35 +152,19 @@ class ScriptedSite(Site):
     def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
         """Return the fault of this step: the bot's own, that of `next()`, or the script's.
 
-        The request that asks the model takes its step here, so that no other turn takes it.
+        Request 2 of a turn asks the model: it takes its step here, so that no other turn does.
         """
         if fault := super().take_fault(bot, where, step):
             return fault
         with self._steps_lock:
             for each in self._steps:
-                if each.is_for(where, step):
+                if belongs(each.fault, where, step) if each.fault else step == 2:
                     self._steps.remove(each)
                     self._thread.step = each
                     return each.fault
-                if step == 1 and each.is_for(where, 2):
+                if step == 1 and (not each.fault or belongs(each.fault, where, 2)):
                     break
         return ""
-
-    def _scripted_answer(self, messages: list[Message]) -> str | Iterable[str]:
-        prompt = messages[-1]["content"]
-        step, self._thread.step = self._thread.step or self._next_step(prompt), None
-        given = step.answer
-        if given is None:
-            return sandbox_answer(messages)
-        if isinstance(given, Exception):
-            raise given
-        if callable(given):
-            with self._recording():
-                given = given(prompt)
-        if isinstance(given, str):
-            # A fault in the middle comes after a few chunks, so the whole text goes before it.
-            return [given] if step.fault else given
-        return self._text(given)
 
     def _next_step(self, prompt: str) -> Step:
         """Return the step of a turn that has taken none: it meets a fault of `Site.next`."""
@@ -198,27 +175,34 @@ class ScriptedSite(Site):
                     return step
             if self.lasting is not None:
                 return self.lasting
-            if not (self.strict and self._has_answers):
+            if not (self._strict and self._has_answers):
                 return Step("the built-in bot")
             self._surplus.append(prompt)
         raise ModelError("This test has set no more answers.")
 
-    def _text(self, given: Any) -> Iterator[str]:
-        with self._recording():
+    def _scripted_answer(self, messages: list[Message]) -> Iterator[str]:
+        prompt = messages[-1]["content"]
+        step, self._thread.step = self._thread.step or self._next_step(prompt), None
+        given: Any = step.answer
+        if isinstance(given, Exception):
+            raise given
+        try:
+            if given is None:
+                given = words(sandbox_answer(messages), 1)
+            elif callable(given):
+                given = given(prompt)
+            if isinstance(given, str):
+                # A fault in the middle comes after a few chunks: the whole text goes before it.
+                given = [given] if step.fault else words(given, 1)
             for chunk in _chunks(given):
                 if isinstance(chunk, Gate):
                     chunk.pass_through()
                 else:
                     yield chunk
-
-    @contextmanager
-    def _recording(self) -> Iterator[None]:
-        """Record errors of the test's own code, which the site reports as errors of the model."""
-        try:
-            yield
         except (ModelError, ModelDropped, GeneratorExit):
             raise
         except BaseException as error:
+            # The test's own code: the site reports it as an error of the model.
             self.broken.append(error)
             # `pytest.fail` and similar ones are no Exception, and would end the server's thread.
             raise ModelError(f"{type(error).__name__}: {error}") from error

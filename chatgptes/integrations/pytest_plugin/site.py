@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ...errors import InvalidConfigError
-from ...sandbox import FAULTS, Site
+from ...sandbox import FAULTS
 from ...shared import ClientCache, using_cache
 from ...turn.guard import default_site, guarded_by
 from ...values.urls import origin, redact
@@ -72,11 +72,10 @@ class SiteUnderTest:
         Raises:
             TypeError: one can't be an answer.
         """
-        __tracebackhide__ = True
         if not answers:
             raise TypeError("answers() needs at least one.")
         steps = [Step(f"answers({each!r:.80})", answer=check_answer(each)) for each in answers]
-        self._scripted.add(steps)
+        self.sandbox.add(steps)
 
     def always(self, answer: Answer) -> None:
         """Set the answer of every turn for which there is no other.
@@ -84,8 +83,7 @@ class SiteUnderTest:
         Raises:
             TypeError: it can't be an answer.
         """
-        __tracebackhide__ = True
-        self._scripted.lasting = Step("always()", answer=check_answer(answer))
+        self.sandbox.lasting = Step("always()", answer=check_answer(answer))
 
     def fails(self, fault: str, times: int = 1, *, saying: Answer | None = None) -> None:
         """Let the next turn, or the next `times`, fail.
@@ -100,39 +98,30 @@ class SiteUnderTest:
             ValueError: there is no such fault, or `times` is less than 1.
             TypeError: `saying` can't be an answer.
         """
-        __tracebackhide__ = True
         if times < 1:
             raise ValueError(f"times must be 1 or more, not {times}.")
         if not any(fault in names for names in FAULTS.values()):
             raise ValueError(f"There is no fault {fault!r} (see chatgptes.sandbox.FAULTS).")
         answer = None if saying is None else check_answer(saying)
-        self._scripted.add([Step(f"fails({fault!r})", fault, answer)] * times)
+        self.sandbox.add([Step(f"fails({fault!r})", fault, answer)] * times)
 
     def gate(self) -> Gate:
         """Return a place in an answer where the bot waits: `answers(["One", gate, " two"])`.
 
         The bot sends the text before it, and continues after `gate.open()`.
         """
-        __tracebackhide__ = True
         gate = Gate()
-        self._scripted.gates.append(gate)
+        self.sandbox.gates.append(gate)
         return gate
 
     @property
     def prompts(self) -> list[str]:
         """The prompt of each turn that reached the bot's model, in order (list of str)."""
-        __tracebackhide__ = True
-        return [messages[-1]["content"] for messages in list(self._scripted.messages)]
+        return [messages[-1]["content"] for messages in list(self.sandbox.messages)]
 
     @property
-    def sandbox(self) -> Site:
-        """The sandbox itself: its requests, messages, quota, nonces, pages."""
-        __tracebackhide__ = True
-        return self._scripted
-
-    @property
-    def _scripted(self) -> ScriptedSite:
-        __tracebackhide__ = True
+    def sandbox(self) -> ScriptedSite:
+        """The sandbox itself (a `Site`): its requests, messages, quota, nonces, pages."""
         if self._sandbox is None:
             pytest.skip("needs the sandbox; --chatgptes-site names a real site")
         return self._sandbox
