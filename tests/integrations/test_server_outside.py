@@ -203,7 +203,7 @@ def test_addresses_that_end_in_a_slash(served: Served) -> None:
 
 @pytest.mark.parametrize("apart", [True, False])
 def test_another_protocol_is_not_changed_to(served: Served, apart: bool) -> None:
-    """Java's HTTP client asks for that with its body; httptools would drop it."""
+    """Java's HTTP client asks for that with its body."""
     fields = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"]
     request = served.request({**QUESTION, "stream": True}, *fields)
     head, end, body = request.partition(b"\r\n\r\n")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...sandbox import ModelError, Site
 from ...sandbox.bot import Message, ModelDropped, sandbox_answer, words
@@ -15,51 +15,13 @@ if TYPE_CHECKING:
     from ...sandbox.exchange import Exchange
     from ...sandbox.spec import BotSpec
 
-__all__ = ["Answer", "Gate", "ScriptedSite", "Step", "check_answer"]
-
-_SHOWN = 20
+__all__ = ["Answer", "ScriptedSite", "Step", "check_answer"]
 
 
-class Gate:
-    """A place in an answer where the bot waits for the test.
-
-    `SiteUnderTest.gate` makes one; it stands between an answer's chunks.
-    """
-
-    def __init__(self) -> None:
-        self._reached = threading.Event()
-        self._opened = threading.Event()
-        self._ended = False
-
-    def open(self) -> None:
-        """Let the bot continue; an open gate stays open.  Any thread, any number of times."""
-        self._opened.set()
-
-    def wait(self, timeout: float = 10.0) -> None:
-        """Wait until the bot has reached this gate, at most `timeout` seconds.
-
-        Raises:
-            AssertionError: it has not.
-        """
-        if not self._reached.wait(timeout):
-            raise AssertionError(f"The bot has not reached this gate within {timeout:g} s.")
-
-    def pass_through(self) -> None:
-        """Wait until the gate is open; for the bot."""
-        self._reached.set()
-        self._opened.wait()
-        if self._ended:
-            raise ModelDropped
-
-    def end(self) -> None:
-        """End an answer that still waits here."""
-        self._ended = not self._opened.is_set()
-        self._opened.set()
-
-
-Answer = str | Iterable[str | Gate] | Callable[[str], "str | Iterable[str | Gate]"] | Exception
-"""An answer of the bot: a text, which is streamed word by word; its chunks, with gates between
-them; a function that gets the prompt (str) and returns one of these; or an error of the model."""
+Answer = str | Iterable[str | Event] | Callable[[str], "str | Iterable[str | Event]"] | Exception
+"""An answer of the bot: a text, which is streamed word by word; its chunks, where at an event
+(`threading.Event`) between them the bot waits until it is set; a function that gets the prompt
+(str) and returns one of these; or an error of the model."""
 
 
 def check_answer(answer: Any) -> Answer:
@@ -74,23 +36,20 @@ def check_answer(answer: Any) -> Answer:
     return list(_chunks(answer))
 
 
-def _chunks(given: Any) -> Iterator[str | Gate]:
+def _chunks(given: Any) -> Iterator[str | Event]:
     if not isinstance(given, Iterable):
         raise TypeError(f"An answer is a str or its chunks, not {type(given).__name__}.")
     for chunk in given:
-        if not isinstance(chunk, (str, Gate)):
-            raise TypeError(f"A chunk of an answer is a str or a gate, not {type(chunk).__name__}.")
+        if not isinstance(chunk, (str, Event)):
+            name = type(chunk).__name__
+            raise TypeError(f"A chunk of an answer is a str or an event, not {name}.")
         yield chunk
 
 
-@dataclass(frozen=True)
-class Step:
-    """The bot's part in one turn.
+class Step(NamedTuple):
+    """The bot's part in one turn: a fault, an answer (None for the built-in bot's), or both.
 
-    Attributes:
-        name: the call that set it, for reports.
-        fault: the name of a fault, or "".
-        answer: the answer, or None for the built-in bot's.
+    `name` is the call that set it, for reports.
     """
 
     name: str
@@ -104,18 +63,18 @@ class ScriptedSite(Site):
     Attributes:
         broken: errors that the test's own functions raised.
         lasting: the step of every turn for which there is no other, or None.
-        gates: the gates of the test, to end them all.
     """
 
     def __init__(self, *, strict: bool) -> None:
         super().__init__(answer=self._scripted_answer)
         self.broken: list[BaseException] = []
         self.lasting: Step | None = None
-        self.gates: list[Gate] = []
         self._strict = strict
         self._steps: list[Step] = []
         self._has_answers = False
         self._surplus: list[str] = []
+        self._awaited: list[Event] = []
+        self._stopped = False
         self._steps_lock = threading.Lock()
         self._thread = threading.local()  # `step`: that of the request which it serves.
 
@@ -130,14 +89,22 @@ class ScriptedSite(Site):
         if not self._strict:
             return []
         with self._steps_lock:
-            unused = [f"Unused: {step.name}" for step in self._steps[:_SHOWN]]
+            unused = [f"Unused: {step.name}" for step in self._steps]
             return unused + [f"No answer was left for {text[:80]!r}" for text in self._surplus]
 
     def stop(self) -> None:
-        """End everything, answers at gates included."""
-        for gate in self.gates:
-            gate.end()
+        """End everything, answers that wait for the test included."""
+        self._stopped = True
+        for event in self._awaited:
+            event.set()
         super().stop()
+
+    def _wait_for(self, event: Event) -> None:
+        self._awaited.append(event)
+        if not self._stopped:  # From here on, `stop` finds the event.
+            event.wait()
+        if self._stopped:
+            raise ModelDropped
 
     def _handle(self, exchange: Exchange) -> None:
         self._thread.step = None
@@ -195,8 +162,8 @@ class ScriptedSite(Site):
                 # A fault in the middle comes after a few chunks: the whole text goes before it.
                 given = [given] if step.fault else words(given, 1)
             for chunk in _chunks(given):
-                if isinstance(chunk, Gate):
-                    chunk.pass_through()
+                if isinstance(chunk, Event):
+                    self._wait_for(chunk)
                 else:
                     yield chunk
         except (ModelError, ModelDropped, GeneratorExit):
