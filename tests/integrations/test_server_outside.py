@@ -130,10 +130,10 @@ def test_good_names(site: Site) -> None:
             assert status == 200, host
 
 
-@pytest.mark.parametrize("name", ["Host", "Authorization", "Content-Length"])
+@pytest.mark.parametrize("name", ["Host", "Content-Length"])
 def test_headers_that_stand_twice(served: Served, name: str) -> None:
     with served.connect() as sock:
-        value = {"Host": served.host, "Authorization": f"Bearer {TOKEN}"}.get(name, "5")
+        value = served.host if name == "Host" else "5"
         sock.sendall(served.request(QUESTION, f"{name}: {value}", "Connection: close"))
         assert received(sock).startswith(b"HTTP/1.1 400 ")
 

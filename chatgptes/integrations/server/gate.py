@@ -110,9 +110,6 @@ class Gate:
             record.write(scope["method"])
 
     def _check(self, scope: Scope, headers: Headers) -> None:
-        for name in ("host", "authorization", "content-length"):
-            if len(headers.getlist(name)) > 1:
-                raise invalid_request("A header stands twice.", None, "invalid_header")
         if _PORT.sub("", headers.get("host", "").lower()) not in self._hosts:
             text = "This server is not asked under that host name; who runs it can allow it."
             raise ApiError(421, text, "host_not_allowed")

@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from ...values.reply import Reply
+from . import chat
 from .failures import ApiError, invalid_request, unsupported
-from .replies import annotations_of, finish_reason_of, usage_of
-from .requests import ChatRequest, field_of, json_object, messages_of, refuse_format, request_of
 
 __all__ = ["ResponseForm"]
 
@@ -25,21 +24,22 @@ _REFUSED = {
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-def _parse(body: bytes) -> ChatRequest:
-    value = json_object(body, _REFUSED)
-    tools = field_of(value, "tools", list)
+def _parse(body: bytes) -> chat.ChatRequest:
+    value = chat.json_object(body, _REFUSED)
+    tools = chat.field_of(value, "tools", list)
     for tool in tools:
         if not isinstance(tool, dict) or not str(tool.get("type")).startswith("web_search"):
             raise unsupported("A site's bot has no tools but a web search.", "tools")
-    refuse_format(field_of(field_of(value, "text", dict), "format", dict), "text.format")
+    text = chat.field_of(value, "text", dict)
+    chat.refuse_format(chat.field_of(text, "format", dict), "text.format")
     given = value.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(items, list) or not items:
         raise invalid_request("`input` must be a text or a list of messages.", "input")
-    instructions = {"role": "system", "content": field_of(value, "instructions", str)}
-    messages = messages_of([instructions], "instructions")
-    messages += messages_of([_item(item) for item in items], "input")
-    return request_of(value, messages, web_search=bool(tools))
+    instructions = {"role": "system", "content": chat.field_of(value, "instructions", str)}
+    messages = chat.messages_of([instructions], "instructions")
+    messages += chat.messages_of([_item(item) for item in items], "input")
+    return chat.request_of(value, messages, web_search=bool(tools))
 
 
 def _item(item: Any) -> Any:
@@ -55,7 +55,7 @@ class ResponseForm:
     parse = staticmethod(_parse)
     fields: ClassVar[Mapping[str, str]] = {"messages": "input", "web_search_options": "tools"}
 
-    def __init__(self, model: str, request: ChatRequest) -> None:
+    def __init__(self, model: str, request: chat.ChatRequest) -> None:
         self._model = model
         self._id = f"resp_{uuid4().hex}"
         self._item_id = f"msg_{uuid4().hex}"
@@ -65,13 +65,13 @@ class ResponseForm:
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The response of a request without a stream."""
-        reason = _INCOMPLETE.get(finish_reason_of(reply))
+        reason = _INCOMPLETE.get(chat.finish_reason_of(reply))
         status = "incomplete" if reason else "completed"
         citations = [
             {"type": each["type"], **each["url_citation"]}
-            for each in annotations_of(reply.citations, reply.text)
+            for each in chat.annotations_of(reply.citations, reply.text)
         ]
-        usage = usage_of(reply.usage, "input_tokens", "output_tokens")
+        usage = chat.usage_of(reply.usage, "input_tokens", "output_tokens")
         if usage is not None:
             usage["input_tokens_details"] = {"cached_tokens": 0}
             usage["output_tokens_details"] = {"reasoning_tokens": 0}

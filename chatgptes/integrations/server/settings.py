@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ...errors import InvalidConfigError
 from ...turn.config import ClientArguments, Config
@@ -17,7 +17,7 @@ from ...values.checks import number
 
 __all__ = ["Settings", "SiteSettings", "load_settings", "new_token", "read_secret"]
 
-SHORTEST_TOKEN: Final = 16
+_SHORTEST_TOKEN = 16
 """Characters; a made one has 43."""
 
 _SECONDS = ("head_timeout", "body_timeout", "stuck_timeout", "grace")
@@ -137,13 +137,11 @@ class Settings:
                 " token-file, token-env or [tokens])."
             )
         for name, token in self.tokens.items():
-            if len(token) < SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
+            if len(token) < _SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
                 raise InvalidConfigError(
-                    f"A token must have at least {SHORTEST_TOKEN} printable ASCII characters,"
+                    f"A token must have at least {_SHORTEST_TOKEN} printable ASCII characters,"
                     f" without spaces; the one named {name!r} has not."
                 )
-        if len(set(self.tokens.values())) < len(self.tokens):
-            raise InvalidConfigError("Two users have the same token.")
 
 
 def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
