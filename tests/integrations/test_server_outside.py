@@ -277,7 +277,7 @@ def test_ten_thousand_slow_connections(site: Site, tmp_path: Path) -> None:
     (tmp_path / "serve.toml").write_text(
         f"""
         port = 0
-        token-file = "token"
+        tokens.tests = "file:token"
         max-connections = {count + 100}
         head-timeout = 100
         [sites.shop]

@@ -133,8 +133,7 @@ class Settings:
     def _check_tokens(self) -> None:
         if not self.tokens:
             raise InvalidConfigError(
-                "There is no token, so nobody could use the server (a file names them by"
-                " token-file, token-env or [tokens])."
+                "There is no token, so nobody could use the server (a file has them in [tokens])."
             )
         for name, token in self.tokens.items():
             if len(token) < _SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
@@ -145,7 +144,7 @@ class Settings:
 
 
 def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
-    """The settings that a TOML file holds.  Keys and tokens are in files or variables it names.
+    """The settings that a TOML file holds.  Secrets are named in it: "file:PATH", "env:VARIABLE".
 
     Args:
         path: the file.
@@ -164,9 +163,12 @@ def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
     sites = table.pop("sites", None)
     if not isinstance(sites, dict) or not all(isinstance(one, dict) for one in sites.values()):
         raise InvalidConfigError("The file needs a table [sites.NAME] for each site.")
+    tokens = table.pop("tokens", {})
+    if not isinstance(tokens, dict):
+        raise InvalidConfigError("[tokens] must be a table: a user's name, and where the token is.")
     values = _some(table, _OPTIONS)
+    values["tokens"] = {name: _secret(tokens, name, folder) for name in list(tokens)}
     values["allow_hosts"] = _tuple(table, "allow-hosts", str)
-    values["tokens"] = _tokens(table, folder)
     values["redis"] = _secret(table, "redis", folder)
     _refuse_rest(table, "The file")
     read = tuple(_site(name, one, folder) for name, one in sites.items())
@@ -203,33 +205,18 @@ def _tuple(table: dict[str, Any], name: str, *kinds: type) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _tokens(table: dict[str, Any], folder: Path) -> dict[str, str]:
-    first = _secret(table, "token", folder)
-    files = table.pop("tokens", {})
-    if not isinstance(files, dict):
-        raise InvalidConfigError("[tokens] must be a table: a user's name, and a file.")
-    tokens = {name: _read(file, f"tokens.{name}", folder) for name, file in files.items()}
-    if first is not None and "token" in tokens:
-        raise InvalidConfigError("[tokens]: token is the name of the file's first token.")
-    return tokens if first is None else {"token": first, **tokens}
-
-
 def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
-    """The secret that `name-file` or `name-env` names, or None."""
-    if (file := table.pop(f"{name}-file", None)) is not None:
-        return _read(file, f"{name}-file", folder)
-    if (variable := table.pop(f"{name}-env", None)) is not None:
-        value = os.environ.get(str(variable), "").strip()
-        if not value:
-            raise InvalidConfigError(f"{name}-env: the variable {variable} is empty or not set.")
+    """Take out a secret, which the file names as `chatgptes config` does, or None."""
+    if (reference := table.pop(name, None)) is None:
+        return None
+    kind, _, where = str(reference).partition(":")
+    if kind == "file":
+        return read_secret(folder / where)
+    if kind != "env":
+        raise InvalidConfigError(f"{name} must say where it is: file:PATH or env:VARIABLE.")
+    if value := os.environ.get(where, "").strip():
         return value
-    return None
-
-
-def _read(file: Any, name: str, folder: Path) -> str:
-    if not isinstance(file, str):
-        raise InvalidConfigError(f"{name} must be the name of a file.")
-    return read_secret(folder / file)
+    raise InvalidConfigError(f"{name}: the variable {where} is empty or not set.")
 
 
 def read_secret(path: Path) -> str:
