@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -108,21 +109,19 @@ async def _on_error(request: Request, error: Exception) -> Response:
     return error_response(shown)
 
 
+@dataclass(frozen=True)
 class _Answers:
     """Answers requests in one form of them.  An ASGI application."""
 
-    def __init__(
-        self, models: Models, settings: Settings, metrics: Metrics | None, form: type[Form]
-    ) -> None:
-        self._models = models
-        self._settings = settings
-        self._metrics = metrics
-        self._form = form
+    models: Models
+    settings: Settings
+    metrics: Metrics | None
+    form: type[Form]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a turn and send its answer; an `ApiError` is raised if nothing was sent."""
-        parse = self._form.parse
-        body = await read_body(receive, self._settings.max_body, self._settings.body_timeout)
+        parse = self.form.parse
+        body = await read_body(receive, self.settings.max_body, self.settings.body_timeout)
         large = len(body) > _LARGE
         request = await anyio.to_thread.run_sync(parse, body) if large else parse(body)
         del body
@@ -142,12 +141,12 @@ class _Answers:
         name, token = scope["state"]["user"]
         fields = record.fields
         fields |= {"token": name, "stream": request.stream, "outcome": "client_gone"}
-        if self._metrics:
-            self._metrics.begin()
+        if self.metrics:
+            self.metrics.begin()
         try:
-            model = await self._models.get(request.model)
+            model = await self.models.get(request.model)
             fields["model"] = model.id
-            form = self._form(model.id, request)
+            form = self.form(model.id, request)
             visitor = visitor_id(token, request.user)
             turn = model.turn(request.messages, visitor, web_search=request.web_search)
             with contextlib.closing(model.client.run(turn)) as running:
@@ -167,7 +166,7 @@ class _Answers:
             fields["outcome"] = "ok"
         except (ChatGptEsError, ApiError) as caught:
             error = api_error_for(caught, web_search=request.web_search)
-            error.param = self._form.fields.get(error.param or "", error.param)
+            error.param = self.form.fields.get(error.param or "", error.param)
             failure = error.failure or error.code
             fields |= {"outcome": "failed", "error": error.code, "failure": failure}
             if not record.status:
@@ -178,8 +177,8 @@ class _Answers:
             fields |= {"outcome": "failed", "failure": "bug"}
             raise
         finally:
-            if self._metrics:
-                self._metrics.end(fields)
+            if self.metrics:
+                self.metrics.end(fields)
         return None
 
 

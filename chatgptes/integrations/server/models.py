@@ -24,9 +24,6 @@ from .settings import SiteSettings
 
 __all__ = ["Model", "Models", "visitor_id"]
 
-_SHOWN = 20
-"""Names of models in an error."""
-
 
 class _SiteTurn(Turn):
     """A turn that waits in its site's queue, which the site's bots share."""
@@ -134,7 +131,7 @@ class Models:
         site = self._sites.get(site_name)
         if site is not None and (model := await site.model(bot)) is not None:
             return model
-        known = ", ".join((await self.names())[:_SHOWN])
+        known = ", ".join(await self.names())
         text = f"There is no model of that name here. There is: {known}."
         raise ApiError(404, text, "model_not_found", param="model")
 

@@ -56,11 +56,32 @@ class ResponseForm:
     fields: ClassVar[Mapping[str, str]] = {"messages": "input", "web_search_options": "tools"}
 
     def __init__(self, model: str, request: chat.ChatRequest) -> None:
-        self._model = model
-        self._id = f"resp_{uuid4().hex}"
-        self._item_id = f"msg_{uuid4().hex}"
-        self._place = {"item_id": self._item_id, "output_index": 0, "content_index": 0}
-        self._created = int(time.time())
+        self._response: dict[str, Any] = {
+            "id": f"resp_{uuid4().hex}",
+            "object": "response",
+            "created_at": int(time.time()),
+            "status": "in_progress",
+            "error": None,
+            "incomplete_details": None,
+            "instructions": None,
+            "metadata": {},
+            "model": model,
+            "output": [],
+            "parallel_tool_calls": False,
+            "store": False,
+            "temperature": None,
+            "text": {"format": {"type": "text"}},
+            "tool_choice": "none",
+            "tools": [],
+            "top_p": None,
+            "usage": None,
+        }
+        item_id = f"msg_{uuid4().hex}"
+        self._item: dict[str, Any] = {
+            "id": item_id, "type": "message", "status": "in_progress", "role": "assistant",
+            "content": [],
+        }  # fmt: skip
+        self._place = {"item_id": item_id, "output_index": 0, "content_index": 0}
         self._number = 0
 
     def whole(self, reply: Reply) -> dict[str, Any]:
@@ -75,20 +96,21 @@ class ResponseForm:
         if usage is not None:
             usage["input_tokens_details"] = {"cached_tokens": 0}
             usage["output_tokens_details"] = {"reasoning_tokens": 0}
+        item = {**self._item, "status": status, "content": [_text_part(reply.text, citations)]}
         return {
-            **self._response(status),
+            **self._response,
+            "status": status,
             "incomplete_details": {"reason": reason} if reason else None,
-            "output": [self._message(status, [_text_part(reply.text, citations)])],
+            "output": [item],
             "usage": usage,
         }
 
     def first(self) -> bytes:
         """The events that begin a stream."""
-        item = self._message("in_progress", [])
         return (
-            self._event("response.created", response=self._response("in_progress"))
-            + self._event("response.in_progress", response=self._response("in_progress"))
-            + self._event("response.output_item.added", output_index=0, item=item)
+            self._event("response.created", response=self._response)
+            + self._event("response.in_progress", response=self._response)
+            + self._event("response.output_item.added", output_index=0, item=self._item)
             + self._event("response.content_part.added", **self._place, part=_text_part("", []))
         )
 
@@ -118,37 +140,6 @@ class ResponseForm:
     def error(self, error: ApiError) -> bytes:
         """The event that ends a stream which failed."""
         return self._event("error", code=error.code, message=error.message, param=error.param)
-
-    def _response(self, status: str) -> dict[str, Any]:
-        return {
-            "id": self._id,
-            "object": "response",
-            "created_at": self._created,
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "instructions": None,
-            "metadata": {},
-            "model": self._model,
-            "output": [],
-            "parallel_tool_calls": False,
-            "store": False,
-            "temperature": None,
-            "text": {"format": {"type": "text"}},
-            "tool_choice": "none",
-            "tools": [],
-            "top_p": None,
-            "usage": None,
-        }
-
-    def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": self._item_id,
-            "type": "message",
-            "status": status,
-            "role": "assistant",
-            "content": content,
-        }
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         value = {"type": kind, "sequence_number": self._number, **fields}

@@ -17,8 +17,6 @@ from ...values.checks import number
 
 __all__ = ["Settings", "SiteSettings", "load_settings", "new_token", "read_secret"]
 
-_SHORTEST_TOKEN = 16
-"""Characters; a made one has 43."""
 
 _SECONDS = ("head_timeout", "body_timeout", "stuck_timeout", "grace")
 _OPTIONS = ("host", "port", "max_body", "max_connections", *_SECONDS)
@@ -27,7 +25,8 @@ _SITE_OPTIONS = ("system", "transport", "proxy", "timeout", "max_concurrency", "
 """Arguments of a client that a site of the file may have, beside `url`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{16,}")
+"""One that `new_token` makes has 43 characters."""
 
 
 def new_token() -> str:
@@ -116,31 +115,28 @@ class Settings:
         names = [site.name for site in self.sites]
         if len(set(names)) < len(names) or ("" in names and len(names) > 1):
             raise InvalidConfigError("Several sites need a different name each.")
-        self._check_tokens()
-        if not isinstance(self.host, str):
-            raise InvalidConfigError("host must be an address (str).")
-        number("port", self.port, 0, most=65535, whole=True)
-        number("max_body", self.max_body, 1, most=1e12, whole=True)
-        number("max_connections", self.max_connections, 1, whole=True)
-        for name in _SECONDS:
-            number(name, getattr(self, name), 0.01)
-        for host in self.allow_hosts:
-            if not _HOST.fullmatch(host):
-                raise InvalidConfigError(
-                    f"A host name to allow has no scheme, port or path: {host!r} would fit none."
-                )
-
-    def _check_tokens(self) -> None:
         if not self.tokens:
             raise InvalidConfigError(
                 "There is no token, so nobody could use the server (a file has them in [tokens])."
             )
         for name, token in self.tokens.items():
-            if len(token) < _SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
+            if not _TOKEN.fullmatch(token):
                 raise InvalidConfigError(
-                    f"A token must have at least {_SHORTEST_TOKEN} printable ASCII characters,"
-                    f" without spaces; the one named {name!r} has not."
+                    "A token must have at least 16 printable ASCII characters, without spaces; the"
+                    f" one named {name!r} has not."
                 )
+        if not isinstance(self.host, str):
+            raise InvalidConfigError("host must be an address (str).")
+        for host in self.allow_hosts:
+            if not _HOST.fullmatch(host):
+                raise InvalidConfigError(
+                    f"A host name to allow has no scheme, port or path: {host!r} would fit none."
+                )
+        number("port", self.port, 0, most=65535, whole=True)
+        number("max_body", self.max_body, 1, most=1e12, whole=True)
+        number("max_connections", self.max_connections, 1, whole=True)
+        for name in _SECONDS:
+            number(name, getattr(self, name), 0.01)
 
 
 def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
