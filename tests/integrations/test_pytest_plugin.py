@@ -467,7 +467,7 @@ def test_live_without_a_script_reads_the_page_once(run: Run, site: Site) -> None
     def test_it(chatgptes_client, number):
         assert chatgptes_client.chat("Hello")
     """
-    result = run(source, env={"PYTEST_ADDOPTS": f"--chatgptes-site={site.url}"})
+    result = run(source, env={"CHATGPTES_TEST_SITE": site.url})
     assert_all(result, passed=3)
     assert [request.target for request in site.requests].count("/") == 1
     assert len({request.param("session_id") for request in site.requests} - {""}) == 1
@@ -498,7 +498,7 @@ def test_live_from_the_environment(run: Run, site: Site) -> None:
             assert chatgptes.chat("Hello")
             assert str(chatgptes_site) == str(chatgptes_site.arguments)
         """,
-        env={"PYTEST_ADDOPTS": f"--chatgptes-site={staging}"},
+        env={"CHATGPTES_TEST_SITE": staging},
     )
     assert_all(result, failed=1)
     assert "staging" in result.stdout.str()

@@ -81,6 +81,21 @@ def test_a_turn_that_has_no_start_takes_none_away() -> None:
     assert start(limiter, clock) == 5
 
 
+def test_a_queue_is_not_joined_in_vain() -> None:
+    clock = Clock()
+    limiter = MinuteLimiter(1, clock=clock)
+    limiter.check()
+    start(limiter, clock)
+    limiter.check()  # Nobody has had to wait yet.
+    with pytest.raises(MinuteLimitError):
+        start(limiter, clock)
+    with pytest.raises(MinuteLimitError):
+        limiter.check()
+    clock.now += 50
+    limiter.check()
+    assert start(limiter, clock) == 10
+
+
 def test_no_limit() -> None:
     clock = Clock()
     limiter = MinuteLimiter(0, clock=clock)

@@ -52,12 +52,16 @@ def __getattr__(name: str) -> Any:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
+    """Add the options; each has a default in the environment."""
     group = parser.getgroup("chatgptes", "chat bots of WordPress sites (chatgptes)")
-    text = "page of a real site's bot, for `chatgptes_site`"
-    group.addoption("--chatgptes-site", metavar="URL", default="", help=text)
-    text = "the bot, when that page shows several"
-    group.addoption("--chatgptes-bot", metavar="ID", default="", help=text)
+    for name, metavar, text in (
+        ("site", "URL", "page of a real site's bot, for `chatgptes_site`"),
+        ("bot", "ID", "the bot, when that page shows several"),
+    ):
+        variable = f"CHATGPTES_TEST_{name.upper()}"
+        text += f" (in the environment: {variable})."
+        default = os.environ.get(variable, "")
+        group.addoption(f"--chatgptes-{name}", metavar=metavar, default=default, help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

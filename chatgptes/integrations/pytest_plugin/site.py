@@ -138,7 +138,8 @@ def guarded(allowed: Iterable[str]) -> Iterator[list[str]]:
     stopped: list[str] = []
 
     def check(url: str) -> None:
-        if (urlsplit(url).hostname or "").removeprefix("www.") in hosts:
+        host = urlsplit(url).hostname or ""
+        if host.removeprefix("www.") in hosts or host.endswith(".localhost"):
             return
         stopped.append(origin(url))
         raise InvalidConfigError(

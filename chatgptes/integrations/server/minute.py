@@ -121,6 +121,12 @@ class MinuteLimiter:
         self._shared = shared
         self._clock = clock
         self._starts: deque[float] = deque(maxlen=count)
+        self._full_until = 0.0
+
+    def check(self) -> None:
+        """Refuse a turn before it queues up, where its start is known to be far off."""
+        if (seconds := self._full_until - self._clock()) > _PATIENCE:
+            raise self._full(seconds)
 
     def start(self, deadline: Deadline) -> Steps[None]:
         """Wait until a turn may start, and count it.
@@ -132,12 +138,9 @@ class MinuteLimiter:
             return
         latest = self._clock() + _PATIENCE
         while seconds := (yield from self._delay(deadline)):
-            if self._clock() + seconds > latest:
-                raise MinuteLimitError(
-                    f"The site is sent {self._count} messages a minute at most, and has been sent"
-                    f" them. Ask again in {math.ceil(seconds)} s.",
-                    retry_after=seconds,
-                )
+            self._full_until = self._clock() + seconds
+            if self._full_until > latest:
+                raise self._full(seconds)
             yield from pause(deadline, seconds)
 
     def _delay(self, deadline: Deadline) -> Steps[float]:
@@ -158,3 +161,10 @@ class MinuteLimiter:
         if not delay:
             self._starts.append(now)
         return delay
+
+    def _full(self, seconds: float) -> MinuteLimitError:
+        return MinuteLimitError(
+            f"The site is sent {self._count} messages a minute at most, and has been sent them."
+            f" Ask again in {math.ceil(seconds)} s.",
+            retry_after=seconds,
+        )

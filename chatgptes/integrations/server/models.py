@@ -51,7 +51,9 @@ class Model:
 
         Raises:
             InvalidMessageError, InvalidConfigError: the bot can't be asked that.
+            MinuteLimitError: the site has had all messages of the minute.
         """
+        self.minute.check()
         core = self.client.core
         options: TurnOptions = {"web_search": web_search}
         turn = _SiteTurn(core, check(messages, core.config.limits), options, visitor)
