@@ -93,9 +93,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         result = yield
     except Exception:
-        if broken:
-            raise broken[0] from None
-        raise
+        if not broken:
+            raise
     if broken:
         raise broken[0]
     wrong = [f"The test tried to reach {origin}." for origin in item.stash.get(_stopped_key, [])]

@@ -19,9 +19,8 @@ __all__ = ["Answer", "ScriptedSite", "Step", "check_answer"]
 
 
 Answer = str | Iterable[str | Event] | Callable[[str], "str | Iterable[str | Event]"] | Exception
-"""An answer of the bot: a text, which is streamed word by word; its chunks, where at an event
-(`threading.Event`) between them the bot waits until it is set; a function that gets the prompt
-(str) and returns one of these; or an error of the model."""
+"""An answer of the bot, as `SiteUnderTest.answers` gets it: a text; its chunks, with events between
+them; a function that gets the prompt (str) and returns one of these; or an error of the model."""
 
 
 def check_answer(answer: Any) -> Answer:
@@ -30,10 +29,9 @@ def check_answer(answer: Any) -> Answer:
     Raises:
         TypeError: it can't.
     """
-    if isinstance(answer, (str, Exception)) or callable(answer):
-        checked: Answer = answer
-        return checked
-    return list(_chunks(answer))
+    whole = isinstance(answer, (str, Exception)) or callable(answer)
+    checked: Answer = answer if whole else list(_chunks(answer))
+    return checked
 
 
 def _chunks(given: Any) -> Iterator[str | Event]:
@@ -82,7 +80,7 @@ class ScriptedSite(Site):
         """Append steps."""
         with self._steps_lock:
             self._steps += steps
-            self._has_answers = self._has_answers or any(not step.fault for step in steps)
+            self._has_answers |= any(not step.fault for step in steps)
 
     def left_over(self) -> list[str]:
         """Return a line for each step that no turn has taken, and each turn without an answer."""
