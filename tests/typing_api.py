@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +111,8 @@ def langchain() -> None:
 
 
 def in_pytest(chatgptes_site: SiteUnderTest, chatgptes_client: Client) -> None:
-    gate = chatgptes_site.gate()
-    chatgptes_site.answers("a", ["b", gate], str.upper, lambda prompt: [prompt], OSError("c"))
+    event = threading.Event()
+    chatgptes_site.answers("a", ["b", event], str.upper, lambda prompt: [prompt], OSError("c"))
     chatgptes_site.fails("cut", saying=["b"])
     chatgptes_site.answers(5)  # type: ignore[arg-type]
     assert_type(chatgptes_site.prompts, list[str])

@@ -139,29 +139,26 @@ def test_every_fault_can_be_told(run: Run) -> None:
     assert_all(result, passed=5)
 
 
-def test_gates(run: Run) -> None:
+def test_waiting_for_the_test(run: Run) -> None:
     result = run(
         """
         import threading
 
         def test_streaming(chatgptes_site, chatgptes_client):
-            gate = chatgptes_site.gate()
-            chatgptes_site.answers(["One", gate, " two"])
+            seen = threading.Event()
+            chatgptes_site.answers(["One", seen, " two"])
             with chatgptes_client.stream("Hello") as stream:
                 assert next(stream) == "One"
-                gate.wait()
-                gate.open()
+                seen.set()
                 assert next(stream) == " two"
-            with pytest.raises(AssertionError, match="has not reached"):
-                chatgptes_site.gate().wait(0)
 
-        def test_left_shut(chatgptes_site, chatgptes_client):
-            chatgptes_site.answers(["One", chatgptes_site.gate(), " two"])
+        def test_left_waiting(chatgptes_site, chatgptes_client):
+            chatgptes_site.answers(["One", threading.Event(), " two"])
             with chatgptes_client.stream("Hello") as stream:
                 assert next(stream) == "One"
 
         def test_timeout(chatgptes_site, chatgptes_client):
-            chatgptes_site.answers([chatgptes_site.gate(), "One"])
+            chatgptes_site.answers([threading.Event(), "One"])
             with pytest.raises(chatgptes.RequestTimeout):
                 chatgptes_client.chat("Hello", timeout=0.3)
 
@@ -520,18 +517,19 @@ def test_live_must_be_a_url(run: Run) -> None:
 
 
 ASYNC = """
+import threading
 import chatgptes
 from chatgptes import AsyncClient
 
 {mark}
 async def test_async(chatgptes_site):
-    gate = chatgptes_site.gate()
-    chatgptes_site.answers(["One", gate, " two"])
+    seen = threading.Event()
+    chatgptes_site.answers(["One", seen, " two"])
     async with AsyncClient(chatgptes_site.url) as client:
         said = []
         async for chunk in client.stream("Hello"):
             said.append(chunk)
-            gate.open()
+            seen.set()
     assert said == ["One", " two"]
 
 {mark}

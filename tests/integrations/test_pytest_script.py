@@ -11,6 +11,8 @@ def test_what_an_answer_raises_is_the_tests_own(run: Run) -> None:
     """`pytest.fail` and its like are no `Exception`, and are raised in the server's thread."""
     result = run(
         """
+        import threading
+
         def swallow(function, *arguments):
             try:
                 function(*arguments, timeout=20)
@@ -59,7 +61,7 @@ def test_what_an_answer_raises_is_the_tests_own(run: Run) -> None:
             chatgptes.chat("Hello")
 
         def test_closed_early(chatgptes_site, chatgptes_client):
-            chatgptes_site.answers(iter(["One", chatgptes_site.gate(), " two"]))
+            chatgptes_site.answers(iter(["One", threading.Event(), " two"]))
             with chatgptes_client.stream("Hello") as stream:
                 assert next(stream) == "One"
 
@@ -123,6 +125,7 @@ def test_turns_side_by_side_take_a_step_each(run: Run) -> None:
         """
         from collections import Counter
         from concurrent.futures import ThreadPoolExecutor
+        import threading
 
         def say(client, prompt):
             try:
@@ -159,13 +162,13 @@ def test_turns_side_by_side_take_a_step_each(run: Run) -> None:
             assert (said[error], said["UnexpectedStatusError"]) == (20, 20), said
 
         def test_in_the_order_in_which_they_begin(chatgptes_site):
-            gate = chatgptes_site.gate()
-            chatgptes_site.answers(["slow", gate], "quick")
+            seen = threading.Event()
+            chatgptes_site.answers(["slow", seen], "quick")
             with chatgptes.Client(chatgptes_site.url) as client:
                 with client.stream("first") as stream:
                     assert next(stream) == "slow"
                     assert client.chat("second").text == "quick"
-                    gate.open()
+                    seen.set()
         """
     )
     assert_all(result, passed=56)
@@ -200,21 +203,20 @@ def test_what_a_turn_did_not_use_is_the_next_ones(run: Run) -> None:
     assert_all(result, passed=2)
 
 
-def test_nobody_goes_on_behind_a_shut_gate(run: Run) -> None:
+def test_nobody_goes_on_after_the_test(run: Run) -> None:
     result = run(
         """
+        import threading
         went_on = []
 
         def test_one(chatgptes_site, chatgptes_client):
-            gate = chatgptes_site.gate()
             def pieces(prompt):
                 yield "One"
-                yield gate
+                yield threading.Event()
                 went_on.append(prompt)
             chatgptes_site.answers(pieces)
             with chatgptes_client.stream("Hello") as stream:
                 assert next(stream) == "One"
-                gate.wait()
 
         def test_two():
             assert went_on == []

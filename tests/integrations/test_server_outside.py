@@ -130,10 +130,10 @@ def test_good_names(site: Site) -> None:
             assert status == 200, host
 
 
-@pytest.mark.parametrize("name", ["Host", "Authorization", "Content-Length"])
+@pytest.mark.parametrize("name", ["Host", "Content-Length"])
 def test_headers_that_stand_twice(served: Served, name: str) -> None:
     with served.connect() as sock:
-        value = {"Host": served.host, "Authorization": f"Bearer {TOKEN}"}.get(name, "5")
+        value = served.host if name == "Host" else "5"
         sock.sendall(served.request(QUESTION, f"{name}: {value}", "Connection: close"))
         assert received(sock).startswith(b"HTTP/1.1 400 ")
 
@@ -203,7 +203,7 @@ def test_addresses_that_end_in_a_slash(served: Served) -> None:
 
 @pytest.mark.parametrize("apart", [True, False])
 def test_another_protocol_is_not_changed_to(served: Served, apart: bool) -> None:
-    """Java's HTTP client asks for that with its body; httptools would drop it."""
+    """Java's HTTP client asks for that with its body."""
     fields = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"]
     request = served.request({**QUESTION, "stream": True}, *fields)
     head, end, body = request.partition(b"\r\n\r\n")
@@ -277,7 +277,7 @@ def test_ten_thousand_slow_connections(site: Site, tmp_path: Path) -> None:
     (tmp_path / "serve.toml").write_text(
         f"""
         port = 0
-        token-file = "token"
+        tokens.tests = "file:token"
         max-connections = {count + 100}
         head-timeout = 100
         [sites.shop]

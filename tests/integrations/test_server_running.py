@@ -107,18 +107,18 @@ def folder(tmp_path: Path, site: Site) -> Path:
     (tmp_path / "serve.toml").write_text(
         f"""
         port = 0
-        token-file = "token"
         allow-hosts = ["bots.example.org"]
         max-body = 1000000
         [tokens]
-        anna = "anna"
+        token = "file:token"
+        anna = "file:anna"
         [sites.shop]
         url = "{site.page("aipkit-two")}"
         my-site = true
         max-concurrency = 2
         [sites.blog]
         url = "{site.url}"
-        api-key-file = "key"
+        api-key = "file:key"
         bots = [{site.rest_bot}]
         timeout = 30
         """
@@ -161,26 +161,28 @@ def test_one_site_that_is_down(site: Site) -> None:
         assert served.ask("GET", "/v1/models")[0] == 502
 
 
+TOKENS = "tokens.a = 'file:token'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("x = ", "no TOML"),
         ("port = 1", "[sites.NAME]"),
         ("[sites.a]\nurl = 'https://example.org/'\nmy-site = true", "no token"),
-        ("token-env = 'NOT_SET_ANYWHERE'\n[sites.a]\nurl = 'https://e.org/'", "NOT_SET_ANYWHERE"),
-        ("token-file = 'token'\nprot = 1\n[sites.a]\nurl = 'https://e.org/'", "prot"),
+        ("tokens = 'x'\n[sites.a]\nurl = 'https://e.org/'", "[tokens] must be a table"),
         (
-            "token-file = 'token'\nport = '1'\n[sites.a]\nurl = 'https://e.org/'\nmy-site = true",
-            "port",
+            "tokens.a = 'env:NOT_SET_ANYWHERE'\n[sites.a]\nurl = 'https://e.org/'",
+            "NOT_SET_ANYWHERE",
         ),
-        ("token-file = 'token'\n[sites.a]\nurl = 'https://e.org/'", "my_site"),
-        ("token-file = 'token'\n[sites.a]\nurl = 'https://e.org/'\nmy-sight = true", "my-sight"),
-        ("token-file = 'token'\n[sites.a]\nmy-site = true", "no address"),
-        ("token = 'the-token-itself-0123'\n[sites.a]\nurl = 'https://e.org/'", "token"),
-        ("token-file = 'binary'\n[sites.a]\nurl = 'https://e.org/'", "binary is no text"),
-        ("token-file = 'token'\n[sites.a]\nurl = 'https://e.org/'\nmy-site = 'yes'", "my_site"),
-        ("token-file = 'token'\n[sites.a]\nurl = 'https://e.org/'\nbots = [true]", "bots"),
-        ("token-file = 'token'\n[tokens]\ntoken = 'token'\n[sites.a]\nurl = 'u'", "first token"),
+        ("prot = 1\n[sites.a]\nurl = 'https://e.org/'", "prot"),
+        (f"port = '1'\n{TOKENS}[sites.a]\nurl = 'https://e.org/'\nmy-site = true", "port"),
+        (f"{TOKENS}[sites.a]\nurl = 'https://e.org/'", "my_site"),
+        (f"{TOKENS}[sites.a]\nurl = 'https://e.org/'\nmy-sight = true", "my-sight"),
+        (f"{TOKENS}[sites.a]\nmy-site = true", "no address"),
+        ("tokens.a = 'file:binary'\n[sites.a]\nurl = 'https://e.org/'", "binary is no text"),
+        (f"{TOKENS}[sites.a]\nurl = 'https://e.org/'\nmy-site = 'yes'", "my_site"),
+        (f"{TOKENS}[sites.a]\nurl = 'https://e.org/'\nbots = [true]", "bots"),
     ],
 )
 def test_bad_files(folder: Path, text: str, says: str) -> None:
@@ -190,10 +192,27 @@ def test_bad_files(folder: Path, text: str, says: str) -> None:
         load_settings(folder / "bad.toml")
 
 
+@pytest.mark.parametrize("secret", ["the-secret-itself-0123", "redis://:the-secret-itself@h", 5])
+@pytest.mark.parametrize("setting", ["tokens.a", "redis", "sites.a.api-key"])
+def test_secrets_that_stand_in_the_file(folder: Path, setting: str, secret: object) -> None:
+    text = f"{setting} = {secret!r}\nsites.a.url = 'https://e.org/'"
+    (folder / "bad.toml").write_text(text)
+    with pytest.raises(InvalidConfigError, match="file:PATH or env:VARIABLE") as caught:
+        load_settings(folder / "bad.toml")
+    assert "the-secret-itself" not in str(caught.value)
+
+
+def test_secrets_in_variables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADAS_TOKEN", f" {TOKEN}\n")
+    text = "[tokens]\nada = 'env:ADAS_TOKEN'\n[sites.a]\nurl = 'https://e.org/'\nmy-site = true"
+    (folder / "serve.toml").write_text(text)
+    assert dict(load_settings(folder / "serve.toml").tokens) == {"ada": TOKEN}
+
+
 def test_files_as_windows_writes_them(folder: Path) -> None:
     (folder / "token").write_text(f"{TOKEN}\r\n", encoding="utf-8-sig")
     text = """
-        token-file = 'token'
+        tokens.token = 'file:token'
         [sites.a]
         url = 'https://example.org/'
         my-site = true

@@ -111,8 +111,8 @@ def setup(tmp_path: Path, site: Site) -> Iterator[Setup]:
         (tmp_path / "redis-url").write_text(redis.url)
         (tmp_path / "serve.toml").write_text(
             f"""
-            token-file = "token"
-            redis-file = "redis-url"
+            tokens.tests = "file:token"
+            redis = "file:redis-url"
             [sites.shop]
             url = "{site.url}"
             my-site = true

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from ...shared import ClientCache
     from ...turn.config import ClientArguments
     from .scripted import ScriptedSite
-    from .site import Answer, Gate, SiteUnderTest
+    from .site import Answer, SiteUnderTest
 
-__all__ = ["Answer", "Gate", "SiteUnderTest"]
+__all__ = ["Answer", "SiteUnderTest"]
 
 _PAGES = {
     "aipkit": "front",
@@ -39,6 +38,9 @@ _MARKER = (
     f" ({', '.join(_PAGES)}, a list of them, or 'all');"
     " strict=False: answers may be unused, or run out; allow: other hosts that may be reached."
 )
+_live_key: pytest.StashKey[ClientArguments | None] = pytest.StashKey()
+_stopped_key: pytest.StashKey[list[str]] = pytest.StashKey()
+_sandbox_key: pytest.StashKey[ScriptedSite] = pytest.StashKey()
 
 
 def __getattr__(name: str) -> Any:
@@ -49,21 +51,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-_Marked = tuple[Any, bool, set[str]]
-
-
-@dataclass
-class _Record:
-    """One test: the requests that were stopped, and its sandbox."""
-
-    stopped: list[str] = field(default_factory=list)
-    sandbox: ScriptedSite | None = None
-
-
-_record_key: pytest.StashKey[_Record] = pytest.StashKey()
-_live_key: pytest.StashKey[ClientArguments | None] = pytest.StashKey()
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options; each has a default in the environment."""
     group = parser.getgroup("chatgptes", "chat bots of WordPress sites (chatgptes)")
@@ -72,12 +59,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("bot", "ID", "the bot, when that page shows several"),
     ):
         variable = f"CHATGPTES_TEST_{name.upper()}"
-        group.addoption(
-            f"--chatgptes-{name}",
-            metavar=metavar,
-            default=os.environ.get(variable, ""),
-            help=f"{text} (in the environment: {variable}).",
-        )
+        text += f" (in the environment: {variable})."
+        default = os.environ.get(variable, "")
+        group.addoption(f"--chatgptes-{name}", metavar=metavar, default=default, help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -104,18 +88,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
     An error in one of its answers is raised even if the program took it for the model's.
     """
-    record = item.stash.get(_record_key, _Record())
-    broken = record.sandbox.broken if record.sandbox else []
+    sandbox = item.stash.get(_sandbox_key, None)
+    broken = sandbox.broken if sandbox else []
     try:
         result = yield
     except Exception:
-        if broken:
-            raise broken[0] from None
-        raise
+        if not broken:
+            raise
     if broken:
         raise broken[0]
-    wrong = [f"The test tried to reach {origin}." for origin in record.stopped]
-    wrong += record.sandbox.left_over() if record.sandbox else []
+    wrong = [f"The test tried to reach {origin}." for origin in item.stash.get(_stopped_key, [])]
+    wrong += sandbox.left_over() if sandbox else []
     if wrong:
         pytest.fail("chatgptes:\n  " + "\n  ".join(wrong), pytrace=False)
     return result
@@ -134,8 +117,7 @@ def chatgptes_offline(request: pytest.FixtureRequest) -> Iterator[None]:
     _, _, allowed = _marked(request)
     if (arguments := request.config.stash[_live_key]) is not None:
         allowed.add(site_of(arguments["site"]).host)
-    with guarded(allowed) as stopped:
-        request.node.stash[_record_key] = _Record(stopped)
+    with guarded(allowed) as request.node.stash[_stopped_key]:
         yield
 
 
@@ -166,9 +148,8 @@ def chatgptes_site(
         pytest.fail(f"@pytest.mark.chatgptes: the dialects are {known}, not {dialect!r}.", False)
     page = _PAGES[dialect]
     clients = ClientCache()
-    sandbox = ScriptedSite(strict=strict)
+    sandbox = request.node.stash[_sandbox_key] = ScriptedSite(strict=strict)
     with sandbox:
-        request.node.stash[_record_key].sandbox = sandbox
         arguments = {"site": sandbox.page(page)}
         bot = PAGES[page].shows[0][0]
         if dialect == "rest":
@@ -180,22 +161,14 @@ def chatgptes_site(
 
 
 @pytest.fixture
-def chatgptes_client(
-    request: pytest.FixtureRequest, chatgptes_site: SiteUnderTest
-) -> Iterator[Client]:
+def chatgptes_client(chatgptes_site: SiteUnderTest) -> Client:
     """A `Client` of `chatgptes_site`.
 
     With `--chatgptes-site`, all tests share one, which leaves the site time between two turns.
     """
-    if chatgptes_site.live:
-        from ...shared import cached_client
+    from ...shared import cached_client
 
-        yield cached_client({**chatgptes_site.arguments, "min_interval": _INTERVAL})
-        return
-    from ...client import Client
-
-    with Client(**chatgptes_site.arguments) as client:
-        yield client
+    return cached_client(chatgptes_site.arguments)
 
 
 @pytest.fixture(scope="session")
@@ -208,17 +181,15 @@ def _chatgptes_live_clients() -> Iterator[ClientCache]:
     clients.close()
 
 
-def _marked(request: pytest.FixtureRequest) -> _Marked:
+def _marked(request: pytest.FixtureRequest) -> tuple[Any, bool, set[str]]:
     """Return the dialect, `strict` and the allowed hosts of a test's nearest marker."""
-
-    def read(*, dialect: Any = "aipkit", strict: bool = True, allow: Any = ()) -> _Marked:
-        return dialect, strict, {allow} if isinstance(allow, str) else set(allow)
-
     marker = request.node.get_closest_marker("chatgptes")
-    try:
-        return read(*marker.args, **marker.kwargs) if marker else read()
-    except TypeError:
+    given = dict(marker.kwargs) if marker else {}
+    dialect, strict = given.pop("dialect", "aipkit"), given.pop("strict", True)
+    allow = given.pop("allow", ())
+    if given or (marker and marker.args):
         pytest.fail(f"@pytest.mark.chatgptes takes: {_MARKER}", pytrace=False)
+    return dialect, strict, {allow} if isinstance(allow, str) else set(allow)
 
 
 def _live_arguments(config: pytest.Config) -> ClientArguments | None:
@@ -229,7 +200,7 @@ def _live_arguments(config: pytest.Config) -> ClientArguments | None:
     from ...errors import InvalidConfigError
     from ...turn.config import ClientArguments, Config
 
-    arguments = ClientArguments(site=site)
+    arguments = ClientArguments(site=site, min_interval=_INTERVAL)
     if bot:
         arguments["bot"] = bot
     # From the environment only: other users of the machine could read it on the command line.

@@ -4,63 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...sandbox import ModelError, Site
-from ...sandbox.bot import Message, ModelDropped, sandbox_answer
+from ...sandbox.bot import Message, ModelDropped, sandbox_answer, words
 from ...sandbox.site import belongs
 
 if TYPE_CHECKING:
     from ...sandbox.exchange import Exchange
     from ...sandbox.spec import BotSpec
 
-__all__ = ["Answer", "Gate", "ScriptedSite", "Step", "check_answer"]
-
-_SHOWN = 20
+__all__ = ["Answer", "ScriptedSite", "Step", "check_answer"]
 
 
-class Gate:
-    """A place in an answer where the bot waits for the test.
-
-    `SiteUnderTest.gate` makes one; it stands between an answer's chunks.
-    """
-
-    def __init__(self) -> None:
-        self._reached = threading.Event()
-        self._opened = threading.Event()
-        self._ended = False
-
-    def open(self) -> None:
-        """Let the bot continue; an open gate stays open.  Any thread, any number of times."""
-        self._opened.set()
-
-    def wait(self, timeout: float = 10.0) -> None:
-        """Wait until the bot has reached this gate, at most `timeout` seconds.
-
-        Raises:
-            AssertionError: it has not.
-        """
-        __tracebackhide__ = True
-        if not self._reached.wait(timeout):
-            raise AssertionError(f"The bot has not reached this gate within {timeout:g} s.")
-
-    def pass_through(self) -> None:
-        """Wait until the gate is open; for the bot."""
-        self._reached.set()
-        self._opened.wait()
-        if self._ended:
-            raise ModelDropped
-
-    def end(self) -> None:
-        """End an answer that still waits here."""
-        self._ended = not self._opened.is_set()
-        self._opened.set()
-
-
-Answer = str | Iterable[str | Gate] | Callable[[str], "str | Iterable[str | Gate]"] | Exception
-"""An answer of the bot: a text, which is streamed word by word; its chunks, with gates between
+Answer = str | Iterable[str | Event] | Callable[[str], "str | Iterable[str | Event]"] | Exception
+"""An answer of the bot, as `SiteUnderTest.answers` gets it: a text; its chunks, with events between
 them; a function that gets the prompt (str) and returns one of these; or an error of the model."""
 
 
@@ -70,59 +29,50 @@ def check_answer(answer: Any) -> Answer:
     Raises:
         TypeError: it can't.
     """
-    if isinstance(answer, (str, Exception)) or callable(answer):
-        checked: Answer = answer
-        return checked
-    return list(_chunks(answer))
+    whole = isinstance(answer, (str, Exception)) or callable(answer)
+    checked: Answer = answer if whole else list(_chunks(answer))
+    return checked
 
 
-def _chunks(given: Any) -> Iterator[str | Gate]:
+def _chunks(given: Any) -> Iterator[str | Event]:
     if not isinstance(given, Iterable):
         raise TypeError(f"An answer is a str or its chunks, not {type(given).__name__}.")
     for chunk in given:
-        if not isinstance(chunk, (str, Gate)):
-            raise TypeError(f"A chunk of an answer is a str or a gate, not {type(chunk).__name__}.")
+        if not isinstance(chunk, (str, Event)):
+            name = type(chunk).__name__
+            raise TypeError(f"A chunk of an answer is a str or an event, not {name}.")
         yield chunk
 
 
-@dataclass(frozen=True)
-class Step:
-    """The bot's part in one turn.
+class Step(NamedTuple):
+    """The bot's part in one turn: a fault, an answer (None for the built-in bot's), or both.
 
-    Attributes:
-        name: the call that set it (str), for reports.
-        fault: the name of a fault, or "".
-        answer: the answer, or None for the built-in bot's.
+    `name` is the call that set it, for reports.
     """
 
     name: str
     fault: str = ""
     answer: Answer | None = None
 
-    def is_for(self, where: str, request: int) -> bool:
-        """Tell whether request 1 or 2 of a turn takes it; the second one asks the model."""
-        return belongs(self.fault, where, request) if self.fault else request == 2
-
 
 class ScriptedSite(Site):
     """A sandbox whose bots follow the steps of one test.
 
     Attributes:
-        strict: once answers were set, a turn for which none is left is an error.
         broken: errors that the test's own functions raised.
         lasting: the step of every turn for which there is no other, or None.
-        gates: the gates of the test, to end them all.
     """
 
     def __init__(self, *, strict: bool) -> None:
         super().__init__(answer=self._scripted_answer)
-        self.strict = strict
         self.broken: list[BaseException] = []
         self.lasting: Step | None = None
-        self.gates: list[Gate] = []
+        self._strict = strict
         self._steps: list[Step] = []
         self._has_answers = False
         self._surplus: list[str] = []
+        self._awaited: list[Event] = []
+        self._stopped = False
         self._steps_lock = threading.Lock()
         self._thread = threading.local()  # `step`: that of the request which it serves.
 
@@ -130,21 +80,29 @@ class ScriptedSite(Site):
         """Append steps."""
         with self._steps_lock:
             self._steps += steps
-            self._has_answers = self._has_answers or any(not step.fault for step in steps)
+            self._has_answers |= any(not step.fault for step in steps)
 
     def left_over(self) -> list[str]:
         """Return a line for each step that no turn has taken, and each turn without an answer."""
-        if not self.strict:
+        if not self._strict:
             return []
         with self._steps_lock:
-            unused = [f"Unused: {step.name}" for step in self._steps[:_SHOWN]]
+            unused = [f"Unused: {step.name}" for step in self._steps]
             return unused + [f"No answer was left for {text[:80]!r}" for text in self._surplus]
 
     def stop(self) -> None:
-        """End everything, answers at gates included."""
-        for gate in self.gates:
-            gate.end()
+        """End everything, answers that wait for the test included."""
+        self._stopped = True
+        for event in self._awaited:
+            event.set()
         super().stop()
+
+    def _wait_for(self, event: Event) -> None:
+        self._awaited.append(event)
+        if not self._stopped:  # From here on, `stop` finds the event.
+            event.wait()
+        if self._stopped:
+            raise ModelDropped
 
     def _handle(self, exchange: Exchange) -> None:
         self._thread.step = None
@@ -159,35 +117,19 @@ class ScriptedSite(Site):
     def take_fault(self, bot: BotSpec, where: str, step: int = 2) -> str:  # wording: off
         """Return the fault of this step: the bot's own, that of `next()`, or the script's.
 
-        The request that asks the model takes its step here, so that no other turn takes it.
+        Request 2 of a turn asks the model: it takes its step here, so that no other turn does.
         """
         if fault := super().take_fault(bot, where, step):
             return fault
         with self._steps_lock:
             for each in self._steps:
-                if each.is_for(where, step):
+                if belongs(each.fault, where, step) if each.fault else step == 2:
                     self._steps.remove(each)
                     self._thread.step = each
                     return each.fault
-                if step == 1 and each.is_for(where, 2):
+                if step == 1 and (not each.fault or belongs(each.fault, where, 2)):
                     break
         return ""
-
-    def _scripted_answer(self, messages: list[Message]) -> str | Iterable[str]:
-        prompt = messages[-1]["content"]
-        step, self._thread.step = self._thread.step or self._next_step(prompt), None
-        given = step.answer
-        if given is None:
-            return sandbox_answer(messages)
-        if isinstance(given, Exception):
-            raise given
-        if callable(given):
-            with self._recording():
-                given = given(prompt)
-        if isinstance(given, str):
-            # A fault in the middle comes after a few chunks, so the whole text goes before it.
-            return [given] if step.fault else given
-        return self._text(given)
 
     def _next_step(self, prompt: str) -> Step:
         """Return the step of a turn that has taken none: it meets a fault of `Site.next`."""
@@ -198,27 +140,34 @@ class ScriptedSite(Site):
                     return step
             if self.lasting is not None:
                 return self.lasting
-            if not (self.strict and self._has_answers):
+            if not (self._strict and self._has_answers):
                 return Step("the built-in bot")
             self._surplus.append(prompt)
         raise ModelError("This test has set no more answers.")
 
-    def _text(self, given: Any) -> Iterator[str]:
-        with self._recording():
+    def _scripted_answer(self, messages: list[Message]) -> Iterator[str]:
+        prompt = messages[-1]["content"]
+        step, self._thread.step = self._thread.step or self._next_step(prompt), None
+        given: Any = step.answer
+        if isinstance(given, Exception):
+            raise given
+        try:
+            if given is None:
+                given = words(sandbox_answer(messages), 1)
+            elif callable(given):
+                given = given(prompt)
+            if isinstance(given, str):
+                # A fault in the middle comes after a few chunks: the whole text goes before it.
+                given = [given] if step.fault else words(given, 1)
             for chunk in _chunks(given):
-                if isinstance(chunk, Gate):
-                    chunk.pass_through()
+                if isinstance(chunk, Event):
+                    self._wait_for(chunk)
                 else:
                     yield chunk
-
-    @contextmanager
-    def _recording(self) -> Iterator[None]:
-        """Record errors of the test's own code, which the site reports as errors of the model."""
-        try:
-            yield
         except (ModelError, ModelDropped, GeneratorExit):
             raise
         except BaseException as error:
+            # The test's own code: the site reports it as an error of the model.
             self.broken.append(error)
             # `pytest.fail` and similar ones are no Exception, and would end the server's thread.
             raise ModelError(f"{type(error).__name__}: {error}") from error

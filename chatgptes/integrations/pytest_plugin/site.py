@@ -5,7 +5,6 @@ In the test it is the default site, and no other site is reached.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,30 +18,29 @@ from ...sandbox import FAULTS, Site
 from ...shared import ClientCache, using_cache
 from ...turn.guard import default_site, guarded_by
 from ...values.urls import origin, redact
-from .scripted import Answer, Gate, ScriptedSite, Step, check_answer
+from .scripted import Answer, ScriptedSite, Step, check_answer
 
 if TYPE_CHECKING:
     from ...turn.config import ClientArguments
 
-__all__ = ["Answer", "Gate", "SiteUnderTest", "default_is", "guarded"]
+__all__ = ["Answer", "SiteUnderTest", "default_is", "guarded"]
+
+_LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class SiteUnderTest:
     """A site with a bot, for one test: the fixture `chatgptes_site`.
 
     It is a sandbox, whose bot follows the test, or with `--chatgptes-site` a real site.  A real
-    bot takes no orders and does not show its prompts: there, every method and attribute but `url`,
-    `bot`, `arguments` and `live` skips the test.
-
-    Turns take `answers` and `fails` in the order in which they were set.  Without any, the bot
-    repeats the prompt.
+    bot takes no orders and does not show its prompts: there, every method and attribute but these
+    skips the test.  Turns take `answers` and `fails` in the order in which they were set.  Without
+    any, the bot repeats the prompt.
 
     Attributes:
         url: the address of the page that shows the bot, to give to the program (str).
         bot: the bot's id (str), or None for the first bot of a real site.
         live: True if it is a real site.
-        arguments: arguments for a client of this site, `Client(**chatgptes_site.arguments)`: its
-            URL; for the REST API the bot and the key, too.
+        arguments: arguments for a client of this site, `Client(**chatgptes_site.arguments)`.
     """
 
     def __init__(
@@ -65,14 +63,13 @@ class SiteUnderTest:
 
         Args:
             *answers: each a text (str), streamed word by word; or its chunks (an iterable of str),
-                with gates between them; or a function that gets the prompt (str) and returns one
-                of these; or an exception that the model fails with (`ModelError` chooses the
-                status).  Any error in a function, other than `ModelError`, fails the test.
+                where at a `threading.Event` the bot waits until it is set; or a function that gets
+                the prompt (str) and returns one of these; or an exception that the model fails
+                with.  Errors in a function, other than a `ModelError`, fail the test.
 
         Raises:
             TypeError: one can't be an answer.
         """
-        __tracebackhide__ = True
         if not answers:
             raise TypeError("answers() needs at least one.")
         steps = [Step(f"answers({each!r:.80})", answer=check_answer(each)) for each in answers]
@@ -84,7 +81,6 @@ class SiteUnderTest:
         Raises:
             TypeError: it can't be an answer.
         """
-        __tracebackhide__ = True
         self._scripted.lasting = Step("always()", answer=check_answer(answer))
 
     def fails(self, fault: str, times: int = 1, *, saying: Answer | None = None) -> None:
@@ -100,7 +96,6 @@ class SiteUnderTest:
             ValueError: there is no such fault, or `times` is less than 1.
             TypeError: `saying` can't be an answer.
         """
-        __tracebackhide__ = True
         if times < 1:
             raise ValueError(f"times must be 1 or more, not {times}.")
         if not any(fault in names for names in FAULTS.values()):
@@ -108,31 +103,18 @@ class SiteUnderTest:
         answer = None if saying is None else check_answer(saying)
         self._scripted.add([Step(f"fails({fault!r})", fault, answer)] * times)
 
-    def gate(self) -> Gate:
-        """Return a place in an answer where the bot waits: `answers(["One", gate, " two"])`.
-
-        The bot sends the text before it, and continues after `gate.open()`.
-        """
-        __tracebackhide__ = True
-        gate = Gate()
-        self._scripted.gates.append(gate)
-        return gate
-
     @property
     def prompts(self) -> list[str]:
         """The prompt of each turn that reached the bot's model, in order (list of str)."""
-        __tracebackhide__ = True
-        return [messages[-1]["content"] for messages in list(self._scripted.messages)]
+        return [messages[-1]["content"] for messages in list(self.sandbox.messages)]
 
     @property
     def sandbox(self) -> Site:
         """The sandbox itself: its requests, messages, quota, nonces, pages."""
-        __tracebackhide__ = True
         return self._scripted
 
     @property
     def _scripted(self) -> ScriptedSite:
-        __tracebackhide__ = True
         if self._sandbox is None:
             pytest.skip("needs the sandbox; --chatgptes-site names a real site")
         return self._sandbox
@@ -142,17 +124,8 @@ class _Arguments(dict[str, Any]):
     """A dict whose repr hides the key and passwords: tests print their values where they fail."""
 
     def __repr__(self) -> str:
-        shown: dict[str, Any] = {**self, "site": redact(self["site"])}
-        if "api_key" in shown:
-            shown["api_key"] = "…"
-        return repr(shown)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        hidden = {"api_key": "…"} if "api_key" in self else {}
+        return repr({**self, "site": redact(self["site"]), **hidden})
 
 
 @contextmanager
@@ -161,12 +134,12 @@ def guarded(allowed: Iterable[str]) -> Iterator[list[str]]:
 
     Gives the origins of stopped requests; the list grows, as programs may swallow the error.
     """
-    hosts = {host.lower().removeprefix("www.") for host in allowed}
+    hosts = {host.lower().removeprefix("www.") for host in (*_LOCAL, *allowed)}
     stopped: list[str] = []
 
     def check(url: str) -> None:
         host = urlsplit(url).hostname or ""
-        if host.removeprefix("www.") in hosts or _is_loopback(host):
+        if host.removeprefix("www.") in hosts or host.endswith(".localhost"):
             return
         stopped.append(origin(url))
         raise InvalidConfigError(
@@ -183,17 +156,11 @@ def guarded(allowed: Iterable[str]) -> Iterator[list[str]]:
 def default_is(arguments: ClientArguments, clients: ClientCache) -> Iterator[None]:
     """In this block, programs that name no site, or chatgpt.es, get that of `arguments`.
 
-    No setting of the user applies to the command line, and no proxy to this machine.
-
-    Args:
-        arguments: the site, and the bot and the key for the command line's environment.
-        clients: the cache of `chatgptes.chat()`.
+    `chatgptes.chat()` takes its clients from `clients`.  The command line gets the site, the bot
+    and the key by its environment, no setting of the user, and no proxy to this machine.
     """
-    with (
-        default_site(arguments["site"]),
-        using_cache(clients),
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    environment = pytest.MonkeyPatch.context()
+    with default_site(arguments["site"]), using_cache(clients), environment as patch:
         for name in list(os.environ):
             if name.startswith("CHATGPTES_") and not name.startswith("CHATGPTES_TEST_"):
                 patch.delenv(name)
@@ -201,5 +168,5 @@ def default_is(arguments: ClientArguments, clients: ClientCache) -> Iterator[Non
             if (value := arguments.get(name)) is not None:
                 patch.setenv(f"CHATGPTES_{name.upper()}", str(value))
         for name in ("NO_PROXY", "no_proxy"):
-            patch.setenv(name, "127.0.0.1,localhost", prepend=",")
+            patch.setenv(name, ",".join(_LOCAL), prepend=",")
         yield

@@ -9,7 +9,7 @@ from typing import Any
 from ... import errors
 from ...errors import ChatGptEsError
 
-__all__ = ["ApiError", "api_error_for", "invalid_request"]
+__all__ = ["ApiError", "api_error_for", "invalid_request", "unsupported"]
 
 
 @dataclass(eq=False)
@@ -20,7 +20,7 @@ class ApiError(Exception):
         kind: `error.type`.
         param: the request's field that is wrong, or None.
         failure: the class of the library's error, for log and metrics.
-        extra: further members of the error object.
+        partial: the text of an answer that broke off, or "".
     """
 
     status: int
@@ -30,17 +30,22 @@ class ApiError(Exception):
     param: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     failure: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    partial: str = ""
 
     def body(self) -> dict[str, Any]:
         """The JSON value of the response, or of the event that ends a stream."""
-        known = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
-        return {"error": {**known, **self.extra}}
+        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": {**error, "partial": self.partial} if self.partial else error}
 
 
 def invalid_request(message: str, param: str | None, code: str = "invalid_value") -> ApiError:
     """The error of a request that can't be answered as it is (400)."""
     return ApiError(400, message, code, param=param)
+
+
+def unsupported(message: str, param: str) -> ApiError:
+    """The error of a request for what no bot of the site can do (400)."""
+    return invalid_request(message, param, "unsupported_value")
 
 
 # The first class that fits counts.  OpenAI's SDKs send a request again after 408, 409, 429 and 5xx
@@ -81,8 +86,7 @@ def api_error_for(error: ChatGptEsError | ApiError, *, web_search: bool = False)
         return error
     text = error.in_words(_NAMES)
     if web_search and isinstance(error, errors.InvalidConfigError):
-        # The only argument that a client gives.
-        return invalid_request(text, "web_search_options", "unsupported_value")
+        return unsupported(text, "web_search_options")  # The only argument that a client gives.
     partial = getattr(error, "partial", "")
     cause = error
     if partial and isinstance(error.__cause__, ChatGptEsError):
@@ -99,13 +103,5 @@ def api_error_for(error: ChatGptEsError | ApiError, *, web_search: bool = False)
     headers = {"x-should-retry": "true" if again and not partial else "false"}
     if wait is not None:
         headers["retry-after"] = str(math.ceil(wait))
-    return ApiError(
-        status,
-        text,
-        code,
-        kind,
-        _PARAMS.get(code),
-        headers,
-        failure=type(cause).__name__,
-        extra={"partial": partial} if partial else {},
-    )
+    name = type(cause).__name__
+    return ApiError(status, text, code, kind, _PARAMS.get(code), headers, name, partial)

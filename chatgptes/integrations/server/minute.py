@@ -40,8 +40,8 @@ class SharedCount:
     def __init__(self, url: str) -> None:
         try:
             aio: Any = import_module("limits.aio")
-            redis: Any = import_module("redis")
-            redis_aio: Any = import_module("redis.asyncio")
+            redis: Any = import_module("redis.asyncio")
+            no_backoff: Any = import_module("redis").backoff.NoBackoff()
             self._limits: Any = import_module("limits")
         except ModuleNotFoundError as error:
             raise MissingRequirementsError(
@@ -50,9 +50,7 @@ class SharedCount:
         try:
             # The URL goes no further than here.  A connection that Redis has closed is made anew
             # at once; any other wait is up to the timeout.
-            self._pool = redis_aio.ConnectionPool.from_url(
-                url, retry=redis_aio.retry.Retry(redis.backoff.NoBackoff(), 1)
-            )
+            self._pool = redis.ConnectionPool.from_url(url, retry=redis.retry.Retry(no_backoff, 1))
             self._pool.make_connection()
         except (ValueError, TypeError):
             raise InvalidConfigError(
@@ -147,7 +145,7 @@ class MinuteLimiter:
 
     def _delay(self, deadline: Deadline) -> Steps[float]:
         """Start now, if the limit allows it (0.0); else the seconds until it may."""
-        shared = None
+        delay = None
         if self._shared is not None:
             # A turn waits for signals only: so this works for every way to drive it.
             answer = asyncio.ensure_future(self._shared.delay(self._key, self._count))
@@ -155,12 +153,11 @@ class MinuteLimiter:
             answer.add_done_callback(lambda _: came.set())
             if not (yield Wait(came, deadline.remaining())):
                 raise deadline.overrun()
-            shared = answer.result()
+            delay = answer.result()
         now = self._clock()
-        full = len(self._starts) == self._count
-        delay = max(self._starts[0] + _MINUTE - now, 0.0) if full else 0.0
-        if shared is not None:
-            delay = shared
+        if delay is None:
+            full = len(self._starts) == self._count
+            delay = max(self._starts[0] + _MINUTE - now, 0.0) if full else 0.0
         if not delay:
             self._starts.append(now)
         return delay

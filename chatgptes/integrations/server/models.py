@@ -24,9 +24,6 @@ from .settings import SiteSettings
 
 __all__ = ["Model", "Models", "visitor_id"]
 
-_SHOWN = 20
-"""Names of models in an error."""
-
 
 class _SiteTurn(Turn):
     """A turn that waits in its site's queue, which the site's bots share."""
@@ -69,6 +66,7 @@ class _Site:
 
     def __init__(self, settings: SiteSettings, shared: SharedCount | None) -> None:
         self._settings = settings
+        self._prefix = f"{settings.name}/" if settings.name else ""
         self.clients: dict[str | None, AsyncClient] = {}
         self._page = self._client(settings.bots[0] if settings.bots else None)
         self._minute = MinuteLimiter(settings.per_minute, self._page.site, shared)
@@ -81,11 +79,11 @@ class _Site:
             self.clients[bot] = AsyncClient.over(core)
         return self.clients[bot]
 
-    def name_of(self, bot: str) -> str:
-        """The name of the model that a bot is."""
-        return f"{self._settings.name}/{bot}" if self._settings.name else bot
+    async def names(self) -> list[str]:
+        """The names of the models."""
+        return [self._prefix + bot for bot in await self._bots()]
 
-    async def bots(self) -> list[str]:
+    async def _bots(self) -> list[str]:
         """The ids of the bots, from the settings or else from the page, which is read once."""
         if self._settings.bots:
             return list(self._settings.bots)
@@ -94,11 +92,12 @@ class _Site:
     async def model(self, bot: str) -> Model | None:
         """The bot of this id ("": the first), or None."""
         if bot not in self.clients:
-            bots = await self.bots()
+            bots = await self._bots()
             bot = bot or bots[0]
             if bot not in bots:
                 return None
-        return Model(self.name_of(bot), self._client(bot), self._page.core.limiter, self._minute)
+        limiter = self._page.core.limiter
+        return Model(self._prefix + bot, self._client(bot), limiter, self._minute)
 
 
 class Models:
@@ -114,7 +113,7 @@ class Models:
         failed: ChatGptEsError | None = None
         for site in self._sites.values():
             try:
-                names += map(site.name_of, await site.bots())
+                names += await site.names()
             except ChatGptEsError as error:
                 failed = error
         if not names and failed is not None:
@@ -132,16 +131,11 @@ class Models:
         if "" not in self._sites:
             site_name, _, bot = name.partition("/")
         site = self._sites.get(site_name)
-        model = None if site is None else await site.model(bot)
-        if model is None:
-            known = ", ".join((await self.names())[:_SHOWN])
-            raise ApiError(
-                404,
-                f"There is no model of that name here. There is: {known}.",
-                "model_not_found",
-                param="model",
-            )
-        return model
+        if site is not None and (model := await site.model(bot)) is not None:
+            return model
+        known = ", ".join(await self.names())
+        text = f"There is no model of that name here. There is: {known}."
+        raise ApiError(404, text, "model_not_found", param="model")
 
     def _clients(self) -> Iterator[AsyncClient]:
         return (client for site in self._sites.values() for client in site.clients.values())

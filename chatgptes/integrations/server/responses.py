@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from ...values.reply import Reply
-from .failures import ApiError, invalid_request
-from .replies import annotations_of, finish_reason_of, usage_of
-from .requests import (
-    ChatRequest,
-    field_of,
-    json_object,
-    messages_of,
-    refuse_fields,
-    refuse_format,
-    request_of,
-)
+from . import chat
+from .failures import ApiError, invalid_request, unsupported
 
 __all__ = ["ResponseForm"]
 
@@ -30,28 +21,25 @@ _REFUSED = {
     "background": "Answers come at once: `background` is not offered.",
     "prompt": "There are no stored prompts here.",
 }
-_FIELDS = {"messages": "input", "web_search_options": "tools"}
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-def _parse(body: bytes) -> ChatRequest:
-    value = json_object(body)
-    refuse_fields(value, _REFUSED)
-    tools = field_of(value, "tools", list)
+def _parse(body: bytes) -> chat.ChatRequest:
+    value = chat.json_object(body, _REFUSED)
+    tools = chat.field_of(value, "tools", list)
     for tool in tools:
         if not isinstance(tool, dict) or not str(tool.get("type")).startswith("web_search"):
-            raise invalid_request(
-                "A site's bot has no tools but a web search.", "tools", "unsupported_value"
-            )
-    refuse_format(field_of(field_of(value, "text", dict), "format", dict), "text.format")
+            raise unsupported("A site's bot has no tools but a web search.", "tools")
+    text = chat.field_of(value, "text", dict)
+    chat.refuse_format(chat.field_of(text, "format", dict), "text.format")
     given = value.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
     if not isinstance(items, list) or not items:
         raise invalid_request("`input` must be a text or a list of messages.", "input")
-    instructions = {"role": "system", "content": field_of(value, "instructions", str)}
-    messages = messages_of([instructions], "instructions")
-    messages += messages_of([_item(item) for item in items], "input")
-    return request_of(value, messages, web_search=bool(tools), fields=_FIELDS)
+    instructions = {"role": "system", "content": chat.field_of(value, "instructions", str)}
+    messages = chat.messages_of([instructions], "instructions")
+    messages += chat.messages_of([_item(item) for item in items], "input")
+    return chat.request_of(value, messages, web_search=bool(tools))
 
 
 def _item(item: Any) -> Any:
@@ -65,69 +53,80 @@ class ResponseForm:
     """One answer on its way to a client; see `Completion`."""
 
     parse = staticmethod(_parse)
+    fields: ClassVar[Mapping[str, str]] = {"messages": "input", "web_search_options": "tools"}
 
-    def __init__(self, model: str, request: ChatRequest) -> None:
-        self._model = model
-        self._id = f"resp_{uuid4().hex}"
-        self._item_id = f"msg_{uuid4().hex}"
-        self._place = {"item_id": self._item_id, "output_index": 0, "content_index": 0}
-        self._created = int(time.time())
+    def __init__(self, model: str, request: chat.ChatRequest) -> None:
+        self._response: dict[str, Any] = {
+            "id": f"resp_{uuid4().hex}",
+            "object": "response",
+            "created_at": int(time.time()),
+            "status": "in_progress",
+            "error": None,
+            "incomplete_details": None,
+            "instructions": None,
+            "metadata": {},
+            "model": model,
+            "output": [],
+            "parallel_tool_calls": False,
+            "store": False,
+            "temperature": None,
+            "text": {"format": {"type": "text"}},
+            "tool_choice": "none",
+            "tools": [],
+            "top_p": None,
+            "usage": None,
+        }
+        item_id = f"msg_{uuid4().hex}"
+        self._item: dict[str, Any] = {
+            "id": item_id, "type": "message", "status": "in_progress", "role": "assistant",
+            "content": [],
+        }  # fmt: skip
+        self._place = {"item_id": item_id, "output_index": 0, "content_index": 0}
         self._number = 0
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The response of a request without a stream."""
-        reason = _INCOMPLETE.get(finish_reason_of(reply))
+        reason = _INCOMPLETE.get(chat.finish_reason_of(reply))
         status = "incomplete" if reason else "completed"
         citations = [
             {"type": each["type"], **each["url_citation"]}
-            for each in annotations_of(reply.citations, reply.text)
+            for each in chat.annotations_of(reply.citations, reply.text)
         ]
-        usage = usage_of(reply.usage)
+        usage = chat.usage_of(reply.usage, "input_tokens", "output_tokens")
+        if usage is not None:
+            usage["input_tokens_details"] = {"cached_tokens": 0}
+            usage["output_tokens_details"] = {"reasoning_tokens": 0}
+        item = {**self._item, "status": status, "content": [_text_part(reply.text, citations)]}
         return {
-            **self._response(status),
+            **self._response,
+            "status": status,
             "incomplete_details": {"reason": reason} if reason else None,
-            "output": [self._message(status, [_text_part(reply.text, citations)])],
-            "usage": usage
-            and {
-                "input_tokens": usage["prompt_tokens"],
-                "input_tokens_details": {"cached_tokens": 0},
-                "output_tokens": usage["completion_tokens"],
-                "output_tokens_details": {"reasoning_tokens": 0},
-                "total_tokens": usage["total_tokens"],
-            },
+            "output": [item],
+            "usage": usage,
         }
 
     def first(self) -> bytes:
         """The events that begin a stream."""
-        item = self._message("in_progress", [])
         return (
-            self._event("response.created", response=self._response("in_progress"))
-            + self._event("response.in_progress", response=self._response("in_progress"))
-            + self._event("response.output_item.added", output_index=0, item=item)
+            self._event("response.created", response=self._response)
+            + self._event("response.in_progress", response=self._response)
+            + self._event("response.output_item.added", output_index=0, item=self._item)
             + self._event("response.content_part.added", **self._place, part=_text_part("", []))
         )
 
     def texts(self, chunks: Sequence[str]) -> bytes:
         """An event for each chunk of text."""
-        place = self._place
-        return b"".join(
-            self._event("response.output_text.delta", **place, delta=chunk, logprobs=[])
-            for chunk in chunks
-        )
+        kind, place = "response.output_text.delta", self._place
+        return b"".join(self._event(kind, **place, delta=one, logprobs=[]) for one in chunks)
 
     def last(self, reply: Reply) -> bytes:
         """The events that end a stream."""
         whole = self.whole(reply)
         (item,) = whole["output"]
         (part,) = item["content"]
-        place = self._place
+        kind, place = "response.output_text.annotation.added", self._place
         events = [
-            self._event(
-                "response.output_text.annotation.added",
-                **place,
-                annotation_index=index,
-                annotation=each,
-            )
+            self._event(kind, **place, annotation_index=index, annotation=each)
             for index, each in enumerate(part["annotations"])
         ]
         events += [
@@ -141,37 +140,6 @@ class ResponseForm:
     def error(self, error: ApiError) -> bytes:
         """The event that ends a stream which failed."""
         return self._event("error", code=error.code, message=error.message, param=error.param)
-
-    def _response(self, status: str) -> dict[str, Any]:
-        return {
-            "id": self._id,
-            "object": "response",
-            "created_at": self._created,
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "instructions": None,
-            "metadata": {},
-            "model": self._model,
-            "output": [],
-            "parallel_tool_calls": False,
-            "store": False,
-            "temperature": None,
-            "text": {"format": {"type": "text"}},
-            "tool_choice": "none",
-            "tools": [],
-            "top_p": None,
-            "usage": None,
-        }
-
-    def _message(self, status: str, content: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "id": self._item_id,
-            "type": "message",
-            "status": status,
-            "role": "assistant",
-            "content": content,
-        }
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         value = {"type": kind, "sequence_number": self._number, **fields}

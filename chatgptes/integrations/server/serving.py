@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import re
 import socket
 import sys
 import time
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ...errors import InvalidConfigError
 from .app import create_app
@@ -30,11 +29,6 @@ _LATE = 5
 _LAST = 1.0
 """The same after a second Ctrl-C."""
 _BACKLOG = 2048
-_OVERHEAD = 256 << 10
-"""Bytes that a request may have beside its body: head, marks of chunks, trailers."""
-_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
-_UNLIMITED = hasattr(AutoHTTPProtocol, "on_body")
-"""The parser is httptools, which keeps whatever comes; h11 has limits itself."""
 
 
 class Server(uvicorn.Server):
@@ -152,14 +146,14 @@ def _raise_descriptor_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of two classes.
+class _Protocol(H11Protocol):
     """uvicorn's HTTP protocol, with notes of how long a client has been slow.
 
+    Over h11, which bounds heads, marks of chunks and trailers; httptools keeps whatever comes.
     uvicorn itself bounds the time between requests, but none for the first, and none for one that
     has begun: so a client could hold connections by sending a byte now and then.  One that never
     reads would hold its turn, and the site's place for it, for ever: a turn's clock stands still
-    while its consumer is busy.  With httptools, endless trailers took 14 bytes of memory for each
-    byte that was sent.
+    while its consumer is busy.
 
     Attributes:
         head_since: when the head of a request began to be waited for; or infinity.
@@ -168,30 +162,19 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
 
     head_since = math.inf
     unread_since = math.inf
-    overhead = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.head_since = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
-        if _UNLIMITED and (self.cycle is None or self.cycle.response_complete):
-            data = _without_upgrade(data)
-        self.overhead += len(data)
         super().data_received(data)
-        if _UNLIMITED and self.overhead > _OVERHEAD:
-            self.transport.abort()
         if self.cycle is not None and not self.cycle.response_complete:
             self.head_since = math.inf
         else:
             self.head_since = min(self.head_since, time.monotonic())
 
-    def on_body(self, body: bytes) -> None:
-        self.overhead -= len(body)
-        super().on_body(body)
-
     def on_response_complete(self) -> None:
-        self.overhead = 0
         super().on_response_complete()
         self.head_since = math.inf  # From here on it is uvicorn's timer, until the next request.
         if self.transport.get_write_buffer_size():
@@ -201,22 +184,13 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # One of t
         super().pause_writing()
         self.unread_since = time.monotonic()
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.unread_since = math.inf
+
     def end_if_slow(self, head: float, unread: float) -> None:
         """End the connection of a client that has been slow since before these times."""
         if not self.transport.get_write_buffer_size():
             self.unread_since = math.inf
         if self.head_since < head or self.unread_since < unread:
             self.transport.abort()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self.unread_since = math.inf
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """A request, or its beginning, without the wish to change to another protocol.
-
-    Java's HTTP client has it in each first request.  httptools would drop the body.
-    """
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"\r\nX-Ignored:", head) + end + rest

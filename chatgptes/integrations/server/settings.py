@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ...errors import InvalidConfigError
 from ...turn.config import ClientArguments, Config
@@ -17,24 +17,16 @@ from ...values.checks import number
 
 __all__ = ["Settings", "SiteSettings", "load_settings", "new_token", "read_secret"]
 
-SHORTEST_TOKEN: Final = 16
-"""Characters; a made one has 43."""
 
-_NUMBERS = {
-    # setting: (least, most, whole)
-    "port": (0, 65535, True),
-    "max_body": (1, 1e12, True),
-    "max_connections": (1, 1e6, True),
-    "head_timeout": (0.01, 1e6, False),
-    "body_timeout": (0.01, 1e6, False),
-    "stuck_timeout": (0.01, 1e6, False),
-    "grace": (0.01, 1e6, False),
-}
-_SITE_OPTIONS = ("system", "transport", "proxy", "timeout", "max-concurrency", "min-interval")
+_SECONDS = ("head_timeout", "body_timeout", "stuck_timeout", "grace")
+_OPTIONS = ("host", "port", "max_body", "max_connections", *_SECONDS)
+"""Attributes of `Settings` that a file may have as they are."""
+_SITE_OPTIONS = ("system", "transport", "proxy", "timeout", "max_concurrency", "min_interval")
 """Arguments of a client that a site of the file may have, beside `url`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{16,}")
+"""One that `new_token` makes has 43 characters."""
 
 
 def new_token() -> str:
@@ -123,32 +115,32 @@ class Settings:
         names = [site.name for site in self.sites]
         if len(set(names)) < len(names) or ("" in names and len(names) > 1):
             raise InvalidConfigError("Several sites need a different name each.")
-        self._check_tokens()
+        if not self.tokens:
+            raise InvalidConfigError(
+                "There is no token, so nobody could use the server (a file has them in [tokens])."
+            )
+        for name, token in self.tokens.items():
+            if not _TOKEN.fullmatch(token):
+                raise InvalidConfigError(
+                    "A token must have at least 16 printable ASCII characters, without spaces; the"
+                    f" one named {name!r} has not."
+                )
         if not isinstance(self.host, str):
             raise InvalidConfigError("host must be an address (str).")
-        for name, (least, most, whole) in _NUMBERS.items():
-            number(name, getattr(self, name), least, most=most, whole=whole)
         for host in self.allow_hosts:
             if not _HOST.fullmatch(host):
                 raise InvalidConfigError(
                     f"A host name to allow has no scheme, port or path: {host!r} would fit none."
                 )
-
-    def _check_tokens(self) -> None:
-        if not self.tokens:
-            raise InvalidConfigError("There is no token: nobody could use the server.")
-        for name, token in self.tokens.items():
-            if len(token) < SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
-                raise InvalidConfigError(
-                    f"A token must have at least {SHORTEST_TOKEN} printable ASCII characters,"
-                    f" without spaces; the one named {name!r} has not."
-                )
-        if len(set(self.tokens.values())) < len(self.tokens):
-            raise InvalidConfigError("Two users have the same token.")
+        number("port", self.port, 0, most=65535, whole=True)
+        number("max_body", self.max_body, 1, most=1e12, whole=True)
+        number("max_connections", self.max_connections, 1, whole=True)
+        for name in _SECONDS:
+            number(name, getattr(self, name), 0.01)
 
 
 def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
-    """The settings that a TOML file holds.  Keys and tokens are in files or variables it names.
+    """The settings that a TOML file holds.  Secrets are named in it: "file:PATH", "env:VARIABLE".
 
     Args:
         path: the file.
@@ -167,18 +159,16 @@ def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
     sites = table.pop("sites", None)
     if not isinstance(sites, dict) or not all(isinstance(one, dict) for one in sites.values()):
         raise InvalidConfigError("The file needs a table [sites.NAME] for each site.")
-    values: dict[str, Any] = {"allow_hosts": _tuple(table, "allow-hosts", str)}
-    if tokens := _tokens(table, folder):
-        values["tokens"] = tokens
+    tokens = table.pop("tokens", {})
+    if not isinstance(tokens, dict):
+        raise InvalidConfigError("[tokens] must be a table: a user's name, and where the token is.")
+    values = _some(table, _OPTIONS)
+    values["tokens"] = {name: _secret(tokens, name, folder) for name in list(tokens)}
+    values["allow_hosts"] = _tuple(table, "allow-hosts", str)
     values["redis"] = _secret(table, "redis", folder)
-    values |= _some(table, ("host", *(name.replace("_", "-") for name in _NUMBERS)))
-    if table:
-        raise InvalidConfigError(f"The file has unknown settings: {', '.join(sorted(table))}.")
-    values |= given
-    if "tokens" not in values:
-        raise InvalidConfigError("The file names no token (token-file, token-env or [tokens]).")
+    _refuse_rest(table, "The file")
     read = tuple(_site(name, one, folder) for name, one in sites.items())
-    return Settings(sites=read, **values)
+    return Settings(sites=read, **{**values, **given})
 
 
 def _site(name: str, table: dict[str, Any], folder: Path) -> SiteSettings:
@@ -188,15 +178,20 @@ def _site(name: str, table: dict[str, Any], folder: Path) -> SiteSettings:
     if (key := _secret(table, "api-key", folder)) is not None:
         arguments["api_key"] = key
     bots = tuple(dict.fromkeys(map(str, _tuple(table, "bots", str, int))))
-    options = _some(table, ("my-site", "per-minute"))
-    if table:
-        raise InvalidConfigError(f"sites.{name} has unknown settings: {', '.join(sorted(table))}.")
+    options = _some(table, ("my_site", "per_minute"))
+    _refuse_rest(table, f"sites.{name}")
     return SiteSettings(arguments, name, bots, **options)
 
 
 def _some(table: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Take out the settings of these names; by the names of Python."""
-    return {name.replace("-", "_"): table.pop(name) for name in names if name in table}
+    """Take out the settings of these names, which have hyphens in the file."""
+    hyphened = {name.replace("_", "-"): name for name in names}
+    return {name: table.pop(key) for key, name in hyphened.items() if key in table}
+
+
+def _refuse_rest(table: dict[str, Any], where: str) -> None:
+    if table:
+        raise InvalidConfigError(f"{where} has unknown settings: {', '.join(sorted(table))}.")
 
 
 def _tuple(table: dict[str, Any], name: str, *kinds: type) -> tuple[Any, ...]:
@@ -206,36 +201,18 @@ def _tuple(table: dict[str, Any], name: str, *kinds: type) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _tokens(table: dict[str, Any], folder: Path) -> dict[str, str]:
-    found = {}
-    if (token := _secret(table, "token", folder)) is not None:
-        found["token"] = token
-    users = table.pop("tokens", {})
-    if not isinstance(users, dict):
-        raise InvalidConfigError("[tokens] must be a table: a user's name, and a file.")
-    for name, file in users.items():
-        if name in found:
-            raise InvalidConfigError(f"[tokens]: {name} is the name of the file's first token.")
-        found[name] = read_secret(folder / _text(file, f"tokens.{name}"))
-    return found
-
-
 def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
-    """The secret that `name-file` or `name-env` names, or None."""
-    if (file := table.pop(f"{name}-file", None)) is not None:
-        return read_secret(folder / _text(file, f"{name}-file"))
-    if (variable := table.pop(f"{name}-env", None)) is not None:
-        value = os.environ.get(_text(variable, f"{name}-env"), "").strip()
-        if not value:
-            raise InvalidConfigError(f"{name}-env: the variable {variable} is empty or not set.")
+    """Take out a secret, which the file names as `chatgptes config` does, or None."""
+    if (reference := table.pop(name, None)) is None:
+        return None
+    kind, _, where = str(reference).partition(":")
+    if kind == "file":
+        return read_secret(folder / where)
+    if kind != "env":
+        raise InvalidConfigError(f"{name} must say where it is: file:PATH or env:VARIABLE.")
+    if value := os.environ.get(where, "").strip():
         return value
-    return None
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidConfigError(f"{name} must be a string.")
-    return value
+    raise InvalidConfigError(f"{name}: the variable {where} is empty or not set.")
 
 
 def read_secret(path: Path) -> str:
