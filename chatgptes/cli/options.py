@@ -15,19 +15,13 @@ from click.core import ParameterSource
 
 from ..client import Client
 from ..errors import InvalidConfigError
+from ..integrations.server.settings import read_secret
 from ..kept import kept_visitor, last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
 from .errors import print_note
-from .named_sites import (
-    TRANSPORTS,
-    named_site,
-    names_of_sites,
-    secret_in_file,
-    value_of,
-    with_scheme,
-)
+from .named_sites import TRANSPORTS, named_site, value_of, with_scheme
 
 __all__ = [
     "arguments_of", "client_of", "client_options", "continue_last", "continue_option",
@@ -40,18 +34,6 @@ KEY_VARIABLE = "CHATGPTES_API_KEY"
 SITE_VARIABLE = "CHATGPTES_SITE"
 _TYPING = 0.02
 """Seconds between two words of the sandbox: as a bot types."""
-
-
-class _Option(click.Option):
-    """An option whose errors name the environment variable that the value came from."""
-
-    def process_value(self, ctx: click.Context, value: Any) -> Any:
-        try:
-            return super().process_value(ctx, value)
-        except click.BadParameter as error:
-            if _is_from(ParameterSource.ENVIRONMENT, self.name or ""):
-                error.param_hint = f"the variable {self.envvar}"
-            raise
 
 
 def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -67,15 +49,17 @@ def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]
 
 def site_option(text: str) -> Callable[[Command], Command]:
     """Return the option `--site` with this help text."""
-    return click.option(
-        "--site", metavar="URL", envvar=SITE_VARIABLE, shell_complete=names_of_sites, help=text
-    )
+    return click.option("--site", metavar="URL", envvar=SITE_VARIABLE, show_envvar=True, help=text)
 
 
 client_options = _all(
     click.option("--sandbox", is_flag=True, help="Use the sandbox, a local site: no network."),
     click.option(
-        "--bot", metavar="ID", envvar="CHATGPTES_BOT", help="The bot, when the page shows several."
+        "--bot",
+        metavar="ID",
+        envvar="CHATGPTES_BOT",
+        show_envvar=True,
+        help="The bot, when the page shows several.",
     ),
     click.option(
         "--api-key-file",
@@ -85,10 +69,10 @@ client_options = _all(
     ),
     click.option(
         "--transport",
-        cls=_Option,
         type=click.Choice(TRANSPORTS),
         default="auto",
         envvar="CHATGPTES_TRANSPORT",
+        show_envvar=True,
         show_default=True,
         help="curl_cffi looks like a browser; auto uses it for chatgpt.es only.",
     ),
@@ -96,14 +80,15 @@ client_options = _all(
         "--proxy",
         metavar="URL",
         envvar="CHATGPTES_PROXY",
+        show_envvar=True,
         help="An http, https, socks5 or socks5h proxy.",
     ),
     click.option(
         "--timeout",
-        cls=_Option,
         metavar="SECONDS",
         type=float,
         envvar="CHATGPTES_TIMEOUT",
+        show_envvar=True,
         help="For the whole turn.  [300]",
     ),
     click.option(
@@ -125,6 +110,7 @@ talk_options = _all(
         "--system",
         metavar="TEXT",
         envvar="CHATGPTES_SYSTEM",
+        show_envvar=True,
         help="Text put before the first prompt; '' for none.",
     ),
     click.option(
@@ -135,9 +121,7 @@ talk_options = _all(
 )
 """Those of the commands that ask something."""
 page_options = _all(
-    click.argument(
-        "site", metavar="[URL]", required=False, envvar=SITE_VARIABLE, shell_complete=names_of_sites
-    ),
+    click.argument("site", metavar="[URL]", required=False, envvar=SITE_VARIABLE),
     # For people who have just typed it for another command.
     click.option("--site", "site_too", metavar="URL", hidden=True),
     client_options,
@@ -241,7 +225,7 @@ def _key(file: str | None, named: dict[str, Any], site: str | None) -> str | Non
     if file is not None:
         if site is None:
             raise click.UsageError("A key needs --site: the site it belongs to.")
-        return secret_in_file(Path(file))
+        return read_secret(Path(file))
     if "api_key" in named:
         return str(value_of(named, "api_key"))
     key = os.environ.get(KEY_VARIABLE, "").strip()

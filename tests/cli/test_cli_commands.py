@@ -198,7 +198,7 @@ def test_named_sites(site: Site, tmp_path: Path) -> None:
         ("[sites.a\n", "is no TOML"),
         ("[sites.a]\nbot = 5\n", "needs an address"),
         ('[sites.a]\nsite = "x"\napi_key = "secret"\n', "env:VARIABLE"),
-        ('[sites.a]\nsite = "x"\napi_key = "env:1"\n', "A reference is env:VARIABLE"),
+        ('[sites.a]\nsite = "x"\napi_key = "env:1"\n', "env:VARIABLE"),
         ('[sites.a]\nsite = "https://u:secret@example.org"\n', "is never written here"),
         ('[sites.a]\nsite = "u:secret@example.org"\n', "is never written here"),
         ('[sites.a]\nsite = "x.org"\nproxy = "secret@example.org"\n', "is never written here"),
@@ -236,7 +236,8 @@ def test_completion(tmp_path: Path) -> None:
         "--transport ": "curl_cffi",
         "--js": "--json",
         "--sandbox --js": "--json",
-        "--ver": "--version",
+        "config ": "set",
+        "config set mine ap": "api_key",
     }.items():
         asked = {"COMP_WORDS": f"chatgptes {words}", "_CHATGPTES_COMPLETE": "bash_complete"}
         count = len(words.split()) + (words.endswith(" "))

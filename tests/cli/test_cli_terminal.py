@@ -417,16 +417,6 @@ def test_the_help_of_chat_fits_a_terminal(site: Site, columns: int) -> None:
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= columns
 
 
-@pytest.mark.parametrize("command", ["ask", "config", "serve", "config set"])
-def test_help_fits_a_narrow_terminal(command: str) -> None:
-    with Terminal(*command.split(), "--help", columns=40) as terminal:
-        assert terminal.done() == 0
-    wide = [line for line in terminal.text.splitlines() if len(line) > 40]
-    # What click is told to keep as it is, commands to copy, is not broken.
-    assert all(line.startswith("  chatgptes ") for line in wide), wide
-    assert "Show this message and exit." in " ".join(terminal.text.split())
-
-
 def test_ctrl_d_ends_a_message_of_several_lines(site: Site) -> None:
     with Terminal("chat", "--site", site.url) as terminal:
         terminal.see(">")
