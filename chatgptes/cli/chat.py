@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,11 +13,10 @@ import click
 from ..errors import ChatGptEsError, InvalidMessageError
 from ..values.text import sanitize_line
 from .ask import show
-from .chat_commands import FILE_COMMANDS, ChatCommands, expanded
+from .chat_commands import ChatCommands
 from .errors import one_line_errors, print_error, print_note
 from .lines import MessageReader
 from .options import client_of, continue_last, continue_option, plain_option, talk_options
-from .talk import Talk
 
 __all__ = ["chat_command"]
 
@@ -34,41 +35,33 @@ def chat_command(plain: bool, file: str | None, goes_on: bool, **options: Any) -
     """
     if goes_on and file is not None:
         raise click.UsageError("-c and --load don't go together.")
-    with one_line_errors():
+    with one_line_errors(), ExitStack() as clients:
         saved = continue_last(options) if goes_on else None
-        with client_of(options) as client:
-            talk = Talk(client, saved, kept=not options["sandbox"])
-            try:
-                session = _Session(talk, plain)
-                session.begin(file, continued=goes_on)
-                good = session.run()
-            finally:
-                talk.close()
-            if not good:
-                sys.exit(1)
+        client = clients.enter_context(client_of(options))
+        talk = ChatCommands(client, saved, kept=not options["sandbox"], clients=clients)
+        if file is not None:
+            talk.load(Path(file))
+        session = _Session(talk, plain)
+        session.greet()
+        if file is not None or goes_on:
+            talk.show_loaded("" if file is None else f" from {file}")
+        if not session.run():
+            sys.exit(1)
 
 
 class _Session:
     """One session: reads what the user writes until they leave."""
 
-    def __init__(self, talk: Talk, plain: bool) -> None:
+    def __init__(self, talk: ChatCommands, plain: bool) -> None:
         self._talk = talk
         self._plain = plain
         self._failed = False
-        self._commands = ChatCommands(talk)
-        self._reader = MessageReader(sorted([*self._commands.names, "/exit"]), FILE_COMMANDS)
+        self._reader = MessageReader(sorted([*talk.names, "/exit"]))
 
-    def begin(self, file: str | None, *, continued: bool) -> None:
-        """Load a conversation, greet, and show the end of the conversation if it is continued."""
-        path = None if file is None else expanded(file)
-        if path is not None:
-            self._talk.load(path)
-        if self._reader.interactive:
-            self._greet()
-        if path is not None or continued:
-            self._commands.show_loaded("" if path is None else f" from {path}")
-
-    def _greet(self) -> None:
+    def greet(self) -> None:
+        """Show on a terminal who is talked to, and what the bot's window says first."""
+        if not self._reader.interactive:
+            return
         who = site = sanitize_line(self._talk.client.site)
         bot = None
         try:
@@ -85,7 +78,7 @@ class _Session:
             who = f"{sanitize_line(bot.name)} on {site}"
         click.echo(f"Talking to {who}. /help for help, /exit to leave.")
         if bot is not None and not self._talk.conversation.messages:
-            self._commands.show_greeting(bot)
+            self._talk.show_greeting(bot)
 
     def run(self) -> bool:
         """Talk until the user leaves, or the input ends.
@@ -117,11 +110,8 @@ class _Session:
         """Run a command or send a message, and show what goes wrong."""
         try:
             with self._reader.quiet():
-                message: str | None = text
-                if text.startswith("//"):
-                    message = text[1:]
-                elif text.startswith("/"):
-                    message = self._commands.run(text)
+                is_command = text.startswith("/") and not text.startswith("//")
+                message = self._talk.run(text) if is_command else text.removeprefix("/")
                 if message is not None and message.strip():
                     self._send(message)
         except ChatGptEsError as error:

@@ -359,15 +359,8 @@ def test_tables(site: Site) -> None:
         assert "Nothing stands in the way." in terminal.text
 
 
-WITHOUT_EDITOR = (
-    "-c",
-    "import sys; sys.modules['prompt_toolkit'] = None; import chatgptes.__main__ as m; m.main()",
-)
-
-
-@pytest.mark.parametrize("program", [("-m", "chatgptes"), WITHOUT_EDITOR], ids=["edited", "plain"])
-def test_a_conversation(tmp_path: Path, program: tuple[str, ...]) -> None:
-    with Site() as site, Terminal("chat", "--site", site.url, program=program) as terminal:
+def test_a_conversation(tmp_path: Path) -> None:
+    with Site() as site, Terminal("chat", "--site", site.url) as terminal:
         terminal.see("Talking to Sandbox on ")
         terminal.see("/help for help, /exit to leave.")
         terminal.see("Hello! I'm the sandbox")
