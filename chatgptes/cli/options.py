@@ -141,20 +141,21 @@ def continue_last(options: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         click.UsageError: options that don't go together.
-        InvalidConfigError: there is no last conversation.
+        InvalidConfigError: there is no last conversation with that site.
     """
     if options["sandbox"]:
         raise click.UsageError("-c needs a site: conversations with the sandbox are not kept.")
-    saved = last_conversation()
-    home, site = saved["site"], options["site"]
-    if site is None or _is_from(ParameterSource.ENVIRONMENT, "site"):
-        options["site"] = home
-    else:  # It may have a user name and a password, which are not kept.
+    for name in ("site", "bot"):  # The conversation's count more than the environment's.
+        if _is_from(ParameterSource.ENVIRONMENT, name):
+            options[name] = None
+    address = site = options["site"]
+    if site is not None:
         named = named_site(site.strip())
-        address = site if named is None else value_of(named, "site")
-        if Config.of({"site": with_scheme(address)}).site != home:
-            raise click.UsageError(f"The last conversation is one with {home}, not with {site}.")
-    if options["bot"] is None or _is_from(ParameterSource.ENVIRONMENT, "bot"):
+        address = with_scheme(value_of(named, "site") if named else site)
+    saved = last_conversation(address)
+    if site is None:
+        options["site"] = saved["site"]
+    if options["bot"] is None:
         options["bot"] = saved.get("bot")
     return saved
 
@@ -266,7 +267,7 @@ def _visitor(site: str) -> str | None:
     else:
         if kept is not None and kept.is_new:
             print_note(
-                f"{kept.site} can know you again by an id that is kept in {kept.path}"
+                f"{origin(address)} can know you again by an id that is kept in {kept.path}"
                 " (--anonymous does without)."
             )
         return None if kept is None else kept.id

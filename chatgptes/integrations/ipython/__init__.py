@@ -18,7 +18,6 @@ from ...client import Client
 from ...conversation import Conversation
 from ...errors import ChatGptEsError
 from ...kept import keep, last_conversation
-from ...turn.config import Config
 from ...values.text import sanitize_line
 from .line import CHOICES, ChatError, filled, help_text, parse_options
 from .showing import leave_tracebacks, shorten_tracebacks, show
@@ -107,10 +106,8 @@ class ChatMagics(Magics):
         if "continue" in options:
             if "new" in options or whom - {"site"}:
                 raise ChatError("-c can't be used with --new, --sandbox or --with.")
-            saved = last_conversation()
-            site = settings.setdefault("site", saved["site"])
-            if Config.of({"site": site}).site != saved["site"]:
-                raise ChatError(f"The last conversation is one with {saved['site']}.")
+            saved = last_conversation(settings.get("site"))
+            settings.setdefault("site", saved["site"])
             if saved.get("bot") is not None:
                 settings.setdefault("bot", saved["bot"])
             self._begin(settings, saved)
