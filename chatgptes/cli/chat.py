@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import click
@@ -40,11 +39,11 @@ def chat_command(plain: bool, file: str | None, goes_on: bool, **options: Any) -
         client = clients.enter_context(client_of(options))
         talk = ChatCommands(client, saved, kept=not options["sandbox"], clients=clients)
         if file is not None:
-            talk.load(Path(file))
+            talk.load(file)
         session = _Session(talk, plain)
         session.greet()
-        if file is not None or goes_on:
-            talk.show_loaded("" if file is None else f" from {file}")
+        if goes_on:
+            talk.show_loaded("")
         if not session.run():
             sys.exit(1)
 
@@ -62,21 +61,17 @@ class _Session:
         """Show on a terminal who is talked to, and what the bot's window says first."""
         if not self._reader.interactive:
             return
-        who = site = sanitize_line(self._talk.client.site)
-        bot = None
+        client = self._talk.client
+        bot, count = None, 0
         try:
             with self._reader.quiet():
-                bot, count = self._talk.bot(), len(self._talk.client.bots())
-        except KeyboardInterrupt:
-            pass
+                bot, count = self._talk.bot(), len(client.bots())
         except ChatGptEsError as error:
             print_error(error)
-        else:
-            if bot is not None and self._talk.client.core.config.bot is None and count > 1:
-                click.echo(f"The page shows {count} bots: /bot lists them.")
-        if bot is not None and bot.name:
-            who = f"{sanitize_line(bot.name)} on {site}"
-        click.echo(f"Talking to {who}. /help for help, /exit to leave.")
+        if bot is not None and client.core.config.bot is None and count > 1:
+            click.echo(f"The page shows {count} bots: /bot lists them.")
+        who = f"{bot.name} on {client.site}" if bot is not None and bot.name else client.site
+        click.echo(f"Talking to {sanitize_line(who)}. /help for help, /exit to leave.")
         if bot is not None and not self._talk.conversation.messages:
             self._talk.show_greeting(bot)
 

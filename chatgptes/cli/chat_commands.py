@@ -91,7 +91,7 @@ class ChatCommands:
             "good": lambda comment: self._thumb("up", comment),
             "help": self._help,
             "image": self._image,
-            "load": self._load,
+            "load": self.load,
             "new": self._new,
             "retry": self._retry,
             "save": self._save,
@@ -224,20 +224,13 @@ class ChatCommands:
         count = len(self.conversation.messages)
         click.echo(f"Saved {count} messages to {sanitize_line(str(path))}.")
 
-    def _load(self, name: str) -> None:
+    def load(self, name: str) -> None:
+        """Continue a saved conversation, and show its end."""
         path = _path(name, "/load FILE")
         with _file_errors(path):
-            self.load(path)
-        self.show_loaded(f" from {path}")
-
-    def load(self, path: Path) -> None:
-        """Continue a saved conversation.
-
-        Raises:
-            InvalidConfigError, OSError: as `Client.conversation`.
-        """
-        self._begin(self.client.conversation(path))
+            self._begin(self.client.conversation(path))
         self._own_files = {path}
+        self.show_loaded(f" from {path}")
 
     def show_loaded(self, source: str) -> None:
         """Show the end of the conversation."""

@@ -105,9 +105,8 @@ def _check(name: str, options: Any) -> None:
         raise InvalidConfigError(
             f"there is no option {unknown[0]!r}; there are {', '.join(OPTIONS)}."
         )
-    if (transport := options.get("transport", "auto")) not in TRANSPORTS:
-        names = f"{', '.join(TRANSPORTS[:-1])} or {TRANSPORTS[-1]}"
-        raise InvalidConfigError(f"transport must be {names}, not {transport!r}.")
+    if options.get("transport", "auto") not in TRANSPORTS:
+        raise InvalidConfigError(f"transport must be one of {', '.join(TRANSPORTS)}.")
     if not isinstance(options.get("consent", False), bool):
         raise InvalidConfigError("consent must be true or false.")
     plain: Any = {name: value for name, value in options.items() if not _is_secret(name, value)}

@@ -47,50 +47,34 @@ def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]
     return add
 
 
+def _option(name: str, **rest: Any) -> Callable[[Command], Command]:
+    """Return an option with a default in the environment."""
+    return click.option(f"--{name}", envvar=f"CHATGPTES_{name.upper()}", show_envvar=True, **rest)
+
+
 def site_option(text: str) -> Callable[[Command], Command]:
     """Return the option `--site` with this help text."""
-    return click.option("--site", metavar="URL", envvar=SITE_VARIABLE, show_envvar=True, help=text)
+    return _option("site", metavar="URL", help=text)
 
 
 client_options = _all(
     click.option("--sandbox", is_flag=True, help="Use the sandbox, a local site: no network."),
-    click.option(
-        "--bot",
-        metavar="ID",
-        envvar="CHATGPTES_BOT",
-        show_envvar=True,
-        help="The bot, when the page shows several.",
-    ),
+    _option("bot", metavar="ID", help="The bot, when the page shows several."),
     click.option(
         "--api-key-file",
         metavar="FILE",
         type=click.Path(dir_okay=False),
         help=f"The owner's REST key, from a file.  [{KEY_VARIABLE}, for {SITE_VARIABLE} only]",
     ),
-    click.option(
-        "--transport",
+    _option(
+        "transport",
         type=click.Choice(TRANSPORTS),
         default="auto",
-        envvar="CHATGPTES_TRANSPORT",
-        show_envvar=True,
         show_default=True,
         help="curl_cffi looks like a browser; auto uses it for chatgpt.es only.",
     ),
-    click.option(
-        "--proxy",
-        metavar="URL",
-        envvar="CHATGPTES_PROXY",
-        show_envvar=True,
-        help="An http, https, socks5 or socks5h proxy.",
-    ),
-    click.option(
-        "--timeout",
-        metavar="SECONDS",
-        type=float,
-        envvar="CHATGPTES_TIMEOUT",
-        show_envvar=True,
-        help="For the whole turn.  [300]",
-    ),
+    _option("proxy", metavar="URL", help="An http, https, socks5 or socks5h proxy."),
+    _option("timeout", metavar="SECONDS", type=float, help="For the whole turn.  [300]"),
     click.option(
         "--consent",
         is_flag=True,
@@ -106,13 +90,7 @@ client_options = _all(
 talk_options = _all(
     site_option(f"The page that shows the bot, or a name of `chatgptes config`.  [{DEFAULT_SITE}]"),
     client_options,
-    click.option(
-        "--system",
-        metavar="TEXT",
-        envvar="CHATGPTES_SYSTEM",
-        show_envvar=True,
-        help="Text put before the first prompt; '' for none.",
-    ),
+    _option("system", metavar="TEXT", help="Text put before the first prompt; '' for none."),
     click.option(
         "--anonymous",
         is_flag=True,

@@ -179,7 +179,7 @@ def test_every_way_to_write_a_table(run: Run, file: Path, by_hand: str) -> None:
         ),
         (["set", "mine", "timeout", "-5"], "timeout: total must be a positive number"),
         (["set", "mine", "timeout", "nan"], "timeout: total must be a positive number"),
-        (["set", "mine", "transport", "tcp"], "must be auto, requests or curl_cffi, not 'tcp'"),
+        (["set", "mine", "transport", "tcp"], "must be one of auto, requests, curl_cffi"),
         (["set", "mine", "proxy", "ftp://127.0.0.1"], "the scheme 'ftp' is none of"),
         (["set", "mine", "site", "no address"], "site"),
         (["set", "mine", "bot", ""], "bot must be a bot's id"),
