@@ -16,7 +16,7 @@ import click
 
 from ..batches.batch import batch
 from ..batches.file import results_of, table_writer
-from ..batches.prompts import SEPARATORS, prompts_of
+from ..batches.prompts import prompts_of
 from ..batches.values import BatchProgress, BatchResult
 from ..errors import InvalidConfigError
 from .errors import one_line_errors, print_note
@@ -80,8 +80,8 @@ def batch_command(
     The exit status is 1 if a prompt has failed, in this run or in an earlier one.
     """
     with one_line_errors(), arguments_of(options) as arguments:
-        if out is not None:
-            _check_out(source, out)
+        if out is not None and _same(source, out):
+            raise InvalidConfigError(f"{out} is the file of prompts: replies need another file.")
         prompts = _read(source)
         write = _writer(to, prompts)
         ask = functools.partial(
@@ -156,18 +156,6 @@ def _summary(last: BatchProgress, failures: Counter[str], left: int) -> str:
     }
     more = (f"{count} {what}" for what, count in parts.items() if count)
     return ", ".join([f"{last.answered} answered", *more]) + "."
-
-
-def _check_out(source: str, out: str) -> None:
-    """Refuse a file of replies that is the prompts' file, or by its name a table."""
-    if _same(source, out):
-        raise InvalidConfigError(f"{out} is the file of prompts: the replies need another file.")
-    # Version 1.0 took any name: a file that is there is continued.
-    if Path(out).suffix in SEPARATORS and not os.path.exists(out):
-        raise InvalidConfigError(
-            f"{out} would hold JSON lines, which the next run reads: name it .jsonl. For a table of"
-            " the replies: --to csv."
-        )
 
 
 def _same(source: str, out: str) -> bool:

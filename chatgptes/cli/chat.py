@@ -11,7 +11,6 @@ import click
 
 from ..errors import ChatGptEsError, InvalidMessageError
 from ..values.text import sanitize_line
-from .ask import show
 from .chat_commands import ChatCommands
 from .errors import one_line_errors, print_error, print_note
 from .lines import MessageReader
@@ -102,35 +101,32 @@ class _Session:
         return interactive or not self._failed
 
     def _handle(self, text: str) -> None:
-        """Run a command or send a message, and show what goes wrong."""
-        try:
-            with self._reader.quiet():
-                is_command = text.startswith("/") and not text.startswith("//")
+        """Run a command or send a message, and show what goes wrong.
+
+        Ctrl-C at a terminal stops an answer only.
+        """
+        is_command = text.startswith("/") and not text.startswith("//")
+        asks = False
+        with self._reader.quiet():
+            try:
                 message = self._talk.run(text) if is_command else text.removeprefix("/")
                 if message is not None and message.strip():
-                    self._send(message)
-        except ChatGptEsError as error:
-            self._failed = True
-            print_error(error)
-        except click.ClickException as error:
-            self._complain(error.message)
-
-    def _send(self, text: str) -> None:
-        """Send a message and show its answer; Ctrl-C at a terminal stops that only."""
-        try:
-            self._talk.ask(text, lambda stream: show(stream, plain=self._plain))
-        except KeyboardInterrupt:
-            if not self._reader.interactive:
-                raise
-            self._complain("Stopped; the conversation goes on without this question.")
-        except ChatGptEsError as error:
-            self._failed = True
-            print_error(error)
-            if isinstance(error, InvalidMessageError) and self._talk.images:
-                self._talk.images = []
-                self._complain("The next message goes without those images.")
-        if self._reader.interactive:
-            click.echo()
+                    asks = True
+                    self._talk.ask(message, plain=self._plain)
+            except KeyboardInterrupt:
+                if not asks or not self._reader.interactive:
+                    raise
+                self._complain("Stopped; the conversation goes on without this question.")
+            except ChatGptEsError as error:
+                self._failed = True
+                print_error(error)
+                if asks and isinstance(error, InvalidMessageError) and self._talk.images:
+                    self._talk.images = []
+                    self._complain("The next message goes without those images.")
+            except click.ClickException as error:
+                self._complain(error.message)
+            if asks and self._reader.interactive:
+                click.echo()
 
     def _complain(self, text: str) -> None:
         self._failed = True

@@ -21,10 +21,10 @@ from ..kept import forget, keep
 from ..sites.dialect import Bot
 from ..turn.config import Config
 from ..turn.core import Core
-from ..turn.stream import Stream
 from ..values.remembered import SiteConversation
 from ..values.reply import Reply
 from ..values.text import sanitize_line, sanitize_text
+from .ask import show
 
 __all__ = ["ChatCommands"]
 
@@ -129,12 +129,12 @@ class ChatCommands:
         empty = self.client.conversation().to_dict()
         self._begin(self.client.conversation(empty | {"system": system}))
 
-    def ask(self, text: str, show: Callable[[Stream], None]) -> None:
+    def ask(self, text: str, *, plain: bool) -> None:
         """Ask with the images that are waiting, and show the answer."""
         before = self.conversation.to_dict()
         stream = self.conversation.stream(text, images=[str(path) for path in self.images])
         self._asked, self._reply = (text, self.images, before), None
-        show(stream)
+        show(stream, plain=plain)
         self.images, self._reply = [], stream.reply
         self._keep()
 

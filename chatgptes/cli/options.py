@@ -238,19 +238,20 @@ def _visitor(site: str) -> str | None:
         return None  # The client says it.
     try:
         kept = kept_visitor(address)
-    except InvalidConfigError as error:
-        text = error.message
-    except OSError as error:
-        text = f"{error.filename or 'No id can be kept'}: {error.strerror or error}."
-    else:
-        if kept is not None and kept.is_new:
-            print_note(
-                f"{origin(address)} can know you again by an id that is kept in {kept.path}"
-                " (--anonymous does without)."
-            )
-        return None if kept is None else kept.id
-    print_note(f"{text} So you are a new visitor to the site this time (with --anonymous, too).")
-    return None
+    except (InvalidConfigError, OSError) as error:
+        why = (
+            f"{error.filename or 'No id can be kept'}: {error.strerror or error}."
+            if isinstance(error, OSError)
+            else error.message
+        )
+        print_note(f"{why} So you are a new visitor to the site this time (with --anonymous, too).")
+        return None
+    if kept is not None and kept.is_new:
+        print_note(
+            f"{origin(address)} can know you again by an id that is kept in {kept.path}"
+            " (--anonymous does without)."
+        )
+    return None if kept is None else kept.id
 
 
 class _OneLine(logging.Formatter):
