@@ -62,6 +62,7 @@ class ChatCommands:
         client: the client of the bot that is talked to.
         conversation: the conversation.
         images: the files that go with the next message.
+        names: the names of the commands, with their "/".
 
     Args:
         client: the client to begin with.
@@ -97,11 +98,7 @@ class ChatCommands:
             "save": self._save,
             "system": self._system,
         }
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the commands, with their "/"."""
-        return [f"/{name}" for name in self._commands]
+        self.names = [f"/{name}" for name in self._commands]
 
     def run(self, line: str) -> str | None:
         """Run a command, with its words; return a message that is to be sent, or None.
