@@ -17,7 +17,7 @@ def main() -> None:
         sys.exit(130)
     except ImportError as error:
         name = (error.name or "").partition(".")[0]
-        if name not in ("click", "rich"):
+        if name not in ("click", "rich", "prompt_toolkit"):
             raise
         sys.exit(f"chatgptes: the command line needs {name}: pip install click rich prompt_toolkit")
 

@@ -17,6 +17,7 @@ from uuid import uuid4
 from .conversation import Conversation
 from .conversation.saved import read, temporary_file
 from .errors import InvalidConfigError
+from .turn.config import Config
 from .values.checks import check_visitor
 from .values.urls import origin
 
@@ -80,11 +81,14 @@ def _make(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def last_conversation() -> dict[str, Any]:
+def last_conversation(site: str | None = None) -> dict[str, Any]:
     """Return the last conversation: what `Conversation.to_dict()` gave, and its "bot".
 
+    Args:
+        site: the address of the page that it must be with, if given.
+
     Raises:
-        InvalidConfigError: there is none.
+        InvalidConfigError: there is none, or not with that page.
     """
     folder = _folder()
     if folder is None:
@@ -97,23 +101,19 @@ def last_conversation() -> dict[str, Any]:
         fields = dict(read(path))
     except FileNotFoundError:
         raise InvalidConfigError("There is no last conversation to continue yet.") from None
-    if not isinstance(fields.get("site"), str):
+    home = fields.get("site")
+    if not isinstance(home, str):
         raise InvalidConfigError(f"{path} holds no conversation.")
+    # The address may have a user name and a password, which are not kept.
+    if site is not None and Config.of({"site": site}).site != home:
+        raise InvalidConfigError(f"The last conversation is one with {home}.")
     return fields
 
 
 class KeptVisitor(NamedTuple):
-    """The id that a site knows the user by.
-
-    Attributes:
-        id: the id, for `Client(visitor=…)`.
-        site: scheme, host and port of the site.
-        path: the file that it is kept in.
-        is_new: it was made just now.
-    """
+    """The id that a site knows the user by, for `Client(visitor=…)`, and the file that keeps it."""
 
     id: str
-    site: str
     path: Path
     is_new: bool
 
@@ -137,43 +137,35 @@ def kept_visitor(site: str) -> KeptVisitor | None:
         return None
     folder, where = folder / _VISITORS, origin(site)
     path = folder / f"{quote(where, safe='')}.json"
-    known = _read_visitor(path, where)
-    if known is not None:
-        return KeptVisitor(known, where, path, is_new=False)
+    with contextlib.suppress(FileNotFoundError):
+        return KeptVisitor(_read_visitor(path, where), path, is_new=False)
     made = str(uuid4())
     _make(folder.parent)
     _make(folder)
     with temporary_file(path, json.dumps({"site": where, "visitor": made})) as file:
-        is_new = _publish(file, path)
-    known = made if is_new else _read_visitor(path, where)
-    if known is None:
-        raise InvalidConfigError(f"{path} is a link to a file that is not there.")
-    return KeptVisitor(known, where, path, is_new)
+        if _publish(file, path):
+            return KeptVisitor(made, path, is_new=True)
+    return KeptVisitor(_read_visitor(path, where), path, is_new=False)
 
 
 def _publish(file: Path, path: Path) -> bool:
     """Give a whole file its name, if nothing has it yet; tell whether it got it."""
     try:
         os.link(file, path)
-    except FileExistsError:
-        return False
     except OSError:  # Some file systems have no links.  Windows' rename replaces nothing.
-        if path.exists():
+        if os.path.lexists(path):
             return False
         os.rename(file, path)
     return True
 
 
-def _read_visitor(path: Path, site: str) -> str | None:
+def _read_visitor(path: Path, site: str) -> str:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        visitor = fields["visitor"] if fields["site"] == site else None
-        if visitor is None or check_visitor(visitor) is None:
+        if fields["site"] != site or check_visitor(fields["visitor"]) is None:
             raise ValueError
-    except FileNotFoundError:
-        return None
+        return str(fields["visitor"])
     except (ValueError, LookupError, TypeError, RecursionError):
         raise InvalidConfigError(
             f"{path} holds no visitor's id for {site}: remove it, and a new one is made."
         ) from None
-    return str(visitor)

@@ -58,9 +58,8 @@ def ask_command(
     Without PROMPT, or with "-", it is read from standard input.  With both, what a pipe or a file
     on standard input holds is sent first, then PROMPT.
 
-    Options have defaults in the environment: CHATGPTES_SITE, _BOT, _API_KEY, _TRANSPORT, _PROXY,
-    _SYSTEM, _TIMEOUT.  CHATGPTES_DATA is the folder of the last conversation, the history and
-    your id for each site ('' for none), CHATGPTES_CONFIG the file of `chatgptes config`.
+    In the environment, CHATGPTES_DATA is the folder of the last conversation, the history and your
+    id for each site ('' for none), CHATGPTES_CONFIG the file of `chatgptes config`.
     """
     text = _prompt(words)
     with one_line_errors(as_json=as_json, doctor=not options["sandbox"]):

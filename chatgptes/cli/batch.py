@@ -16,7 +16,7 @@ import click
 
 from ..batches.batch import batch
 from ..batches.file import results_of, table_writer
-from ..batches.prompts import SEPARATORS, prompts_of
+from ..batches.prompts import prompts_of
 from ..batches.values import BatchProgress, BatchResult
 from ..errors import InvalidConfigError
 from .errors import one_line_errors, print_note
@@ -45,8 +45,12 @@ Prompts = list[str | dict[str, Any]]
     show_default=True,
     help="Least time between the starts of two turns.",
 )
-@click.option("--retry-failed", is_flag=True, help="Ask only those that failed before.")
-@click.option("--resume-failed", is_flag=True, hidden=True)  # Its name in version 1.0.
+@click.option(
+    "--retry-failed",
+    "--resume-failed",  # Its name in version 1.0.
+    is_flag=True,
+    help="Ask only those that failed before.",
+)
 @click.option(
     "--to",
     type=click.Choice(["jsonl", "csv"]),
@@ -60,7 +64,6 @@ def batch_command(
     out: str | None,
     jobs: int,
     retry_failed: bool,
-    resume_failed: bool,
     to: str,
     **options: Any,
 ) -> None:
@@ -77,17 +80,12 @@ def batch_command(
     The exit status is 1 if a prompt has failed, in this run or in an earlier one.
     """
     with one_line_errors(), arguments_of(options) as arguments:
-        if out is not None:
-            _check_out(source, out)
+        if out is not None and _same(source, out):
+            raise InvalidConfigError(f"{out} is the file of prompts: replies need another file.")
         prompts = _read(source)
         write = _writer(to, prompts)
         ask = functools.partial(
-            batch,
-            prompts,
-            out=out,
-            jobs=jobs,
-            retry_failed=retry_failed or resume_failed,
-            **arguments,
+            batch, prompts, out=out, jobs=jobs, retry_failed=retry_failed, **arguments
         )
         good = _run(ask, len(prompts), write if out is None else None)
         if out is not None and to == "csv":
@@ -135,8 +133,8 @@ def _run(
     finally:
         if last is not None:
             print_note(_summary(last, failures, count - last.done))
-            if write is None and (hint := _hint(last, count - last.done)):
-                print_note(hint)
+            if write is None and (last.failed or last.failed_before):
+                print_note("--retry-failed asks those again that failed.")
     return last is None or not (last.failed or last.failed_before)
 
 
@@ -158,26 +156,6 @@ def _summary(last: BatchProgress, failures: Counter[str], left: int) -> str:
     }
     more = (f"{count} {what}" for what, count in parts.items() if count)
     return ", ".join([f"{last.answered} answered", *more]) + "."
-
-
-def _hint(last: BatchProgress, left: int) -> str:
-    """Return a line on what to run next for the prompts without an answer, or ""."""
-    failed = last.failed + last.failed_before
-    again = "--retry-failed asks those again that failed." if failed else ""
-    rest = "The same command without --retry-failed asks what is left."
-    return f"{again} {rest}".strip() if last.unasked or (failed and left) else again
-
-
-def _check_out(source: str, out: str) -> None:
-    """Refuse a file of replies that is the prompts' file, or by its name a table."""
-    if _same(source, out):
-        raise InvalidConfigError(f"{out} is the file of prompts: the replies need another file.")
-    # Version 1.0 took any name: a file that is there is continued.
-    if Path(out).suffix in SEPARATORS and not os.path.exists(out):
-        raise InvalidConfigError(
-            f"{out} would hold JSON lines, which the next run reads: name it .jsonl. For a table of"
-            " the replies: --to csv."
-        )
 
 
 def _same(source: str, out: str) -> bool:

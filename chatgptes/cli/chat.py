@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import click
 
 from ..errors import ChatGptEsError, InvalidMessageError
 from ..values.text import sanitize_line
-from .ask import show
-from .chat_commands import FILE_COMMANDS, ChatCommands, expanded
+from .chat_commands import ChatCommands
 from .errors import one_line_errors, print_error, print_note
 from .lines import MessageReader
 from .options import client_of, continue_last, continue_option, plain_option, talk_options
-from .talk import Talk
 
 __all__ = ["chat_command"]
 
@@ -34,58 +33,46 @@ def chat_command(plain: bool, file: str | None, goes_on: bool, **options: Any) -
     """
     if goes_on and file is not None:
         raise click.UsageError("-c and --load don't go together.")
-    with one_line_errors():
+    with one_line_errors(), ExitStack() as clients:
         saved = continue_last(options) if goes_on else None
-        with client_of(options) as client:
-            talk = Talk(client, saved, kept=not options["sandbox"])
-            try:
-                session = _Session(talk, plain)
-                session.begin(file, continued=goes_on)
-                good = session.run()
-            finally:
-                talk.close()
-            if not good:
-                sys.exit(1)
+        client = clients.enter_context(client_of(options))
+        talk = ChatCommands(client, saved, kept=not options["sandbox"], clients=clients)
+        if file is not None:
+            talk.load(file)
+        session = _Session(talk, plain)
+        session.greet()
+        if goes_on:
+            talk.show_loaded("")
+        if not session.run():
+            sys.exit(1)
 
 
 class _Session:
     """One session: reads what the user writes until they leave."""
 
-    def __init__(self, talk: Talk, plain: bool) -> None:
+    def __init__(self, talk: ChatCommands, plain: bool) -> None:
         self._talk = talk
         self._plain = plain
         self._failed = False
-        self._commands = ChatCommands(talk)
-        self._reader = MessageReader(sorted([*self._commands.names, "/exit"]), FILE_COMMANDS)
+        self._reader = MessageReader(sorted([*talk.names, "/exit"]))
 
-    def begin(self, file: str | None, *, continued: bool) -> None:
-        """Load a conversation, greet, and show the end of the conversation if it is continued."""
-        path = None if file is None else expanded(file)
-        if path is not None:
-            self._talk.load(path)
-        if self._reader.interactive:
-            self._greet()
-        if path is not None or continued:
-            self._commands.show_loaded("" if path is None else f" from {path}")
-
-    def _greet(self) -> None:
-        who = site = sanitize_line(self._talk.client.site)
-        bot = None
+    def greet(self) -> None:
+        """Show on a terminal who is talked to, and what the bot's window says first."""
+        if not self._reader.interactive:
+            return
+        client = self._talk.client
+        bot, count = None, 0
         try:
             with self._reader.quiet():
-                bot, count = self._talk.bot(), len(self._talk.client.bots())
-        except KeyboardInterrupt:
-            pass
+                bot, count = self._talk.bot(), len(client.bots())
         except ChatGptEsError as error:
             print_error(error)
-        else:
-            if bot is not None and self._talk.client.core.config.bot is None and count > 1:
-                click.echo(f"The page shows {count} bots: /bot lists them.")
-        if bot is not None and bot.name:
-            who = f"{sanitize_line(bot.name)} on {site}"
-        click.echo(f"Talking to {who}. /help for help, /exit to leave.")
+        if bot is not None and client.core.config.bot is None and count > 1:
+            click.echo(f"The page shows {count} bots: /bot lists them.")
+        who = f"{bot.name} on {client.site}" if bot is not None and bot.name else client.site
+        click.echo(f"Talking to {sanitize_line(who)}. /help for help, /exit to leave.")
         if bot is not None and not self._talk.conversation.messages:
-            self._commands.show_greeting(bot)
+            self._talk.show_greeting(bot)
 
     def run(self) -> bool:
         """Talk until the user leaves, or the input ends.
@@ -114,38 +101,32 @@ class _Session:
         return interactive or not self._failed
 
     def _handle(self, text: str) -> None:
-        """Run a command or send a message, and show what goes wrong."""
-        try:
-            with self._reader.quiet():
-                message: str | None = text
-                if text.startswith("//"):
-                    message = text[1:]
-                elif text.startswith("/"):
-                    message = self._commands.run(text)
-                if message is not None and message.strip():
-                    self._send(message)
-        except ChatGptEsError as error:
-            self._failed = True
-            print_error(error)
-        except click.ClickException as error:
-            self._complain(error.message)
+        """Run a command or send a message, and show what goes wrong.
 
-    def _send(self, text: str) -> None:
-        """Send a message and show its answer; Ctrl-C at a terminal stops that only."""
-        try:
-            self._talk.ask(text, lambda stream: show(stream, plain=self._plain))
-        except KeyboardInterrupt:
-            if not self._reader.interactive:
-                raise
-            self._complain("Stopped; the conversation goes on without this question.")
-        except ChatGptEsError as error:
-            self._failed = True
-            print_error(error)
-            if isinstance(error, InvalidMessageError) and self._talk.images:
-                self._talk.images = []
-                self._complain("The next message goes without those images.")
-        if self._reader.interactive:
-            click.echo()
+        Ctrl-C at a terminal stops an answer only.
+        """
+        is_command = text.startswith("/") and not text.startswith("//")
+        asks = False
+        with self._reader.quiet():
+            try:
+                message = self._talk.run(text) if is_command else text.removeprefix("/")
+                if message is not None and message.strip():
+                    asks = True
+                    self._talk.ask(message, plain=self._plain)
+            except KeyboardInterrupt:
+                if not asks or not self._reader.interactive:
+                    raise
+                self._complain("Stopped; the conversation goes on without this question.")
+            except ChatGptEsError as error:
+                self._failed = True
+                print_error(error)
+                if asks and isinstance(error, InvalidMessageError) and self._talk.images:
+                    self._talk.images = []
+                    self._complain("The next message goes without those images.")
+            except click.ClickException as error:
+                self._complain(error.message)
+            if asks and self._reader.interactive:
+                click.echo()
 
     def _complain(self, text: str) -> None:
         self._failed = True

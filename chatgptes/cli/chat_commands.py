@@ -1,4 +1,4 @@
-"""The commands of `chatgptes chat`: the lines that begin with "/"."""
+"""The conversation of `chatgptes chat`, and its commands: the lines that begin with "/"."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
+from ..client import Client
+from ..conversation import Conversation
+from ..errors import BotNotFoundError
+from ..kept import forget, keep
 from ..sites.dialect import Bot
+from ..turn.config import Config
+from ..turn.core import Core
 from ..values.remembered import SiteConversation
+from ..values.reply import Reply
 from ..values.text import sanitize_line, sanitize_text
-from .talk import Talk
+from .ask import show
 
-__all__ = ["FILE_COMMANDS", "ChatCommands", "expanded"]
-
-FILE_COMMANDS = ("/image", "/save", "/load")
-"""The commands that a file's name follows."""
+__all__ = ["ChatCommands"]
 
 _HELP = (
     ("/new", "begin a new conversation"),
@@ -48,15 +52,38 @@ written with //."""
 
 
 class ChatCommands:
-    """The commands, on one conversation.
+    """One conversation that can be begun anew, also with another bot, and the commands on it.
 
-    A method is given the words behind its command, and returns a message that is to be sent, or
+    A command is given the words behind its name, and returns a message that is to be sent, or
     None.  It raises `click.ClickException` if it can't be carried out, and a `ChatGptEsError` if
     that is the site's or a file's fault.
+
+    Attributes:
+        client: the client of the bot that is talked to.
+        conversation: the conversation.
+        images: the files that go with the next message.
+        names: the names of the commands, with their "/".
+
+    Args:
+        client: the client to begin with.
+        saved: a conversation to continue, or None for a new one.
+        kept: keep the conversation after each answer, for `-c`.
+        clients: closes the clients of other bots.
     """
 
-    def __init__(self, talk: Talk) -> None:
-        self._talk = talk
+    def __init__(
+        self,
+        client: Client,
+        saved: Mapping[str, Any] | None,
+        *,
+        kept: bool,
+        clients: contextlib.ExitStack,
+    ) -> None:
+        self.client = client
+        self._clients = clients
+        self._kept = kept
+        self._listed: list[SiteConversation] = []
+        self._begin(client.conversation(saved))
         self._commands: dict[str, Callable[[str], str | None]] = {
             "bad": lambda comment: self._thumb("down", comment),
             "bot": self._bot,
@@ -65,17 +92,13 @@ class ChatCommands:
             "good": lambda comment: self._thumb("up", comment),
             "help": self._help,
             "image": self._image,
-            "load": self._load,
+            "load": self.load,
             "new": self._new,
             "retry": self._retry,
             "save": self._save,
             "system": self._system,
         }
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the commands, with their "/"."""
-        return [f"/{name}" for name in self._commands]
+        self.names = [f"/{name}" for name in self._commands]
 
     def run(self, line: str) -> str | None:
         """Run a command, with its words; return a message that is to be sent, or None.
@@ -92,43 +115,83 @@ class ChatCommands:
 
     # The conversation itself.
 
+    def _begin(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.images: list[Path] = []
+        self._reply: Reply | None = None
+        self._asked: tuple[str, list[Path], dict[str, Any]] | None = None
+        self._own_files: set[Path] = set()  # They hold this conversation, and may be overwritten.
+
+    def _begin_anew(self, system: str | None) -> None:
+        empty = self.client.conversation().to_dict()
+        self._begin(self.client.conversation(empty | {"system": system}))
+
+    def ask(self, text: str, *, plain: bool) -> None:
+        """Ask with the images that are waiting, and show the answer."""
+        before = self.conversation.to_dict()
+        stream = self.conversation.stream(text, images=[str(path) for path in self.images])
+        self._asked, self._reply = (text, self.images, before), None
+        show(stream, plain=plain)
+        self.images, self._reply = [], stream.reply
+        self._keep()
+
+    def _keep(self) -> None:
+        if self._kept:
+            keep(self.conversation, self.client.core.config.bot)
+
     def _new(self, _: str) -> None:
-        self._talk.begin(self._talk.system)
+        self._begin_anew(self.conversation.to_dict()["system"])
         click.echo("A new conversation.")
 
     def _system(self, text: str) -> None:
         if text:
-            self._talk.begin(text)
+            self._begin_anew(text)
             click.echo("A new conversation, with this system text.")
         else:
             none = "There is no system text. /system TEXT sets one."
-            click.echo(sanitize_text(self._talk.system or none))
+            click.echo(sanitize_text(self.conversation.to_dict()["system"] or none))
+
+    def bot(self) -> Bot | None:
+        """Return the bot that is talked to, if the page shows it."""
+        wanted = self.client.core.config.bot
+        return next((each for each in self.client.bots() if wanted in (None, each.id)), None)
 
     def _bot(self, bot_id: str) -> None:
+        bots = {bot.id: bot for bot in self.client.bots()}
         if not bot_id:
-            for bot in self._talk.client.bots():
-                click.echo(f"/bot {sanitize_line(bot.id)}   {sanitize_line(bot.name)}")
+            for each in bots.values():
+                click.echo(f"/bot {sanitize_line(each.id)}   {sanitize_line(each.name)}")
             return
-        bot = self._talk.use(bot_id)
+        if bot_id not in bots:
+            raise BotNotFoundError(f"The page shows no bot {bot_id!r}.")
+        system, core = self.conversation.to_dict()["system"], self.client.core
+        arguments: Any = {**core.config.arguments, "bot": bot_id}
+        client = Client.over(Core(Config.of(arguments), core.visitor))
+        self.client = self._clients.enter_context(client)
+        self._listed = []
+        self._begin_anew(system)
+        bot = bots[bot_id]
         click.echo(f"A new conversation, with {sanitize_line(bot.name or bot.id)}.")
         self.show_greeting(bot)
 
     def _retry(self, _: str) -> str:
-        text = self._talk.take_back()
-        if text is None:
+        if self._asked is None:
             raise click.ClickException("There is no message to send again.")
+        text, self.images, before = self._asked
+        self.conversation = self.client.conversation(before)
+        self._reply = None
         return text
 
     def _image(self, name: str) -> None:
         path = _path(name, "/image FILE")
         if not path.is_file():
             raise click.ClickException(f"{path}: there is no such file.")
-        self._talk.images.append(path)
-        names = ", ".join(each.name for each in self._talk.images)
+        self.images.append(path)
+        names = ", ".join(each.name for each in self.images)
         click.echo(f"{sanitize_line(names)}: sent with your next message.")
 
     def _copy(self, _: str) -> None:
-        messages = self._talk.conversation.messages
+        messages = self.conversation.messages
         if not messages:
             raise click.ClickException("There is no answer to copy yet.")
         if not sys.stdout.isatty():
@@ -148,25 +211,27 @@ class ChatCommands:
 
     def _save(self, name: str) -> None:
         path = _path(name, "/save FILE")
-        if path not in self._talk.own_files and path.exists():
+        if path not in self._own_files and path.exists():
             raise click.ClickException(
                 f"{path} exists already: give another name, or remove it first."
             )
         with _file_errors(path):
-            self._talk.conversation.save(path)
-        self._talk.own_files.add(path)
-        count = len(self._talk.conversation.messages)
+            self.conversation.save(path)
+        self._own_files.add(path)
+        count = len(self.conversation.messages)
         click.echo(f"Saved {count} messages to {sanitize_line(str(path))}.")
 
-    def _load(self, name: str) -> None:
+    def load(self, name: str) -> None:
+        """Continue a saved conversation, and show its end."""
         path = _path(name, "/load FILE")
         with _file_errors(path):
-            self._talk.load(path)
+            self._begin(self.client.conversation(path))
+        self._own_files = {path}
         self.show_loaded(f" from {path}")
 
     def show_loaded(self, source: str) -> None:
         """Show the end of the conversation."""
-        messages = self._talk.conversation.messages
+        messages = self.conversation.messages
         click.echo(f"Loaded {len(messages)} messages{sanitize_text(source)}.")
         for message in messages[-2:]:
             who = "You" if message["role"] == "user" else "Bot"
@@ -189,7 +254,7 @@ class ChatCommands:
             click.echo()
 
     def _starter(self, number: int) -> str:
-        bot = self._talk.bot()
+        bot = self.bot()
         starters = bot.starters if bot is not None else ()
         if not 1 <= number <= len(starters):
             offered = f"it offers /1 to /{len(starters)}" if starters else "it offers none"
@@ -198,53 +263,57 @@ class ChatCommands:
         return starters[number - 1]
 
     def _thumb(self, verdict: Literal["up", "down"], comment: str) -> None:
-        if self._talk.reply is None:
+        if self._reply is None:
             raise click.ClickException("There is no answer of this session to give feedback on.")
-        self._talk.conversation.feedback(self._talk.reply, verdict, comment or None)
+        self.conversation.feedback(self._reply, verdict, comment or None)
         click.echo("Sent: the site has your feedback on the last answer.")
 
     def _conversations(self, words: str) -> None:
-        first, _, rest = words.partition(" ")
         if not words:
             self._list()
-        elif first == "delete":
-            is_this = self._talk.delete(self._chosen(rest.strip()).id)
-            click.echo(f"Deleted on the site.{' A new conversation begins.' if is_this else ''}")
-        else:
-            self._talk.go_on(self._chosen(words).id)
+            return
+        first, _, rest = words.partition(" ")
+        site_id = self._chosen(rest.strip() if first == "delete" else words)
+        is_this = site_id == self.conversation.id
+        if first != "delete":
+            self._begin(self.client.conversation(site_id=site_id))
+            self._keep()
             self.show_loaded(" from the site")
+            return
+        chosen = self.conversation if is_this else self.client.conversation(site_id=site_id)
+        chosen.delete()
+        self._listed = []
+        if is_this:
+            self._begin(chosen)
+        if self._kept:
+            forget(site_id)
+        click.echo(f"Deleted on the site.{' A new conversation begins.' if is_this else ''}")
 
     def _list(self) -> None:
-        self._talk.listed = self._talk.client.conversations()
-        if not self._talk.listed:
+        self._listed = self.client.conversations()
+        if not self._listed:
             click.echo("The site remembers no conversation of this visitor.")
             return
-        for number, each in enumerate(self._talk.listed, 1):
+        for number, each in enumerate(self._listed, 1):
             when = f"{each.time.astimezone():%Y-%m-%d %H:%M}" if each.time else " " * 16
-            here = "  (this one)" if each.id == self._talk.conversation.id else ""
+            here = "  (this one)" if each.id == self.conversation.id else ""
             click.echo(f"{number:3}  {when}  {sanitize_line(each.title)}{here}")
         click.echo("/conversations N continues one, /conversations delete N deletes it.")
 
-    def _chosen(self, word: str) -> SiteConversation:
-        """Return the conversation of a number in the last list."""
-        listed = self._talk.listed
-        if not listed:
+    def _chosen(self, word: str) -> str:
+        """Return the id of the conversation with a number in the last list."""
+        if not self._listed:
             raise click.ClickException("List them first: /conversations")
         number = int(word) if re.fullmatch(r"[0-9]{1,8}", word) else 0
-        if not 1 <= number <= len(listed):
-            raise click.ClickException(f"Which one? A number from 1 to {len(listed)}.")
-        return listed[number - 1]
-
-
-def expanded(name: str) -> Path:
-    """Return a file's path, with "~" for the home folder."""
-    return Path(os.path.expanduser(name))  # Leaves ~nobody as it is, unlike Path.expanduser.
+        if not 1 <= number <= len(self._listed):
+            raise click.ClickException(f"Which one? A number from 1 to {len(self._listed)}.")
+        return self._listed[number - 1].id
 
 
 def _path(name: str, usage: str) -> Path:
     if not name:
         raise click.ClickException(f"Which file? {usage}")
-    return expanded(name)
+    return Path(os.path.expanduser(name))  # Leaves ~nobody as it is, unlike Path.expanduser.
 
 
 @contextlib.contextmanager

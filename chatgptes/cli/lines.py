@@ -25,22 +25,16 @@ class MessageReader:
 
     Args:
         commands: names that Tab completes, with their "/".
-        file_commands: those of them that a file's name follows.
 
     Attributes:
         interactive: standard input is a terminal.
     """
 
-    def __init__(self, commands: Iterable[str], file_commands: Iterable[str]) -> None:
+    def __init__(self, commands: list[str]) -> None:
         self.interactive = sys.stdin.isatty()
         self._editor: PromptSession[str] | None = None
         if self.interactive and sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb":
-            with contextlib.suppress(ImportError):
-                self._editor = _editor(list(commands), tuple(file_commands))
-        if self.interactive and self._editor is None:
-            # Line editing and a history of this session; not on every system.
-            with contextlib.suppress(ImportError):
-                import readline  # noqa: F401
+            self._editor = _editor(commands)
 
     def read(self) -> str:
         """Return the next message or command; lines that were pasted are one.
@@ -80,17 +74,13 @@ class MessageReader:
 
         Ctrl-C works as before.
         """
-        if sys.platform == "win32":
+        if sys.platform == "win32" or not self.interactive:
             yield
             return
         import termios
 
-        try:
-            number = sys.stdin.fileno()
-            before = termios.tcgetattr(number)
-        except (ValueError, OSError, termios.error):
-            yield
-            return
+        number = sys.stdin.fileno()
+        before = termios.tcgetattr(number)
         changed = list(before)
         changed[3] &= ~termios.ECHO
         if self._editor is not None:
@@ -104,7 +94,7 @@ class MessageReader:
                 termios.tcsetattr(number, termios.TCSANOW, before)
 
 
-def _editor(commands: list[str], file_commands: tuple[str, ...]) -> PromptSession[str]:
+def _editor(commands: list[str]) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import Completer, Completion, PathCompleter, WordCompleter
     from prompt_toolkit.document import Document
@@ -120,7 +110,7 @@ def _editor(commands: list[str], file_commands: tuple[str, ...]) -> PromptSessio
             name, space, rest = document.text_before_cursor.partition(" ")
             if not space:
                 yield from names.get_completions(document, complete_event)
-            elif name in file_commands:
+            elif name in commands:
                 yield from files.get_completions(Document(rest), complete_event)
 
     keys = KeyBindings()

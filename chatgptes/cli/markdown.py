@@ -1,8 +1,4 @@
-"""Markdown as rich draws it, but lines of code stay whole, in lists and quotes too.
-
-rich breaks code at the edge, so that it could not be copied.  It renders what stands in a list or
-a quote for a narrower screen, and crops it to that: so all three are drawn here.
-"""
+"""Markdown as rich draws it, but lines of code stay whole: broken, they could not be copied."""
 
 from __future__ import annotations
 
@@ -10,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
-from rich.markdown import BlockQuote, CodeBlock, ListItem, Markdown
+from rich.console import Console
+from rich.markdown import CodeBlock, Markdown
 from rich.segment import Segment
 from rich.syntax import Syntax
 
@@ -18,14 +15,38 @@ from ..values.text import sanitize_text
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
     from rich.style import Style
 
-__all__ = ["draw_markdown"]
+__all__ = ["MarkdownConsole", "draw_markdown"]
+
+
+class MarkdownConsole(Console):
+    """A console that does not crop the lines of code in lists and quotes."""
+
+    def render_lines(
+        self,
+        renderable: RenderableType,
+        options: ConsoleOptions | None = None,
+        *,
+        style: Style | None = None,
+        pad: bool = True,
+        new_lines: bool = False,
+    ) -> list[list[Segment]]:
+        options = options or self.options
+        options = options.update_width(max(1, options.max_width))  # Else deep lists show nothing.
+        found = []
+        for line in Segment.split_lines(
+            Segment.apply_style(self.render(renderable, options), style)
+        ):
+            width = max(options.max_width, Segment.get_line_length(line))
+            line = Segment.adjust_line_length(line, width, style, pad)
+            found.append([*line, Segment.line()] if new_lines else line)
+        return found
 
 
 def draw_markdown(
-    tokens: Iterable[Token], console: Console, options: ConsoleOptions
+    tokens: Iterable[Token], console: MarkdownConsole, options: ConsoleOptions
 ) -> list[list[Segment]]:
     """Return parsed Markdown as lines: an empty one between blocks, none around them.
 
@@ -37,7 +58,8 @@ def draw_markdown(
         # No hyperlinks: a terminal would hide where they lead.
         markdown = _Markdown("", hyperlinks=False)
         markdown.parsed = block
-        lines = [_without_padding(line) for line in _lines(markdown, console, options)]
+        drawn = Segment.split_lines(console.render(markdown, options))
+        lines = [_without_padding(line) for line in drawn]
         for end in (0, -1):
             while lines and not any(part.text.strip() for part in lines[end]):
                 del lines[end]
@@ -53,54 +75,18 @@ class _Code(CodeBlock):
         longest = max((cell_len(line.expandtabs(4)) for line in code.split("\n")), default=0)
         wide = options.update_width(max(options.max_width, longest + 2))  # And its padding.
         syntax = Syntax(code, self.lexer_name, theme=self.theme, word_wrap=True, padding=1)
-        for line in _lines(syntax, console, wide):
-            yield from _without_padding(line, options.max_width)
-            yield Segment.line()
-
-
-class _Item(ListItem):
-    def render_bullet(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        style = console.get_style("markdown.item.bullet", default="none")
-        return self._behind(" • ", style, console, options)
-
-    def render_number(
-        self, console: Console, options: ConsoleOptions, number: int, last_number: int
-    ) -> RenderResult:
-        style = console.get_style("markdown.item.number", default="none")
-        width = len(str(last_number)) + 1
-        return self._behind(f"{str(number).rjust(width)} ", style, console, options)
-
-    def _behind(
-        self, mark: str, style: Style, console: Console, options: ConsoleOptions
-    ) -> RenderResult:
-        narrow = options.update_width(max(1, options.max_width - len(mark)))
-        for line in _lines(self.elements, console, narrow, self.style):
-            yield Segment(mark, style)
-            yield from line
-            yield Segment.line()
-            mark = " " * len(mark)
-
-
-class _Quote(BlockQuote):
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        narrow = options.update_width(max(1, options.max_width - 4))
-        for line in _lines(self.elements, console, narrow, self.style):
-            yield Segment("▌ ", self.style)
-            yield from line
+        for line in Segment.split_lines(console.render(syntax, wide)):
+            text = "".join(part.text for part in line).rstrip()
+            yield from Segment.adjust_line_length(line, max(options.max_width, cell_len(text)))
             yield Segment.line()
 
 
 class _Markdown(Markdown):
-    elements = Markdown.elements | {
-        "fence": _Code,
-        "code_block": _Code,
-        "list_item_open": _Item,
-        "blockquote_open": _Quote,
-    }
+    elements = Markdown.elements | {"fence": _Code, "code_block": _Code}
 
 
 def _blocks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
-    """The tokens of each block that stands in no other."""
+    """Yield the tokens of each block that stands in no other."""
     block: list[Token] = []
     for token in tokens:
         block.append(token)
@@ -109,33 +95,15 @@ def _blocks(tokens: Iterable[Token]) -> Iterator[list[Token]]:
             block = []
 
 
-def _lines(
-    renderable: RenderableType,
-    console: Console,
-    options: ConsoleOptions,
-    style: Style | None = None,
-) -> Iterable[list[Segment]]:
-    """The lines of what is rendered, neither filled up nor cropped."""
-    return Segment.split_lines(Segment.apply_style(console.render(renderable, options), style))
-
-
-def _without_padding(line: list[Segment], filled: int = 0) -> list[Segment]:
+def _without_padding(line: list[Segment]) -> list[Segment]:
     """Return `line` without the blanks at its end, which would be copied with it.
 
-    Blanks that have a colour stay, up to the column `filled` if that is given.
+    Blanks that have a colour stay.
     """
     # What entities (`&#12;`) stand for comes out of the drawing only.
     line = [Segment(sanitize_text(part.text), part.style) for part in line if not part.control]
-    coloured = False
-    while line:
-        text, style, _ = line[-1]
-        coloured = bool(style and style.bgcolor)
-        if coloured and not filled:
-            return line
-        line.pop()
+    while line and not (line[-1].style and line[-1].style.bgcolor):
+        text, style, _ = line.pop()
         if text.rstrip():
-            line.append(Segment(text.rstrip(), style))
-            break
-    if coloured and (missing := filled - Segment.get_line_length(line)) > 0:
-        line.append(Segment(" " * missing, style))
+            return [*line, Segment(text.rstrip(), style)]
     return line

@@ -15,19 +15,13 @@ from click.core import ParameterSource
 
 from ..client import Client
 from ..errors import InvalidConfigError
+from ..integrations.server.settings import read_secret
 from ..kept import kept_visitor, last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
 from ..values.text import sanitize_line
 from ..values.urls import origin
 from .errors import print_note
-from .named_sites import (
-    TRANSPORTS,
-    named_site,
-    names_of_sites,
-    secret_in_file,
-    value_of,
-    with_scheme,
-)
+from .named_sites import TRANSPORTS, named_site, value_of, with_scheme
 
 __all__ = [
     "arguments_of", "client_of", "client_options", "continue_last", "continue_option",
@@ -42,18 +36,6 @@ _TYPING = 0.02
 """Seconds between two words of the sandbox: as a bot types."""
 
 
-class _Option(click.Option):
-    """An option whose errors name the environment variable that the value came from."""
-
-    def process_value(self, ctx: click.Context, value: Any) -> Any:
-        try:
-            return super().process_value(ctx, value)
-        except click.BadParameter as error:
-            if _is_from(ParameterSource.ENVIRONMENT, self.name or ""):
-                error.param_hint = f"the variable {self.envvar}"
-            raise
-
-
 def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Return a decorator that adds these options to a command, in this order."""
 
@@ -65,47 +47,34 @@ def _all(*options: Callable[[Command], Command]) -> Callable[[Command], Command]
     return add
 
 
+def _option(name: str, **rest: Any) -> Callable[[Command], Command]:
+    """Return an option with a default in the environment."""
+    return click.option(f"--{name}", envvar=f"CHATGPTES_{name.upper()}", show_envvar=True, **rest)
+
+
 def site_option(text: str) -> Callable[[Command], Command]:
     """Return the option `--site` with this help text."""
-    return click.option(
-        "--site", metavar="URL", envvar=SITE_VARIABLE, shell_complete=names_of_sites, help=text
-    )
+    return _option("site", metavar="URL", help=text)
 
 
 client_options = _all(
     click.option("--sandbox", is_flag=True, help="Use the sandbox, a local site: no network."),
-    click.option(
-        "--bot", metavar="ID", envvar="CHATGPTES_BOT", help="The bot, when the page shows several."
-    ),
+    _option("bot", metavar="ID", help="The bot, when the page shows several."),
     click.option(
         "--api-key-file",
         metavar="FILE",
         type=click.Path(dir_okay=False),
         help=f"The owner's REST key, from a file.  [{KEY_VARIABLE}, for {SITE_VARIABLE} only]",
     ),
-    click.option(
-        "--transport",
-        cls=_Option,
+    _option(
+        "transport",
         type=click.Choice(TRANSPORTS),
         default="auto",
-        envvar="CHATGPTES_TRANSPORT",
         show_default=True,
         help="curl_cffi looks like a browser; auto uses it for chatgpt.es only.",
     ),
-    click.option(
-        "--proxy",
-        metavar="URL",
-        envvar="CHATGPTES_PROXY",
-        help="An http, https, socks5 or socks5h proxy.",
-    ),
-    click.option(
-        "--timeout",
-        cls=_Option,
-        metavar="SECONDS",
-        type=float,
-        envvar="CHATGPTES_TIMEOUT",
-        help="For the whole turn.  [300]",
-    ),
+    _option("proxy", metavar="URL", help="An http, https, socks5 or socks5h proxy."),
+    _option("timeout", metavar="SECONDS", type=float, help="For the whole turn.  [300]"),
     click.option(
         "--consent",
         is_flag=True,
@@ -121,12 +90,7 @@ client_options = _all(
 talk_options = _all(
     site_option(f"The page that shows the bot, or a name of `chatgptes config`.  [{DEFAULT_SITE}]"),
     client_options,
-    click.option(
-        "--system",
-        metavar="TEXT",
-        envvar="CHATGPTES_SYSTEM",
-        help="Text put before the first prompt; '' for none.",
-    ),
+    _option("system", metavar="TEXT", help="Text put before the first prompt; '' for none."),
     click.option(
         "--anonymous",
         is_flag=True,
@@ -135,9 +99,7 @@ talk_options = _all(
 )
 """Those of the commands that ask something."""
 page_options = _all(
-    click.argument(
-        "site", metavar="[URL]", required=False, envvar=SITE_VARIABLE, shell_complete=names_of_sites
-    ),
+    click.argument("site", metavar="[URL]", required=False, envvar=SITE_VARIABLE),
     # For people who have just typed it for another command.
     click.option("--site", "site_too", metavar="URL", hidden=True),
     client_options,
@@ -157,20 +119,21 @@ def continue_last(options: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         click.UsageError: options that don't go together.
-        InvalidConfigError: there is no last conversation.
+        InvalidConfigError: there is no last conversation with that site.
     """
     if options["sandbox"]:
         raise click.UsageError("-c needs a site: conversations with the sandbox are not kept.")
-    saved = last_conversation()
-    home, site = saved["site"], options["site"]
-    if site is None or _is_from(ParameterSource.ENVIRONMENT, "site"):
-        options["site"] = home
-    else:  # It may have a user name and a password, which are not kept.
+    for name in ("site", "bot"):  # The conversation's count more than the environment's.
+        if _is_from(ParameterSource.ENVIRONMENT, name):
+            options[name] = None
+    address = site = options["site"]
+    if site is not None:
         named = named_site(site.strip())
-        address = site if named is None else value_of(named, "site")
-        if Config.of({"site": with_scheme(address)}).site != home:
-            raise click.UsageError(f"The last conversation is one with {home}, not with {site}.")
-    if options["bot"] is None or _is_from(ParameterSource.ENVIRONMENT, "bot"):
+        address = with_scheme(value_of(named, "site") if named else site)
+    saved = last_conversation(address)
+    if site is None:
+        options["site"] = saved["site"]
+    if options["bot"] is None:
         options["bot"] = saved.get("bot")
     return saved
 
@@ -241,7 +204,7 @@ def _key(file: str | None, named: dict[str, Any], site: str | None) -> str | Non
     if file is not None:
         if site is None:
             raise click.UsageError("A key needs --site: the site it belongs to.")
-        return secret_in_file(Path(file))
+        return read_secret(Path(file))
     if "api_key" in named:
         return str(value_of(named, "api_key"))
     key = os.environ.get(KEY_VARIABLE, "").strip()
@@ -275,19 +238,20 @@ def _visitor(site: str) -> str | None:
         return None  # The client says it.
     try:
         kept = kept_visitor(address)
-    except InvalidConfigError as error:
-        text = error.message
-    except OSError as error:
-        text = f"{error.filename or 'No id can be kept'}: {error.strerror or error}."
-    else:
-        if kept is not None and kept.is_new:
-            print_note(
-                f"{kept.site} can know you again by an id that is kept in {kept.path}"
-                " (--anonymous does without)."
-            )
-        return None if kept is None else kept.id
-    print_note(f"{text} So you are a new visitor to the site this time (with --anonymous, too).")
-    return None
+    except (InvalidConfigError, OSError) as error:
+        why = (
+            f"{error.filename or 'No id can be kept'}: {error.strerror or error}."
+            if isinstance(error, OSError)
+            else error.message
+        )
+        print_note(f"{why} So you are a new visitor to the site this time (with --anonymous, too).")
+        return None
+    if kept is not None and kept.is_new:
+        print_note(
+            f"{origin(address)} can know you again by an id that is kept in {kept.path}"
+            " (--anonymous does without)."
+        )
+    return None if kept is None else kept.id
 
 
 class _OneLine(logging.Formatter):

@@ -42,7 +42,7 @@ class Screen:
     """The part of a terminal that one answer is drawn on; use with `with`."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # First: it is what an error should name.
+        from .markdown import MarkdownConsole  # First: rich is what an error should name.
 
         from markdown_it import MarkdownIt  # isort: skip - rich's own parser
         from rich.live import Live
@@ -50,7 +50,7 @@ class Screen:
 
         # Tags are text: an answer may be about HTML, and rich would swallow them.
         self._parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-        self._console = Console(highlight=False)
+        self._console = MarkdownConsole(highlight=False)
         whole = self._console.encoding.startswith("utf")
         self._spinner = Spinner("dots" if whole else "line", style="dim")
         self._text = ""
@@ -143,7 +143,6 @@ class Screen:
         if len(lines) > _TAIL_LINES:
             # Its first line says what it is (a fence, a list).
             lines = [lines[0], *lines[-_TAIL_LINES:]]
-        drawn = self._lines("\n".join(lines))
         drawn = self._lines("\n".join(lines))[-max(1, self._console.height - 2) :]
         width = self._console.width
         self._drawn = [min(Segment.get_line_length(line), width) for line in drawn]

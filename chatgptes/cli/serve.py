@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .options import arguments_of, client_options, site_option
 
 __all__ = ["serve_command"]
 
+_VARIABLE = "CHATGPTES_SERVE_TOKEN"
 _WITH_A_FILE = ("file", "host", "port", "allow_hosts", "verbose")
 """The options that go with --config; others are settings of its file."""
 
@@ -52,14 +54,10 @@ _WITH_A_FILE = ("file", "host", "port", "allow_hosts", "verbose")
     help="A further host name under which clients ask; may stand several times.",
 )
 @click.option(
-    "--token",
-    metavar="TEXT",
-    envvar="CHATGPTES_SERVE_TOKEN",
-    help="The token that clients must have; others on this machine can read it here: better in"
-    " CHATGPTES_SERVE_TOKEN or a file.  [a new one, printed]",
-)
-@click.option(
-    "--token-file", metavar="FILE", type=click.Path(dir_okay=False), help="The token, from a file."
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help=f"The token that clients must have.  [{_VARIABLE}, or a new one, printed]",
 )
 @click.option("--max-concurrency", metavar="N", type=int, help="Turns at once.  [4]")
 @click.option(
@@ -82,7 +80,6 @@ def serve_command(
     /,
     file: str | None,
     my_site: bool,
-    token: str | None,
     token_file: str | None,
     per_minute: int,
     **options: Any,
@@ -100,20 +97,20 @@ def serve_command(
     """
     names = ("host", "port", "allow_hosts")
     given = {name: value for name in names if (value := options.pop(name)) not in (None, ())}
-    typed = {
-        option.name: option.opts[0]
-        for option in context.command.params
-        if context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
-    }
     with one_line_errors():
         if file is not None:
-            for option in typed.keys() - _WITH_A_FILE:
-                raise click.UsageError(f"{typed[option]} is a setting of the file, with --config.")
+            for option in context.command.params:
+                name = option.name or ""
+                typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+                if typed and name not in _WITH_A_FILE:
+                    raise click.UsageError(
+                        f"{option.opts[0]} is a setting of the file, with --config."
+                    )
             _run(load_settings(file, **given))
             return
+        # Never from the command line: other users of the machine could read it.
+        token = os.environ.get(_VARIABLE) or None
         if token_file is not None:
-            if "token" in typed:
-                raise click.UsageError("--token and --token-file don't go together.")
             token = read_secret(Path(token_file))
         given["tokens"] = {"token": new_token() if token is None else token}
         with _one_site(options, my_site, per_minute) as site:

@@ -101,7 +101,7 @@ def temporary_file(target: Path, text: str) -> Iterator[Path]:
     # mkstemp makes it with mode 0600, in the same folder, so that a rename is atomic.
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
     try:
-        with open(handle, "w", encoding="utf-8") as file:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -359,15 +359,8 @@ def test_tables(site: Site) -> None:
         assert "Nothing stands in the way." in terminal.text
 
 
-WITHOUT_EDITOR = (
-    "-c",
-    "import sys; sys.modules['prompt_toolkit'] = None; import chatgptes.__main__ as m; m.main()",
-)
-
-
-@pytest.mark.parametrize("program", [("-m", "chatgptes"), WITHOUT_EDITOR], ids=["edited", "plain"])
-def test_a_conversation(tmp_path: Path, program: tuple[str, ...]) -> None:
-    with Site() as site, Terminal("chat", "--site", site.url, program=program) as terminal:
+def test_a_conversation(tmp_path: Path) -> None:
+    with Site() as site, Terminal("chat", "--site", site.url) as terminal:
         terminal.see("Talking to Sandbox on ")
         terminal.see("/help for help, /exit to leave.")
         terminal.see("Hello! I'm the sandbox")
@@ -415,16 +408,6 @@ def test_the_help_of_chat_fits_a_terminal(site: Site, columns: int) -> None:
         assert terminal.done() == 0
     shown = terminal.text.split("/help\n", 1)[1]
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= columns
-
-
-@pytest.mark.parametrize("command", ["ask", "config", "serve", "config set"])
-def test_help_fits_a_narrow_terminal(command: str) -> None:
-    with Terminal(*command.split(), "--help", columns=40) as terminal:
-        assert terminal.done() == 0
-    wide = [line for line in terminal.text.splitlines() if len(line) > 40]
-    # What click is told to keep as it is, commands to copy, is not broken.
-    assert all(line.startswith("  chatgptes ") for line in wide), wide
-    assert "Show this message and exit." in " ".join(terminal.text.split())
 
 
 def test_ctrl_d_ends_a_message_of_several_lines(site: Site) -> None:

@@ -68,10 +68,9 @@ def written(file: Path) -> dict[str, dict[str, object]]:
 
 def test_a_first_site(run: Run, file: Path, site: Site) -> None:
     """From nothing to a turn; the file and its folder are its owner's."""
-    assert run("config", "path").stdout == f"{file}\n"
     early = run("config", "set", "mine", "bot", "6")
     assert early.returncode == 2
-    assert "`chatgptes config set mine site URL` makes it" in early.stderr
+    assert "`chatgptes config set mine site URL` sets it" in early.stderr
     assert not file.parent.exists()
     address = site.page("aipkit-two").removeprefix("http://")
     for option, value in (
@@ -93,8 +92,8 @@ def test_a_first_site(run: Run, file: Path, site: Site) -> None:
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.parent.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in file.parent.iterdir()] == ["config.toml"]
-    assert run("config", "get", "mine", "bot").stdout == "6\n"
-    assert run("config", "list").stdout == run("config").stdout
+    assert run("config").stdout.startswith(f"{file}\n")
+    assert "  bot = 6\n" in run("config").stdout
     named = json.loads(run("--site", "mine", "--json", "Hi").stdout)
     assert (named["site"], named["bot"]) == (site.page("aipkit-two"), "6")
     assert site.messages[-1][-1]["content"] == "-5 is cold.\n\nHi"
@@ -113,7 +112,6 @@ def test_consent(run: Run, file: Path, site: Site) -> None:
     assert "Hi" in run("--site", "mine", "--consent", "Hi").stdout
     assert run("config", "set", "mine", "consent", "True").returncode == 0
     assert written(file)["mine"]["consent"] is True
-    assert run("config", "get", "mine", "consent").stdout == "true\n"
     assert "  consent = true\n" in run("config").stdout
     for words in (["Hi"], ["doctor", "--ask"]):
         assert run(*words, "--site", "mine").returncode == 0
@@ -181,24 +179,20 @@ def test_every_way_to_write_a_table(run: Run, file: Path, by_hand: str) -> None:
         ),
         (["set", "mine", "timeout", "-5"], "timeout: total must be a positive number"),
         (["set", "mine", "timeout", "nan"], "timeout: total must be a positive number"),
-        (["set", "mine", "transport", "tcp"], "must be auto, requests or curl_cffi, not 'tcp'"),
+        (["set", "mine", "transport", "tcp"], "must be one of auto, requests, curl_cffi"),
         (["set", "mine", "proxy", "ftp://127.0.0.1"], "the scheme 'ftp' is none of"),
         (["set", "mine", "site", "no address"], "site"),
-        (["set", "mine", "bot", ""], "`chatgptes config unset mine bot` removes it"),
+        (["set", "mine", "bot", ""], "bot must be a bot's id"),
         (["set", "my.site", "site", "example.org"], "a name has letters"),
-        (["set", "mine", "api_key", "secret"], "only where it is: env:VARIABLE, keyring:"),
-        (["set", "mine", "api_key", "env:"], "A reference is env:VARIABLE"),
-        (["set", "mine", "api_key", "keyring:secret"], "A reference is env:VARIABLE"),
-        (["set", "mine", "api_key", "file:key.txt"], "needs the whole path"),
-        (["set", "mine", "api_key", "file:~nobody-here/key"], "needs the whole path"),
+        (["set", "mine", "api_key", "secret"], "only where it is: env:VARIABLE or keyring:"),
+        (["set", "mine", "api_key", "env:"], "only where it is: env:VARIABLE"),
+        (["set", "mine", "api_key", "keyring:secret"], "only where it is: env:VARIABLE"),
         (["set", "mine", "site", "https://ada:secret@example.org"], "env:VARIABLE"),
         (["set", "mine", "proxy", "http://ada:secret@127.0.0.1"], "env:VARIABLE"),
         (["set", "mine", "proxy", "ada:secret@127.0.0.1"], "env:VARIABLE"),
-        (["unset", "mine", "site"], "`chatgptes config unset mine` removes the whole site"),
+        (["unset", "mine", "site"], "it needs an address"),
         (["unset", "mine", "bot"], "has no bot"),
         (["unset", "other"], "There is no site 'other'"),
-        (["get", "mine", "bot"], "The site 'mine' has no bot"),
-        (["get", "other", "bot"], "There is no site 'other': `chatgptes config` lists them"),
         (["sets"], "No such command 'sets'"),
     ],
 )
@@ -278,35 +272,29 @@ def test_without_its_packages(run: Run, file: Path) -> None:
     assert "pip install tomlkit" in refused.stderr
     assert "--site mine" in run("config", program=program).stdout
     program = ("-c", hide, "platformdirs")
-    assert run("config", "path", program=program).stdout == f"{file}\n"
+    assert run("config", program=program).stdout.startswith(f"{file}\n")
     refused = run("config", "set", "mine", "bot", "5", program=program, CHATGPTES_CONFIG="")
     assert "pip install platformdirs" in refused.stderr
 
 
 def test_secrets_are_named_not_written(run: Run, file: Path, tmp_path: Path, site: Site) -> None:
-    """A key from a variable, a file, and the package `keyring` with a backend of ours."""
+    """A key from a variable, and the package `keyring` with a backend of ours."""
     ring = {
         "PYTHON_KEYRING_BACKEND": "file_keyring.Keyring",
         "FILE_KEYRING": str(tmp_path / "ring.json"),
     }
     run("config", "set", "mine", "site", site.url)
     run("config", "set", "mine", "bot", "5")
-    key = tmp_path / "key"
-    early = run("config", "set", "mine", "api_key", f"file:{key}")
-    assert early.stderr == f"chatgptes: Set. {key}: No such file or directory.\n"
-    key.write_text(f"{site.api_key}\n")
-    references = {
-        f"file:{key}": {},
+    references: dict[str, dict[str, str]] = {
         "env:MY_KEY": {"MY_KEY": site.api_key},
         "keyring:my/site/ada": ring,
     }
     for reference, variables in references.items():
-        noted = run("config", "set", "mine", "api_key", reference, **ring)
-        assert noted.returncode == 0
+        assert run("config", "set", "mine", "api_key", reference).returncode == 0
         if "MY_KEY" in reference:
-            assert "The variable MY_KEY, which should hold a secret, is not set." in noted.stderr
+            missing = run("--site", "mine", "Hi")
+            assert "The variable MY_KEY, which should hold a secret, is not set." in missing.stderr
         if "keyring" in reference:
-            assert "It is locked." in noted.stderr
             locked = run("--site", "mine", "Hi", **ring)
             assert (locked.returncode, locked.stderr.count("\n")) == (2, 1)
             assert "The keyring can't be used: It is locked." in locked.stderr
@@ -318,7 +306,7 @@ def test_secrets_are_named_not_written(run: Run, file: Path, tmp_path: Path, sit
             assert run(program=("-c", store), **ring).returncode == 0
         asked = run("--site", "mine", "--json", "Hi", **variables)
         assert json.loads(asked.stdout)["dialect"] == "rest", asked.stderr
-        assert run("config", "get", "mine", "api_key").stdout == f"{reference}\n"
+        assert f"  api_key = {reference}\n" in run("config").stdout
         assert site.api_key not in run("config").stdout + file.read_text()
     count = len(site.requests)
     for backend in ("keyring.backends.null.Keyring", "keyring.backends.fail.Keyring"):
@@ -376,28 +364,3 @@ def test_the_named_key_counts_more_than_the_variable(run: Run, file: Path, site:
     for home in ({}, {"CHATGPTES_SITE": site.url}):
         asked = run("--site", "mine", "--json", "Hi", **given, **home)
         assert json.loads(asked.stdout)["dialect"] == "rest", asked.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell's script")
-def test_names_and_options_are_completed(run: Run, file: Path) -> None:
-    file.parent.mkdir()
-    file.write_text(BY_HAND)
-    for words, found in {
-        "config ": "plain,set",
-        "config set m": "plain,mine",
-        "config set mine ap": "plain,api_key",
-        "config unset ": "plain,two",
-        "--site ": "plain,mine",
-        "chat --site m": "plain,mine",
-        "serve --site m": "plain,mine",
-        "doctor m": "plain,mine",
-        "--site mine ch": "plain,chat",
-    }.items():
-        asked = {"COMP_WORDS": f"chatgptes {words}", "_CHATGPTES_COMPLETE": "bash_complete"}
-        answer = run(COMP_CWORD=str(len(words.split()) + words.endswith(" ")), **asked)
-        assert found in answer.stdout.splitlines(), (words, answer)
-    file.write_text("[sites\n")
-    answer = run(
-        COMP_WORDS="chatgptes config set m", COMP_CWORD="3", _CHATGPTES_COMPLETE="bash_complete"
-    )
-    assert (answer.stdout.strip(), answer.stderr) == ("", "")

@@ -18,10 +18,9 @@ from ...client import Client
 from ...conversation import Conversation
 from ...errors import ChatGptEsError
 from ...kept import keep, last_conversation
-from ...turn.config import Config
 from ...values.text import sanitize_line
 from .line import CHOICES, ChatError, filled, help_text, parse_options
-from .showing import leave_tracebacks, shorten_tracebacks, show
+from .showing import show, show_error
 
 if TYPE_CHECKING:
     from ...sandbox import Site
@@ -107,10 +106,8 @@ class ChatMagics(Magics):
         if "continue" in options:
             if "new" in options or whom - {"site"}:
                 raise ChatError("-c can't be used with --new, --sandbox or --with.")
-            saved = last_conversation()
-            site = settings.setdefault("site", saved["site"])
-            if Config.of({"site": site}).site != saved["site"]:
-                raise ChatError(f"The last conversation is one with {saved['site']}.")
+            saved = last_conversation(settings.get("site"))
+            settings.setdefault("site", saved["site"])
             if saved.get("bot") is not None:
                 settings.setdefault("bot", saved["bot"])
             self._begin(settings, saved)
@@ -153,7 +150,8 @@ class ChatMagics(Magics):
 def load_ipython_extension(shell: Any) -> None:
     """Register the magic; `%load_ext chatgptes` calls this."""
     shell.register_magics(ChatMagics(shell))
-    shorten_tracebacks(shell)
+    if not shell.custom_exceptions:  # Else the user has a handler of errors.
+        shell.set_custom_exc((ChatGptEsError,), show_error)
 
 
 def unload_ipython_extension(shell: Any) -> None:
@@ -161,6 +159,7 @@ def unload_ipython_extension(shell: Any) -> None:
     magics = shell.magics_manager.registry.pop(ChatMagics.__name__, None)
     if magics is not None:
         magics.close()
-        leave_tracebacks(shell)
+        if shell.custom_exceptions == (ChatGptEsError,):
+            shell.set_custom_exc((), None)
         for kind in ("line", "cell"):
             shell.magics_manager.magics[kind].pop("chat", None)

@@ -39,7 +39,8 @@ def filled(text: str, names: Mapping[str, Any]) -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ChatError(f"{message[0].upper()}{message[1:]}: see `%chat --help`.")
+        text = f"{message[0].upper()}{message[1:]}: see `%chat --help`."
+        raise ChatError(f"{text} Text goes below, into the cell.")
 
 
 def _variable(text: str) -> str:
@@ -49,14 +50,7 @@ def _variable(text: str) -> str:
 
 
 _parser = _Parser(
-    usage="""
-  %%%%chat [OPTIONS]    send the rest of the cell to the bot
-  %%chat [OPTIONS]     set options only; without options, show the conversation""",
-    epilog="""\
-Options stay for the cells that follow; --site, --sandbox and --with replace them.
-IPython replaces {name} and $name in the line of the options.  In the text, {name} is
-replaced if there is a variable of that name; {{name}} stands for {name} itself.""",
-    formatter_class=argparse.RawDescriptionHelpFormatter,
+    usage="%%%%chat [OPTIONS], and the text below it; %%chat [OPTIONS] sends nothing",
     add_help=False,
     allow_abbrev=False,
     argument_default=argparse.SUPPRESS,
@@ -85,11 +79,7 @@ def parse_options(line: str) -> dict[str, Any]:
         ChatError: they can't be used, or there is other text.
     """
     try:
-        options, rest = _parser.parse_known_args(shlex.split(line))
+        words = shlex.split(line)
     except ValueError as error:
-        raise ChatError(f"{error}: see `%chat --help`.") from None
-    if rest:
-        raise ChatError(
-            f"There is no option {rest[0]}: see `%chat --help`. Text goes below, into the cell."
-        )
-    return vars(options)
+        _parser.error(str(error))
+    return vars(_parser.parse_args(words))

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from IPython import display as ipython_display
 
-from ...errors import ChatGptEsError
 from ...values.markdown import harmless_markdown
 from ...values.text import sanitize_text
 
 if TYPE_CHECKING:
     from ...turn.stream import Stream
 
-__all__ = ["leave_tracebacks", "shorten_tracebacks", "show"]
+__all__ = ["show", "show_error"]
 
 _PACKAGE = __name__.partition(".")[0]
 _display: Any = ipython_display.display  # IPython has no types for it.
@@ -69,19 +68,7 @@ class _Cell:
         self._next = time.monotonic() + max(_PACE, size / _BYTES_PER_SECOND)
 
 
-def shorten_tracebacks(shell: Any) -> None:
-    """Show the library's errors short in `shell`, unless the user has a handler there."""
-    if not shell.custom_exceptions:
-        shell.set_custom_exc((ChatGptEsError,), _show_error)
-
-
-def leave_tracebacks(shell: Any) -> None:
-    """Undo `shorten_tracebacks`, unless another handler has replaced it."""
-    if shell.custom_exceptions == (ChatGptEsError,):
-        shell.set_custom_exc((), None)
-
-
-def _show_error(
+def show_error(
     shell: Any,
     kind: type[BaseException],
     error: BaseException,
@@ -103,13 +90,14 @@ def _show_error(
 def _without_library(trace: types.TracebackType | None) -> types.TracebackType | None:
     """Return `trace` without the frames of this package, and those that they called."""
     frames: list[types.TracebackType] = []
-    while trace is not None:
-        name = str(trace.tb_frame.f_globals.get("__name__", ""))
-        if frames and name.partition(".")[0] == _PACKAGE:
-            break
+    while trace is not None and not _is_ours(trace.tb_frame):
         frames.append(trace)
         trace = trace.tb_next
     short: types.TracebackType | None = None
     for each in reversed(frames):
         short = types.TracebackType(short, each.tb_frame, each.tb_lasti, each.tb_lineno)
     return short
+
+
+def _is_ours(frame: types.FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
