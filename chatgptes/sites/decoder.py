@@ -278,6 +278,13 @@ class BodyDecoder(ABC):
     def _upstream(self, said: object) -> ChatGptEsError:
         return self._make_error(UpstreamError, "The site's model failed.", said)
 
+    def _broke_off(self, said: object = None) -> ChatGptEsError:
+        if self._has_text:
+            message = "The answer broke off: its end mark never came."
+        else:
+            message = "The answer broke off before its first word: the site or its model failed."
+        return self._make_error(UpstreamError, message, said)
+
     def _make_error(
         self, cls: type[AnyError], message: str, said: object = None, code: object = None
     ) -> AnyError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -20,14 +20,16 @@ from ..errors import (
     InvalidMessageError,
     RefusedError,
     ResponseError,
+    UnexpectedFormatError,
 )
 from ..values.http import Headers, Limits, Request
 from ..values.images import Image
 from ..values.reply import Citation, Usage
+from .html import Tag, attributes, tags
 
 __all__ = [
     "Bot", "BufferedResponse", "Decoder", "Dialect", "Endpoint", "FoundBot", "NonceRefused",
-    "Question", "ReplyDetails",
+    "Question", "ReadBot", "ReplyDetails",
 ]  # fmt: skip
 
 
@@ -74,6 +76,7 @@ class Endpoint:
         post_id: the page's post id as the page gives it; "" where it gives none.
         page_url: the page's address as the page itself gives it, or that it was read from.
         keeps_response_id: the bot continues from the model's own response ids (`aipkit`).
+        thumbs: its window has thumbs, where its dialect `TakesFeedback`.
         headers: sent with every request (the REST key).
         nonce_first: the nonce is not in the page: get it by `Dialect.nonce_request` before the
             first turn.
@@ -88,6 +91,7 @@ class Endpoint:
     post_id: str = ""
     page_url: str = ""
     keeps_response_id: bool = False
+    thumbs: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     nonce_first: bool = False
     further_urls: tuple[str, ...] = ()
@@ -99,6 +103,13 @@ class FoundBot(NamedTuple):
 
     position: int
     endpoint: Endpoint
+
+
+ReadBot = Callable[[Tag, dict[str, str]], Endpoint | None]
+"""Reads the bot that an element shows from its tag and attributes; None where it shows none.
+
+Raises `UnexpectedFormatError` where the bot's address is one that messages may not be sent to.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +253,14 @@ class Dialect(ABC):
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """Return the plugin's versions that a page with this bot can be of, for people."""
 
+    def reader(self, page: BufferedResponse) -> ReadBot:
+        """Return a function that reads the bots in the `containers` of a page.
+
+        What it needs of the rest of the page it looks for once at most: a page may hold thousands
+        of elements.
+        """
+        return lambda _tag, _attributes: None
+
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
 
@@ -249,7 +268,19 @@ class Dialect(ABC):
             UnexpectedFormatError: every bot's address is one that messages may not be sent to; as
                 long as one is good, the others are passed over.
         """
-        return []
+        read = self.reader(page)
+        found: list[FoundBot] = []
+        bad: UnexpectedFormatError | None = None
+        for tag in tags(page.body, self.containers):
+            try:
+                endpoint = read(tag, attributes(tag))
+            except UnexpectedFormatError as error:
+                bad = bad or error
+            else:
+                found += [FoundBot(tag.start, endpoint)] if endpoint else []
+        if bad is not None and not found:
+            raise bad
+        return found
 
     def most_images(self, endpoint: Endpoint) -> int:
         """Return how many images the bot takes in one turn."""

@@ -10,12 +10,20 @@ from typing import TypeAlias
 from urllib.parse import urljoin
 
 from ..errors import BotNotFoundError, ChallengeError, ChatGptEsError, ConsentRequiredError, Hint
-from ..sites import dialect_named, find_bots, plugin_names, plugin_traces, shows_container
+from ..sites import (
+    dialect_named,
+    find_bots,
+    key_dialect_for,
+    namespaces_from,
+    namespaces_request,
+    plugin_names,
+    plugin_traces,
+    shows_container,
+)
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page, error_for_status
-from ..sites.registry import key_dialect_for, namespaces_from, namespaces_request
 from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.text import sanitize_line

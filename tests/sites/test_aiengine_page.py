@@ -7,7 +7,6 @@ from engine import PAGE, ROOT, SUBMIT, element, endpoints, response
 
 from chatgptes.errors import UnexpectedFormatError
 from chatgptes.sites.aiengine import MWAI
-from chatgptes.sites.aiengine.page import is_saved_copy
 
 
 def test_a_bot() -> None:
@@ -152,8 +151,9 @@ def test_what_can_not_stand_in_a_header_is_no_nonce(nonce: object) -> None:
 
 
 def test_saved_copies() -> None:
-    assert is_saved_copy(b"<div class='mwai-chatbot-container'><p>Hello</p></div>")
-    assert not is_saved_copy(b"<div class='mwai-discussions-container'></div>")
-    assert not is_saved_copy(b"<div class='mwai-chatbot-container' data-system='{}'></div>")
+    assert MWAI.why_missing(response("<div class='mwai-chatbot-container'><p>Hello</p></div>"))
+    for whole in ("<div class='mwai-discussions-container'></div>",
+                  "<div class='mwai-chatbot-container' data-system='{}'></div>"):  # fmt: skip
+        assert MWAI.why_missing(response(whole)) == ""
     assert any(trace in b'<script src="/wp-content/plugins/ai-engine/app/x.js">' for trace in
                MWAI.traces)  # fmt: skip

@@ -83,8 +83,8 @@ def test_scripts_of_the_plugin_are_traces() -> None:
 
 @pytest.mark.parametrize("said", [True, None, 0])
 def test_only_a_clear_no_takes_the_thumbs_away(said: object) -> None:
-    assert AIPKIT.offers_feedback(endpoint_of(enableFeedback=said))
-    assert not AIPKIT.offers_feedback(endpoint_of(enableFeedback=False))
+    assert endpoint_of(enableFeedback=said).thumbs
+    assert not endpoint_of(enableFeedback=False).thumbs
 
 
 # -- Requests --------------------------------------------------------------------------------

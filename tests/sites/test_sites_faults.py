@@ -119,13 +119,10 @@ def test_gates_are_known_by_key_shape_or_sentence() -> None:
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "9" * 400}, 1e9),
         ({"Retry-After": "99999999999"}, 1e9),
-        ({"Retry-After": "1445412480"}, 60.0),
-        ({"Retry-After": "1445412000"}, 0.0),
-        ({"Retry-After": '"60"'}, 60.0),
         ({"Retry-After": "60;x"}, 60.0),
-        ({"Retry-After": "60 seconds"}, 60.0),
+        ({"Retry-After": "60, 120"}, 60.0),
         ({"Retry-After": "60 minutes"}, None),
-        ({"Retry-After": "2015-10-21T07:28:00Z"}, 60.0),
+        ({"Retry-After": "2015-10-21T07:28:00Z"}, None),
         ({"Retry-After": "1" * 5 + "-"}, None),
         ({"Retry-After": "Sun, 06 Nov 9994 08:49:37 GMT"}, 1e9),
         ({"Retry-After": "Wed, 99 Oct 99999 07:28:00 GMT"}, None),
@@ -200,8 +197,7 @@ def test_how_an_error_quotes(message: str, said: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("2015-10-21T07:29:00", 60), ("2015-10-21T09:29:00+02:00", 60),
-        ("Wed, 21 Oct 2015 09:29:00 +0200", 60),
+        ("Wed, 21 Oct 2015 07:29:00 -0000", 60), ("Wed, 21 Oct 2015 09:29:00 +0200", 60),
     ],
 )  # fmt: skip
 def test_a_moment_in_another_zone(value: str, seconds: float) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import ChatGptEsError, EmptyReplyError, UpstreamError
+from ...errors import ChatGptEsError, EmptyReplyError
 from ...values.http import Limits
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import BufferedResponse, Question
@@ -89,9 +89,9 @@ class MwaiDecoder(BodyDecoder):
         return text
 
     def _failed(self, message: object) -> ChatGptEsError:
-        if all(map(is_blank, self._live)):
-            return plugin_refusal(message, self._response)
-        return self._upstream(message)
+        if self._has_text:
+            return self._upstream(message)
+        return plugin_refusal(message, self._response)
 
     def _finish(self, written: object) -> str:
         """The text that is missing yet at the `end` event."""
@@ -136,11 +136,7 @@ class MwaiDecoder(BodyDecoder):
     def _ended(self) -> str:
         if self.complete:
             return ""
-        if not all(map(is_blank, self._live)):
-            message = "The answer broke off: its end mark never came."
-        else:
-            message = "The answer broke off before its first word: the site or its model failed."
-        raise self._make_error(UpstreamError, message)
+        raise self._broke_off()
 
     def _object(self, data: dict[Any, Any]) -> str | None:
         if error := error_for_object(data, self._response):

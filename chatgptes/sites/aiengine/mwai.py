@@ -14,13 +14,29 @@ from ...errors import InvalidMessageError, RefusedError, ResponseError
 from ...values.http import Limits, Request
 from ...values.images import Image
 from ..challenge import challenge_error
-from ..dialect import BufferedResponse, Decoder, Dialect, Endpoint, FoundBot, Question
+from ..dialect import (
+    BufferedResponse,
+    Decoder,
+    Dialect,
+    Endpoint,
+    FoundBot,
+    Question,
+    ReadBot,
+)
 from ..errors import error_for_answer, unexpected_error
 from ..failures import make_error
 from ..forms import encode_form
+from ..html import attributes, tags
 from ..text import clean_text, json_object, role_and_content, without_surrogates
 from .decoder import MwaiDecoder, chat_id
-from .page import CONTAINER, NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
+from .page import (
+    CONTAINER,
+    NONCE_IN_PAGE,
+    SHORTCUTS,
+    header_nonce,
+    reader,
+    with_custom_ids,
+)
 from .refusals import NO_ROUTE, error_for_object, rank
 
 __all__ = ["Mwai"]
@@ -43,7 +59,8 @@ class Mwai(Dialect):
     cookie_is_visitor = True
 
     def why_missing(self, page: BufferedResponse) -> str:
-        if not is_saved_copy(page.body):
+        found = tags(page.body, self.containers)
+        if not found or any(attributes(tag).get("data-system") for tag in found):
             return ""
         return (
             "The page looks like a copy saved from a browser: AI Engine's script has taken the"
@@ -59,7 +76,10 @@ class Mwai(Dialect):
         return "up to 2.0.0, or 2.4.4 to 2.4.7"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
-        return find_bots(page)
+        return with_custom_ids(super().find(page))
+
+    def reader(self, page: BufferedResponse) -> ReadBot:
+        return reader(page)
 
     def most_images(self, endpoint: Endpoint) -> int:
         return int(endpoint.extra.get("maxUploads", "1"))

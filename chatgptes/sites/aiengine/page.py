@@ -15,14 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..addresses import require_same_site, rest_root
-from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot
-from ..html import Tag, attributes, tags
-from ..page import bots_in_elements
+from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot, ReadBot
+from ..html import Tag
 from ..text import clean_text, identifier, json_object, listed, string_or_empty, without_surrogates
 
 __all__ = [
-    "CHAT_ROUTE", "CONTAINER", "NONCE_IN_PAGE", "SHORTCUTS", "find_bots", "header_nonce",
-    "is_saved_copy",
+    "CHAT_ROUTE", "CONTAINER", "NONCE_IN_PAGE", "SHORTCUTS", "header_nonce", "reader",
+    "with_custom_ids",
 ]  # fmt: skip
 
 CHAT_ROUTE = "/mwai-ui/v1/chats/submit"
@@ -41,25 +40,18 @@ _LONGEST_STARTER = 2000  # Characters.
 _BUTTON = re.compile(r"<button\b.*?</button\s*>", re.IGNORECASE | re.DOTALL)
 
 
-def find_bots(page: BufferedResponse) -> list[FoundBot]:
-    """See `Dialect.find`."""
-    # Looked for once at most: a page may hold thousands of elements.
+def reader(page: BufferedResponse) -> ReadBot:
+    """See `Dialect.reader`."""
     page_root = functools.cache(lambda: rest_root(page) or "")
 
-    def endpoint_of(_: Tag, read: dict[str, str]) -> Endpoint | None:
-        system = json_object(read.get("data-system", ""))
+    def read(_: Tag, attributes: dict[str, str]) -> Endpoint | None:
+        system = json_object(attributes.get("data-system", ""))
         if system is None:
             return None
         root = string_or_empty(system.get("restUrl")) or page_root()
-        return _endpoint(page, root, system, json_object(read.get("data-params", "")) or {})
+        return _endpoint(page, root, system, json_object(attributes.get("data-params", "")) or {})
 
-    return _with_ids(bots_in_elements(page, (CONTAINER,), endpoint_of))
-
-
-def is_saved_copy(body: bytes) -> bool:
-    """Tell whether a page without a bot has the elements of bots, emptied by the script."""
-    found = tags(body, (CONTAINER,))
-    return bool(found) and not any(attributes(tag).get("data-system") for tag in found)
+    return read
 
 
 def header_nonce(value: object) -> str:
@@ -163,8 +155,8 @@ def _count(value: object) -> str:
     return text if re.fullmatch(r"0*[1-9][0-9]{0,8}", text) else ""
 
 
-def _with_ids(found: list[FoundBot]) -> list[FoundBot]:
-    """The same, where a bot that is also shown as customised goes by its customised id."""
+def with_custom_ids(found: list[FoundBot]) -> list[FoundBot]:
+    """Return the same, where a bot that is also shown as customised goes by its customised id."""
     customs: defaultdict[str, set[str]] = defaultdict(set)
     for _, endpoint in found:
         customs[endpoint.bot.id].add(endpoint.extra.get("customId", ""))

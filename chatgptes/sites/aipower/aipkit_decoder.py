@@ -1,23 +1,51 @@
-"""An `aipkit` site's event stream (plugin 2.3 and later)."""
+"""The objects and the event stream that an `aipkit` site answers (plugin 2.3 and later)."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
+from ...errors import ChatGptEsError, QuotaError, RefusedError, ResponseError, UnexpectedFormatError
 from ...values.reply import Citation
 from ..addresses import join_url
-from ..challenge import gate_error
+from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder
-from ..dialect import NonceRefused
+from ..dialect import BufferedResponse, NonceRefused
+from ..failures import make_error
 from ..text import NOT_AS_EXPECTED, clean_text, listed, scan_json, string_or_empty
-from .aipkit_objects import FOREIGN_CODES, rank
 
-__all__ = ["AipkitDecoder"]
+__all__ = ["AipkitDecoder", "rank", "refusal"]
 
+_FOREIGN_CODES = ("embed_not_available", "cors_denied")  # The message is of another site's page.
 _MOST_CITATIONS = 1000
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
+
+
+def rank(data: dict[Any, Any]) -> int:
+    """Tell how well an object fits (see `Rank`): the plugin's, or a gate's before it."""
+    if data.get("success") and isinstance(data.get("data"), dict):
+        return 2
+    return "success" in data or bool(data.get("error")) or is_gate(data)
+
+
+def refusal(data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
+    """Return the error in WordPress's `{"success": false, "data": {…}}`, or None."""
+    status = response.status
+    if gate := gate_error(data, response):
+        return gate
+    if data.get("success") is not False or status in (401, 429) or status >= 500:
+        return None
+    inner = data.get("data")
+    inner = inner if isinstance(inner, dict) else {"message": inner}
+    code, said = clean_text(inner.get("code")), clean_text(inner.get("message"))
+    advice = ""
+    cls: type[RefusedError] = RefusedError
+    if code in _FOREIGN_CODES:
+        advice = "It takes messages from its own pages only."
+    elif code.startswith("nonce_failure") or status == 403:
+        cls = NonceRefused
+    message = "The site refused the request:"
+    return make_error(cls, message, response, said or code, code, advice=advice)
 
 
 def _grounding_citations(data: dict[Any, Any]) -> list[dict[str, Any]]:
@@ -106,29 +134,30 @@ class AipkitDecoder(BodyDecoder):
         if (not name and not failed) or (name in self.event_names and name != "error"):
             # From here on it is the model that fails, and the message is not to be sent again.
             self._started = True
-        text = ""
+        if name == "error":
+            raise self._failed(data if isinstance(data, dict) else {"error": value})
         if name in ("citations", "grounding_metadata"):
             self._cite(data)
-        elif name == "error":
-            raise self._failed(data if isinstance(data, dict) else {"error": value})
         elif name == "done":
-            if isinstance(data, dict):
-                self._cite(data.get("citations"))
-                self._cite(data.get("grounding_metadata"))
+            self._cite(data.get("citations") if isinstance(data, dict) else None)
+            self._cite(data.get("grounding_metadata") if isinstance(data, dict) else None)
             self.complete = True
         elif name == "display_form_event":
             self._form = _form(data.get("form_definition") if isinstance(data, dict) else None)
         elif isinstance(data, dict):
-            text = self._known_event(name, data)
-        return text
+            return self._known_event(name, data)
+        return ""
 
-    def _known_event(self, name: str, data: dict[Any, Any]) -> str:
-        text = ""
+    def _known_event(self, name: str, data: dict[str, Any]) -> str:
         if name in ("", "message"):
             if data.get("error"):
                 raise self._failed(data)
-            text = self._separate(string_or_empty(data.get("delta")))
-        elif name == "message_start":
+            text = string_or_empty(data.get("delta"))
+            if not text or not self._break_due:
+                return text
+            self._break_due = False
+            return f"\n\n{text}"  # An empty line between two messages of one answer.
+        if name == "message_start":
             self._break_due = self._has_text
             self.details.message_id = clean_text(data.get("message_id"), 200) or None
         elif name in ("openai_response_id", "google_interaction_id"):
@@ -136,14 +165,7 @@ class AipkitDecoder(BodyDecoder):
                 self.details.state[name] = given
         elif name == "warning":
             self._warn(data)
-        return text
-
-    def _separate(self, text: str) -> str:
-        """Put an empty line between two messages of one answer."""
-        if not text or not self._break_due:
-            return text
-        self._break_due = False
-        return f"\n\n{text}"
+        return ""
 
     def _warn(self, data: dict[Any, Any]) -> None:
         """Note the reason for a short answer: " (Incomplete: max_output_tokens)", or the words."""
@@ -192,18 +214,15 @@ class AipkitDecoder(BodyDecoder):
             used_up.actions = _actions(notice, self._response.url)
             return used_up
         code = clean_text(data.get("code")) or clean_text(inner.get("code"))
-        if code not in FOREIGN_CODES and (self._started or self._has_text):
+        if code not in _FOREIGN_CODES and (self._started or self._has_text):
             return self._upstream(said)
         # A dead nonce has no mark here.
-        cls = RefusedError if code in FOREIGN_CODES else NonceRefused
+        cls = RefusedError if code in _FOREIGN_CODES else NonceRefused
         return self._make_error(cls, "The site refused the message:", said, code or None)
 
     def _ended(self) -> str:
         if not self.complete:
-            when = "" if self._has_text else " before its first word"
-            raise self._make_error(
-                UpstreamError, f"The answer broke off{when}: its end mark never came."
-            )
+            raise self._broke_off()
         if self._has_text:
             return ""
         if self._form:

@@ -17,7 +17,7 @@ from ..dialect import BufferedResponse, Endpoint
 from ..errors import unexpected_error
 from ..forms import form_request
 from ..text import clean_text, json_object, listed, string_or_empty, without_surrogates
-from .aipkit_objects import rank, refusal
+from .aipkit_decoder import rank, refusal
 from .plugin import AiPower
 
 __all__ = ["AipkitMemory"]
