@@ -245,10 +245,6 @@ class Dialect(ABC):
     forms = False
     quota_buttons = False
 
-    def why_missing(self, page: BufferedResponse) -> str:
-        """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""
-        return ""
-
     @abstractmethod
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """Return the plugin's versions that a page with this bot can be of, for people."""

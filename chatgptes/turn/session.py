@@ -269,13 +269,12 @@ def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
 def _no_bot(page: BufferedResponse) -> BotNotFoundError:
     url = redact(page.url)
     traces = plugin_traces(page.body)
-    reason = next(filter(None, (each.why_missing(page) for each in traces)), "")
     if traces:
-        reason = reason or (
-            "It may be on another page of the site, in a frame, or switched off. Give the address"
-            " of the page that shows it."
+        message = (
+            f"{url} has traces of the plugin {traces[0].plugin} but shows no bot. It may be on"
+            " another page of the site, in a frame, or switched off. Give the address of the page"
+            " that shows it."
         )
-        message = f"{url} has traces of the plugin {traces[0].plugin} but shows no bot. {reason}"
     else:
         message = (
             f"{url} shows no chat bot of a plugin that this library knows; it knows"

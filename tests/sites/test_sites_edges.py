@@ -21,8 +21,8 @@ from chatgptes.errors import (
     UpstreamError,
 )
 from chatgptes.sites import find_bots
-from chatgptes.sites.aiengine.refusals import error_for_object
-from chatgptes.sites.aiengine.refusals import rank as engine_rank
+from chatgptes.sites.aiengine.decoder import error_for_object
+from chatgptes.sites.aiengine.decoder import rank as engine_rank
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.aipower.aipkit_decoder import rank as aipkit_rank
 from chatgptes.sites.aipower.wpaicg_objects import rank as wpaicg_rank
