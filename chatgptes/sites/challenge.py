@@ -102,22 +102,19 @@ def challenge_error(
         markup: look for marks whatever its `Content-Type`.
         of_site: its body is known to be the site's own: look at its headers alone.
     """
-    mark = _UNNAMED
-    if not has_challenge_header(response.headers):
-        if of_site:
-            return None
-        start = response.body[:_START]
-        bare = start.lstrip(_BLANK)
+    mark: Mark | None = None
+    if has_challenge_header(response.headers):
+        mark = _UNNAMED
+    elif not of_site:
+        start = response.body[:_START].lstrip(_BLANK)
         # Behind a PHP notice, too.
-        data = None if _PAGE.match(bare) else parse_json(start)
+        data = None if _PAGE.match(start) else parse_json(start)
         if isinstance(data, dict):
             return gate_error(data, response) or _cloudflare_error(data, response)
-        if bare.startswith(_JSON):
-            return None
-        found = _find_mark(response, bare.lower(), markup=markup)
-        if found is None:
-            return None
-        mark = found
+        if not start.startswith(_JSON):
+            mark = _find_mark(response, start.lower(), markup=markup)
+    if mark is None:
+        return None
     if mark.firewall:
         message = f"A firewall before the site ({mark.product}) refused the request"
         return _blocked(message, response, response.body)
@@ -235,15 +232,6 @@ def _parts(data: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
     return [each for each in (data, data.get("data"), data.get("error")) if isinstance(each, dict)]
 
 
-def _wants_token(data: Mapping[Any, Any]) -> bool:
-    """Tell whether an object asks for the token of a bot check, as add-ons before a bot do."""
-    return any(
-        each.get("ts_required")
-        or string_or_empty(each.get("code")).lower().endswith("_ts_required")
-        for each in _parts(data)
-    )
-
-
 def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
     found = data.get("apbct")
@@ -258,7 +246,12 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
         plain: it is a whole answer of a `wpaicg` bot: there `{"success": false, "data": "…"}`
             is the shape of WordPress's own refusal, which only an add-on before the bot gives.
     """
-    if _wants_token(data) or _spam_check(data):
+    wants_token = any(
+        each.get("ts_required")
+        or string_or_empty(each.get("code")).lower().endswith("_ts_required")
+        for each in _parts(data)
+    )
+    if wants_token or _spam_check(data):
         return True
     if not _ANSWER_KEYS & data.keys():
         return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()

@@ -38,7 +38,6 @@ _SERVER_PATH = re.compile(
 # The bot's private system text; the plugin (up to 1.9.18) sends it along with every answer.
 _PRIVATE = re.compile(r"[\"']?greeting_message.*", re.DOTALL)
 
-
 _SHOWS_NOTHING = " \t\r\n\xa0\ufeff\u200b\u2060\0"
 
 
@@ -177,20 +176,30 @@ HIDING = re.compile(r"(<(?:script|style)\b|<!--(?!-?>))|</(?:script|style)\b|--!
 _MOST_FAILURES = 32  # Places that look like an object and are none, until the search ends.
 
 
-def _objects(text: str, start: int) -> Iterator[tuple[Any, bool]]:
-    """The JSON objects in `text`, and whether each is in a script or a comment."""
+def _values(text: str) -> Iterator[tuple[Any, bool]]:
+    """The JSON value at a text's beginning, the objects behind, and if each is shown.
+
+    Those in scripts and comments are not.
+    """
+    start = 0
+    try:
+        value, start = scan_json(text, 0)
+    except _NO_JSON:
+        pass
+    else:
+        yield value, True
     failures = 0
-    hidden = False
+    shown = True
     while failures < _MOST_FAILURES and (match := _OBJECT.search(text, start)):
         for mark in HIDING.finditer(text, start, match.start()):
-            hidden = mark[1] is not None
+            shown = mark[1] is None
         try:
             value, start = scan_json(text, match.start())
         except _NO_JSON:
             failures += 1
             start = match.end()
         else:
-            yield value, hidden
+            yield value, shown
 
 
 Rank = Callable[[dict[Any, Any]], int]
@@ -211,26 +220,15 @@ def parse_json(body: bytes | str, rank: Rank | None = None) -> Any:
     """
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
-    text = body.lstrip(_BLANKS)
-    found: list[tuple[Any, bool]] = []
-    start = 0
-    try:
-        value, start = scan_json(text, 0)
-    except _NO_JSON:
-        pass
-    else:
-        if rank is None:
-            return value
-        found.append((value, False))
-    found += _objects(text, start)
-    ranks = [rank(value) if rank and isinstance(value, dict) else 0 for value, _ in found]
-    best = max(ranks, default=0)
-    fitting = [each for each, its_rank in zip(found, ranks, strict=True) if its_rank == best]
-    shown = [value for value, hidden in fitting if not hidden]
-    if best == 0:
-        return shown[0] if shown else None
-    values = shown or [value for value, _ in fitting]
-    return values[0 if best == 1 else -1]
+    values = _values(body.lstrip(_BLANKS))
+    if rank is None:
+        return next((value for value, shown in values if shown), None)
+    found = [
+        ((rank(value) if isinstance(value, dict) else 0, shown), value) for value, shown in values
+    ]
+    best = max((fit for fit, _ in found), default=(0, False))
+    fitting = [value for fit, value in found if fit == best]
+    return None if best == (0, False) else fitting[-1 if best[0] > 1 else 0]
 
 
 def json_object(body: bytes | str, rank: Rank | None = None) -> dict[Any, Any] | None:
