@@ -137,11 +137,15 @@ class BodyDecoder(ABC):
 
     def _check_size(self) -> None:
         which = "stream" if self._is_stream else "answer"
-        most = self._limits.stream if self._is_stream else self._limits.answer
+        most = getattr(self._limits, which)
         if self._size > most and not self.complete and self.error is None:
-            message = f"The answer is larger than {most:,} bytes."
-            self.error = self._make_error(ResponseTooLargeError, message)
-            self.error.hint = Hint(f"limits.{which}", purpose="to allow more")
+            hint = Hint(f"limits.{which}", purpose="to allow more")
+            self.error = self._too_large(f"The answer is larger than {most:,} bytes.", hint)
+
+    def _too_large(self, message: str, hint: Hint | None) -> ChatGptEsError:
+        error = self._make_error(ResponseTooLargeError, message)
+        error.hint = hint
+        return error
 
     def _decode_events(self, events: list[Event]) -> list[str]:  # noqa: C901
         # One loop: see `EventDecoder`.
@@ -169,9 +173,8 @@ class BodyDecoder(ABC):
         except ChatGptEsError as error:
             self.error = error
         else:
-            if self._events.error is not None:
-                self.error = self._make_error(ResponseTooLargeError, self._events.error.message)
-                self.error.hint = self._events.error.hint
+            if (too_large := self._events.error) is not None:
+                self.error = self._too_large(too_large.message, too_large.hint)
         return texts
 
     def end(self) -> list[str]:
@@ -181,24 +184,21 @@ class BodyDecoder(ABC):
         texts: list[str] = []
         if not self.complete and self._is_stream is not False:
             texts = self._decode_events(self._events.end())
-        if self._is_stream:
-            self._add_end(texts)
-        elif self.error is None:
+        if self.error is None:
             try:
-                texts += self._decode_whole()
+                if self._is_stream:
+                    self._end_stream(texts)
+                else:
+                    self._decode_whole(texts)
             except ChatGptEsError as error:
                 self.error = error
         return texts + self._flush("")
 
-    def _add_end(self, texts: list[str]) -> None:
-        """Add what the end of a stream brings."""
-        if self.error is None:
-            try:
-                texts += self._flush("")
-                texts += self._flush(self._ended())
-                self._check_damage()
-            except ChatGptEsError as error:
-                self.error = error
+    def _end_stream(self, texts: list[str]) -> None:
+        """Add what the end of a stream brings; raise if it was not whole."""
+        texts += self._flush("")
+        texts += self._flush(self._ended())
+        self._check_damage()
 
     def _parse(self, value: str) -> Any:
         """Parse an event's data; None where it is no JSON, which is noted if it held text."""
@@ -208,8 +208,8 @@ class BodyDecoder(ABC):
         return data
 
     def _check_damage(self) -> None:
-        if self._damaged and self.error is None:
-            self.error = self._make_error(
+        if self._damaged:
+            raise self._make_error(
                 UpstreamError, "A part of the answer is missing: the site sent a damaged event."
             )
 
@@ -218,7 +218,8 @@ class BodyDecoder(ABC):
         self._has_text = self._has_text or not is_blank(text)
         return [text] if text else []
 
-    def _decode_whole(self) -> list[str]:
+    def _decode_whole(self, texts: list[str]) -> None:
+        """Add the text of a body in one piece; raise what else it is."""
         self.streamed = False
         body = b"".join(self._start)
         self._start.clear()
@@ -227,10 +228,25 @@ class BodyDecoder(ABC):
         first = json_object(text)
         if "data:" in text[end:] and (end or first is None or not self.rank(first)):
             # A page or an object, such as a plugin's notice, may stand before the events.
-            texts = self._decode_stream_in(body)
-            if texts is not None:
-                return texts
-        return self._flush(self._text_in(json_object(text, self.rank), body))
+            self._is_stream = True
+            found = self._decode_events(self._events_in(body))
+            if self._has_text or self.error is not None:
+                self.streamed = True
+                texts += found
+                if self.error is None:
+                    self._end_stream(texts)
+                return
+            self._is_stream = False
+        texts += self._flush(self._text_in(json_object(text, self.rank), body))
+
+    def _events_in(self, body: bytes) -> list[Event]:
+        """The events behind what looked like a page or an object."""
+        for hiding in (True, False):
+            events = EventDecoder(self._limits.event, self.event_names, hiding=hiding)
+            found = [*events.feed(body), *events.end()]
+            if not events.hidden:
+                break  # Else it broke off itself: what never ends hides nothing.
+        return found
 
     def _text_in(self, data: dict[Any, Any] | None, body: bytes) -> str:
         """The text of an answer in one piece; raises what else it is."""
@@ -240,23 +256,6 @@ class BodyDecoder(ABC):
         if is_blank(answer):
             raise self._empty_error()
         return answer
-
-    def _decode_stream_in(self, body: bytes) -> list[str] | None:
-        """The text of the events behind what looked like a page or an object; None for none."""
-        self._is_stream = True
-        events = EventDecoder(self._limits.event, self.event_names)
-        found = [*events.feed(body), *events.end()]
-        if events.hidden:
-            # What never ends hides nothing: it broke off itself.
-            events = EventDecoder(self._limits.event, self.event_names, hiding=False)
-            found = [*events.feed(body), *events.end()]
-        texts = self._decode_events(found)
-        if not self._has_text and self.error is None:
-            self._is_stream = False
-            return None
-        self.streamed = True
-        self._add_end(texts)
-        return texts
 
     def _error_for_body(self, body: bytes, data: dict[Any, Any] | None) -> ChatGptEsError:
         """The error for a body that is no answer: a gate's, an empty one, or unknown."""

@@ -234,24 +234,6 @@ def test_sources_of_the_other_form_under_either_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("supports", "text"),
-    [
-        ([{"segment": {"text": "a"}, "groundingChunkIndices": [0]},
-          {"segment": {"text": "b"}, "groundingChunkIndices": [0]}], "a"),
-        ([{"segment": {"text": "a"}, "groundingChunkIndices": [False, [], {}, "0"]}], ""),
-        ([{"segment": "a", "groundingChunkIndices": [0]}], ""),
-        ([{"segment": {"text": 5}, "groundingChunkIndices": [0]}], ""),
-        ([{"segment": {"text": "a"}, "groundingChunkIndices": 0}], ""),
-        ([{"segment": {"text": "a"}}], ""),
-    ],
-)  # fmt: skip
-def test_the_words_that_a_source_stands_for(supports: list[Any], text: str) -> None:
-    data = {"groundingChunks": [{"web": {"uri": "https://a.test/"}}], "groundingSupports": supports}
-    out = decode(AIPKIT, DELTA + event("grounding_metadata", data) + DONE)
-    assert (out.kind, out.details.citations) == ("", [Citation("https://a.test/", "", text)])
-
-
-@pytest.mark.parametrize(
     ("data", "said"),
     [
         ({"error": "One", "message": "Two"}, "One"),

@@ -50,26 +50,10 @@ def refusal(data: dict[Any, Any], response: BufferedResponse) -> ResponseError |
 
 def _grounding_citations(data: dict[Any, Any]) -> list[dict[str, Any]]:
     """The sources in the grounding metadata of Google's models, in the form of citations."""
-
-    def entries(camel: str, snake: str) -> list[Any]:
-        found = data.get(camel, data.get(snake))
-        return found[:_MOST_CITATIONS] if isinstance(found, list) else []
-
-    texts: dict[int, str] = {}
-    for support in listed(entries("groundingSupports", "grounding_supports")):
-        segment = support.get("segment")
-        numbers = support.get("groundingChunkIndices", support.get("grounding_chunk_indices"))
-        for number in numbers if isinstance(numbers, list) else ():
-            if type(number) is int and isinstance(segment, dict):
-                texts.setdefault(number, string_or_empty(segment.get("text")))
-    citations = []
-    for number, chunk in enumerate(entries("groundingChunks", "grounding_chunks")):
-        web = chunk.get("web") if isinstance(chunk, dict) else None
-        if isinstance(web, dict):
-            citations.append(
-                {"url": web.get("uri"), "title": web.get("title"), "cited_text": texts.get(number)}
-            )
-    return citations
+    webs = [chunk.get("web") for chunk in listed(data.get("groundingChunks"), _MOST_CITATIONS)]
+    return [
+        {"url": web.get("uri"), "title": web.get("title")} for web in webs if isinstance(web, dict)
+    ]
 
 
 def _form(data: Any) -> dict[str, Any]:
@@ -189,12 +173,12 @@ class AipkitDecoder(BodyDecoder):
             title = clean_text(item.get("title"), 500) or clean_text(item.get("source_title"), 500)
             citation = Citation(url, title, clean_text(item.get("cited_text"), 2000))
             bare = Citation(url, title)
-            known = [each for each in cited if (each.url, each.title) == (url, title)]
-            if citation in known or (known and citation == bare):
-                continue
-            if bare in known:
+            if bare in cited and citation != bare:
                 cited[cited.index(bare)] = citation  # It came again, with the words it stands for.
-            elif len(cited) < _MOST_CITATIONS:
+            elif len(cited) < _MOST_CITATIONS and not any(
+                (each.url, each.title) == (url, title) and citation.text in ("", each.text)
+                for each in cited
+            ):
                 cited.append(citation)
 
     def _failed(self, data: dict[Any, Any]) -> ChatGptEsError:
