@@ -145,21 +145,19 @@ def block_page_error(response: BufferedResponse, data: object = None) -> Refused
     The plugins refuse with their JSON or, with status 403, in a sentence: only something before
     them sends a page, another JSON (`data`), or a web server's own words.
     """
-    if response.status not in _BLOCKING or not _is_foreign(response, data):
+    body = response.body[:_START].strip(_BLANK)
+    if isinstance(data, dict):
+        foreign = not _REFUSAL_KEYS & data.keys()
+    elif body.startswith(_JSON) or _PAGE.match(body):
+        foreign = True
+    elif body in (b"0", b"-1"):
+        foreign = False  # WordPress's own ways to say no.
+    else:
+        foreign = response.status != 403 or _BLOCK_WORDS.match(excerpt(body)) is not None
+    if response.status not in _BLOCKING or not foreign:
         return None
     message = "Something before the plugin refused the request, as firewalls do"
     return _blocked(message, response, response.body)
-
-
-def _is_foreign(response: BufferedResponse, data: object) -> bool:
-    if isinstance(data, dict):
-        return not _REFUSAL_KEYS & data.keys()
-    bare = response.body[:_START].strip(_BLANK)
-    if bare.startswith(_JSON) or _PAGE.match(bare):
-        return True
-    if bare in (b"0", b"-1"):
-        return False  # WordPress's own ways to say no.
-    return response.status != 403 or _BLOCK_WORDS.match(excerpt(bare)) is not None
 
 
 def _blocked(message: str, response: BufferedResponse, said: object) -> RefusedError:
@@ -190,14 +188,11 @@ def _find_mark(response: BufferedResponse, start: bytes, *, markup: bool) -> Mar
         counts = mark.always or (refusing and (mark.firewall or not later))
         if counts and (markup or mark.plain) and mark.text in start:
             return mark
-    return _COOKIE_TEST if markup and _is_cookie_test(start, page) else None
-
-
-def _is_cookie_test(acting: bytes, page: bytes) -> bool:
-    """Tell whether a page only sets a cookie and loads itself again; it has hardly any words."""
-    if len(page) > _SHORT or not (_SETS_COOKIE.search(acting) and _LOADS_ITSELF.search(acting)):
-        return False
-    return len(excerpt(page)) < MAX_CHARACTERS - 1
+    # A page that only sets a cookie and loads itself again has hardly any words.
+    acts = markup and len(page) <= _SHORT and _SETS_COOKIE.search(start)
+    if acts and _LOADS_ITSELF.search(start) and len(excerpt(page)) < MAX_CHARACTERS - 1:
+        return _COOKIE_TEST
+    return None
 
 
 def _active_parts(page: bytes) -> bytes:

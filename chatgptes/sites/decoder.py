@@ -34,7 +34,7 @@ from .text import (
 
 __all__ = ["BodyDecoder", "usage_from"]
 
-_BLANK = b" \t\r\n\0"
+_BEFORE_BODY = re.compile(rb"\A(?:[ \t\r\n\0]|\xef\xbb\xbf)++")
 _WHOLE = (b"{", b"<html", b"<!doctype")
 _MAY_BECOME_WHOLE = frozenset(
     sign[:length] for sign in (*_WHOLE, BOM) for length in range(len(sign) + 1)
@@ -108,32 +108,25 @@ class BodyDecoder(ABC):
         return texts
 
     def _feed_unknown(self, data: bytes) -> list[str]:
+        """Decode bytes of a body that comes in one piece, or may do so.
+
+        JSON and whole pages do.  Other markup and words may be notices before the first event.
+        """
         self._start.append(data)
         if not self._looked:
-            self._look()
+            body = _BEFORE_BODY.sub(b"", b"".join(self._start))
+            self._start = [body]
+            first = body[:9].lower()
+            if first.startswith(_WHOLE):
+                self._is_stream = self.streamed = False
+            # An empty one, or the first bytes of what is looked for, may yet become it.
+            self._looked = not _MAY_BECOME_WHOLE(first)
         if self._is_stream is False:
             return []
         texts = self._decode_events(self._events.feed(data))
         if self._is_stream:
             self._start.clear()
         return texts
-
-    def _look(self) -> None:
-        """Decide if the body comes in one piece, as far as its first bytes tell.
-
-        JSON and whole pages do.  Other markup and words may be notices before the first event.
-        """
-        start = b"".join(self._start).lstrip(_BLANK)
-        while start.startswith(BOM):
-            start = start.removeprefix(BOM).lstrip(_BLANK)
-        self._start = [start]
-        start = start[:9].lower()
-        if start.startswith(_WHOLE):
-            self._is_stream = self.streamed = False
-            self._looked = True
-        else:
-            # An empty one, or the first bytes of what is looked for, may yet become it.
-            self._looked = not _MAY_BECOME_WHOLE(start)
 
     def _check_size(self) -> None:
         which = "stream" if self._is_stream else "answer"

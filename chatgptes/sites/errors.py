@@ -137,8 +137,8 @@ def error_for_answer(
         return make_error(UnexpectedStatusError, message, response, "0", quote=False)
     if known and (refused := refusal(data, response)):
         return refused
-    if _holds_events_of_model(response.body):
-        return error
+    if _EVENT.search(response.body) and _OF_MODEL.search(response.body):
+        return error  # Whatever its status says, the message was received: not to be sent again.
     if blocked := block_page_error(response, data):
         return blocked
     if nonce and status == 403:
@@ -163,14 +163,6 @@ def is_zero(body: bytes) -> bool:
     Also where PHP threw the whole request away as too large, and says so before it.
     """
     return body.strip(BOM + b" \t\r\n") == b"0" or _THROWN_AWAY.search(body[:4096]) is not None
-
-
-def _holds_events_of_model(body: bytes) -> bool:
-    """Tell whether a body is an event stream with anything of the model in it.
-
-    Whatever its status says, the message was received: it is not to be sent again.
-    """
-    return _EVENT.search(body) is not None and _OF_MODEL.search(body) is not None
 
 
 def elsewhere(error: UnexpectedStatusError) -> int:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from html.entities import html5
 from typing import NamedTuple
 
 __all__ = ["Tag", "attributes", "places", "tags", "unescape"]
@@ -170,25 +169,13 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
     return found
 
 
-_ENTITY = re.compile(r"&(?:#(?:[0-9]+|[xX][0-9a-fA-F]+);?|([A-Za-z][A-Za-z0-9]*)(;?)(=?))")
-
-
-def _entity(match: re.Match[str]) -> str:
-    name, semicolon, equals = match[1], match[2], match[3]
-    if name is None:
-        # Longer numbers are beyond Unicode whatever their digits: U+FFFD.
-        return html.unescape(match[0]) if len(match[0]) < 20 else "\ufffd"
-    if semicolon:
-        return html5.get(f"{name};", f"&{name};") + equals
-    if equals or name not in html5:
-        # In an attribute "&copy=1" and "&copyright" are text, as in the query of an address.
-        return match[0]
-    return html5[name]
+# Beyond Unicode, and of more digits than `int` takes.
+_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{15,};?")
 
 
 def unescape(value: str) -> str:
-    """Return `value` with its character references decoded as HTML decodes them in an attribute."""
-    return _ENTITY.sub(_entity, value) if "&" in value else value
+    """Return `value` with its character references decoded."""
+    return html.unescape(_LONG_NUMBER.sub("\ufffd", value)) if "&" in value else value
 
 
 def attributes(tag: Tag) -> dict[str, str]:

@@ -6,7 +6,6 @@ browser's it says so.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Collection
 
@@ -32,11 +31,6 @@ def _is_object(text: str) -> bool:
     """Tell whether `text` is an object, with nothing but markup behind it."""
     end = object_end(text, 0)
     return end > 0 and text[end:].lstrip(" \t\0\ufeff")[:1] in ("", "<")
-
-
-@functools.cache
-def _encoded(names: tuple[str, ...]) -> frozenset[bytes]:
-    return frozenset(name.encode() for name in names)
 
 
 class EventDecoder:
@@ -70,7 +64,7 @@ class EventDecoder:
         self.error: ResponseTooLargeError | None = None
         """An event was larger than `max_event`; the pairs before it were returned."""
         self._max = max_event
-        self._names = _encoded(tuple(names))
+        self._names = frozenset(map(str.encode, names))
         self._parts: list[bytes] = []  # Of a line whose end has not come.
         self._size = 0  # Bytes in _parts.
         self._held = 0  # Bytes in the event under way.

@@ -12,9 +12,9 @@ from .html import unescape
 
 __all__ = [
     "BOM", "HIDING", "NOT_AS_EXPECTED", "Rank", "SurrogateJoiner", "clean_text", "excerpt",
-    "identifier", "is_blank", "json_object", "listed", "object_end", "parse_event", "parse_json",
-    "quote_suffix", "role_and_content", "scan_json", "site_said", "string_or_empty",
-    "without_surrogates",
+    "identifier", "is_blank", "json_object", "listed", "object_end", "object_or_empty",
+    "parse_event", "parse_json", "quote_suffix", "role_and_content", "scan_json", "site_said",
+    "string_or_empty", "without_surrogates",
 ]  # fmt: skip
 
 MAX_CHARACTERS = 300
@@ -111,6 +111,11 @@ def excerpt(body: bytes, limit: int = MAX_CHARACTERS) -> str:
 def string_or_empty(value: object) -> str:
     """Return `value` if it is a string, else ""."""
     return value if isinstance(value, str) else ""
+
+
+def object_or_empty(value: object) -> dict[Any, Any]:
+    """Return `value` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def identifier(value: object) -> str:

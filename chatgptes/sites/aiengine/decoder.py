@@ -29,7 +29,14 @@ from ..challenge import gate_error
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import BufferedResponse, NonceRefused, Question
 from ..failures import make_error
-from ..text import clean_text, is_blank, parse_event, string_or_empty, without_surrogates
+from ..text import (
+    clean_text,
+    is_blank,
+    object_or_empty,
+    parse_event,
+    string_or_empty,
+    without_surrogates,
+)
 from .page import header_nonce
 
 __all__ = ["NO_ROUTE", "MwaiDecoder", "chat_id", "error_for_object", "rank"]
@@ -148,8 +155,8 @@ class MwaiDecoder(BodyDecoder):
         self.details.nonce = header_nonce(head.headers.get("x-wp-nonce")) or None
 
     def _event(self, name: str, value: str) -> str:
-        data = self._parse(value)
-        kind = data.get("type") if isinstance(data, dict) else None
+        data = object_or_empty(self._parse(value))
+        kind = data.get("type")
         text = ""
         if kind == "live":
             # Another subtype is a status, a tool's call, the model's thinking: no text.

@@ -25,7 +25,7 @@ from ..dialect import (
 from ..errors import error_for_answer, unexpected_error
 from ..failures import make_error
 from ..forms import encode_form
-from ..text import clean_text, json_object, role_and_content, without_surrogates
+from ..text import clean_text, json_object, object_or_empty, role_and_content, without_surrogates
 from .decoder import NO_ROUTE, MwaiDecoder, chat_id, error_for_object, rank
 from .page import NONCE_IN_PAGE, SHORTCUTS, header_nonce, reader, with_custom_ids
 
@@ -190,8 +190,7 @@ def _post(endpoint: Endpoint, url: str, kind: str, body: bytes, *, final: bool =
 def _file_id(response: BufferedResponse) -> str:
     """The id of an uploaded file."""
     data = json_object(response.body, rank) or {}
-    inner = data.get("data")
-    found = clean_text(inner.get("id"), 200) if isinstance(inner, dict) else ""
+    found = clean_text(object_or_empty(data.get("data")).get("id"), 200)
     if found and data.get("success"):
         return found
     if data.get("success") is False:

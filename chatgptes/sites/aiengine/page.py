@@ -16,7 +16,15 @@ from typing import Any
 
 from ..addresses import require_same_site, rest_root
 from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot, ReadBot
-from ..text import clean_text, identifier, json_object, listed, string_or_empty, without_surrogates
+from ..text import (
+    clean_text,
+    identifier,
+    json_object,
+    listed,
+    object_or_empty,
+    string_or_empty,
+    without_surrogates,
+)
 
 __all__ = ["NONCE_IN_PAGE", "SHORTCUTS", "header_nonce", "reader", "with_custom_ids"]
 
@@ -66,6 +74,7 @@ def reader(page: BufferedResponse) -> ReadBot:
             SHORTCUTS: json.dumps(shortcuts) if shortcuts else "",
         }
         post_id = identifier(system.get("contextId"))
+        uploads = (params.get("imageUpload"), params.get("fileUpload"))
         return Endpoint(
             bot=Bot(
                 id=bot_id or custom_id,
@@ -73,7 +82,8 @@ def reader(page: BufferedResponse) -> ReadBot:
                 dialect="mwai",
                 kind="popup" if params.get("window") is True else "inline",
                 page=page.url,
-                images=_takes_images(params),
+                # None where the page does not say (before 3.6.2).
+                images=True in uploads or (False if False in uploads else None),
                 consent=_consent(system),
                 greeting=clean_text(params.get("startSentence"), 2000),
                 starters=starters,
@@ -102,14 +112,6 @@ def with_custom_ids(found: list[FoundBot]) -> list[FoundBot]:
     ]
 
 
-def _takes_images(params: Mapping[Any, Any]) -> bool | None:
-    """Tell whether the bot takes images; None where the page does not say (before 3.6.2)."""
-    said = (params.get("imageUpload"), params.get("fileUpload"))
-    if True in said:
-        return True
-    return False if False in said else None
-
-
 def _starters(system: Mapping[Any, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
     """The starters, and the ids of those whose message the page does not show, by their labels.
 
@@ -118,11 +120,8 @@ def _starters(system: Mapping[Any, Any]) -> tuple[tuple[str, ...], dict[str, str
     """
     starters: dict[str, str] = {}
     for shortcut in listed(system.get("shortcuts"), _MOST_STARTERS):
-        data = shortcut.get("data")
-        if not isinstance(data, dict) or "message" not in (
-            shortcut.get("type"),
-            data.get("action"),
-        ):
+        data = object_or_empty(shortcut.get("data"))
+        if "message" not in (shortcut.get("type"), data.get("action")):
             continue  # Others run a script of the page.
         label, message, shortcut_id = (
             without_surrogates(string_or_empty(data.get(key))).strip()
@@ -138,8 +137,7 @@ def _consent(system: Mapping[Any, Any]) -> str | bool:
     """The words of the block that asks for consent; True for a block without any."""
     for block in listed(system.get("blocks")):
         if string_or_empty(block.get("id")).startswith(_CONSENT):
-            data = block.get("data")
-            written = string_or_empty(data.get("html")) if isinstance(data, dict) else ""
+            written = string_or_empty(object_or_empty(block.get("data")).get("html"))
             return clean_text(_BUTTON.sub(" ", written), 1000) or True
     return False
 

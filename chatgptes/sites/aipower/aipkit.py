@@ -9,19 +9,25 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 from urllib.parse import urlencode
 
 from ...errors import ResponseError
 from ...values.http import Limits, Request
-from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
 from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, Question, ReadBot, random_id
 from ..errors import error_for_answer, is_zero, unexpected_error
 from ..forms import form_request
 from ..html import Tag
-from ..text import clean_text, identifier, json_object, string_or_empty, without_surrogates
+from ..text import (
+    clean_text,
+    identifier,
+    json_object,
+    object_or_empty,
+    string_or_empty,
+    without_surrogates,
+)
 from .aipkit_decoder import AipkitDecoder, rank, refusal
 from .aipkit_memory import AipkitMemory
 
@@ -101,7 +107,10 @@ class Aipkit(AipkitMemory):
             "user_client_message_id": f"aipkit-client-msg-{bot.id}-{now}-{random_id()[:5]}",
         }
         if question.images:
-            fields["image_inputs"] = _image_inputs(question.images)
+            inputs = [
+                {"mime_type": each.kind, "base64_data": each.base64} for each in question.images
+            ]
+            fields["image_inputs"] = json.dumps(inputs)
         response = yield form_request(endpoint, fields, repeatable=True)
         query = {
             "action": "aipkit_frontend_chat_stream",
@@ -146,10 +155,8 @@ class Aipkit(AipkitMemory):
     def nonce_from(self, response: BufferedResponse) -> str | None:
         good = 200 <= response.status < 300
         data = (json_object(response.body, rank) if good else None) or {}
-        inner = data.get("data")
-        if not data.get("success") or not isinstance(inner, dict):
-            return None
-        return without_surrogates(string_or_empty(inner.get("nonce"))).strip() or None
+        nonce = string_or_empty(object_or_empty(data.get("data")).get("nonce"))
+        return (without_surrogates(nonce).strip() or None) if data.get("success") else None
 
 
 def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
@@ -160,8 +167,7 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
     """
     body = response.body.strip()
     data = json_object(body, rank) or {}
-    inner = data.get("data")
-    key = string_or_empty(inner.get("cache_key")) if isinstance(inner, dict) else ""
+    key = string_or_empty(object_or_empty(data.get("data")).get("cache_key"))
     if key and data.get("success"):
         return without_surrogates(key)
     if not body:
@@ -182,15 +188,12 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
     raise refusal(data, response) or unexpected_error(response, message)
 
 
-def _image_inputs(images: Sequence[Image]) -> str:
-    return json.dumps([{"mime_type": each.kind, "base64_data": each.base64} for each in images])
-
-
 def _bot(
     bot_id: str, config: dict[Any, Any], page_url: str, *, popup: bool, web_search: bool
 ) -> Bot:
-    texts = config.get("text")
-    texts = texts if isinstance(texts, dict) else {}
+    texts = object_or_empty(config.get("text"))
+    asked = (clean_text(texts.get(name), 1000) for name in ("consentTitle", "consentMessage"))
+    asks = config.get("requireConsentCompliance") is True
     return Bot(
         id=bot_id,
         name=clean_text(config.get("headerName"), 100),
@@ -199,15 +202,10 @@ def _bot(
         page=page_url,
         images=config.get("imageUploadEnabledUI") is True,
         web_search=web_search,
-        consent=config.get("requireConsentCompliance") is True and (_consent(texts) or True),
+        consent=asks and (": ".join(filter(None, asked)) or True),
         greeting=clean_text(texts.get("initialGreeting"), _LONGEST_GREETING),
         starters=_starters(config),
     )
-
-
-def _consent(texts: dict[Any, Any]) -> str:
-    parts = (clean_text(texts.get(name), 1000) for name in ("consentTitle", "consentMessage"))
-    return ": ".join(filter(None, parts))
 
 
 def _starters(config: dict[Any, Any]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ..challenge import gate_error, is_gate
 from ..decoder import BodyDecoder
 from ..dialect import BufferedResponse, NonceRefused
 from ..failures import make_error
-from ..text import NOT_AS_EXPECTED, clean_text, listed, scan_json, string_or_empty
+from ..text import NOT_AS_EXPECTED, clean_text, listed, object_or_empty, scan_json, string_or_empty
 
 __all__ = ["AipkitDecoder", "rank", "refusal"]
 
@@ -58,7 +58,7 @@ def _grounding_citations(data: dict[Any, Any]) -> list[dict[str, Any]]:
 
 def _form(data: Any) -> dict[str, Any]:
     """A form as data: texts only, whatever the site sends."""
-    data = data if isinstance(data, dict) else {}
+    data = object_or_empty(data)
     fields = [
         {key: clean_text(element.get(key), 200) for key in ("name", "label", "type")}
         for element in listed(data.get("elements"))
@@ -112,51 +112,46 @@ class AipkitDecoder(BodyDecoder):
 
     def _any_event(self, name: str, value: str) -> str:
         data = self._parse(value)
-        if isinstance(data, dict) and type(data.get("delta")) is str:
+        fields = object_or_empty(data)
+        text = fields.get("delta")
+        if type(text) is str:
             name = ""  # Text, whatever the words of a notice made of its event's name.
-        failed = isinstance(data, dict) and bool(data.get("error"))
+        failed = bool(fields.get("error"))
         if (not name and not failed) or (name in self.event_names and name != "error"):
             # From here on it is the model that fails, and the message is not to be sent again.
             self._started = True
-        if name == "error":
+        if name == "error" or (failed and name in ("", "message")):
             raise self._failed(data if isinstance(data, dict) else {"error": value})
+        if name:
+            self._note(name, data)
+        elif text and type(text) is str:
+            gap, self._break_due = "\n\n" if self._break_due else "", False
+            return gap + text  # An empty line between two messages of one answer.
+        return ""
+
+    def _note(self, name: str, data: Any) -> None:
+        """Note what an event without text says."""
+        fields = object_or_empty(data)
         if name in ("citations", "grounding_metadata"):
             self._cite(data)
         elif name == "done":
-            self._cite(data.get("citations") if isinstance(data, dict) else None)
-            self._cite(data.get("grounding_metadata") if isinstance(data, dict) else None)
+            self._cite(fields.get("citations"))
+            self._cite(fields.get("grounding_metadata"))
             self.complete = True
         elif name == "display_form_event":
-            self._form = _form(data.get("form_definition") if isinstance(data, dict) else None)
-        elif isinstance(data, dict):
-            return self._known_event(name, data)
-        return ""
-
-    def _known_event(self, name: str, data: dict[str, Any]) -> str:
-        if name in ("", "message"):
-            if data.get("error"):
-                raise self._failed(data)
-            text = string_or_empty(data.get("delta"))
-            if not text or not self._break_due:
-                return text
-            self._break_due = False
-            return f"\n\n{text}"  # An empty line between two messages of one answer.
-        if name == "message_start":
+            self._form = _form(fields.get("form_definition"))
+        elif name == "message_start" and isinstance(data, dict):
             self._break_due = self._has_text
             self.details.message_id = clean_text(data.get("message_id"), 200) or None
         elif name in ("openai_response_id", "google_interaction_id"):
-            if given := clean_text(data.get("id"), 500):
+            if given := clean_text(fields.get("id"), 500):
                 self.details.state[name] = given
         elif name == "warning":
-            self._warn(data)
-        return ""
-
-    def _warn(self, data: dict[Any, Any]) -> None:
-        """Note the reason for a short answer: " (Incomplete: max_output_tokens)", or the words."""
-        said = clean_text(data.get("error"))
-        reason = _INCOMPLETE.fullmatch(said)
-        if reason is not None or self.details.finish_reason is None:
-            self.details.finish_reason = (reason[1] if reason else said) or None
+            # The reason for a short answer: " (Incomplete: max_output_tokens)", or the words.
+            said = clean_text(fields.get("error"))
+            reason = _INCOMPLETE.fullmatch(said)
+            if reason is not None or self.details.finish_reason is None:
+                self.details.finish_reason = (reason[1] if reason else said) or None
 
     def _cite(self, data: Any) -> None:
         """Note citations; the same list comes again in `done`."""
@@ -184,14 +179,14 @@ class AipkitDecoder(BodyDecoder):
     def _failed(self, data: dict[Any, Any]) -> ChatGptEsError:
         """The error for an `error` event: by its keys, then by its place in the stream."""
         error = data.get("error")
-        inner = error if isinstance(error, dict) else {}
+        inner = object_or_empty(error)
         if gate := gate_error(data, self._response):
             return gate
         words = (error, inner.get("message"), data.get("message"))
         said = next(filter(None, map(clean_text, words)), "")
         notice = data.get("quota_notice") or inner.get("quota_notice")
         if notice:
-            notice = notice if isinstance(notice, dict) else {}
+            notice = object_or_empty(notice)
             said = clean_text(notice.get("message")) or said
             message = "The bot's limit for its visitors is used up."
             used_up = self._make_error(QuotaError, message, said)

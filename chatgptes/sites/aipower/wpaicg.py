@@ -106,11 +106,15 @@ class Wpaicg(AiPower):
             page_url = _page_url(page, attributes)
             urls[:] = urls or ajax_urls(page, page_url)
             greeting, starters = _window_texts(page.body, tag.start)
+            kind = attributes.get("data-type", "").strip()
+            if kind not in ("shortcode", "widget"):
+                classes = attributes.get("class", "").split()
+                kind = "shortcode" if "wpaicg-chat-shortcode" in classes else "widget"
             bot = Bot(
                 id=attributes.get("data-bot-id", "").strip() or "0",
                 name="",  # The page does not say it.
                 dialect=self.name,
-                kind=_kind(attributes),
+                kind=kind,
                 page=page.url,
                 images=None,  # Nor this: it depends on the model that the owner chose.
                 greeting=greeting,
@@ -206,14 +210,6 @@ def _page_url(page: BufferedResponse, attributes: dict[str, str]) -> str:
     if named and join_url(named, "") == named and may_send(page.url, named):
         return named
     return ""
-
-
-def _kind(attributes: dict[str, str]) -> str:
-    kind = attributes.get("data-type", "").strip()
-    if kind in ("shortcode", "widget"):
-        return kind
-    classes = attributes.get("class", "").split()
-    return "shortcode" if "wpaicg-chat-shortcode" in classes else "widget"
 
 
 def _window_texts(body: bytes, start: int) -> tuple[str, tuple[str, ...]]:

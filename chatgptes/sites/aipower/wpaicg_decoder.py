@@ -18,7 +18,14 @@ from ..challenge import gate_error
 from ..decoder import BodyDecoder, usage_from
 from ..dialect import BufferedResponse, NonceRefused
 from ..errors import is_zero
-from ..text import NOT_AS_EXPECTED, clean_text, json_object, scan_json, string_or_empty
+from ..text import (
+    NOT_AS_EXPECTED,
+    clean_text,
+    json_object,
+    object_or_empty,
+    scan_json,
+    string_or_empty,
+)
 from .wpaicg_objects import CHUNK, content_text, has_answered, rank, refusal, words_of_error
 
 __all__ = ["WpaicgDecoder"]
@@ -197,8 +204,7 @@ class WpaicgDecoder(BodyDecoder):
         """OpenAI's assistant events, which bots of 1.8.95 and later pass on."""
         self._note(data)
         if name == "thread.message.delta":
-            delta = data.get("delta")
-            return content_text(delta.get("content")) if isinstance(delta, dict) else ""
+            return content_text(object_or_empty(data.get("delta")).get("content"))
         if name == "thread.message.completed" or (
             name == "thread.message" and data.get("status") == "completed"
         ):
