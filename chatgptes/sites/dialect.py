@@ -72,16 +72,15 @@ class Endpoint:
     Attributes:
         bot: the bot.
         url: the address of its requests (admin-ajax.php, or the REST route).
-        nonce: the page's nonce for it; "" where the dialect has none.
-        post_id: the page's post id as the page gives it; "" where it gives none.
+        nonce: the page's nonce for it, or "".
+        post_id: the page's post id as the page gives it, or "".
         page_url: the page's address as the page itself gives it, or that it was read from.
         keeps_response_id: the bot continues from the model's own response ids (`aipkit`).
         thumbs: its window has thumbs, where its dialect `TakesFeedback`.
         headers: sent with every request (the REST key).
-        nonce_first: the nonce is not in the page: get it by `Dialect.nonce_request` before the
-            first turn.
-        further_urls: addresses to try after `url`, in this order, where its answer says that no
-            plugin can have received the message there: the page did not name it, so it is a guess.
+        nonce_first: get a nonce by `Dialect.nonce_request` before the first turn.
+        further_urls: addresses to try in this order where the answer of `url`, which is a guess,
+            says that no plugin can have received the message there.
         extra: further facts that the bot's dialect needs.
     """
 
@@ -134,15 +133,15 @@ class Question:
     Attributes:
         endpoint: the bot to ask.
         prompt: the last user message, with the system text where it belongs there.
-        history: the (role, text) pairs before it; roles are "user" and "assistant".  Empty for a
-            dialect whose memory lives on the site.
+        history: the (role, text) pairs before it, "user" and "assistant"; none where the site
+            remembers.
         visitor: this client's id (a UUID as str); the owner's limits hang on it.
         conversation: this conversation's id (a UUID as str).
         state: the `ReplyDetails.state` of the conversation's last turn.
         web_search: ask the bot to search the web.
         images: sent along with the prompt.
-        uploaded: the site's ids of images that it has from an earlier attempt of the turn, by
-            their place in `images`; the dialect adds to it.
+        uploaded: the site's ids of images that it has, by their place in `images`; the dialect
+            adds to it, for a further attempt of the turn.
         id: a random id, new for each question.
     """
 
@@ -160,16 +159,10 @@ class Question:
 
 @dataclass(slots=True)
 class ReplyDetails:
-    """Facts that come with an answer's text.
+    """Facts that come with an answer's text: see `Reply`, whose fields most of them are.
 
     Attributes:
-        model: the model's name.
-        message_id: the answer's id on the site.
-        finish_reason: why the model stopped.
-        usage: token counts.
-        citations: the sources that the answer names.
         state: what the conversation's next turn must bring along (`Question.state`).
-        images: addresses of pictures that the bot made.
         nonce: a fresher nonce that came with the answer.
     """
 
@@ -184,9 +177,9 @@ class ReplyDetails:
 
 
 class NonceRefused(RefusedError):
-    """A refusal that a dead nonce causes, or may cause (internal: users see its base class).
+    """A refusal that a dead nonce may cause: the turn asks once more if a fresh one differs.
 
-    The turn gets a fresh nonce, and asks once more if that one differs.
+    Internal: users see its base class.
     """
 
 
@@ -313,13 +306,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the requests of a turn; each but the `final` one gets its response sent.
+        """Check the question, and yield the requests of its turn.
 
-        Only responses with a 2xx status are sent: for others the turn raises `error_for`.
-
-        Raises:
-            InvalidMessageError, InvalidConfigError: before the first request: the site can't do
-                what the question asks for.
+        Each but the `final` one gets its response sent, if its status is 2xx: for others the turn
+        raises `error_for`.
         """
 
     @abstractmethod

@@ -13,11 +13,9 @@ class Mark(NamedTuple):
     Attributes:
         product: whose they are.
         text: the bytes, in lower case.
-        firewall: the gate refuses an address; else it has visitors prove that they are people, or
-            wait, or keep a cookie.
-        always: on every status; else only with one that refuses, because normal pages of sites
-            with this product hold them too.  With a status that refuses nothing it counts in a
-            page's title, scripts and tags, not in its words: pages write about these products.
+        firewall: the gate refuses an address; else it is a bot check.
+        always: with every status (with one that refuses nothing in a page's title, scripts and
+            tags only, because pages write about these products); else with those that refuse.
         plain: also in a short body that is neither markup nor JSON.
     """
 
