@@ -1,12 +1,10 @@
-"""Bot checks and firewalls in front of a site, told from its own answers.
+"""Bot checks and firewalls in front of a site, told from its own answers by `gate_marks`.
 
-Nothing here gets past one: it ends the turn, and the message says what a user may do.  Their marks
-are in `gate_marks`.
+Nothing here gets past one: it ends the turn, and the message says what a user may do.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +14,8 @@ from ..values.http import Headers
 from .dialect import BufferedResponse
 from .failures import make_error, retry_after
 from .gate_marks import HEADER_MARKS, MARKS, Mark
-from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, string_or_empty
+from .html import unescape
+from .text import MAX_CHARACTERS, clean_text, excerpt, object_or_empty, parse_json, string_or_empty
 
 __all__ = ["block_page_error", "challenge_error", "gate_error", "has_challenge_header", "is_gate"]
 
@@ -92,7 +91,7 @@ def has_challenge_header(headers: Headers) -> bool:
 def challenge_error(
     response: BufferedResponse, *, markup: bool = False, of_site: bool = False
 ) -> ChallengeError | RefusedError | None:
-    """Return the error for a gate in front of the site, or None if this is none.
+    """Return the error for a gate in front of the site, or None.
 
     A bot check gives a `ChallengeError`, a firewall's block page a `RefusedError` that says so.
     JSON and event streams are gates by their shape only, whatever they talk of.
@@ -180,7 +179,7 @@ def _find_mark(response: BufferedResponse, start: bytes, *, markup: bool) -> Mar
         start = _active_parts(start)
     elif b"&#" in start:
         # Akamai spells its address out as entities.
-        start += html.unescape(start.decode("latin-1")).encode()
+        start += unescape(start.decode("latin-1")).encode()
     # A page with a form's widget that names a time is down or busy, and opens by itself; the check
     # that a widget is for would say nothing of a time.
     later = status in _LATER and retry_after(headers) is not None
@@ -229,17 +228,15 @@ def _parts(data: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
 
 def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
-    found = data.get("apbct")
-    return found if isinstance(found, dict) and found.get("blocked") else {}
+    found = object_or_empty(data.get("apbct"))
+    return found if found.get("blocked") else {}
 
 
 def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
     """Tell whether a JSON object is the answer of a bot check (an add-on's, 200 all the same).
 
-    Args:
-        data: the object.
-        plain: it is a whole answer of a `wpaicg` bot: there `{"success": false, "data": "…"}`
-            is the shape of WordPress's own refusal, which only an add-on before the bot gives.
+    `plain` says that it is a whole answer of a `wpaicg` bot: there only an add-on before the bot
+    answers in the shape of WordPress's own refusal, `{"success": false, "data": "…"}`.
     """
     wants_token = any(
         each.get("ts_required")
@@ -251,9 +248,8 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
     if not _ANSWER_KEYS & data.keys():
         return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()
     said = data.get("data")
-    if not isinstance(said, str):
-        return False
-    return said.strip() in _BOX_TO_TICK or (plain and data.get("success") is False)
+    refuses = plain and data.get("success") is False
+    return isinstance(said, str) and (refuses or said.strip() in _BOX_TO_TICK)
 
 
 def gate_error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from engine import PAGE, ROOT, SUBMIT, element, endpoints, response
+from engine import PAGE, SUBMIT, element, endpoints, response
 
 from chatgptes.errors import UnexpectedFormatError
 from chatgptes.sites.aiengine import MWAI
@@ -112,19 +112,6 @@ def test_roots(written: str, url: str) -> None:
     request = MWAI.nonce_request(found)
     assert request is not None
     assert request.url == url.replace("mwai-ui/v1/chats/submit", "mwai/v1/start_session")
-
-
-def test_a_root_that_only_the_page_names() -> None:
-    link = [("Link", f'<{ROOT}/>; rel="https://api.w.org/"')]
-    page = response(element(restUrl=None), headers=link)
-    assert [found.endpoint.url for found in MWAI.find(page)] == [SUBMIT]
-
-
-def test_the_page_is_searched_for_a_root_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    monkeypatch.setattr("chatgptes.sites.aiengine.page.rest_root", calls.append)
-    assert endpoints(*[element(restUrl=None)] * 50, element()) != []
-    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("root", ["https://b.test/wp-json", "http://a.test:81/wp-json"])

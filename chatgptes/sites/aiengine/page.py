@@ -6,7 +6,6 @@ script fills it in and removes the attributes, so a page saved from a browser ha
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections import defaultdict
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..addresses import require_same_site, rest_root
+from ..addresses import require_same_site
 from ..dialect import Bot, BufferedResponse, Endpoint, FoundBot, ReadBot
 from ..text import (
     clean_text,
@@ -49,16 +48,13 @@ def header_nonce(value: object) -> str:
 
 def reader(page: BufferedResponse) -> ReadBot:
     """See `Dialect.reader`."""
-    page_root = functools.cache(lambda: rest_root(page) or "")
 
     def read(_: object, attributes: dict[str, str]) -> Endpoint | None:
         system = json_object(attributes.get("data-system", "")) or {}
         params = json_object(attributes.get("data-params", "")) or {}
         bot_id, custom_id = identifier(system.get("botId")), identifier(system.get("customId"))
-        if not (bot_id or custom_id):
-            return None
-        root = string_or_empty(system.get("restUrl")) or page_root()
-        if not root:
+        root = string_or_empty(system.get("restUrl"))
+        if not (bot_id or custom_id) or not root:
             return None
         # Sites with plain permalinks have `…/index.php?rest_route=`: a route goes behind that, too.
         root = require_same_site(page.url, root).rstrip("/")

@@ -54,14 +54,10 @@ _HTML_START = re.compile(rb"\s*<(?:!doctype|html|head|body|[a-z]+[\s>])", re.IGN
 class _Phase(Enum):
     """The part of a stream that is being read."""
 
-    ANSWER = auto()
-    """The model's chunks, or the words of the plugin's error frames."""
-    BROKEN_FRAME = auto()
-    """Inside an error frame whose word holds a line end."""
-    FINISHED = auto()
-    """The model has finished; its usage and the end mark may follow."""
-    MARKED = auto()
-    """The end mark `[DONE]`: only old versions' JSON object may follow."""
+    ANSWER = auto()  # The model's chunks, or the words of the plugin's error frames.
+    BROKEN_FRAME = auto()  # Inside an error frame whose word holds a line end.
+    FINISHED = auto()  # The model has finished; its usage and the end mark may follow.
+    MARKED = auto()  # The end mark `[DONE]`: only old versions' JSON object may follow.
 
 
 # Looked up in every event.
