@@ -24,12 +24,12 @@ from .sse import Event, EventDecoder
 from .text import (
     BOM,
     Rank,
-    SurrogateJoiner,
     clean_text,
     is_blank,
     json_object,
     object_end,
     parse_event,
+    without_surrogates,
 )
 
 __all__ = ["BodyDecoder", "usage_from"]
@@ -82,7 +82,7 @@ class BodyDecoder(ABC):
         self._response = head
         self._limits = limits
         self._least_limit = min(limits.answer, limits.stream)
-        self._joiner = SurrogateJoiner()
+        self._half = ""  # Of a surrogate pair, whose second half may come with the next event.
         self._events = EventDecoder(limits.event, self.event_names)
         self._typed = "event-stream" in head.headers.get("content-type").lower()
         self.streamed = self._typed
@@ -153,8 +153,8 @@ class BodyDecoder(ABC):
                     self._is_stream = self.streamed = True
                 text = self._event(name, value)
                 if text:
-                    if self._joiner.pending or not text.isascii():
-                        text = self._joiner.push(text)
+                    if self._half or not text.isascii():
+                        text = self._join(text)
                         if not text:
                             continue
                     if not self._has_text:
@@ -206,8 +206,16 @@ class BodyDecoder(ABC):
                 UpstreamError, "A part of the answer is missing: the site sent a damaged event."
             )
 
+    def _join(self, text: str) -> str:
+        """Return text fit to be encoded; half a pair at its end waits for the next piece."""
+        text = self._half + text
+        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return without_surrogates(text.removesuffix(self._half))
+
     def _flush(self, text: str) -> list[str]:
-        text = (self._joiner.push(text) if text else "") + self._joiner.flush()
+        """The text and what is left of a pair, whose other half never came."""
+        text = (self._join(text) if text else "") + ("\ufffd" if self._half else "")
+        self._half = ""
         self._has_text = self._has_text or not is_blank(text)
         return [text] if text else []
 

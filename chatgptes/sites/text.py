@@ -11,7 +11,7 @@ from ..values.text import sanitize_line, without_surrogates
 from .html import unescape
 
 __all__ = [
-    "BOM", "HIDING", "NOT_AS_EXPECTED", "Rank", "SurrogateJoiner", "clean_text", "excerpt",
+    "BOM", "HIDING", "NOT_AS_EXPECTED", "Rank", "clean_text", "excerpt",
     "identifier", "is_blank", "json_object", "listed", "object_end", "object_or_empty",
     "parse_event", "parse_json", "quote_suffix", "role_and_content", "scan_json", "site_said",
     "string_or_empty", "without_surrogates",
@@ -44,29 +44,6 @@ _SHOWS_NOTHING = " \t\r\n\xa0\ufeff\u200b\u2060\0"
 def is_blank(text: str) -> bool:
     """Tell whether a text shows nothing: it is empty, or of blanks and byte order marks only."""
     return text.isspace() or not text.strip(_SHOWS_NOTHING)
-
-
-class SurrogateJoiner:
-    """Joins surrogate pairs that were cut apart between two pieces of text."""
-
-    __slots__ = ("pending",)
-
-    def __init__(self) -> None:
-        self.pending = ""
-        """The first half of a pair whose second half has not come yet, or ""."""
-
-    def push(self, text: str) -> str:
-        """Return `text` fit to be encoded; half a pair at its end is kept for the next piece."""
-        if self.pending:
-            text, self.pending = self.pending + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self.pending = text[:-1], text[-1]
-        return without_surrogates(text)
-
-    def flush(self) -> str:
-        """Return what is left: U+FFFD for a half whose other half never came, else ""."""
-        half, self.pending = self.pending, ""
-        return "\ufffd" if half else ""
 
 
 def clean_text(value: object, limit: int = MAX_CHARACTERS) -> str:

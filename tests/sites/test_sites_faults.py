@@ -26,7 +26,6 @@ from chatgptes.sites.errors import elsewhere, error_for_page, error_for_status
 from chatgptes.sites.failures import make_error, retry_after
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import (
-    SurrogateJoiner,
     clean_text,
     excerpt,
     object_end,
@@ -432,12 +431,12 @@ def test_surrogates_are_joined_over_any_cuts(text: str, cuts: list[int]) -> None
     units = [
         halves[i : i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(halves), 2)
     ]
-    pairs = SurrogateJoiner()
-    joined = "".join(map(pairs.push, units)) + pairs.flush()
-    assert joined == without_surrogates(text)
     ends = [*sorted(cut for cut in cuts if cut < len(text)), len(text)]
     pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-    assert "".join(map(pairs.push, pieces)) + pairs.flush() == without_surrogates(text)
+    for parts in (units, pieces):
+        events = [f"data: {json.dumps({'delta': part})}\n\n" for part in parts]
+        out = decode(AIPKIT, "".join(events) + "event: done\ndata: {}\n\n")
+        assert out.text == without_surrogates(text)
 
 
 @pytest.mark.parametrize(
