@@ -10,8 +10,8 @@ from urllib.parse import unquote_to_bytes, urljoin
 from ..errors import UnexpectedFormatError
 from ..values.text import sanitize_line
 from ..values.urls import ascii_url, may_send, origin, redact
-from .dialect import BufferedResponse
 from .html import Tag, attributes, places, unescape
+from .response import BufferedResponse
 from .text import parse_json, string_or_empty
 
 __all__ = ["ajax_urls", "in_params", "join_url", "require_same_site", "rest_root"]

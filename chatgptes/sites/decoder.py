@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import (
@@ -16,10 +16,10 @@ from ..errors import (
     UpstreamError,
 )
 from ..values.http import Limits
-from ..values.reply import Usage
+from ..values.reply import Citation, Usage
 from .challenge import challenge_error
-from .dialect import BufferedResponse, ReplyDetails
 from .failures import AnyError, make_error
+from .response import BufferedResponse
 from .sse import Event, EventDecoder
 from .text import (
     BOM,
@@ -32,7 +32,7 @@ from .text import (
     without_surrogates,
 )
 
-__all__ = ["BodyDecoder", "usage_from"]
+__all__ = ["Decoder", "ReplyDetails", "usage_from"]
 
 _BEFORE_BODY = re.compile(rb"\A(?:[ \t\r\n\0]|\xef\xbb\xbf)++")
 _WHOLE = (b"{", b"<html", b"<!doctype")
@@ -41,6 +41,25 @@ _MAY_BECOME_WHOLE = frozenset(
 ).__contains__
 _HAS_TEXT = re.compile('"(?:delta|content|live)"').search
 """An event that can't be read and holds one of these has lost text."""
+
+
+@dataclass(slots=True)
+class ReplyDetails:
+    """Facts that come with an answer's text: see `Reply`, whose fields most of them are.
+
+    Attributes:
+        state: what the conversation's next turn must bring along (`Question.state`).
+        nonce: a fresher nonce that came with the answer.
+    """
+
+    model: str | None = None
+    message_id: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    citations: list[Citation] = field(default_factory=list)
+    state: dict[str, str] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    nonce: str | None = None
 
 
 def usage_from(value: object) -> Usage | None:
@@ -60,13 +79,23 @@ def usage_from(value: object) -> Usage | None:
     return None if usage == Usage() else usage
 
 
-class BodyDecoder(ABC):
-    """A decoder of bodies that are an event stream or come in one piece.  See `Decoder`.
+class Decoder(ABC):
+    """Decodes the body of a final response: an event stream, or an answer in one piece.
+
+    `feed` and `end` return the text chunks that arrived (none of them empty) and never raise one
+    of the library's errors: they set `error`, which the caller raises after it has handed on the
+    chunks.  So no text that arrived before an error is lost.
 
     The `Content-Type` is only a hint: sites answer a streamed request with JSON or HTML under a
     stream's type, and streams under HTML's.  A dialect says what an event means (`_event`, and
     `_stray` for lines that are none), what an object means (`_object`), and, at the end of a
     stream, whether it was all (`_ended`).  All of these raise what the site's words stand for.
+
+    Attributes:
+        details: what came with the text.
+        streamed: the body is an event stream (by its `Content-Type` until the first bytes tell).
+        complete: the answer's own end mark was read: the rest of the body does not matter.
+        error: why the answer failed; once set, `feed` and `end` return nothing more.
     """
 
     event_names: tuple[str, ...] = ()
@@ -95,7 +124,7 @@ class BodyDecoder(ABC):
         self._damaged = False  # An event that seems to bring text could not be read.
 
     def feed(self, data: bytes) -> list[str]:
-        """See `Decoder.feed`."""
+        """Decode the next bytes, cut anywhere."""
         if self.complete or self.error is not None or not data:
             return []
         self._size += len(data)
@@ -171,7 +200,7 @@ class BodyDecoder(ABC):
         return texts
 
     def end(self) -> list[str]:
-        """See `Decoder.end`."""
+        """Decode what is left at the body's end; sets `error` if the answer is not whole."""
         if self.error is not None:
             return []
         texts: list[str] = []

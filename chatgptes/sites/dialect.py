@@ -11,10 +11,9 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ..errors import (
-    ChatGptEsError,
     Hint,
     InvalidConfigError,
     InvalidMessageError,
@@ -22,10 +21,11 @@ from ..errors import (
     ResponseError,
     UnexpectedFormatError,
 )
-from ..values.http import Headers, Limits, Request
+from ..values.http import Limits, Request
 from ..values.images import Image
-from ..values.reply import Citation, Usage
+from .decoder import Decoder, ReplyDetails
 from .html import Tag, attributes, tags
+from .response import BufferedResponse
 
 __all__ = [
     "Bot", "BufferedResponse", "Decoder", "Dialect", "Endpoint", "FoundBot", "NonceRefused",
@@ -111,16 +111,6 @@ Raises `UnexpectedFormatError` where the bot's address is one that messages may 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class BufferedResponse:
-    """A response whose body was read whole (of a failed one, the beginning)."""
-
-    url: str
-    status: int
-    headers: Headers
-    body: bytes = field(repr=False)
-
-
 def random_id() -> str:
     """Return an id that nothing else has; not a secret (`uuid4` asks the system: 60 µs here)."""
     return f"{random.getrandbits(128):032x}"
@@ -157,55 +147,11 @@ class Question:
     id: str = field(default_factory=random_id)
 
 
-@dataclass(slots=True)
-class ReplyDetails:
-    """Facts that come with an answer's text: see `Reply`, whose fields most of them are.
-
-    Attributes:
-        state: what the conversation's next turn must bring along (`Question.state`).
-        nonce: a fresher nonce that came with the answer.
-    """
-
-    model: str | None = None
-    message_id: str | None = None
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    citations: list[Citation] = field(default_factory=list)
-    state: dict[str, str] = field(default_factory=dict)
-    images: list[str] = field(default_factory=list)
-    nonce: str | None = None
-
-
 class NonceRefused(RefusedError):
     """A refusal that a dead nonce may cause: the turn asks once more if a fresh one differs.
 
     Internal: users see its base class.
     """
-
-
-class Decoder(Protocol):
-    """Decodes the body of a final response into text.
-
-    `feed` and `end` return the text chunks that arrived (none of them empty) and never raise one
-    of the library's errors: they set `error`, which the caller raises after it has handed on the
-    chunks.  So no text that arrived before an error is lost.
-    """
-
-    details: ReplyDetails
-    streamed: bool
-    """The body is an event stream (by its `Content-Type` until the first bytes tell)."""
-    complete: bool
-    """The answer's own end mark was read: the rest of the body does not matter."""
-    error: ChatGptEsError | None
-    """The reason that the answer failed; once set, `feed` and `end` return nothing more."""
-
-    def feed(self, data: bytes) -> list[str]:
-        """Decode the next bytes, cut anywhere."""
-        ...
-
-    def end(self) -> list[str]:
-        """Decode what is left at the body's end; sets `error` if the answer is not whole."""
-        ...
 
 
 class Dialect(ABC):

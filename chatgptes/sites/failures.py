@@ -11,7 +11,7 @@ from typing import TypeVar
 from ..errors import Hint, ResponseError
 from ..values.http import Headers
 from ..values.urls import redact
-from .dialect import BufferedResponse
+from .response import BufferedResponse
 from .text import clean_text, excerpt, quote_suffix, site_said
 
 __all__ = ["AnyError", "make_error", "retry_after"]

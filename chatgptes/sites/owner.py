@@ -19,8 +19,8 @@ from ..errors import (
 from ..values.http import Limits, Request
 from .addresses import require_same_site
 from .challenge import gate_error
-from .decoder import BodyDecoder
-from .dialect import Bot, BufferedResponse, Decoder, Dialect, Endpoint, Question, ReplyDetails
+from .decoder import Decoder
+from .dialect import Bot, BufferedResponse, Dialect, Endpoint, Question, ReplyDetails
 from .errors import error_for_answer
 from .failures import make_error
 from .text import clean_text
@@ -152,8 +152,8 @@ class KeyDialect(Dialect):
         )
 
 
-class _KeyDecoder(BodyDecoder):
-    """Decodes the answer of one turn.  See `Decoder`."""
+class _KeyDecoder(Decoder):
+    """The answer of one turn."""
 
     def __init__(self, dialect: KeyDialect, head: BufferedResponse, limits: Limits) -> None:
         super().__init__(head, limits)

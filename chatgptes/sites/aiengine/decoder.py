@@ -26,7 +26,7 @@ from ...errors import (
 )
 from ...values.http import Limits
 from ..challenge import gate_error
-from ..decoder import BodyDecoder, usage_from
+from ..decoder import Decoder, usage_from
 from ..dialect import BufferedResponse, NonceRefused, Question
 from ..failures import make_error
 from ..text import (
@@ -134,8 +134,8 @@ def _digest(question: Question, history: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(written.encode()).hexdigest()
 
 
-class MwaiDecoder(BodyDecoder):
-    """Decodes the answer of one turn.  See `Decoder`.
+class MwaiDecoder(Decoder):
+    """The answer of one turn.
 
     The `reply` in the `end` event is the whole text, and decides.  Text that was handed on can't be
     taken back, so where the owner's filters have changed more than the end of it, the answer stays

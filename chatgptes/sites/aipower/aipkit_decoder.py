@@ -9,7 +9,7 @@ from ...errors import ChatGptEsError, QuotaError, RefusedError, ResponseError, U
 from ...values.reply import Citation
 from ..addresses import join_url
 from ..challenge import gate_error, is_gate
-from ..decoder import BodyDecoder
+from ..decoder import Decoder
 from ..dialect import BufferedResponse, NonceRefused
 from ..failures import make_error
 from ..text import NOT_AS_EXPECTED, clean_text, listed, object_or_empty, scan_json, string_or_empty
@@ -83,8 +83,8 @@ def _actions(notice: dict[Any, Any], base: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-class AipkitDecoder(BodyDecoder):
-    """The answer of one turn.  See `Decoder`."""
+class AipkitDecoder(Decoder):
+    """The answer of one turn."""
 
     event_names = (
         "message_start", "message", "status", "openai_response_id", "google_interaction_id",

@@ -15,7 +15,7 @@ from ...errors import (
 )
 from ...values.http import Limits
 from ..challenge import gate_error
-from ..decoder import BodyDecoder, usage_from
+from ..decoder import Decoder, usage_from
 from ..dialect import BufferedResponse, NonceRefused
 from ..errors import is_zero
 from ..text import (
@@ -64,8 +64,8 @@ class _Phase(Enum):
 _ANSWER, _BROKEN_FRAME, _FINISHED, _MARKED = _Phase
 
 
-class WpaicgDecoder(BodyDecoder):
-    """The answer of one turn.  See `Decoder`."""
+class WpaicgDecoder(Decoder):
+    """The answer of one turn."""
 
     event_names = (
         "message", "error", "assistant_error", "done", "thread.message", "thread.message.delta",
