@@ -11,10 +11,9 @@ from typing import Any
 
 from ..errors import ChallengeError, Hint, RefusedError
 from ..values.http import Headers
-from .failures import make_error, retry_after
 from .gate_marks import HEADER_MARKS, MARKS, Mark
 from .html import unescape
-from .response import BufferedResponse
+from .response import BufferedResponse, make_error, retry_after
 from .text import MAX_CHARACTERS, clean_text, excerpt, object_or_empty, parse_json, string_or_empty
 
 __all__ = ["block_page_error", "challenge_error", "gate_error", "has_challenge_header", "is_gate"]

@@ -18,8 +18,7 @@ from ..errors import (
 from ..values.http import Limits
 from ..values.reply import Citation, Usage
 from .challenge import challenge_error
-from .failures import AnyError, make_error
-from .response import BufferedResponse
+from .response import AnyError, BufferedResponse, make_error
 from .sse import Event, EventDecoder
 from .text import (
     BOM,

@@ -19,7 +19,7 @@ from ..errors import (
 from ..values.urls import redact
 from .challenge import block_page_error, challenge_error, gate_error
 from .dialect import BufferedResponse, NonceRefused
-from .failures import make_error
+from .response import make_error
 from .text import BOM, Rank, parse_json
 
 __all__ = [

@@ -22,7 +22,7 @@ from .challenge import gate_error
 from .decoder import Decoder
 from .dialect import Bot, BufferedResponse, Dialect, Endpoint, Question, ReplyDetails
 from .errors import error_for_answer
-from .failures import make_error
+from .response import make_error
 from .text import clean_text
 
 __all__ = ["KeyDialect"]

@@ -23,7 +23,7 @@ from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error, gate_error, is_gate
 from chatgptes.sites.dialect import BufferedResponse, NonceRefused
 from chatgptes.sites.errors import elsewhere, error_for_page, error_for_status
-from chatgptes.sites.failures import make_error, retry_after
+from chatgptes.sites.response import make_error, retry_after
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import (
     clean_text,

@@ -28,7 +28,7 @@ from ...values.http import Limits
 from ..challenge import gate_error
 from ..decoder import Decoder, usage_from
 from ..dialect import BufferedResponse, NonceRefused, Question
-from ..failures import make_error
+from ..response import make_error
 from ..text import (
     clean_text,
     is_blank,

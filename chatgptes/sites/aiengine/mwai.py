@@ -23,8 +23,8 @@ from ..dialect import (
     ReadBot,
 )
 from ..errors import error_for_answer, unexpected_error
-from ..failures import make_error
 from ..forms import encode_form
+from ..response import make_error
 from ..text import clean_text, json_object, object_or_empty, role_and_content, without_surrogates
 from .decoder import NO_ROUTE, MwaiDecoder, chat_id, error_for_object, rank
 from .page import NONCE_IN_PAGE, SHORTCUTS, header_nonce, reader, with_custom_ids

@@ -11,7 +11,7 @@ from ..addresses import join_url
 from ..challenge import gate_error, is_gate
 from ..decoder import Decoder
 from ..dialect import BufferedResponse, NonceRefused
-from ..failures import make_error
+from ..response import make_error
 from ..text import NOT_AS_EXPECTED, clean_text, listed, object_or_empty, scan_json, string_or_empty
 
 __all__ = ["AipkitDecoder", "rank", "refusal"]

@@ -30,9 +30,9 @@ from ..dialect import (
     ReadBot,
 )
 from ..errors import error_for_answer, unexpected_error
-from ..failures import make_error
 from ..forms import form_request
 from ..html import Tag, tags, unescape
+from ..response import make_error
 from ..text import clean_text, json_object, without_surrogates
 from .plugin import AiPower
 from .wpaicg_decoder import WpaicgDecoder

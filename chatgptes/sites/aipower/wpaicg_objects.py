@@ -8,7 +8,7 @@ from ...errors import QuotaError, RefusedError, ResponseError
 from ..challenge import is_gate
 from ..dialect import BufferedResponse
 from ..errors import error_for_status
-from ..failures import make_error
+from ..response import make_error
 from ..text import clean_text, is_blank, listed, string_or_empty
 
 __all__ = [
