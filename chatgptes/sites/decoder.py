@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ..errors import (
@@ -16,8 +16,8 @@ from ..errors import (
     UpstreamError,
 )
 from ..values.http import Limits
-from ..values.reply import Citation, Usage
 from .challenge import challenge_error
+from .details import ReplyDetails
 from .response import AnyError, BufferedResponse, make_error
 from .sse import Event, EventDecoder
 from .text import (
@@ -31,7 +31,7 @@ from .text import (
     without_surrogates,
 )
 
-__all__ = ["Decoder", "ReplyDetails", "usage_from"]
+__all__ = ["Decoder"]
 
 _BEFORE_BODY = re.compile(rb"\A(?:[ \t\r\n\0]|\xef\xbb\xbf)++")
 _WHOLE = (b"{", b"<html", b"<!doctype")
@@ -40,42 +40,6 @@ _MAY_BECOME_WHOLE = frozenset(
 ).__contains__
 _HAS_TEXT = re.compile('"(?:delta|content|live)"').search
 """An event that can't be read and holds one of these has lost text."""
-
-
-@dataclass(slots=True)
-class ReplyDetails:
-    """Facts that come with an answer's text: see `Reply`, whose fields most of them are.
-
-    Attributes:
-        state: what the conversation's next turn must bring along (`Question.state`).
-        nonce: a fresher nonce that came with the answer.
-    """
-
-    model: str | None = None
-    message_id: str | None = None
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    citations: list[Citation] = field(default_factory=list)
-    state: dict[str, str] = field(default_factory=dict)
-    images: list[str] = field(default_factory=list)
-    nonce: str | None = None
-
-
-def usage_from(value: object) -> Usage | None:
-    """Return token counts as OpenAI's two APIs and the plugins' REST APIs name them."""
-    if not isinstance(value, dict):
-        return None
-
-    def count(*names: str) -> int | None:
-        numbers = (value.get(name) for name in names)
-        return next((number for number in numbers if type(number) is int and number >= 0), None)
-
-    usage = Usage(
-        count("input_tokens", "prompt_tokens"),
-        count("output_tokens", "completion_tokens"),
-        count("total_tokens"),
-    )
-    return None if usage == Usage() else usage
 
 
 class Decoder(ABC):

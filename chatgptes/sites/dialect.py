@@ -23,7 +23,8 @@ from ..errors import (
 )
 from ..values.http import Limits, Request
 from ..values.images import Image
-from .decoder import Decoder, ReplyDetails
+from .decoder import Decoder
+from .details import ReplyDetails
 from .html import Tag, attributes, tags
 from .response import BufferedResponse
 

@@ -27,7 +27,7 @@ from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.aipower.aipkit_decoder import rank as aipkit_rank
 from chatgptes.sites.aipower.wpaicg_objects import rank as wpaicg_rank
 from chatgptes.sites.challenge import is_gate
-from chatgptes.sites.decoder import usage_from
+from chatgptes.sites.details import usage_from
 from chatgptes.sites.dialect import NonceRefused
 from chatgptes.sites.html import places
 from chatgptes.sites.sse import EventDecoder

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from ...errors import ResponseError, UnexpectedStatusError
 from ..challenge import is_gate
-from ..decoder import usage_from
+from ..details import usage_from
 from ..dialect import BufferedResponse, Question, ReplyDetails
 from ..owner import KeyDialect
 from ..response import make_error

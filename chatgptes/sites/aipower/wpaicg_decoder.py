@@ -15,7 +15,8 @@ from ...errors import (
 )
 from ...values.http import Limits
 from ..challenge import gate_error
-from ..decoder import Decoder, usage_from
+from ..decoder import Decoder
+from ..details import usage_from
 from ..dialect import BufferedResponse, NonceRefused
 from ..errors import is_zero
 from ..text import (
