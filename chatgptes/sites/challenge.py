@@ -210,25 +210,15 @@ def _active_parts(page: bytes) -> bytes:
 
 # Seen on chatgpt.es (plugin of the `wpaicg` generation) as the `data` of an answer.
 _BOX_TO_TICK = frozenset({"Du musst das Kästchen anklicken!"})
-_ANSWER_KEYS = frozenset(
-    {"choices", "code", "data", "error", "msg", "reply", "status", "success", "type"}
-)
-"""Objects with one of these are a plugin's or WordPress's: what they say may be about anything."""
-
-
 _REFUSAL_KEYS = frozenset({"choices", "code", "msg", "reply", "success"})
 """One of these is in what a plugin, or WordPress, refuses with."""
+_ANSWER_KEYS = _REFUSAL_KEYS | {"data", "error", "status", "type"}
+"""Objects with one of these are a plugin's or WordPress's: what they say may be about anything."""
 
 
 def _parts(data: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
     """An object, and what of it may be the answer of an add-on before the bot."""
     return [each for each in (data, data.get("data"), data.get("error")) if isinstance(each, dict)]
-
-
-def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
-    found = object_or_empty(data.get("apbct"))
-    return found if found.get("blocked") else {}
 
 
 def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
@@ -242,7 +232,8 @@ def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
         or string_or_empty(each.get("code")).lower().endswith("_ts_required")
         for each in _parts(data)
     )
-    if wants_token or _spam_check(data):
+    # CleanTalk refuses so in a plugin's place.
+    if wants_token or object_or_empty(data.get("apbct")).get("blocked"):
         return True
     if not _ANSWER_KEYS & data.keys():
         return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()
@@ -257,7 +248,8 @@ def gate_error(
     """Return the error for an object that `is_gate`, with the site's own words; None for others."""
     if not is_gate(data, plain=plain):
         return None
-    words = [_spam_check(data).get("comment"), data.get("data"), data.get("error")]
+    comment = object_or_empty(data.get("apbct")).get("comment")
+    words = [comment, data.get("data"), data.get("error")]
     words += [each.get("message") for each in _parts(data)]
     said = next(filter(None, map(clean_text, words)), "")
     message = "The site wants its visitors to pass a bot check first."

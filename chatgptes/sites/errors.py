@@ -27,8 +27,6 @@ __all__ = [
     "unexpected_error",
 ]  # fmt: skip
 
-_PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
-
 _EVENT = re.compile(rb"(?:\A|\n)[\xef\xbb\xbf \t\0]*(?:data|event):")
 _OF_MODEL = re.compile(rb'message_start|"(?:delta|choices)"|(?:response|interaction)_id')
 # Never translated.
@@ -58,7 +56,8 @@ def error_for_status(
         advice = "Wait, then ask less often and fewer at once."
     elif 300 <= status < 400:
         message = _redirect_message(response, of_page)
-        hint = _PAGE_ITSELF if of_page else None
+        purpose = "to give the address of the page itself"
+        hint = Hint("site", purpose=purpose) if of_page else None
     elif status == 401:
         message = (
             "The site asks for a user name and password (status 401). They can stand in its "
@@ -86,13 +85,10 @@ def _redirect_message(response: BufferedResponse, of_page: bool) -> str:
         target = redact(urljoin(response.url, location)) if location else "nowhere"
     except ValueError:
         target = "(an unreadable URL)"
-    where = f"{target} (status {response.status})"
+    where = f"{target} (status {response.status}), where"
     if of_page:
-        return f"The site redirects to {where}, where the request may not follow."
-    return (
-        f"The site redirects messages from {redact(response.url)} to {where}, where they do not "
-        "follow."
-    )
+        return f"The site redirects to {where} the request may not follow."
+    return f"The site redirects messages from {redact(response.url)} to {where} they do not follow."
 
 
 def error_for_page(response: BufferedResponse) -> ResponseError | None:

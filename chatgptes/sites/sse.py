@@ -65,8 +65,7 @@ class EventDecoder:
         """An event was larger than `max_event`; the pairs before it were returned."""
         self._max = max_event
         self._names = frozenset(map(str.encode, names))
-        self._parts: list[bytes] = []  # Of a line whose end has not come.
-        self._size = 0  # Bytes in _parts.
+        self._part = bytearray()  # Of a line whose end has not come.
         self._held = 0  # Bytes in the event under way.
         self._begun = not hiding  # A field has come.
         self.hidden = False
@@ -89,19 +88,17 @@ class EventDecoder:
             self._skip_lf = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         cut = data.rfind(b"\n")
-        if cut < 0:
-            self._keep(data)
-            return []
-        lines = data[:cut].split(b"\n")
-        if self._parts:
-            self._parts.append(lines[0])
-            lines[0] = b"".join(self._parts)
-            self._parts.clear()
-            self._size = 0
         events: list[Event] = []
-        self._take(lines, events)
+        if cut >= 0:
+            lines = data[:cut].split(b"\n")
+            if self._part:
+                lines[0] = bytes(self._part) + lines[0]
+                self._part.clear()
+            self._take(lines, events)
         if self.error is None:
-            self._keep(data[cut + 1 :])
+            self._part += data[cut + 1 :]
+            if len(self._part) + self._held > self._max:
+                self._fail()
         return events
 
     def end(self) -> list[Event]:
@@ -112,18 +109,10 @@ class EventDecoder:
         """
         events: list[Event] = []
         if self.error is None:
-            lines = [b"".join(self._parts), b""] if self._parts else [b""]
-            self._parts.clear()
-            self._size = 0
+            lines = [bytes(self._part), b""]
+            self._part.clear()
             self._take(lines, events)
         return events
-
-    def _keep(self, rest: bytes) -> None:
-        if rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-            if self._size + self._held > self._max:
-                self._fail()
 
     def _fail(self) -> None:
         self.error = ResponseTooLargeError(

@@ -160,11 +160,7 @@ class Aipkit(AipkitMemory):
 
 
 def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
-    """The key of the message that the site took.
-
-    Raises:
-        ResponseError: it took none.
-    """
+    """The key of the message that the site took; raises why it took none."""
     body = response.body.strip()
     data = json_object(body, rank) or {}
     key = string_or_empty(object_or_empty(data.get("data")).get("cache_key"))

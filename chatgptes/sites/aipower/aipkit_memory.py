@@ -108,11 +108,7 @@ def _entries(response: BufferedResponse, name: str) -> list[dict[Any, Any]]:
 
 
 def _data(response: BufferedResponse) -> dict[Any, Any]:
-    """The data of a good response.
-
-    Raises:
-        ResponseError: it is none.
-    """
+    """The data of a good response; raises what another one is."""
     data = json_object(response.body, rank) or {}
     if data.get("success") is True:
         return object_or_empty(data.get("data"))
