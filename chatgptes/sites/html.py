@@ -66,11 +66,8 @@ def tags(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
 def _has_class(inside: bytes, classes: Sequence[bytes]) -> bool:
     if not any(name in inside for name in classes):
         return False
-    for pair in _PAIR.finditer(inside):
-        if pair[1].lower() == b"class":
-            value = next((group for group in pair.groups()[1:] if group is not None), b"")
-            return any(name in value.split() for name in classes)
-    return False
+    written = attributes(Tag(0, b"", inside)).get("class", "").split()
+    return any(name.decode() in written for name in classes)
 
 
 def places(page: bytes, name: bytes, most: int) -> list[int]:
