@@ -33,7 +33,7 @@ from .text import (
 
 __all__ = ["Decoder"]
 
-_BEFORE_BODY = re.compile(rb"\A(?:[ \t\r\n\0]|\xef\xbb\xbf)++")
+_BEFORE_BODY = re.compile(rb"\A(?:[ \t\r\n\0]++|\xef\xbb\xbf)++")
 _WHOLE = (b"{", b"<html", b"<!doctype")
 _MAY_BECOME_WHOLE = frozenset(
     sign[:length] for sign in (*_WHOLE, BOM) for length in range(len(sign) + 1)

@@ -164,13 +164,14 @@ def _tokenise(page: bytes, classes: Sequence[bytes]) -> list[Tag]:
     return found
 
 
-# Beyond Unicode, and of more digits than `int` takes.
-_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{15,};?")
+# Without a semicolon it is text, as in the query of an address: "?a=1&copy=2".
+_REFERENCE = re.compile(r"&(?:(#[xX]?[0-9a-fA-F]{16,})|#[xX]?[0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 
 
 def unescape(value: str) -> str:
     """Return `value` with its character references decoded."""
-    return html.unescape(_LONG_NUMBER.sub("\ufffd", value)) if "&" in value else value
+    # Long numbers are beyond Unicode, and may have more digits than `int` takes.
+    return _REFERENCE.sub(lambda ref: "\ufffd" if ref[1] else html.unescape(ref[0]), value)
 
 
 def attributes(tag: Tag) -> dict[str, str]:
