@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chatgptes.errors import ChatGptEsError
+from chatgptes.sites import key_dialect_for, namespaces_from
 from chatgptes.sites.aiengine.mwai import Mwai
 from chatgptes.sites.aiengine.owner import MwaiRest
 from chatgptes.sites.dialect import BufferedResponse, Endpoint, NonceRefused, Question
-from chatgptes.sites.registry import key_dialect_for, namespaces_from
 from chatgptes.values.http import Headers, Limits
 from chatgptes.values.images import Image
 

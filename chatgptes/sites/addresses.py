@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urljoin
 
 from ..errors import UnexpectedFormatError
 from ..values.text import sanitize_line
 from ..values.urls import ascii_url, may_send, origin, redact
-from .dialect import BufferedResponse
 from .html import Tag, attributes, places, unescape
+from .response import BufferedResponse
 from .text import parse_json, string_or_empty
 
 __all__ = ["ajax_urls", "in_params", "join_url", "require_same_site", "rest_root"]
@@ -26,12 +26,17 @@ _REACH = 16_384  # Bytes of `wpaicgParams` that are looked at.
 _AJAX_URL = re.compile(
     rb'["\']?\bajax_?url["\']?\s*:\s*("(?:[^"\\\n]|\\.){1,2000}")', re.IGNORECASE
 )
+_QUOTED = re.compile(rb"([\"'])([^\"'\s<>]{0,512}admin-ajax\.php)\1")
 _DATA_SCRIPT = re.compile(
     rb"data:(?:text|application)/(?:x-)?(?:java|ecma)script(?:;\s*[\w-]+=[\w-]+)*(;\s*base64)?,"
     rb"([\w+/=%.~!*()-]+)",
     re.IGNORECASE,
 )
-_DELIMITERS = [bytes([byte]) for byte in b"\"'()<>=, \t\r\n"]
+_ROOTS = [
+    re.compile(rb"(?<![^\"'()<>=,\s])((?:https?:)?\\?/(?:[^\"'()<>=,\s]{0,512}?/)??)" + folder)
+    for folder in (b"wp-content", b"wp-includes")
+]
+_API_FOLDER = re.compile(r"(?:index\.php/?)?(?:wp-json/?)?(?:[?#].*)?\Z")
 _LANGUAGE_FOLDER = re.compile(r"/[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?/\Z")
 _LINK = re.compile(r"<([^<>]*)>((?:\s*+;\s*+[\w*-]++\s*+(?:=\s*+(?:\"[^\"]*+\"|[^\s;,\"]*+))?+)*+)")
 _REL = re.compile(r";\s*+rel\s*+=\s*+(?:\"([^\"]*)\"|([^\s;,\"]*))", re.IGNORECASE)
@@ -109,57 +114,37 @@ def in_params(body: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[byte
                 yield match
 
 
-def _address_before(body: bytes, at: int) -> str:
-    """The beginning of the address that goes on at `at`; "" where none begins before it."""
-    before = body[max(0, at - 512) : at]
-    written = before[1 + max(map(before.rfind, _DELIMITERS)) :].decode("utf-8", "replace")
-    text = unescape(written).replace("\\/", "/")
-    return text if text.startswith(("/", "http://", "https://")) and text.endswith("/") else ""
+def _written(address: bytes) -> str:
+    return unescape(address.decode("utf-8", "replace")).replace("\\/", "/")
 
 
 def _guessed_urls(page: BufferedResponse, page_url: str) -> Iterator[str]:
     """Likely addresses of admin-ajax.php, the likeliest first; unchecked, some repeated."""
     for text in _scripts(page.body):
-        for at in places(text, b"admin-ajax.php", _MOST_FOUND):
-            end = at + len(b"admin-ajax.php")
-            before = text[max(0, at - 512) : at]
-            quote = text[end : end + 1]
-            if quote in (b'"', b"'") and quote in before:
-                written = before[before.rfind(quote) + 1 :].decode("utf-8", "replace")
-                yield unescape(f"{written}admin-ajax.php").replace("\\/", "/")
-    for folder in (b"wp-content", b"wp-includes"):
-        for at in places(page.body, folder, _MOST_FOUND):
-            if root := _address_before(page.body, at):
-                yield root + _AJAX_PATH
+        for match in _QUOTED.finditer(text):
+            yield _written(match[2])
+    for pattern in _ROOTS:
+        for match in pattern.finditer(page.body):
+            yield _written(match[1]) + _AJAX_PATH
     if page_url:
         # Deepest first: a wrong one answers 404, where another WordPress above might not.
         yield urljoin(page_url, _AJAX_PATH)
         yield urljoin(page_url, f"../{_AJAX_PATH}")
-    root = rest_root(page) or ""
-    parts = urlsplit(root)
-    path = re.sub(r"(?:index\.php/?)?(?:wp-json/?)?$", "", parts.path)
-    if root and path.endswith("/"):
-        yield urlunsplit((parts.scheme, parts.netloc, path + _AJAX_PATH, "", ""))
-        without = _LANGUAGE_FOLDER.sub("/", path)
-        yield urlunsplit((parts.scheme, parts.netloc, without + _AJAX_PATH, "", ""))
+    root = _API_FOLDER.sub("", rest_root(page) or "")
+    if root.endswith("/"):
+        yield root + _AJAX_PATH
+        yield _LANGUAGE_FOLDER.sub("/", root) + _AJAX_PATH
     yield "/" + _AJAX_PATH
 
 
 def ajax_urls(page: BufferedResponse, page_url: str = "") -> tuple[str, ...]:
     """Return the addresses at which the site's admin-ajax.php may be, the likeliest first.
 
-    `wpaicgParams` names it (also in a script that was deferred as a `data:` address): then there
-    is one.  Else it is guessed, in this order: any other address of it in the page, the place
-    beside the folders `wp-content` and `wp-includes`, the page's own folders, the place beside the
-    REST API's root with and without a language's folder, and the root of the host.
-
-    Args:
-        page: the page.
-        page_url: the page's address as the site itself writes it, or "".
-
-    Returns:
-        Addresses to which messages may be sent, but for one that the page itself names: that is
-        not checked yet (see `require_same_site`).
+    `wpaicgParams` names it: then there is one, not checked yet (see `require_same_site`).  Else it
+    is guessed, in this order: any other address of it in the page, the place beside the folders
+    `wp-content` and `wp-includes`, the folders of `page_url` (the page's address as the site
+    itself writes it, or ""), the place beside the REST API's root with and without a language's
+    folder, and the root of the host.  To all of these messages may be sent.
     """
     for match in in_params(page.body, _AJAX_URL):
         if named := string_or_empty(parse_json(match[1])):
@@ -177,8 +162,7 @@ def ajax_urls(page: BufferedResponse, page_url: str = "") -> tuple[str, ...]:
 def rest_root(page: BufferedResponse) -> str | None:
     """Return the root of the site's REST API as the page's `Link` header or tag gives it, or None.
 
-    It is absolute, and not yet checked for its host.  Sites with plain permalinks have one that
-    ends in `?rest_route=/`.
+    It is absolute, and not yet checked for its host.
     """
     for value in page.headers.get_all("link"):
         for link in _LINK.finditer(value[:65_536]):

@@ -1,22 +1,20 @@
-"""Bot checks and firewalls in front of a site, told from its own answers.
+"""Bot checks and firewalls in front of a site, told from its own answers by `gate_marks`.
 
-Nothing here gets past one: it ends the turn, and the message says what a user may do.  Their marks
-are in `gate_marks`.
+Nothing here gets past one: it ends the turn, and the message says what a user may do.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ChallengeError, Hint, RefusedError
 from ..values.http import Headers
-from .dialect import BufferedResponse
-from .failures import make_error, retry_after
 from .gate_marks import HEADER_MARKS, MARKS, Mark
-from .text import MAX_CHARACTERS, clean_text, excerpt, parse_json, string_or_empty
+from .html import unescape
+from .response import BufferedResponse, make_error, retry_after
+from .text import MAX_CHARACTERS, clean_text, excerpt, object_or_empty, parse_json, string_or_empty
 
 __all__ = ["block_page_error", "challenge_error", "gate_error", "has_challenge_header", "is_gate"]
 
@@ -92,7 +90,7 @@ def has_challenge_header(headers: Headers) -> bool:
 def challenge_error(
     response: BufferedResponse, *, markup: bool = False, of_site: bool = False
 ) -> ChallengeError | RefusedError | None:
-    """Return the error for a gate in front of the site, or None if this is none.
+    """Return the error for a gate in front of the site, or None.
 
     A bot check gives a `ChallengeError`, a firewall's block page a `RefusedError` that says so.
     JSON and event streams are gates by their shape only, whatever they talk of.
@@ -102,22 +100,19 @@ def challenge_error(
         markup: look for marks whatever its `Content-Type`.
         of_site: its body is known to be the site's own: look at its headers alone.
     """
-    mark = _UNNAMED
-    if not has_challenge_header(response.headers):
-        if of_site:
-            return None
-        start = response.body[:_START]
-        bare = start.lstrip(_BLANK)
+    mark: Mark | None = None
+    if has_challenge_header(response.headers):
+        mark = _UNNAMED
+    elif not of_site:
+        start = response.body[:_START].lstrip(_BLANK)
         # Behind a PHP notice, too.
-        data = None if _PAGE.match(bare) else parse_json(start)
+        data = None if _PAGE.match(start) else parse_json(start)
         if isinstance(data, dict):
             return gate_error(data, response) or _cloudflare_error(data, response)
-        if bare.startswith(_JSON):
-            return None
-        found = _find_mark(response, bare.lower(), markup=markup)
-        if found is None:
-            return None
-        mark = found
+        if not start.startswith(_JSON):
+            mark = _find_mark(response, start.lower(), markup=markup)
+    if mark is None:
+        return None
     if mark.firewall:
         message = f"A firewall before the site ({mark.product}) refused the request"
         return _blocked(message, response, response.body)
@@ -148,21 +143,19 @@ def block_page_error(response: BufferedResponse, data: object = None) -> Refused
     The plugins refuse with their JSON or, with status 403, in a sentence: only something before
     them sends a page, another JSON (`data`), or a web server's own words.
     """
-    if response.status not in _BLOCKING or not _is_foreign(response, data):
+    body = response.body[:_START].strip(_BLANK)
+    if isinstance(data, dict):
+        foreign = not _REFUSAL_KEYS & data.keys()
+    elif body.startswith(_JSON) or _PAGE.match(body):
+        foreign = True
+    elif body in (b"0", b"-1"):
+        foreign = False  # WordPress's own ways to say no.
+    else:
+        foreign = response.status != 403 or _BLOCK_WORDS.match(excerpt(body)) is not None
+    if response.status not in _BLOCKING or not foreign:
         return None
     message = "Something before the plugin refused the request, as firewalls do"
     return _blocked(message, response, response.body)
-
-
-def _is_foreign(response: BufferedResponse, data: object) -> bool:
-    if isinstance(data, dict):
-        return not _REFUSAL_KEYS & data.keys()
-    bare = response.body[:_START].strip(_BLANK)
-    if bare.startswith(_JSON) or _PAGE.match(bare):
-        return True
-    if bare in (b"0", b"-1"):
-        return False  # WordPress's own ways to say no.
-    return response.status != 403 or _BLOCK_WORDS.match(excerpt(bare)) is not None
 
 
 def _blocked(message: str, response: BufferedResponse, said: object) -> RefusedError:
@@ -185,7 +178,7 @@ def _find_mark(response: BufferedResponse, start: bytes, *, markup: bool) -> Mar
         start = _active_parts(start)
     elif b"&#" in start:
         # Akamai spells its address out as entities.
-        start += html.unescape(start.decode("latin-1")).encode()
+        start += unescape(start.decode("latin-1")).encode()
     # A page with a form's widget that names a time is down or busy, and opens by itself; the check
     # that a widget is for would say nothing of a time.
     later = status in _LATER and retry_after(headers) is not None
@@ -193,14 +186,11 @@ def _find_mark(response: BufferedResponse, start: bytes, *, markup: bool) -> Mar
         counts = mark.always or (refusing and (mark.firewall or not later))
         if counts and (markup or mark.plain) and mark.text in start:
             return mark
-    return _COOKIE_TEST if markup and _is_cookie_test(start, page) else None
-
-
-def _is_cookie_test(acting: bytes, page: bytes) -> bool:
-    """Tell whether a page only sets a cookie and loads itself again; it has hardly any words."""
-    if len(page) > _SHORT or not (_SETS_COOKIE.search(acting) and _LOADS_ITSELF.search(acting)):
-        return False
-    return len(excerpt(page)) < MAX_CHARACTERS - 1
+    # A page that only sets a cookie and loads itself again has hardly any words.
+    acts = markup and len(page) <= _SHORT and _SETS_COOKIE.search(start)
+    if acts and _LOADS_ITSELF.search(start) and len(excerpt(page)) < MAX_CHARACTERS - 1:
+        return _COOKIE_TEST
+    return None
 
 
 def _active_parts(page: bytes) -> bytes:
@@ -220,14 +210,10 @@ def _active_parts(page: bytes) -> bytes:
 
 # Seen on chatgpt.es (plugin of the `wpaicg` generation) as the `data` of an answer.
 _BOX_TO_TICK = frozenset({"Du musst das Kästchen anklicken!"})
-_ANSWER_KEYS = frozenset(
-    {"choices", "code", "data", "error", "msg", "reply", "status", "success", "type"}
-)
-"""Objects with one of these are a plugin's or WordPress's: what they say may be about anything."""
-
-
 _REFUSAL_KEYS = frozenset({"choices", "code", "msg", "reply", "success"})
 """One of these is in what a plugin, or WordPress, refuses with."""
+_ANSWER_KEYS = _REFUSAL_KEYS | {"data", "error", "status", "type"}
+"""Objects with one of these are a plugin's or WordPress's: what they say may be about anything."""
 
 
 def _parts(data: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
@@ -235,37 +221,25 @@ def _parts(data: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
     return [each for each in (data, data.get("data"), data.get("error")) if isinstance(each, dict)]
 
 
-def _wants_token(data: Mapping[Any, Any]) -> bool:
-    """Tell whether an object asks for the token of a bot check, as add-ons before a bot do."""
-    return any(
+def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
+    """Tell whether a JSON object is the answer of a bot check (an add-on's, 200 all the same).
+
+    `plain` says that it is a whole answer of a `wpaicg` bot: there only an add-on before the bot
+    answers in the shape of WordPress's own refusal, `{"success": false, "data": "…"}`.
+    """
+    wants_token = any(
         each.get("ts_required")
         or string_or_empty(each.get("code")).lower().endswith("_ts_required")
         for each in _parts(data)
     )
-
-
-def _spam_check(data: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """The refusal of CleanTalk, which it sends in a plugin's place; empty in other objects."""
-    found = data.get("apbct")
-    return found if isinstance(found, dict) and found.get("blocked") else {}
-
-
-def is_gate(data: Mapping[Any, Any], *, plain: bool = False) -> bool:
-    """Tell whether a JSON object is the answer of a bot check (an add-on's, 200 all the same).
-
-    Args:
-        data: the object.
-        plain: it is a whole answer of a `wpaicg` bot: there `{"success": false, "data": "…"}`
-            is the shape of WordPress's own refusal, which only an add-on before the bot gives.
-    """
-    if _wants_token(data) or _spam_check(data):
+    # CleanTalk refuses so in a plugin's place.
+    if wants_token or object_or_empty(data.get("apbct")).get("blocked"):
         return True
     if not _ANSWER_KEYS & data.keys():
         return "imunify360" in string_or_empty(data.get("message"))[:1000].lower()
     said = data.get("data")
-    if not isinstance(said, str):
-        return False
-    return said.strip() in _BOX_TO_TICK or (plain and data.get("success") is False)
+    refuses = plain and data.get("success") is False
+    return isinstance(said, str) and (refuses or said.strip() in _BOX_TO_TICK)
 
 
 def gate_error(
@@ -274,7 +248,8 @@ def gate_error(
     """Return the error for an object that `is_gate`, with the site's own words; None for others."""
     if not is_gate(data, plain=plain):
         return None
-    words = [_spam_check(data).get("comment"), data.get("data"), data.get("error")]
+    comment = object_or_empty(data.get("apbct")).get("comment")
+    words = [comment, data.get("data"), data.get("error")]
     words += [each.get("message") for each in _parts(data)]
     said = next(filter(None, map(clean_text, words)), "")
     message = "The site wants its visitors to pass a bot check first."

@@ -16,25 +16,24 @@ from ..errors import (
     UpstreamError,
 )
 from ..values.http import Limits
-from ..values.reply import Usage
 from .challenge import challenge_error
-from .dialect import BufferedResponse, ReplyDetails
-from .failures import AnyError, make_error
+from .details import ReplyDetails
+from .response import AnyError, BufferedResponse, make_error
 from .sse import Event, EventDecoder
 from .text import (
     BOM,
     Rank,
-    SurrogateJoiner,
     clean_text,
     is_blank,
     json_object,
     object_end,
     parse_event,
+    without_surrogates,
 )
 
-__all__ = ["BodyDecoder", "usage_from"]
+__all__ = ["Decoder"]
 
-_BLANK = b" \t\r\n\0"
+_BEFORE_BODY = re.compile(rb"\A(?:[ \t\r\n\0]++|\xef\xbb\xbf)++")
 _WHOLE = (b"{", b"<html", b"<!doctype")
 _MAY_BECOME_WHOLE = frozenset(
     sign[:length] for sign in (*_WHOLE, BOM) for length in range(len(sign) + 1)
@@ -43,30 +42,23 @@ _HAS_TEXT = re.compile('"(?:delta|content|live)"').search
 """An event that can't be read and holds one of these has lost text."""
 
 
-def usage_from(value: object) -> Usage | None:
-    """Return token counts as OpenAI's two APIs and the plugins' REST APIs name them."""
-    if not isinstance(value, dict):
-        return None
+class Decoder(ABC):
+    """Decodes the body of a final response: an event stream, or an answer in one piece.
 
-    def count(*names: str) -> int | None:
-        numbers = (value.get(name) for name in names)
-        return next((number for number in numbers if type(number) is int and number >= 0), None)
-
-    usage = Usage(
-        count("input_tokens", "prompt_tokens"),
-        count("output_tokens", "completion_tokens"),
-        count("total_tokens"),
-    )
-    return None if usage == Usage() else usage
-
-
-class BodyDecoder(ABC):
-    """A decoder of bodies that are an event stream or come in one piece.  See `Decoder`.
+    `feed` and `end` return the text chunks that arrived (none of them empty) and never raise one
+    of the library's errors: they set `error`, which the caller raises after it has handed on the
+    chunks.  So no text that arrived before an error is lost.
 
     The `Content-Type` is only a hint: sites answer a streamed request with JSON or HTML under a
     stream's type, and streams under HTML's.  A dialect says what an event means (`_event`, and
     `_stray` for lines that are none), what an object means (`_object`), and, at the end of a
     stream, whether it was all (`_ended`).  All of these raise what the site's words stand for.
+
+    Attributes:
+        details: what came with the text.
+        streamed: the body is an event stream (by its `Content-Type` until the first bytes tell).
+        complete: the answer's own end mark was read: the rest of the body does not matter.
+        error: why the answer failed; once set, `feed` and `end` return nothing more.
     """
 
     event_names: tuple[str, ...] = ()
@@ -82,7 +74,7 @@ class BodyDecoder(ABC):
         self._response = head
         self._limits = limits
         self._least_limit = min(limits.answer, limits.stream)
-        self._joiner = SurrogateJoiner()
+        self._half = ""  # Of a surrogate pair, whose second half may come with the next event.
         self._events = EventDecoder(limits.event, self.event_names)
         self._typed = "event-stream" in head.headers.get("content-type").lower()
         self.streamed = self._typed
@@ -95,7 +87,7 @@ class BodyDecoder(ABC):
         self._damaged = False  # An event that seems to bring text could not be read.
 
     def feed(self, data: bytes) -> list[str]:
-        """See `Decoder.feed`."""
+        """Decode the next bytes, cut anywhere."""
         if self.complete or self.error is not None or not data:
             return []
         self._size += len(data)
@@ -108,9 +100,19 @@ class BodyDecoder(ABC):
         return texts
 
     def _feed_unknown(self, data: bytes) -> list[str]:
+        """Decode bytes of a body that comes in one piece, or may do so.
+
+        JSON and whole pages do.  Other markup and words may be notices before the first event.
+        """
         self._start.append(data)
         if not self._looked:
-            self._look()
+            body = _BEFORE_BODY.sub(b"", b"".join(self._start))
+            self._start = [body]
+            first = body[:9].lower()
+            if first.startswith(_WHOLE):
+                self._is_stream = self.streamed = False
+            # An empty one, or the first bytes of what is looked for, may yet become it.
+            self._looked = not _MAY_BECOME_WHOLE(first)
         if self._is_stream is False:
             return []
         texts = self._decode_events(self._events.feed(data))
@@ -118,30 +120,17 @@ class BodyDecoder(ABC):
             self._start.clear()
         return texts
 
-    def _look(self) -> None:
-        """Decide if the body comes in one piece, as far as its first bytes tell.
-
-        JSON and whole pages do.  Other markup and words may be notices before the first event.
-        """
-        start = b"".join(self._start).lstrip(_BLANK)
-        while start.startswith(BOM):
-            start = start.removeprefix(BOM).lstrip(_BLANK)
-        self._start = [start]
-        start = start[:9].lower()
-        if start.startswith(_WHOLE):
-            self._is_stream = self.streamed = False
-            self._looked = True
-        else:
-            # An empty one, or the first bytes of what is looked for, may yet become it.
-            self._looked = not _MAY_BECOME_WHOLE(start)
-
     def _check_size(self) -> None:
         which = "stream" if self._is_stream else "answer"
-        most = self._limits.stream if self._is_stream else self._limits.answer
+        most = getattr(self._limits, which)
         if self._size > most and not self.complete and self.error is None:
-            message = f"The answer is larger than {most:,} bytes."
-            self.error = self._make_error(ResponseTooLargeError, message)
-            self.error.hint = Hint(f"limits.{which}", purpose="to allow more")
+            hint = Hint(f"limits.{which}", purpose="to allow more")
+            self.error = self._too_large(f"The answer is larger than {most:,} bytes.", hint)
+
+    def _too_large(self, message: str, hint: Hint | None) -> ChatGptEsError:
+        error = self._make_error(ResponseTooLargeError, message)
+        error.hint = hint
+        return error
 
     def _decode_events(self, events: list[Event]) -> list[str]:  # noqa: C901
         # One loop: see `EventDecoder`.
@@ -156,8 +145,8 @@ class BodyDecoder(ABC):
                     self._is_stream = self.streamed = True
                 text = self._event(name, value)
                 if text:
-                    if self._joiner.pending or not text.isascii():
-                        text = self._joiner.push(text)
+                    if self._half or not text.isascii():
+                        text = self._join(text)
                         if not text:
                             continue
                     if not self._has_text:
@@ -169,36 +158,32 @@ class BodyDecoder(ABC):
         except ChatGptEsError as error:
             self.error = error
         else:
-            if self._events.error is not None:
-                self.error = self._make_error(ResponseTooLargeError, self._events.error.message)
-                self.error.hint = self._events.error.hint
+            if (too_large := self._events.error) is not None:
+                self.error = self._too_large(too_large.message, too_large.hint)
         return texts
 
     def end(self) -> list[str]:
-        """See `Decoder.end`."""
+        """Decode what is left at the body's end; sets `error` if the answer is not whole."""
         if self.error is not None:
             return []
         texts: list[str] = []
         if not self.complete and self._is_stream is not False:
             texts = self._decode_events(self._events.end())
-        if self._is_stream:
-            self._add_end(texts)
-        elif self.error is None:
+        if self.error is None:
             try:
-                texts += self._decode_whole()
+                if self._is_stream:
+                    self._end_stream(texts)
+                else:
+                    self._decode_whole(texts)
             except ChatGptEsError as error:
                 self.error = error
         return texts + self._flush("")
 
-    def _add_end(self, texts: list[str]) -> None:
-        """Add what the end of a stream brings."""
-        if self.error is None:
-            try:
-                texts += self._flush("")
-                texts += self._flush(self._ended())
-                self._check_damage()
-            except ChatGptEsError as error:
-                self.error = error
+    def _end_stream(self, texts: list[str]) -> None:
+        """Add what the end of a stream brings; raise if it was not whole."""
+        texts += self._flush("")
+        texts += self._flush(self._ended())
+        self._check_damage()
 
     def _parse(self, value: str) -> Any:
         """Parse an event's data; None where it is no JSON, which is noted if it held text."""
@@ -208,17 +193,26 @@ class BodyDecoder(ABC):
         return data
 
     def _check_damage(self) -> None:
-        if self._damaged and self.error is None:
-            self.error = self._make_error(
+        if self._damaged:
+            raise self._make_error(
                 UpstreamError, "A part of the answer is missing: the site sent a damaged event."
             )
 
+    def _join(self, text: str) -> str:
+        """Return text fit to be encoded; half a pair at its end waits for the next piece."""
+        text = self._half + text
+        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return without_surrogates(text.removesuffix(self._half))
+
     def _flush(self, text: str) -> list[str]:
-        text = (self._joiner.push(text) if text else "") + self._joiner.flush()
+        """The text and what is left of a pair, whose other half never came."""
+        text = (self._join(text) if text else "") + ("\ufffd" if self._half else "")
+        self._half = ""
         self._has_text = self._has_text or not is_blank(text)
         return [text] if text else []
 
-    def _decode_whole(self) -> list[str]:
+    def _decode_whole(self, texts: list[str]) -> None:
+        """Add the text of a body in one piece; raise what else it is."""
         self.streamed = False
         body = b"".join(self._start)
         self._start.clear()
@@ -227,10 +221,25 @@ class BodyDecoder(ABC):
         first = json_object(text)
         if "data:" in text[end:] and (end or first is None or not self.rank(first)):
             # A page or an object, such as a plugin's notice, may stand before the events.
-            texts = self._decode_stream_in(body)
-            if texts is not None:
-                return texts
-        return self._flush(self._text_in(json_object(text, self.rank), body))
+            self._is_stream = True
+            found = self._decode_events(self._events_in(body))
+            if self._has_text or self.error is not None:
+                self.streamed = True
+                texts += found
+                if self.error is None:
+                    self._end_stream(texts)
+                return
+            self._is_stream = False
+        texts += self._flush(self._text_in(json_object(text, self.rank), body))
+
+    def _events_in(self, body: bytes) -> list[Event]:
+        """The events behind what looked like a page or an object."""
+        for hiding in (True, False):
+            events = EventDecoder(self._limits.event, self.event_names, hiding=hiding)
+            found = [*events.feed(body), *events.end()]
+            if not events.hidden:
+                break  # Else it broke off itself: what never ends hides nothing.
+        return found
 
     def _text_in(self, data: dict[Any, Any] | None, body: bytes) -> str:
         """The text of an answer in one piece; raises what else it is."""
@@ -240,23 +249,6 @@ class BodyDecoder(ABC):
         if is_blank(answer):
             raise self._empty_error()
         return answer
-
-    def _decode_stream_in(self, body: bytes) -> list[str] | None:
-        """The text of the events behind what looked like a page or an object; None for none."""
-        self._is_stream = True
-        events = EventDecoder(self._limits.event, self.event_names)
-        found = [*events.feed(body), *events.end()]
-        if events.hidden:
-            # What never ends hides nothing: it broke off itself.
-            events = EventDecoder(self._limits.event, self.event_names, hiding=False)
-            found = [*events.feed(body), *events.end()]
-        texts = self._decode_events(found)
-        if not self._has_text and self.error is None:
-            self._is_stream = False
-            return None
-        self.streamed = True
-        self._add_end(texts)
-        return texts
 
     def _error_for_body(self, body: bytes, data: dict[Any, Any] | None) -> ChatGptEsError:
         """The error for a body that is no answer: a gate's, an empty one, or unknown."""
@@ -277,6 +269,13 @@ class BodyDecoder(ABC):
 
     def _upstream(self, said: object) -> ChatGptEsError:
         return self._make_error(UpstreamError, "The site's model failed.", said)
+
+    def _broke_off(self, said: object = None) -> ChatGptEsError:
+        if self._has_text:
+            message = "The answer broke off: its end mark never came."
+        else:
+            message = "The answer broke off before its first word: the site or its model failed."
+        return self._make_error(UpstreamError, message, said)
 
     def _make_error(
         self, cls: type[AnyError], message: str, said: object = None, code: object = None

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ..errors import (
-    ChatGptEsError,
     Hint,
     InvalidConfigError,
     InvalidMessageError,
     RefusedError,
     ResponseError,
+    UnexpectedFormatError,
 )
-from ..values.http import Headers, Limits, Request
+from ..values.http import Limits, Request
 from ..values.images import Image
-from ..values.reply import Citation, Usage
+from .decoder import Decoder
+from .details import ReplyDetails
+from .html import Tag, attributes, tags
+from .response import BufferedResponse
 
 __all__ = [
     "Bot", "BufferedResponse", "Decoder", "Dialect", "Endpoint", "FoundBot", "NonceRefused",
-    "Question", "ReplyDetails",
+    "Question", "ReadBot", "ReplyDetails",
 ]  # fmt: skip
 
 
@@ -70,15 +73,15 @@ class Endpoint:
     Attributes:
         bot: the bot.
         url: the address of its requests (admin-ajax.php, or the REST route).
-        nonce: the page's nonce for it; "" where the dialect has none.
-        post_id: the page's post id as the page gives it; "" where it gives none.
+        nonce: the page's nonce for it, or "".
+        post_id: the page's post id as the page gives it, or "".
         page_url: the page's address as the page itself gives it, or that it was read from.
         keeps_response_id: the bot continues from the model's own response ids (`aipkit`).
+        thumbs: its window has thumbs, where its dialect `TakesFeedback`.
         headers: sent with every request (the REST key).
-        nonce_first: the nonce is not in the page: get it by `Dialect.nonce_request` before the
-            first turn.
-        further_urls: addresses to try after `url`, in this order, where its answer says that no
-            plugin can have received the message there: the page did not name it, so it is a guess.
+        nonce_first: get a nonce by `Dialect.nonce_request` before the first turn.
+        further_urls: addresses to try in this order where the answer of `url`, which is a guess,
+            says that no plugin can have received the message there.
         extra: further facts that the bot's dialect needs.
     """
 
@@ -88,6 +91,7 @@ class Endpoint:
     post_id: str = ""
     page_url: str = ""
     keeps_response_id: bool = False
+    thumbs: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     nonce_first: bool = False
     further_urls: tuple[str, ...] = ()
@@ -101,14 +105,11 @@ class FoundBot(NamedTuple):
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class BufferedResponse:
-    """A response whose body was read whole (of a failed one, the beginning)."""
+ReadBot = Callable[[Tag, dict[str, str]], Endpoint | None]
+"""Reads the bot that an element shows from its tag and attributes; None where it shows none.
 
-    url: str
-    status: int
-    headers: Headers
-    body: bytes = field(repr=False)
+Raises `UnexpectedFormatError` where the bot's address is one that messages may not be sent to.
+"""
 
 
 def random_id() -> str:
@@ -123,15 +124,15 @@ class Question:
     Attributes:
         endpoint: the bot to ask.
         prompt: the last user message, with the system text where it belongs there.
-        history: the (role, text) pairs before it; roles are "user" and "assistant".  Empty for a
-            dialect whose memory lives on the site.
+        history: the (role, text) pairs before it, "user" and "assistant"; none where the site
+            remembers.
         visitor: this client's id (a UUID as str); the owner's limits hang on it.
         conversation: this conversation's id (a UUID as str).
         state: the `ReplyDetails.state` of the conversation's last turn.
         web_search: ask the bot to search the web.
         images: sent along with the prompt.
-        uploaded: the site's ids of images that it has from an earlier attempt of the turn, by
-            their place in `images`; the dialect adds to it.
+        uploaded: the site's ids of images that it has, by their place in `images`; the dialect
+            adds to it, for a further attempt of the turn.
         id: a random id, new for each question.
     """
 
@@ -147,61 +148,11 @@ class Question:
     id: str = field(default_factory=random_id)
 
 
-@dataclass(slots=True)
-class ReplyDetails:
-    """Facts that come with an answer's text.
-
-    Attributes:
-        model: the model's name.
-        message_id: the answer's id on the site.
-        finish_reason: why the model stopped.
-        usage: token counts.
-        citations: the sources that the answer names.
-        state: what the conversation's next turn must bring along (`Question.state`).
-        images: addresses of pictures that the bot made.
-        nonce: a fresher nonce that came with the answer.
-    """
-
-    model: str | None = None
-    message_id: str | None = None
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    citations: list[Citation] = field(default_factory=list)
-    state: dict[str, str] = field(default_factory=dict)
-    images: list[str] = field(default_factory=list)
-    nonce: str | None = None
-
-
 class NonceRefused(RefusedError):
-    """A refusal that a dead nonce causes, or may cause (internal: users see its base class).
+    """A refusal that a dead nonce may cause: the turn asks once more if a fresh one differs.
 
-    The turn gets a fresh nonce, and asks once more if that one differs.
+    Internal: users see its base class.
     """
-
-
-class Decoder(Protocol):
-    """Decodes the body of a final response into text.
-
-    `feed` and `end` return the text chunks that arrived (none of them empty) and never raise one
-    of the library's errors: they set `error`, which the caller raises after it has handed on the
-    chunks.  So no text that arrived before an error is lost.
-    """
-
-    details: ReplyDetails
-    streamed: bool
-    """The body is an event stream (by its `Content-Type` until the first bytes tell)."""
-    complete: bool
-    """The answer's own end mark was read: the rest of the body does not matter."""
-    error: ChatGptEsError | None
-    """The reason that the answer failed; once set, `feed` and `end` return nothing more."""
-
-    def feed(self, data: bytes) -> list[str]:
-        """Decode the next bytes, cut anywhere."""
-        ...
-
-    def end(self) -> list[str]:
-        """Decode what is left at the body's end; sets `error` if the answer is not whole."""
-        ...
 
 
 class Dialect(ABC):
@@ -234,13 +185,17 @@ class Dialect(ABC):
     forms = False
     quota_buttons = False
 
-    def why_missing(self, page: BufferedResponse) -> str:
-        """Return why a page with a trace of the plugin shows no bot; "" where it does not tell."""
-        return ""
-
     @abstractmethod
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         """Return the plugin's versions that a page with this bot can be of, for people."""
+
+    def reader(self, page: BufferedResponse) -> ReadBot:
+        """Return a function that reads the bots in the `containers` of a page.
+
+        What it needs of the rest of the page it looks for once at most: a page may hold thousands
+        of elements.
+        """
+        return lambda _tag, _attributes: None
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
         """Return the bots that a page shows, in the page's order.
@@ -249,7 +204,19 @@ class Dialect(ABC):
             UnexpectedFormatError: every bot's address is one that messages may not be sent to; as
                 long as one is good, the others are passed over.
         """
-        return []
+        read = self.reader(page)
+        found: list[FoundBot] = []
+        bad: UnexpectedFormatError | None = None
+        for tag in tags(page.body, self.containers):
+            try:
+                endpoint = read(tag, attributes(tag))
+            except UnexpectedFormatError as error:
+                bad = bad or error
+            else:
+                found += [FoundBot(tag.start, endpoint)] if endpoint else []
+        if bad is not None and not found:
+            raise bad
+        return found
 
     def most_images(self, endpoint: Endpoint) -> int:
         """Return how many images the bot takes in one turn."""
@@ -286,13 +253,10 @@ class Dialect(ABC):
 
     @abstractmethod
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
-        """Yield the requests of a turn; each but the `final` one gets its response sent.
+        """Check the question, and yield the requests of its turn.
 
-        Only responses with a 2xx status are sent: for others the turn raises `error_for`.
-
-        Raises:
-            InvalidMessageError, InvalidConfigError: before the first request: the site can't do
-                what the question asks for.
+        Each but the `final` one gets its response sent, if its status is 2xx: for others the turn
+        raises `error_for`.
         """
 
     @abstractmethod

@@ -19,15 +19,13 @@ from ..errors import (
 from ..values.urls import redact
 from .challenge import block_page_error, challenge_error, gate_error
 from .dialect import BufferedResponse, NonceRefused
-from .failures import make_error
+from .response import make_error
 from .text import BOM, Rank, parse_json
 
 __all__ = [
     "elsewhere", "error_for_answer", "error_for_page", "error_for_status", "is_zero",
     "unexpected_error",
 ]  # fmt: skip
-
-_PAGE_ITSELF = Hint("site", purpose="to give the address of the page itself")
 
 _EVENT = re.compile(rb"(?:\A|\n)[\xef\xbb\xbf \t\0]*(?:data|event):")
 _OF_MODEL = re.compile(rb'message_start|"(?:delta|choices)"|(?:response|interaction)_id')
@@ -58,7 +56,8 @@ def error_for_status(
         advice = "Wait, then ask less often and fewer at once."
     elif 300 <= status < 400:
         message = _redirect_message(response, of_page)
-        hint = _PAGE_ITSELF if of_page else None
+        purpose = "to give the address of the page itself"
+        hint = Hint("site", purpose=purpose) if of_page else None
     elif status == 401:
         message = (
             "The site asks for a user name and password (status 401). They can stand in its "
@@ -86,13 +85,10 @@ def _redirect_message(response: BufferedResponse, of_page: bool) -> str:
         target = redact(urljoin(response.url, location)) if location else "nowhere"
     except ValueError:
         target = "(an unreadable URL)"
-    where = f"{target} (status {response.status})"
+    where = f"{target} (status {response.status}), where"
     if of_page:
-        return f"The site redirects to {where}, where the request may not follow."
-    return (
-        f"The site redirects messages from {redact(response.url)} to {where}, where they do not "
-        "follow."
-    )
+        return f"The site redirects to {where} the request may not follow."
+    return f"The site redirects messages from {redact(response.url)} to {where} they do not follow."
 
 
 def error_for_page(response: BufferedResponse) -> ResponseError | None:
@@ -137,8 +133,8 @@ def error_for_answer(
         return make_error(UnexpectedStatusError, message, response, "0", quote=False)
     if known and (refused := refusal(data, response)):
         return refused
-    if _holds_events_of_model(response.body):
-        return error
+    if _EVENT.search(response.body) and _OF_MODEL.search(response.body):
+        return error  # Whatever its status says, the message was received: not to be sent again.
     if blocked := block_page_error(response, data):
         return blocked
     if nonce and status == 403:
@@ -163,14 +159,6 @@ def is_zero(body: bytes) -> bool:
     Also where PHP threw the whole request away as too large, and says so before it.
     """
     return body.strip(BOM + b" \t\r\n") == b"0" or _THROWN_AWAY.search(body[:4096]) is not None
-
-
-def _holds_events_of_model(body: bytes) -> bool:
-    """Tell whether a body is an event stream with anything of the model in it.
-
-    Whatever its status says, the message was received: it is not to be sent again.
-    """
-    return _EVENT.search(body) is not None and _OF_MODEL.search(body) is not None
 
 
 def elsewhere(error: UnexpectedStatusError) -> int:

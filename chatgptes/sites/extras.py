@@ -15,6 +15,8 @@ from .dialect import BufferedResponse, Dialect, Endpoint
 
 __all__ = ["KeepsConversations", "TakesFeedback", "capabilities"]
 
+# Each `check_done` and `…_from` raises a `ResponseError` for a response (2xx) that says no.
+
 
 @runtime_checkable
 class TakesFeedback(Protocol):
@@ -26,10 +28,6 @@ class TakesFeedback(Protocol):
 
     takes_comment: bool
 
-    def offers_feedback(self, endpoint: Endpoint) -> bool:
-        """Tell whether the bot's window has thumbs."""
-        ...
-
     def feedback_request(
         self, endpoint: Endpoint, visitor: str, reply: Reply, *, up: bool, comment: str
     ) -> Request:
@@ -37,11 +35,7 @@ class TakesFeedback(Protocol):
         ...
 
     def check_done(self, response: BufferedResponse) -> None:
-        """Raise if a response (2xx) to a feedback, or a deletion, says that it failed.
-
-        Raises:
-            ResponseError: it does.
-        """
+        """Check the response to a feedback, or to a deletion."""
         ...
 
 
@@ -54,11 +48,7 @@ class KeepsConversations(Protocol):
         ...
 
     def list_from(self, response: BufferedResponse) -> list[SiteConversation]:
-        """Return the conversations in the response (2xx) to `list_request`.
-
-        Raises:
-            ResponseError: it holds no list.
-        """
+        """Return the conversations in the response to `list_request`."""
         ...
 
     def history_request(self, endpoint: Endpoint, visitor: str, conversation: str) -> Request:
@@ -66,11 +56,7 @@ class KeepsConversations(Protocol):
         ...
 
     def history_from(self, response: BufferedResponse) -> RememberedConversation:
-        """Return the messages in the response (2xx) to `history_request`.
-
-        Raises:
-            ResponseError: it holds none.
-        """
+        """Return the messages in the response to `history_request`."""
         ...
 
     def deletion_request(self, endpoint: Endpoint, visitor: str, conversation: str) -> Request:
@@ -86,7 +72,7 @@ def capabilities(endpoint: Endpoint, its_dialect: Dialect) -> dict[str, bool | N
     """Return what a bot can do, by name; None where its page does not say."""
     bot = endpoint.bot
     keeps = isinstance(its_dialect, KeepsConversations)
-    thumbs = isinstance(its_dialect, TakesFeedback) and its_dialect.offers_feedback(endpoint)
+    thumbs = its_dialect if isinstance(its_dialect, TakesFeedback) and endpoint.thumbs else None
     return {
         "streaming": its_dialect.streams,
         "images": bot.images,
@@ -94,10 +80,8 @@ def capabilities(endpoint: Endpoint, its_dialect: Dialect) -> dict[str, bool | N
         "greeting": bool(bot.greeting),
         "starters": bool(bot.starters),
         "consent asked": bool(bot.consent),
-        "feedback": thumbs,
-        "feedback comment": isinstance(its_dialect, TakesFeedback)
-        and thumbs
-        and its_dialect.takes_comment,
+        "feedback": thumbs is not None,
+        "feedback comment": thumbs is not None and thumbs.takes_comment,
         "memory on the site": its_dialect.remembers,
         "conversation list": keeps,
         "conversation deletion": keeps,

@@ -19,10 +19,10 @@ from ..errors import (
 from ..values.http import Limits, Request
 from .addresses import require_same_site
 from .challenge import gate_error
-from .decoder import BodyDecoder
-from .dialect import Bot, BufferedResponse, Decoder, Dialect, Endpoint, Question, ReplyDetails
+from .decoder import Decoder
+from .dialect import Bot, BufferedResponse, Dialect, Endpoint, Question, ReplyDetails
 from .errors import error_for_answer
-from .failures import make_error
+from .response import make_error
 from .text import clean_text
 
 __all__ = ["KeyDialect"]
@@ -152,8 +152,8 @@ class KeyDialect(Dialect):
         )
 
 
-class _KeyDecoder(BodyDecoder):
-    """Decodes the answer of one turn.  See `Decoder`."""
+class _KeyDecoder(Decoder):
+    """The answer of one turn."""
 
     def __init__(self, dialect: KeyDialect, head: BufferedResponse, limits: Limits) -> None:
         super().__init__(head, limits)
@@ -164,9 +164,8 @@ class _KeyDecoder(BodyDecoder):
         text = self._dialect.answer(data, self.details)
         if text is not None:
             return text
-        if error := gate_error(data, self._response) or self._dialect.error_in(
-            data, self._response
-        ):
+        gate = gate_error(data, self._response)
+        if error := gate or self._dialect.error_in(data, self._response):
             raise error
         return None
 
@@ -174,13 +173,9 @@ class _KeyDecoder(BodyDecoder):
 def _join(root: str, route: str) -> str:
     """Return the address of `route`, whether the root is a path or a `rest_route` parameter."""
     parts = urlsplit(root)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    path = parts.path
-    if any(name == "rest_route" for name, _ in query):
-        query = [
-            (name, f"{value.rstrip('/')}/{route}" if name == "rest_route" else value)
-            for name, value in query
-        ]
+    path, query = parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "rest_route" in query:
+        query["rest_route"] = f"{query['rest_route'].rstrip('/')}/{route}"
     else:
         path = f"{path.rstrip('/')}/{route}"
     return urlunsplit((parts.scheme, parts.netloc, path, urlencode(query, safe="/"), ""))

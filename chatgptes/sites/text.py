@@ -11,10 +11,10 @@ from ..values.text import sanitize_line, without_surrogates
 from .html import unescape
 
 __all__ = [
-    "BOM", "HIDING", "NOT_AS_EXPECTED", "Rank", "SurrogateJoiner", "clean_text", "excerpt",
-    "identifier", "is_blank", "json_object", "listed", "object_end", "parse_event", "parse_json",
-    "quote_suffix", "role_and_content", "scan_json", "site_said", "string_or_empty",
-    "without_surrogates",
+    "BOM", "HIDING", "NOT_AS_EXPECTED", "Rank", "clean_text", "excerpt",
+    "identifier", "is_blank", "json_object", "listed", "object_end", "object_or_empty",
+    "parse_event", "parse_json", "quote_suffix", "role_and_content", "scan_json", "site_said",
+    "string_or_empty", "without_surrogates",
 ]  # fmt: skip
 
 MAX_CHARACTERS = 300
@@ -38,36 +38,12 @@ _SERVER_PATH = re.compile(
 # The bot's private system text; the plugin (up to 1.9.18) sends it along with every answer.
 _PRIVATE = re.compile(r"[\"']?greeting_message.*", re.DOTALL)
 
-
 _SHOWS_NOTHING = " \t\r\n\xa0\ufeff\u200b\u2060\0"
 
 
 def is_blank(text: str) -> bool:
     """Tell whether a text shows nothing: it is empty, or of blanks and byte order marks only."""
     return text.isspace() or not text.strip(_SHOWS_NOTHING)
-
-
-class SurrogateJoiner:
-    """Joins surrogate pairs that were cut apart between two pieces of text."""
-
-    __slots__ = ("pending",)
-
-    def __init__(self) -> None:
-        self.pending = ""
-        """The first half of a pair whose second half has not come yet, or ""."""
-
-    def push(self, text: str) -> str:
-        """Return `text` fit to be encoded; half a pair at its end is kept for the next piece."""
-        if self.pending:
-            text, self.pending = self.pending + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self.pending = text[:-1], text[-1]
-        return without_surrogates(text)
-
-    def flush(self) -> str:
-        """Return what is left: U+FFFD for a half whose other half never came, else ""."""
-        half, self.pending = self.pending, ""
-        return "\ufffd" if half else ""
 
 
 def clean_text(value: object, limit: int = MAX_CHARACTERS) -> str:
@@ -112,6 +88,11 @@ def excerpt(body: bytes, limit: int = MAX_CHARACTERS) -> str:
 def string_or_empty(value: object) -> str:
     """Return `value` if it is a string, else ""."""
     return value if isinstance(value, str) else ""
+
+
+def object_or_empty(value: object) -> dict[Any, Any]:
+    """Return `value` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def identifier(value: object) -> str:
@@ -177,20 +158,30 @@ HIDING = re.compile(r"(<(?:script|style)\b|<!--(?!-?>))|</(?:script|style)\b|--!
 _MOST_FAILURES = 32  # Places that look like an object and are none, until the search ends.
 
 
-def _objects(text: str, start: int) -> Iterator[tuple[Any, bool]]:
-    """The JSON objects in `text`, and whether each is in a script or a comment."""
+def _values(text: str) -> Iterator[tuple[Any, bool]]:
+    """The JSON value at a text's beginning, the objects behind, and if each is shown.
+
+    Those in scripts and comments are not.
+    """
+    start = 0
+    try:
+        value, start = scan_json(text, 0)
+    except _NO_JSON:
+        pass
+    else:
+        yield value, True
     failures = 0
-    hidden = False
+    shown = True
     while failures < _MOST_FAILURES and (match := _OBJECT.search(text, start)):
         for mark in HIDING.finditer(text, start, match.start()):
-            hidden = mark[1] is not None
+            shown = mark[1] is None
         try:
             value, start = scan_json(text, match.start())
         except _NO_JSON:
             failures += 1
             start = match.end()
         else:
-            yield value, hidden
+            yield value, shown
 
 
 Rank = Callable[[dict[Any, Any]], int]
@@ -211,26 +202,15 @@ def parse_json(body: bytes | str, rank: Rank | None = None) -> Any:
     """
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
-    text = body.lstrip(_BLANKS)
-    found: list[tuple[Any, bool]] = []
-    start = 0
-    try:
-        value, start = scan_json(text, 0)
-    except _NO_JSON:
-        pass
-    else:
-        if rank is None:
-            return value
-        found.append((value, False))
-    found += _objects(text, start)
-    ranks = [rank(value) if rank and isinstance(value, dict) else 0 for value, _ in found]
-    best = max(ranks, default=0)
-    fitting = [each for each, its_rank in zip(found, ranks, strict=True) if its_rank == best]
-    shown = [value for value, hidden in fitting if not hidden]
-    if best == 0:
-        return shown[0] if shown else None
-    values = shown or [value for value, _ in fitting]
-    return values[0 if best == 1 else -1]
+    values = _values(body.lstrip(_BLANKS))
+    if rank is None:
+        return next((value for value, shown in values if shown), None)
+    found = [
+        ((rank(value) if isinstance(value, dict) else 0, shown), value) for value, shown in values
+    ]
+    best = max((fit for fit, _ in found), default=(0, False))
+    fitting = [value for fit, value in found if fit == best]
+    return None if best == (0, False) else fitting[-1 if best[0] > 1 else 0]
 
 
 def json_object(body: bytes | str, rank: Rank | None = None) -> dict[Any, Any] | None:

@@ -84,7 +84,7 @@ def feedback(
             raise InvalidMessageError(
                 f"This reply is of the bot {reply.bot}, and the client talks to {endpoint.bot.id}."
             )
-        if not taker.offers_feedback(endpoint):
+        if not endpoint.thumbs:
             raise InvalidConfigError(
                 f"The window of the bot {endpoint.bot.id} has no thumbs: the owner has switched"
                 " feedback off, or the plugin is older."

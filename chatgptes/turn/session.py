@@ -10,12 +10,20 @@ from typing import TypeAlias
 from urllib.parse import urljoin
 
 from ..errors import BotNotFoundError, ChallengeError, ChatGptEsError, ConsentRequiredError, Hint
-from ..sites import dialect_named, find_bots, plugin_names, plugin_traces, shows_container
+from ..sites import (
+    dialect_named,
+    find_bots,
+    key_dialect_for,
+    namespaces_from,
+    namespaces_request,
+    plugin_names,
+    plugin_traces,
+    shows_container,
+)
 from ..sites.addresses import rest_root
 from ..sites.challenge import challenge_error, has_challenge_header
 from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page, error_for_status
-from ..sites.registry import key_dialect_for, namespaces_from, namespaces_request
 from ..values.deadline import Deadline
 from ..values.http import Request
 from ..values.text import sanitize_line
@@ -250,13 +258,13 @@ def _api_error(page: BufferedResponse) -> ChatGptEsError | None:
 
 def _no_bot(page: BufferedResponse) -> BotNotFoundError:
     url = redact(page.url)
-    if traces := plugin_traces(page.body):
-        reason = next(
-            filter(None, (each.why_missing(page) for each in traces)),
-            "It may be on another page of the site, in a frame, or switched off. Give the address"
-            " of the page that shows it.",
+    traces = plugin_traces(page.body)
+    if traces:
+        message = (
+            f"{url} has traces of the plugin {traces[0].plugin} but shows no bot. It may be on"
+            " another page of the site, in a frame, or switched off. Give the address of the page"
+            " that shows it."
         )
-        message = f"{url} has traces of the plugin {traces[0].plugin} but shows no bot. {reason}"
     else:
         message = (
             f"{url} shows no chat bot of a plugin that this library knows; it knows"

@@ -56,7 +56,7 @@ BAD = [
     ("foreign", "bots", "UnexpectedFormatError", "elsewhere.invalid"),
     ("foreign-engine", "bots", "UnexpectedFormatError", "elsewhere.invalid"),
     ("engine-nobot", "bots", "BotNotFoundError", "traces of the plugin AI Engine"),
-    ("engine-saved", "bots", "BotNotFoundError", "a copy saved from a browser"),
+    ("engine-saved", "bots", "BotNotFoundError", "missing or cut off"),
     ("foreign-classic", "bots", "UnexpectedFormatError", "settings (General)"),
     ("moved-away", "page", "UnexpectedStatusError", "redirects to http://localhost"),
     ("moved-loop", "page", "UnexpectedStatusError", "in circles"),

@@ -76,13 +76,6 @@ def test_the_kinds_of_pictures(kind: str) -> None:
     assert f'filename="image.{kind}"'.encode() in (next(MWAI.requests(asked)).body or b"")
 
 
-def test_a_copy_saved_from_a_browser_is_called_so() -> None:
-    saved = response("<div class='mwai-chatbot-container'><p>Hello</p></div>")
-    assert "copy saved from a browser" in MWAI.why_missing(saved)
-    assert MWAI.why_missing(response(element())) == ""
-    assert MWAI.why_missing(response("<p>Hello</p>")) == ""
-
-
 @pytest.mark.parametrize(
     "markup",
     ["<div id='mwai-x'>", "<script>mwai_x</script>", "<script src='/plugins/ai-engine/x.js'>"],

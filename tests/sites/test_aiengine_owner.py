@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatgptes.errors import InvalidConfigError, InvalidMessageError, UnexpectedFormatError
+from chatgptes.sites import key_dialect_for, namespaces_from
 from chatgptes.sites.aiengine import MWAI_REST
 from chatgptes.sites.dialect import Question
-from chatgptes.sites.registry import key_dialect_for, namespaces_from
 from chatgptes.values.images import Image
 
 WHERE = MWAI_REST.endpoint(PAGE, f"{ROOT}/", "default", " s3cret ")

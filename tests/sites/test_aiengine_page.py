@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from engine import PAGE, ROOT, SUBMIT, element, endpoints, response
+from engine import PAGE, SUBMIT, element, endpoints, response
 
 from chatgptes.errors import UnexpectedFormatError
 from chatgptes.sites.aiengine import MWAI
-from chatgptes.sites.aiengine.page import is_saved_copy
 
 
 def test_a_bot() -> None:
@@ -115,19 +114,6 @@ def test_roots(written: str, url: str) -> None:
     assert request.url == url.replace("mwai-ui/v1/chats/submit", "mwai/v1/start_session")
 
 
-def test_a_root_that_only_the_page_names() -> None:
-    link = [("Link", f'<{ROOT}/>; rel="https://api.w.org/"')]
-    page = response(element(restUrl=None), headers=link)
-    assert [found.endpoint.url for found in MWAI.find(page)] == [SUBMIT]
-
-
-def test_the_page_is_searched_for_a_root_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    monkeypatch.setattr("chatgptes.sites.aiengine.page.rest_root", calls.append)
-    assert endpoints(*[element(restUrl=None)] * 50, element()) != []
-    assert len(calls) == 1
-
-
 @pytest.mark.parametrize("root", ["https://b.test/wp-json", "http://a.test:81/wp-json"])
 def test_foreign_roots(root: str) -> None:
     with pytest.raises(UnexpectedFormatError, match="own host"):
@@ -151,9 +137,6 @@ def test_what_can_not_stand_in_a_header_is_no_nonce(nonce: object) -> None:
     assert endpoints(element(restNonce=nonce))[0].nonce == ""
 
 
-def test_saved_copies() -> None:
-    assert is_saved_copy(b"<div class='mwai-chatbot-container'><p>Hello</p></div>")
-    assert not is_saved_copy(b"<div class='mwai-discussions-container'></div>")
-    assert not is_saved_copy(b"<div class='mwai-chatbot-container' data-system='{}'></div>")
+def test_the_plugins_scripts_are_a_trace() -> None:
     assert any(trace in b'<script src="/wp-content/plugins/ai-engine/app/x.js">' for trace in
                MWAI.traces)  # fmt: skip

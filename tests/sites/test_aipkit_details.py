@@ -83,8 +83,8 @@ def test_scripts_of_the_plugin_are_traces() -> None:
 
 @pytest.mark.parametrize("said", [True, None, 0])
 def test_only_a_clear_no_takes_the_thumbs_away(said: object) -> None:
-    assert AIPKIT.offers_feedback(endpoint_of(enableFeedback=said))
-    assert not AIPKIT.offers_feedback(endpoint_of(enableFeedback=False))
+    assert endpoint_of(enableFeedback=said).thumbs
+    assert not endpoint_of(enableFeedback=False).thumbs
 
 
 # -- Requests --------------------------------------------------------------------------------
@@ -231,24 +231,6 @@ def test_sources_of_the_other_form_under_either_name() -> None:
         for name in ("citations", "grounding_metadata"):
             out = decode(AIPKIT, DELTA + event(name, data) + DONE)
             assert out.details.citations == [Citation("https://a.test/", "A")]
-
-
-@pytest.mark.parametrize(
-    ("supports", "text"),
-    [
-        ([{"segment": {"text": "a"}, "groundingChunkIndices": [0]},
-          {"segment": {"text": "b"}, "groundingChunkIndices": [0]}], "a"),
-        ([{"segment": {"text": "a"}, "groundingChunkIndices": [False, [], {}, "0"]}], ""),
-        ([{"segment": "a", "groundingChunkIndices": [0]}], ""),
-        ([{"segment": {"text": 5}, "groundingChunkIndices": [0]}], ""),
-        ([{"segment": {"text": "a"}, "groundingChunkIndices": 0}], ""),
-        ([{"segment": {"text": "a"}}], ""),
-    ],
-)  # fmt: skip
-def test_the_words_that_a_source_stands_for(supports: list[Any], text: str) -> None:
-    data = {"groundingChunks": [{"web": {"uri": "https://a.test/"}}], "groundingSupports": supports}
-    out = decode(AIPKIT, DELTA + event("grounding_metadata", data) + DONE)
-    assert (out.kind, out.details.citations) == ("", [Citation("https://a.test/", "", text)])
 
 
 @pytest.mark.parametrize(

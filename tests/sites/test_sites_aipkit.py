@@ -323,14 +323,9 @@ WEB = {"groundingChunks": [{"web": {"uri": "https://a.test/", "title": "A"}}]}
     [
         (WEB, [("https://a.test/", "A", "")]),
         (
-            {**WEB, "groundingSupports": [
-                {"segment": {"text": "so it is"}, "groundingChunkIndices": [0, 7, "x"]}, 5, {}]},
-            [("https://a.test/", "A", "so it is")],
-        ),
-        (
-            {"grounding_chunks": [{"web": {"uri": "http://b.test/"}}, {"web": 5}, {"retrieved": 1}],
-             "grounding_supports": [{"segment": {"text": "x"}, "grounding_chunk_indices": [0]}]},
-            [("http://b.test/", "", "x")],
+            {"groundingChunks": [{"web": {"uri": "http://b.test/"}}, {"web": 5}, {"retrieved": 1}],
+             "groundingSupports": {}},
+            [("http://b.test/", "", "")],
         ),
         ({"groundingChunks": [{"web": {"uri": "javascript:x", "title": "A"}}]}, []),
         ({"groundingChunks": "x", "groundingSupports": {}}, []),

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatgptes import UnexpectedStatusError, UpstreamError
-from chatgptes.sites.aiengine.refusals import rank
+from chatgptes.sites.aiengine.decoder import rank
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.dialect import Dialect
 from chatgptes.sites.text import excerpt, is_blank, json_object, parse_json

@@ -21,37 +21,42 @@ from chatgptes.errors import (
     UpstreamError,
 )
 from chatgptes.sites import find_bots
-from chatgptes.sites.aiengine.refusals import error_for_object
-from chatgptes.sites.aiengine.refusals import rank as engine_rank
+from chatgptes.sites.aiengine.decoder import error_for_object
+from chatgptes.sites.aiengine.decoder import rank as engine_rank
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
-from chatgptes.sites.aipower.aipkit_objects import rank as aipkit_rank
+from chatgptes.sites.aipower.aipkit_decoder import rank as aipkit_rank
 from chatgptes.sites.aipower.wpaicg_objects import rank as wpaicg_rank
 from chatgptes.sites.challenge import is_gate
-from chatgptes.sites.decoder import usage_from
+from chatgptes.sites.details import usage_from
 from chatgptes.sites.dialect import NonceRefused
 from chatgptes.sites.html import places
 from chatgptes.sites.sse import EventDecoder
-from chatgptes.sites.text import SurrogateJoiner, quote_suffix
+from chatgptes.sites.text import quote_suffix
+from chatgptes.values.http import Limits
 from chatgptes.values.images import Image
 from chatgptes.values.reply import Usage
+
+
+def delta(text: str) -> bytes:
+    return f"data: {json.dumps({'delta': text})}\n\n".encode()
 
 
 @pytest.mark.parametrize(
     ("first", "second"), [(0xD800, 0xDC00), (0xDBFF, 0xDFFF), (0xD83D, 0xDE42)]
 )
 def test_halves_of_characters_at_the_ends_of_their_range(first: int, second: int) -> None:
-    joiner = SurrogateJoiner()
-    assert joiner.push(f"a{chr(first)}") == "a"
+    decoder = AIPKIT.decoder(question_for(AIPKIT), page_of(b""), Limits())
+    texts = [decoder.feed(delta(text)) for text in (f"a{chr(first)}", chr(second))]
     whole = chr(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
-    assert joiner.push(chr(second)) == whole
-    assert joiner.flush() == ""
+    assert texts == [["a"], [whole]]
+    assert decoder.end() == []
 
 
 @pytest.mark.parametrize(("code", "shown"), [(0xDC00, 0xFFFD), (0xD7FF, 0xD7FF)])
 def test_what_is_no_first_half_is_not_kept(code: int, shown: int) -> None:
-    joiner = SurrogateJoiner()
-    assert joiner.push(chr(code)) == chr(shown)
-    assert joiner.pending == ""
+    decoder = AIPKIT.decoder(question_for(AIPKIT), page_of(b""), Limits())
+    assert decoder.feed(delta(chr(code))) == [chr(shown)]
+    assert decoder.end() == []
 
 
 def test_of_one_bot_twice_the_first_counts() -> None:

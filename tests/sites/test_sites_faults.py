@@ -23,10 +23,9 @@ from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
 from chatgptes.sites.challenge import challenge_error, gate_error, is_gate
 from chatgptes.sites.dialect import BufferedResponse, NonceRefused
 from chatgptes.sites.errors import elsewhere, error_for_page, error_for_status
-from chatgptes.sites.failures import make_error, retry_after
+from chatgptes.sites.response import make_error, retry_after
 from chatgptes.sites.sse import EventDecoder
 from chatgptes.sites.text import (
-    SurrogateJoiner,
     clean_text,
     excerpt,
     object_end,
@@ -119,13 +118,10 @@ def test_gates_are_known_by_key_shape_or_sentence() -> None:
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "9" * 400}, 1e9),
         ({"Retry-After": "99999999999"}, 1e9),
-        ({"Retry-After": "1445412480"}, 60.0),
-        ({"Retry-After": "1445412000"}, 0.0),
-        ({"Retry-After": '"60"'}, 60.0),
         ({"Retry-After": "60;x"}, 60.0),
-        ({"Retry-After": "60 seconds"}, 60.0),
+        ({"Retry-After": "60, 120"}, 60.0),
         ({"Retry-After": "60 minutes"}, None),
-        ({"Retry-After": "2015-10-21T07:28:00Z"}, 60.0),
+        ({"Retry-After": "2015-10-21T07:28:00Z"}, None),
         ({"Retry-After": "1" * 5 + "-"}, None),
         ({"Retry-After": "Sun, 06 Nov 9994 08:49:37 GMT"}, 1e9),
         ({"Retry-After": "Wed, 99 Oct 99999 07:28:00 GMT"}, None),
@@ -200,8 +196,7 @@ def test_how_an_error_quotes(message: str, said: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("2015-10-21T07:29:00", 60), ("2015-10-21T09:29:00+02:00", 60),
-        ("Wed, 21 Oct 2015 09:29:00 +0200", 60),
+        ("Wed, 21 Oct 2015 07:29:00 -0000", 60), ("Wed, 21 Oct 2015 09:29:00 +0200", 60),
     ],
 )  # fmt: skip
 def test_a_moment_in_another_zone(value: str, seconds: float) -> None:
@@ -436,12 +431,12 @@ def test_surrogates_are_joined_over_any_cuts(text: str, cuts: list[int]) -> None
     units = [
         halves[i : i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(halves), 2)
     ]
-    pairs = SurrogateJoiner()
-    joined = "".join(map(pairs.push, units)) + pairs.flush()
-    assert joined == without_surrogates(text)
     ends = [*sorted(cut for cut in cuts if cut < len(text)), len(text)]
     pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-    assert "".join(map(pairs.push, pieces)) + pairs.flush() == without_surrogates(text)
+    for parts in (units, pieces):
+        events = [f"data: {json.dumps({'delta': part})}\n\n" for part in parts]
+        out = decode(AIPKIT, "".join(events) + "event: done\ndata: {}\n\n")
+        assert out.text == without_surrogates(text)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hearing import decode, page_of, question_for
 
 from chatgptes.errors import ChallengeError, ChatGptEsError, RefusedError, UnexpectedStatusError
 from chatgptes.sites.aipower import AIPKIT, REST, WPAICG
-from chatgptes.sites.challenge import block_page_error, is_gate
+from chatgptes.sites.challenge import block_page_error, challenge_error, is_gate
 from chatgptes.sites.dialect import BufferedResponse, Dialect, NonceRefused
 from chatgptes.sites.errors import error_for_page
 from chatgptes.sites.gate_marks import MARKS
@@ -332,3 +332,8 @@ def test_a_token_that_is_wanted(data: dict[str, object]) -> None:
     for dialect in (WPAICG, AIPKIT, REST):
         error = dialect.error_for(page_of(json.dumps(data), 403, headers=JSON))
         assert isinstance(error, ChallengeError), dialect.name
+
+
+def test_a_number_of_thousands_of_digits_is_no_character() -> None:
+    body = b"<p>&#" + b"9" * 5000 + b";</p>"
+    assert challenge_error(page_of(body, 403, headers=HTML)) is None

@@ -207,6 +207,7 @@ def test_time_is_linear_whatever_the_bytes(flood: bytes) -> None:
         ("&#128;&#0;&#xD800;&#" + "9" * 50 + ";", "€\ufffd\ufffd\ufffd"),
         ("&lt;&LT;&ltx&lt", "<<&ltx<"),
         ("&#65&#x42", "AB"),
+        ("&#" + "9" * 5000 + ";", "\ufffd"),
     ],
 )
 def test_entities_are_decoded_as_in_attributes(written: str, meant: str) -> None:

@@ -1,4 +1,4 @@
-"""The request for a site's namespaces, and what they say: `sites/registry.py`."""
+"""The request for a site's namespaces, and what they say: `sites/__init__.py`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 from hearing import page_of
 
 from chatgptes.errors import UnexpectedFormatError
+from chatgptes.sites import key_dialect_for, namespaces_from, namespaces_request
 from chatgptes.sites.aiengine import MWAI_REST
 from chatgptes.sites.aipower import REST
 from chatgptes.sites.owner import KeyDialect
-from chatgptes.sites.registry import key_dialect_for, namespaces_from, namespaces_request
 
 SITE = "https://a.test/blog/"
 

@@ -89,8 +89,8 @@ def test_thumbs_are_where_the_page_says_so() -> None:
     (shown,) = endpoints(WPAICG.find(page_of(window(""), url=PAGE)))
     page = page_of(window("").replace('data-feedback_btn = "1"', ""), url=PAGE)
     (none,) = endpoints(WPAICG.find(page))
-    assert WPAICG.offers_feedback(shown)
-    assert not WPAICG.offers_feedback(none)
+    assert shown.thumbs
+    assert not none.thumbs
 
 
 def test_an_answer_goes_by_the_number_of_its_question() -> None:

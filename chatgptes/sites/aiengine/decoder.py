@@ -2,6 +2,12 @@
 
 The type says nothing: a streamed turn that ends before its model is called has its events under
 `application/json`, and PHP warnings can stand in front of either.
+
+What a failure means is decided by its shape, never by its words: all sentences are translated,
+written by the owner or come from the model's service.  There are two shapes: WordPress's `{"code",
+"message", "data": {"status"}}`, and the plugin's `{"success": false, "message"}` (in a stream: an
+event of type `error`).  The second stands for a used-up limit, a banned word, a missing key and a
+failing model alike (measured on five versions).
 """
 
 from __future__ import annotations
@@ -11,19 +17,96 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import ChatGptEsError, EmptyReplyError, UpstreamError
+from ...errors import (
+    ChatGptEsError,
+    EmptyReplyError,
+    RefusedError,
+    ResponseError,
+    UnexpectedStatusError,
+)
 from ...values.http import Limits
-from ..decoder import BodyDecoder, usage_from
-from ..dialect import BufferedResponse, Question
-from ..text import clean_text, is_blank, parse_event, string_or_empty, without_surrogates
+from ..challenge import gate_error
+from ..decoder import Decoder
+from ..details import usage_from
+from ..dialect import BufferedResponse, NonceRefused, Question
+from ..response import make_error
+from ..text import (
+    clean_text,
+    is_blank,
+    object_or_empty,
+    parse_event,
+    string_or_empty,
+    without_surrogates,
+)
 from .page import header_nonce
-from .refusals import error_for_object, plugin_refusal, rank
 
-__all__ = ["MwaiDecoder", "chat_id"]
+__all__ = ["NO_ROUTE", "MwaiDecoder", "chat_id", "error_for_object", "rank"]
+
+NO_ROUTE = "rest_no_route"
+_FATAL = "internal_server_error"
+
+# Of a request with a dead nonce, and of one without any (2.0 on).
+_NONCE_CODES = frozenset({"rest_cookie_invalid_nonce", "rest_forbidden"})
 
 _MOST_IMAGES = 100
 _CHAT, _LEFT = "mwai_chat", "mwai_left"
 _NOT_IN_MARKDOWN = frozenset(" ()<>")
+
+
+def rank(data: dict[Any, Any]) -> int:
+    """Tell how well an object fits (see `Rank`): the plugin's, or WordPress's."""
+    return 2 if data.get("success") else "success" in data or "code" in data
+
+
+def _plugin_refusal(message: object, response: BufferedResponse) -> RefusedError:
+    """Return the error for the plugin's own way to say no.
+
+    It claims nothing about the cause, because the site says nothing: neither that the model was
+    asked, nor that it was not.  Only a status of 4xx says that it did not come so far.
+    """
+    if 400 <= response.status < 500:
+        text = f"The site refused the request (status {response.status}):"
+        return make_error(RefusedError, text, response, message)
+    advice = (
+        "Sites of this plugin do not tell whether a limit, a rule, their settings or the model is "
+        "the cause."
+    )
+    return make_error(RefusedError, "The bot gave no answer:", response, message, advice=advice)
+
+
+def error_for_object(data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
+    """Return the error that an answer's known keys stand for, or None."""
+    status = response.status
+    if gate := gate_error(data, response):
+        return gate
+    if status == 429 or 300 <= status < 400:
+        return None
+    code = clean_text(data.get("code"))
+    if not code:
+        refused = data.get("success") is False
+        return _plugin_refusal(data.get("message"), response) if refused else None
+    said: object = data.get("message")
+    cls: type[ResponseError] = UnexpectedStatusError
+    message = f"The site refused the request (status {status}, {code})."
+    if code == _FATAL:
+        # Its message is a page's HTML, its data the server's paths and a stack trace.
+        said = None
+        message = f"The site's own software failed (status {status}). Try again later."
+    elif code == NO_ROUTE:
+        message = (
+            f"The site has no such route (status {status}): the AI Engine plugin is switched off "
+            "there, or older than 1.6.76."
+        )
+    elif code in _NONCE_CODES and status in (401, 403):
+        cls = NonceRefused
+        message = f"The site refused the nonce (status {status})."
+    elif status in (401, 403):
+        cls = RefusedError
+        message = (
+            f"The site takes no messages from its visitors (status {status}, {code}), as where "
+            "only members may use it."
+        )
+    return make_error(cls, message, response, said, code)
 
 
 def chat_id(question: Question) -> str:
@@ -52,8 +135,8 @@ def _digest(question: Question, history: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(written.encode()).hexdigest()
 
 
-class MwaiDecoder(BodyDecoder):
-    """Decodes the answer of one turn.  See `Decoder`.
+class MwaiDecoder(Decoder):
+    """The answer of one turn.
 
     The `reply` in the `end` event is the whole text, and decides.  Text that was handed on can't be
     taken back, so where the owner's filters have changed more than the end of it, the answer stays
@@ -73,8 +156,8 @@ class MwaiDecoder(BodyDecoder):
         self.details.nonce = header_nonce(head.headers.get("x-wp-nonce")) or None
 
     def _event(self, name: str, value: str) -> str:
-        data = self._parse(value)
-        kind = data.get("type") if isinstance(data, dict) else None
+        data = object_or_empty(self._parse(value))
+        kind = data.get("type")
         text = ""
         if kind == "live":
             # Another subtype is a status, a tool's call, the model's thinking: no text.
@@ -89,9 +172,9 @@ class MwaiDecoder(BodyDecoder):
         return text
 
     def _failed(self, message: object) -> ChatGptEsError:
-        if all(map(is_blank, self._live)):
-            return plugin_refusal(message, self._response)
-        return self._upstream(message)
+        if self._has_text:
+            return self._upstream(message)
+        return _plugin_refusal(message, self._response)
 
     def _finish(self, written: object) -> str:
         """The text that is missing yet at the `end` event."""
@@ -136,11 +219,7 @@ class MwaiDecoder(BodyDecoder):
     def _ended(self) -> str:
         if self.complete:
             return ""
-        if not all(map(is_blank, self._live)):
-            message = "The answer broke off: its end mark never came."
-        else:
-            message = "The answer broke off before its first word: the site or its model failed."
-        raise self._make_error(UpstreamError, message)
+        raise self._broke_off()
 
     def _object(self, data: dict[Any, Any]) -> str | None:
         if error := error_for_object(data, self._response):

@@ -12,16 +12,22 @@ from typing import Any
 
 from ...errors import InvalidMessageError, RefusedError, ResponseError
 from ...values.http import Limits, Request
-from ...values.images import Image
 from ..challenge import challenge_error
-from ..dialect import BufferedResponse, Decoder, Dialect, Endpoint, FoundBot, Question
+from ..dialect import (
+    BufferedResponse,
+    Decoder,
+    Dialect,
+    Endpoint,
+    FoundBot,
+    Question,
+    ReadBot,
+)
 from ..errors import error_for_answer, unexpected_error
-from ..failures import make_error
 from ..forms import encode_form
-from ..text import clean_text, json_object, role_and_content, without_surrogates
-from .decoder import MwaiDecoder, chat_id
-from .page import CONTAINER, NONCE_IN_PAGE, SHORTCUTS, find_bots, header_nonce, is_saved_copy
-from .refusals import NO_ROUTE, error_for_object, rank
+from ..response import make_error
+from ..text import clean_text, json_object, object_or_empty, role_and_content, without_surrogates
+from .decoder import NO_ROUTE, MwaiDecoder, chat_id, error_for_object, rank
+from .page import NONCE_IN_PAGE, SHORTCUTS, header_nonce, reader, with_custom_ids
 
 __all__ = ["Mwai"]
 
@@ -37,18 +43,10 @@ class Mwai(Dialect):
     plugin = "AI Engine"
     slug = "ai-engine"
     traces = (b"mwai-", b"mwai_", b"plugins/ai-engine")
-    containers = (CONTAINER,)
+    containers = (b"mwai-chatbot-container",)
     # png and jpeg were measured; the other two are the site's to refuse, before any message.
     image_kinds = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
     cookie_is_visitor = True
-
-    def why_missing(self, page: BufferedResponse) -> str:
-        if not is_saved_copy(page.body):
-            return ""
-        return (
-            "The page looks like a copy saved from a browser: AI Engine's script has taken the"
-            " bot's settings out of it. Give the address of the page itself."
-        )
 
     def age(self, page: BufferedResponse, endpoint: Endpoint) -> str:
         if endpoint.extra.get(NONCE_IN_PAGE):
@@ -59,7 +57,10 @@ class Mwai(Dialect):
         return "up to 2.0.0, or 2.4.4 to 2.4.7"
 
     def find(self, page: BufferedResponse) -> list[FoundBot]:
-        return find_bots(page)
+        return with_custom_ids(super().find(page))
+
+    def reader(self, page: BufferedResponse) -> ReadBot:
+        return reader(page)
 
     def most_images(self, endpoint: Endpoint) -> int:
         return int(endpoint.extra.get("maxUploads", "1"))
@@ -76,20 +77,49 @@ class Mwai(Dialect):
             )
 
     def requests(self, question: Question) -> Generator[Request, BufferedResponse, None]:
+        """Yield the requests: an upload for each image that the site does not have, the message.
+
+        `previousResponseId` is never sent: the model would then be given its own memory in place
+        of the history.  Nor is anything that overrides what the owner has set, which the site
+        would take (`model`, `temperature`, `instructions`, messages of the role `system`).
+        """
         self.check(question)
+        endpoint, extra = question.endpoint, question.endpoint.extra
         history, message = _split(question)
         if (
             question.images
             and not message.strip()
-            and (question.endpoint.extra.get(NONCE_IN_PAGE) or not question.endpoint.nonce)
+            and (extra.get(NONCE_IN_PAGE) or not endpoint.nonce)
         ):
             raise InvalidMessageError("This site takes no image without a word with it.")
         for place, image in enumerate(question.images):
             if place not in question.uploaded:
-                response = yield _upload(question.endpoint, image)
+                kind, form = encode_form({"purpose": "vision"}, ("file", image))
+                # Not repeatable: each copy stays on the site, in public.
+                response = yield _post(endpoint, extra["root"] + _UPLOAD_ROUTE, kind, form)
                 question.uploaded[place] = _file_id(response)
         files = [question.uploaded[place] for place in range(len(question.images))]
-        yield _submit(question, history, message, files)
+        shortcuts = {} if files else json_object(extra.get(SHORTCUTS, "")) or {}
+        shortcut = shortcuts.get(message.strip())
+        body: dict[str, Any] = {
+            "botId": extra.get("botId"),
+            "customId": extra.get("customId"),
+            "chatId": chat_id(question),
+            "contextId": int(endpoint.post_id) if endpoint.post_id else None,
+            "messages": role_and_content(history),
+            "newMessage": "" if shortcut else message,
+            "stream": True,
+        }
+        if shortcut:
+            # As the window's button does: the site knows the message that belongs to it.
+            body |= {"shortcutId": shortcut, "shortcutName": message.strip()}
+        if len(files) == 1:
+            # The name changed at 2.1.5, and the other one is ignored without a word.
+            body |= dict.fromkeys(("newFileId", "newImageId"), files[0])
+        elif files:
+            body["newFileIds"] = files
+        text = json.dumps(body, ensure_ascii=False).encode()
+        yield _post(endpoint, endpoint.url, "application/json", text, final=True)
 
     def decoder(self, question: Question, head: BufferedResponse, limits: Limits) -> Decoder:
         return MwaiDecoder(question, head, limits)
@@ -140,30 +170,27 @@ def _split(question: Question) -> tuple[list[tuple[str, str]], str]:
     return history, without_surrogates("\n\n".join(filter(None, parts)))
 
 
-def _headers(endpoint: Endpoint, **more: str) -> dict[str, str]:
-    # Where no nonce is asked for (up to 1.9.99), a bad one is refused all the same.
-    nonce = {"X-WP-Nonce": endpoint.nonce} if endpoint.nonce else {}
-    return {**nonce, **more}
-
-
-def _upload(endpoint: Endpoint, image: Image) -> Request:
-    kind, body = encode_form({"purpose": "vision"}, ("file", image))
+def _post(endpoint: Endpoint, url: str, kind: str, body: bytes, *, final: bool = False) -> Request:
+    accept = "text/event-stream" if final else "application/json"
+    headers = {"Content-Type": kind, "Accept": accept}
+    if endpoint.nonce:
+        # Where no nonce is asked for (up to 1.9.99), a bad one is refused all the same.
+        headers = {"X-WP-Nonce": endpoint.nonce, **headers}
     return Request(
         "POST",
-        endpoint.extra["root"] + _UPLOAD_ROUTE,
-        headers=_headers(endpoint, **{"Content-Type": kind, "Accept": "application/json"}),
+        url,
+        headers=headers,
         body=body,
         referrer=endpoint.bot.page,
-        # Each copy stays on the site, in public.
         repeatable=False,
+        final=final,
     )
 
 
 def _file_id(response: BufferedResponse) -> str:
     """The id of an uploaded file."""
     data = json_object(response.body, rank) or {}
-    inner = data.get("data")
-    found = clean_text(inner.get("id"), 200) if isinstance(inner, dict) else ""
+    found = clean_text(object_or_empty(data.get("data")).get("id"), 200)
     if found and data.get("success"):
         return found
     if data.get("success") is False:
@@ -171,50 +198,3 @@ def _file_id(response: BufferedResponse) -> str:
         raise make_error(RefusedError, message, response, data.get("message"))
     message = "The site took the image, but not in the way of any known version."
     raise error_for_object(data, response) or unexpected_error(response, message)
-
-
-def _shortcut(endpoint: Endpoint, message: str) -> str:
-    """The id of the starter that a message is; "" for any other message."""
-    ids = json_object(endpoint.extra.get(SHORTCUTS, "")) or {}
-    return str(ids.get(message.strip(), ""))
-
-
-def _submit(
-    question: Question, history: list[tuple[str, str]], message: str, files: list[str]
-) -> Request:
-    """The message.
-
-    `previousResponseId` is never sent: the model would then be given its own memory in place of
-    the history.  Nor is anything that overrides what the owner has set, which the site would take
-    (`model`, `temperature`, `instructions`, messages of the role `system`).
-    """
-    endpoint = question.endpoint
-    shortcut = "" if files else _shortcut(endpoint, message)
-    body: dict[str, Any] = {
-        "botId": endpoint.extra.get("botId"),
-        "customId": endpoint.extra.get("customId"),
-        "chatId": chat_id(question),
-        "contextId": int(endpoint.post_id) if endpoint.post_id else None,
-        "messages": role_and_content(history),
-        "newMessage": "" if shortcut else message,
-        "stream": True,
-    }
-    if shortcut:
-        # As the window's button does: the site knows the message that belongs to it.
-        body |= {"shortcutId": shortcut, "shortcutName": message.strip()}
-    if len(files) == 1:
-        # The name changed at 2.1.5, and the other one is ignored without a word.
-        body |= dict.fromkeys(("newFileId", "newImageId"), files[0])
-    elif files:
-        body["newFileIds"] = files
-    return Request(
-        "POST",
-        endpoint.url,
-        headers=_headers(
-            endpoint, **{"Content-Type": "application/json", "Accept": "text/event-stream"}
-        ),
-        body=json.dumps(body, ensure_ascii=False).encode(),
-        referrer=endpoint.bot.page,
-        repeatable=False,
-        final=True,
-    )

@@ -15,7 +15,7 @@ from ...values.messages import written_out
 from ..dialect import BufferedResponse, Question, ReplyDetails
 from ..owner import KeyDialect
 from ..text import without_surrogates
-from .refusals import error_for_object, rank
+from .decoder import error_for_object, rank
 
 __all__ = ["MwaiRest"]
 

@@ -9,24 +9,27 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 from urllib.parse import urlencode
 
 from ...errors import ResponseError
 from ...values.http import Limits, Request
-from ...values.images import Image
 from ..addresses import ajax_urls, require_same_site
-from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question, random_id
+from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, Question, ReadBot, random_id
 from ..errors import error_for_answer, is_zero, unexpected_error
 from ..forms import form_request
 from ..html import Tag
-from ..page import bots_in_elements
-from ..text import clean_text, identifier, json_object, string_or_empty, without_surrogates
-from .aipkit_decoder import AipkitDecoder
+from ..text import (
+    clean_text,
+    identifier,
+    json_object,
+    object_or_empty,
+    string_or_empty,
+    without_surrogates,
+)
+from .aipkit_decoder import AipkitDecoder, rank, refusal
 from .aipkit_memory import AipkitMemory
-from .aipkit_objects import rank, refusal
-from .plugin import NO_FEEDBACK
 
 __all__ = ["Aipkit"]
 
@@ -57,19 +60,36 @@ class Aipkit(AipkitMemory):
             return "2.3 to 2.4.0"
         return "2.4.1 or later"
 
-    def find(self, page: BufferedResponse) -> list[FoundBot]:
-        """See `Dialect.find`.
+    def reader(self, page: BufferedResponse) -> ReadBot:
+        """See `Dialect.reader`.
 
         An element whose `data-config` is no JSON, or has no bot id or nonce, is none.
         """
         page_urls = functools.cache(lambda: ajax_urls(page))
 
-        def endpoint_of(_: Tag, read: dict[str, str]) -> Endpoint | None:
-            config = json_object(read.get("data-config", ""))
-            popup = _INLINE.decode() not in read.get("class", "").split()
-            return _endpoint(page.url, config, page_urls, popup=popup) if config else None
+        def read(_: Tag, attributes: dict[str, str]) -> Endpoint | None:
+            config = json_object(attributes.get("data-config", "")) or {}
+            bot_id = identifier(config.get("botId"))
+            nonce = without_surrogates(string_or_empty(config.get("nonce"))).strip()
+            if not bot_id or not nonce:
+                return None
+            named = string_or_empty(config.get("ajaxUrl"))
+            url, *further_urls = (named,) if named else page_urls()
+            popup = _INLINE.decode() not in attributes.get("class", "").split()
+            searches = [field for name, field in _SEARCHES.items() if config.get(name) is True]
+            return Endpoint(
+                bot=_bot(bot_id, config, page.url, popup=popup, web_search=bool(searches)),
+                url=require_same_site(page.url, url),
+                nonce=nonce,
+                post_id=identifier(config.get("postId")),
+                page_url=page.url,
+                keeps_response_id=config.get("enableOpenAIConversationState") is True,
+                thumbs=config.get("enableFeedback") is not False,
+                further_urls=tuple(further_urls),
+                extra={"web_search": " ".join(searches)},
+            )
 
-        return bots_in_elements(page, self.containers, endpoint_of)
+        return read
 
     def most_images(self, endpoint: Endpoint) -> int:
         return 4  # Measured on 2.4.71.
@@ -87,7 +107,10 @@ class Aipkit(AipkitMemory):
             "user_client_message_id": f"aipkit-client-msg-{bot.id}-{now}-{random_id()[:5]}",
         }
         if question.images:
-            fields["image_inputs"] = _image_inputs(question.images)
+            inputs = [
+                {"mime_type": each.kind, "base64_data": each.base64} for each in question.images
+            ]
+            fields["image_inputs"] = json.dumps(inputs)
         response = yield form_request(endpoint, fields, repeatable=True)
         query = {
             "action": "aipkit_frontend_chat_stream",
@@ -132,22 +155,15 @@ class Aipkit(AipkitMemory):
     def nonce_from(self, response: BufferedResponse) -> str | None:
         good = 200 <= response.status < 300
         data = (json_object(response.body, rank) if good else None) or {}
-        inner = data.get("data")
-        if not data.get("success") or not isinstance(inner, dict):
-            return None
-        return without_surrogates(string_or_empty(inner.get("nonce"))).strip() or None
+        nonce = string_or_empty(object_or_empty(data.get("data")).get("nonce"))
+        return (without_surrogates(nonce).strip() or None) if data.get("success") else None
 
 
 def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
-    """The key of the message that the site took.
-
-    Raises:
-        ResponseError: it took none.
-    """
+    """The key of the message that the site took; raises why it took none."""
     body = response.body.strip()
     data = json_object(body, rank) or {}
-    inner = data.get("data")
-    key = string_or_empty(inner.get("cache_key")) if isinstance(inner, dict) else ""
+    key = string_or_empty(object_or_empty(data.get("data")).get("cache_key"))
     if key and data.get("success"):
         return without_surrogates(key)
     if not body:
@@ -168,56 +184,24 @@ def _cache_key(response: BufferedResponse, *, with_images: bool) -> str:
     raise refusal(data, response) or unexpected_error(response, message)
 
 
-def _image_inputs(images: Sequence[Image]) -> str:
-    return json.dumps([{"mime_type": each.kind, "base64_data": each.base64} for each in images])
-
-
-def _endpoint(
-    page_url: str,
-    config: dict[Any, Any],
-    page_urls: Callable[[], tuple[str, ...]],
-    *,
-    popup: bool,
-) -> Endpoint | None:
-    bot_id = identifier(config.get("botId"))
-    nonce = string_or_empty(config.get("nonce")).strip()
-    if not bot_id or not nonce:
-        return None
-    named = string_or_empty(config.get("ajaxUrl"))
-    url, *further_urls = (named,) if named else page_urls()
-    texts = config.get("text")
-    texts = texts if isinstance(texts, dict) else {}
-    searches = [field for name, field in _SEARCHES.items() if config.get(name) is True]
-    bot = Bot(
+def _bot(
+    bot_id: str, config: dict[Any, Any], page_url: str, *, popup: bool, web_search: bool
+) -> Bot:
+    texts = object_or_empty(config.get("text"))
+    asked = (clean_text(texts.get(name), 1000) for name in ("consentTitle", "consentMessage"))
+    asks = config.get("requireConsentCompliance") is True
+    return Bot(
         id=bot_id,
         name=clean_text(config.get("headerName"), 100),
         dialect="aipkit",
         kind="popup" if popup else "inline",
         page=page_url,
         images=config.get("imageUploadEnabledUI") is True,
-        web_search=bool(searches),
-        consent=config.get("requireConsentCompliance") is True and (_consent(texts) or True),
+        web_search=web_search,
+        consent=asks and (": ".join(filter(None, asked)) or True),
         greeting=clean_text(texts.get("initialGreeting"), _LONGEST_GREETING),
         starters=_starters(config),
     )
-    return Endpoint(
-        bot=bot,
-        url=require_same_site(page_url, url),
-        nonce=without_surrogates(nonce),
-        post_id=identifier(config.get("postId")),
-        page_url=page_url,
-        keeps_response_id=config.get("enableOpenAIConversationState") is True,
-        further_urls=tuple(further_urls),
-        extra={
-            "web_search": " ".join(searches),
-            **({NO_FEEDBACK: "yes"} if config.get("enableFeedback") is False else {}),
-        },
-    )
-
-
-def _consent(texts: dict[Any, Any]) -> str:
-    parts = (clean_text(texts.get(name), 1000) for name in ("consentTitle", "consentMessage"))
-    return ": ".join(filter(None, parts))
 
 
 def _starters(config: dict[Any, Any]) -> tuple[str, ...]:

@@ -1,52 +1,64 @@
-"""An `aipkit` site's event stream (plugin 2.3 and later)."""
+"""The objects and the event stream that an `aipkit` site answers (plugin 2.3 and later)."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from ...errors import ChatGptEsError, QuotaError, RefusedError, UnexpectedFormatError, UpstreamError
+from ...errors import ChatGptEsError, QuotaError, RefusedError, ResponseError, UnexpectedFormatError
 from ...values.reply import Citation
 from ..addresses import join_url
-from ..challenge import gate_error
-from ..decoder import BodyDecoder
-from ..dialect import NonceRefused
-from ..text import NOT_AS_EXPECTED, clean_text, listed, scan_json, string_or_empty
-from .aipkit_objects import FOREIGN_CODES, rank
+from ..challenge import gate_error, is_gate
+from ..decoder import Decoder
+from ..dialect import BufferedResponse, NonceRefused
+from ..response import make_error
+from ..text import NOT_AS_EXPECTED, clean_text, listed, object_or_empty, scan_json, string_or_empty
 
-__all__ = ["AipkitDecoder"]
+__all__ = ["AipkitDecoder", "rank", "refusal"]
 
+_FOREIGN_CODES = ("embed_not_available", "cors_denied")  # The message is of another site's page.
 _MOST_CITATIONS = 1000
 _INCOMPLETE = re.compile(r"\(?\s*Incomplete:\s*(.+?)\s*\)?")
 
 
+def rank(data: dict[Any, Any]) -> int:
+    """Tell how well an object fits (see `Rank`): the plugin's, or a gate's before it."""
+    if data.get("success") and isinstance(data.get("data"), dict):
+        return 2
+    return "success" in data or bool(data.get("error")) or is_gate(data)
+
+
+def refusal(data: dict[Any, Any], response: BufferedResponse) -> ResponseError | None:
+    """Return the error in WordPress's `{"success": false, "data": {…}}`, or None."""
+    status = response.status
+    if gate := gate_error(data, response):
+        return gate
+    if data.get("success") is not False or status in (401, 429) or status >= 500:
+        return None
+    inner = data.get("data")
+    inner = inner if isinstance(inner, dict) else {"message": inner}
+    code, said = clean_text(inner.get("code")), clean_text(inner.get("message"))
+    advice = ""
+    cls: type[RefusedError] = RefusedError
+    if code in _FOREIGN_CODES:
+        advice = "It takes messages from its own pages only."
+    elif code.startswith("nonce_failure") or status == 403:
+        cls = NonceRefused
+    message = "The site refused the request:"
+    return make_error(cls, message, response, said or code, code, advice=advice)
+
+
 def _grounding_citations(data: dict[Any, Any]) -> list[dict[str, Any]]:
     """The sources in the grounding metadata of Google's models, in the form of citations."""
-
-    def entries(camel: str, snake: str) -> list[Any]:
-        found = data.get(camel, data.get(snake))
-        return found[:_MOST_CITATIONS] if isinstance(found, list) else []
-
-    texts: dict[int, str] = {}
-    for support in listed(entries("groundingSupports", "grounding_supports")):
-        segment = support.get("segment")
-        numbers = support.get("groundingChunkIndices", support.get("grounding_chunk_indices"))
-        for number in numbers if isinstance(numbers, list) else ():
-            if type(number) is int and isinstance(segment, dict):
-                texts.setdefault(number, string_or_empty(segment.get("text")))
-    citations = []
-    for number, chunk in enumerate(entries("groundingChunks", "grounding_chunks")):
-        web = chunk.get("web") if isinstance(chunk, dict) else None
-        if isinstance(web, dict):
-            citations.append(
-                {"url": web.get("uri"), "title": web.get("title"), "cited_text": texts.get(number)}
-            )
-    return citations
+    webs = [chunk.get("web") for chunk in listed(data.get("groundingChunks"), _MOST_CITATIONS)]
+    return [
+        {"url": web.get("uri"), "title": web.get("title")} for web in webs if isinstance(web, dict)
+    ]
 
 
 def _form(data: Any) -> dict[str, Any]:
     """A form as data: texts only, whatever the site sends."""
-    data = data if isinstance(data, dict) else {}
+    data = object_or_empty(data)
     fields = [
         {key: clean_text(element.get(key), 200) for key in ("name", "label", "type")}
         for element in listed(data.get("elements"))
@@ -71,8 +83,8 @@ def _actions(notice: dict[Any, Any], base: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-class AipkitDecoder(BodyDecoder):
-    """The answer of one turn.  See `Decoder`."""
+class AipkitDecoder(Decoder):
+    """The answer of one turn."""
 
     event_names = (
         "message_start", "message", "status", "openai_response_id", "google_interaction_id",
@@ -100,57 +112,46 @@ class AipkitDecoder(BodyDecoder):
 
     def _any_event(self, name: str, value: str) -> str:
         data = self._parse(value)
-        if isinstance(data, dict) and type(data.get("delta")) is str:
+        fields = object_or_empty(data)
+        text = fields.get("delta")
+        if type(text) is str:
             name = ""  # Text, whatever the words of a notice made of its event's name.
-        failed = isinstance(data, dict) and bool(data.get("error"))
+        failed = bool(fields.get("error"))
         if (not name and not failed) or (name in self.event_names and name != "error"):
             # From here on it is the model that fails, and the message is not to be sent again.
             self._started = True
-        text = ""
+        if name == "error" or (failed and name in ("", "message")):
+            raise self._failed(data if isinstance(data, dict) else {"error": value})
+        if name:
+            self._note(name, data)
+        elif text and type(text) is str:
+            gap, self._break_due = "\n\n" if self._break_due else "", False
+            return gap + text  # An empty line between two messages of one answer.
+        return ""
+
+    def _note(self, name: str, data: Any) -> None:
+        """Note what an event without text says."""
+        fields = object_or_empty(data)
         if name in ("citations", "grounding_metadata"):
             self._cite(data)
-        elif name == "error":
-            raise self._failed(data if isinstance(data, dict) else {"error": value})
         elif name == "done":
-            if isinstance(data, dict):
-                self._cite(data.get("citations"))
-                self._cite(data.get("grounding_metadata"))
+            self._cite(fields.get("citations"))
+            self._cite(fields.get("grounding_metadata"))
             self.complete = True
         elif name == "display_form_event":
-            self._form = _form(data.get("form_definition") if isinstance(data, dict) else None)
-        elif isinstance(data, dict):
-            text = self._known_event(name, data)
-        return text
-
-    def _known_event(self, name: str, data: dict[Any, Any]) -> str:
-        text = ""
-        if name in ("", "message"):
-            if data.get("error"):
-                raise self._failed(data)
-            text = self._separate(string_or_empty(data.get("delta")))
-        elif name == "message_start":
+            self._form = _form(fields.get("form_definition"))
+        elif name == "message_start" and isinstance(data, dict):
             self._break_due = self._has_text
             self.details.message_id = clean_text(data.get("message_id"), 200) or None
         elif name in ("openai_response_id", "google_interaction_id"):
-            if given := clean_text(data.get("id"), 500):
+            if given := clean_text(fields.get("id"), 500):
                 self.details.state[name] = given
         elif name == "warning":
-            self._warn(data)
-        return text
-
-    def _separate(self, text: str) -> str:
-        """Put an empty line between two messages of one answer."""
-        if not text or not self._break_due:
-            return text
-        self._break_due = False
-        return f"\n\n{text}"
-
-    def _warn(self, data: dict[Any, Any]) -> None:
-        """Note the reason for a short answer: " (Incomplete: max_output_tokens)", or the words."""
-        said = clean_text(data.get("error"))
-        reason = _INCOMPLETE.fullmatch(said)
-        if reason is not None or self.details.finish_reason is None:
-            self.details.finish_reason = (reason[1] if reason else said) or None
+            # The reason for a short answer: " (Incomplete: max_output_tokens)", or the words.
+            said = clean_text(fields.get("error"))
+            reason = _INCOMPLETE.fullmatch(said)
+            if reason is not None or self.details.finish_reason is None:
+                self.details.finish_reason = (reason[1] if reason else said) or None
 
     def _cite(self, data: Any) -> None:
         """Note citations; the same list comes again in `done`."""
@@ -167,43 +168,40 @@ class AipkitDecoder(BodyDecoder):
             title = clean_text(item.get("title"), 500) or clean_text(item.get("source_title"), 500)
             citation = Citation(url, title, clean_text(item.get("cited_text"), 2000))
             bare = Citation(url, title)
-            known = [each for each in cited if (each.url, each.title) == (url, title)]
-            if citation in known or (known and citation == bare):
-                continue
-            if bare in known:
+            if bare in cited and citation != bare:
                 cited[cited.index(bare)] = citation  # It came again, with the words it stands for.
-            elif len(cited) < _MOST_CITATIONS:
+            elif len(cited) < _MOST_CITATIONS and not any(
+                (each.url, each.title) == (url, title) and citation.text in ("", each.text)
+                for each in cited
+            ):
                 cited.append(citation)
 
     def _failed(self, data: dict[Any, Any]) -> ChatGptEsError:
         """The error for an `error` event: by its keys, then by its place in the stream."""
         error = data.get("error")
-        inner = error if isinstance(error, dict) else {}
+        inner = object_or_empty(error)
         if gate := gate_error(data, self._response):
             return gate
         words = (error, inner.get("message"), data.get("message"))
         said = next(filter(None, map(clean_text, words)), "")
         notice = data.get("quota_notice") or inner.get("quota_notice")
         if notice:
-            notice = notice if isinstance(notice, dict) else {}
+            notice = object_or_empty(notice)
             said = clean_text(notice.get("message")) or said
             message = "The bot's limit for its visitors is used up."
             used_up = self._make_error(QuotaError, message, said)
             used_up.actions = _actions(notice, self._response.url)
             return used_up
         code = clean_text(data.get("code")) or clean_text(inner.get("code"))
-        if code not in FOREIGN_CODES and (self._started or self._has_text):
+        if code not in _FOREIGN_CODES and (self._started or self._has_text):
             return self._upstream(said)
         # A dead nonce has no mark here.
-        cls = RefusedError if code in FOREIGN_CODES else NonceRefused
+        cls = RefusedError if code in _FOREIGN_CODES else NonceRefused
         return self._make_error(cls, "The site refused the message:", said, code or None)
 
     def _ended(self) -> str:
         if not self.complete:
-            when = "" if self._has_text else " before its first word"
-            raise self._make_error(
-                UpstreamError, f"The answer broke off{when}: its end mark never came."
-            )
+            raise self._broke_off()
         if self._has_text:
             return ""
         if self._form:

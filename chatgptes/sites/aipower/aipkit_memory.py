@@ -16,8 +16,15 @@ from ...values.reply import Reply
 from ..dialect import BufferedResponse, Endpoint
 from ..errors import unexpected_error
 from ..forms import form_request
-from ..text import clean_text, json_object, listed, string_or_empty, without_surrogates
-from .aipkit_objects import rank, refusal
+from ..text import (
+    clean_text,
+    json_object,
+    listed,
+    object_or_empty,
+    string_or_empty,
+    without_surrogates,
+)
+from .aipkit_decoder import rank, refusal
 from .plugin import AiPower
 
 __all__ = ["AipkitMemory"]
@@ -101,15 +108,10 @@ def _entries(response: BufferedResponse, name: str) -> list[dict[Any, Any]]:
 
 
 def _data(response: BufferedResponse) -> dict[Any, Any]:
-    """The data of a good response.
-
-    Raises:
-        ResponseError: it is none.
-    """
+    """The data of a good response; raises what another one is."""
     data = json_object(response.body, rank) or {}
     if data.get("success") is True:
-        inner = data.get("data")
-        return inner if isinstance(inner, dict) else {}
+        return object_or_empty(data.get("data"))
     raise refusal(data, response) or unexpected_error(response, _UNKNOWN)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from ..dialect import Dialect, Endpoint
+from ..dialect import Dialect
 
-__all__ = ["NO_FEEDBACK", "AiPower"]
-
-NO_FEEDBACK = "no_feedback"
-"""Key in `Endpoint.extra`: the bot's window has no thumbs."""
+__all__ = ["AiPower"]
 
 
 class AiPower(Dialect):
@@ -16,7 +13,3 @@ class AiPower(Dialect):
     plugin = "AI Power (AI Puffer)"
     slug = "gpt3-ai-content-generator"
     plugin_traces = (slug.encode(), b"gpt-ai-content-generator")
-
-    def offers_feedback(self, endpoint: Endpoint) -> bool:
-        """See `TakesFeedback.offers_feedback`."""
-        return not endpoint.extra.get(NO_FEEDBACK)

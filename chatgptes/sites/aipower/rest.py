@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from ...errors import ResponseError, UnexpectedStatusError
 from ..challenge import is_gate
-from ..decoder import usage_from
+from ..details import usage_from
 from ..dialect import BufferedResponse, Question, ReplyDetails
-from ..failures import make_error
 from ..owner import KeyDialect
+from ..response import make_error
 from ..text import clean_text, role_and_content
 from .plugin import AiPower
 

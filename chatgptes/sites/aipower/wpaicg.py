@@ -2,6 +2,9 @@
 
 The page shows an element with `data-nonce`; a turn is one form POST to admin-ajax.php that brings
 the conversation along; the answer is a JSON object, or the model's own event stream passed on.
+
+The names of what is inside of the chat window, and of its feedback, were read in the plugin's
+source (1.8.79 and 1.9.18): the recordings' pages show `data-feedback_btn` alone of it.
 """
 
 from __future__ import annotations
@@ -11,25 +14,40 @@ import json
 import re
 from collections.abc import Generator, Iterable
 
-from ...errors import InvalidMessageError, ResponseError
+from ...errors import InvalidMessageError, RefusedError, ResponseError
 from ...values.http import Limits, Request
+from ...values.reply import Reply
 from ...values.urls import may_send
 from ..addresses import ajax_urls, in_params, join_url, require_same_site
-from ..dialect import Bot, BufferedResponse, Decoder, Endpoint, FoundBot, Question
-from ..errors import error_for_answer
+from ..challenge import gate_error
+from ..dialect import (
+    Bot,
+    BufferedResponse,
+    Decoder,
+    Endpoint,
+    NonceRefused,
+    Question,
+    ReadBot,
+)
+from ..errors import error_for_answer, unexpected_error
 from ..forms import form_request
-from ..html import Tag
-from ..page import bots_in_elements
-from ..text import without_surrogates
-from .plugin import NO_FEEDBACK
+from ..html import Tag, tags, unescape
+from ..response import make_error
+from ..text import clean_text, json_object, without_surrogates
+from .plugin import AiPower
 from .wpaicg_decoder import WpaicgDecoder
 from .wpaicg_objects import error_for_object, rank
-from .wpaicg_window import WpaicgFeedback, chat_id, identity_of, window_texts
 
 __all__ = ["Wpaicg", "history_text"]
 
-_SEARCH_NONCE = re.compile(rb'"search_nonce"\s*:\s*"([A-Za-z0-9]{1,64})"')
+_CONTAINERS = (b"wpaicg-chat-shortcode", b"wpaicg-chatbox")
+_GREETINGS = (b"wpaicg-ai-message", b"wpaicg-chat-ai-message")  # In the text; in the widget.
+_TEXT, _STARTER = b"wpaicg-chat-message", b"wpaicg-conversation-starter"
+_REACH = 65_536  # Bytes behind the bot's element in which they are looked for.
+_LONGEST = 2000  # Characters of a greeting or a starter.
+_MOST_STARTERS = 20
 
+_SEARCH_NONCE = re.compile(rb'"search_nonce"\s*:\s*"([A-Za-z0-9]{1,64})"')
 _PERCENT = re.compile(r"%(?=[0-9A-Fa-f]{2})")
 _CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
 _REPLACED = str.maketrans({'"': "'", "\\": "/", "<": "&lt;"}) | dict.fromkeys(_CONTROLS, " ")
@@ -54,13 +72,14 @@ def history_text(history: Iterable[tuple[str, str]]) -> str:
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
-class Wpaicg(WpaicgFeedback):
+class Wpaicg(AiPower):
     """The classic way; a `Dialect` that `TakesFeedback`."""
 
     name = "wpaicg"
     streams = None  # The page says it, and can be wrong.
-    traces = (b"wpaicg", *WpaicgFeedback.plugin_traces)
-    containers = (b"wpaicg-chat-shortcode", b"wpaicg-chatbox")
+    takes_comment = True
+    traces = (b"wpaicg", *AiPower.plugin_traces)
+    containers = _CONTAINERS
     # Measured on 1.9.18.
     image_kinds = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
@@ -69,28 +88,49 @@ class Wpaicg(WpaicgFeedback):
             return "1.9.16 to 1.9.18, by its widget"
         return "up to 1.9.18, or 2.2"
 
-    def find(self, page: BufferedResponse) -> list[FoundBot]:
-        """See `Dialect.find`.
+    def reader(self, page: BufferedResponse) -> ReadBot:
+        """See `Dialect.reader`.
 
         An element without a nonce gets the page's `search_nonce`, which is the same
         one; without either it is no bot: nothing is made up.
         """
-        # Each is looked for once at most, whatever is found: a page may hold thousands of tags.
         search_nonce = functools.cache(lambda: _search_nonce(page.body))
         urls: list[str] = []
 
-        def endpoint_of(tag: Tag, read: dict[str, str]) -> Endpoint | None:
-            nonce = read.get("data-nonce", "").strip()
-            if not nonce and ("data-bot-id" in read or "data-post-id" in read):
+        def read(tag: Tag, attributes: dict[str, str]) -> Endpoint | None:
+            nonce = attributes.get("data-nonce", "").strip()
+            if not nonce and ("data-bot-id" in attributes or "data-post-id" in attributes):
                 nonce = search_nonce()
             if not nonce:
                 return None
-            page_url = _page_url(page, read)
+            page_url = _page_url(page, attributes)
             urls[:] = urls or ajax_urls(page, page_url)
-            texts = window_texts(page.body, tag.start, self.containers)
-            return _endpoint(page, read, urls, nonce, page_url, texts)
+            greeting, starters = _window_texts(page.body, tag.start)
+            kind = attributes.get("data-type", "").strip()
+            if kind not in ("shortcode", "widget"):
+                classes = attributes.get("class", "").split()
+                kind = "shortcode" if "wpaicg-chat-shortcode" in classes else "widget"
+            bot = Bot(
+                id=attributes.get("data-bot-id", "").strip() or "0",
+                name="",  # The page does not say it.
+                dialect=self.name,
+                kind=kind,
+                page=page.url,
+                images=None,  # Nor this: it depends on the model that the owner chose.
+                greeting=greeting,
+                starters=starters,
+            )
+            return Endpoint(
+                bot=bot,
+                url=require_same_site(page.url, urls[0]),
+                nonce=nonce,
+                post_id=attributes.get("data-post-id", ""),
+                page_url=page_url or page.url,
+                thumbs=attributes.get("data-feedback_btn", "").strip() == "1",
+                further_urls=tuple(urls[1:]),
+            )
 
-        return bots_in_elements(page, self.containers, endpoint_of)
+        return read
 
     def check(self, question: Question) -> None:
         super().check(question)
@@ -109,63 +149,107 @@ class Wpaicg(WpaicgFeedback):
             "action": "wpaicg_chatbox_message" if widget else "wpaicg_chat_shortcode_message",
             "message": without_surrogates(question.prompt),
             "bot_id": bot.id,
-            "chatbot_identity": identity_of(bot),
+            "chatbot_identity": _identity(bot),
             "wpaicg_chat_history": history_text(question.history),
             "wpaicg_chat_client_id": re.sub(r"[^A-Za-z0-9]", "", question.visitor)[:10],
-            "chat_id": chat_id(question),
+            "chat_id": _chat_id(question),
         }
         file = ("image", question.images[0]) if question.images else None
         yield form_request(endpoint, fields, file, final=True)
 
     def decoder(self, question: Question, head: BufferedResponse, limits: Limits) -> Decoder:
         images = bool(question.images)
-        return WpaicgDecoder(head, limits, message_id=chat_id(question), images=images)
+        return WpaicgDecoder(head, limits, message_id=_chat_id(question), images=images)
 
     def error_for(self, response: BufferedResponse) -> ResponseError:
         # 1.8.79 refuses a nonce with 200.
         return error_for_answer(response, rank, error_for_object, nonce=True)
+
+    def feedback_request(
+        self, endpoint: Endpoint, visitor: str, reply: Reply, *, up: bool, comment: str
+    ) -> Request:
+        """See `TakesFeedback.feedback_request`.  The site is not told who the visitor is."""
+        fields = {
+            "action": "wpaicg_submit_feedback",
+            "chatId": reply.message_id or "",
+            "feedbackType": "up" if up else "down",
+            "feedbackDetails": without_surrogates(comment),
+            "_wpnonce": endpoint.nonce,
+            "chatbot_id": _identity(endpoint.bot),
+        }
+        return form_request(endpoint, fields)  # Once: the site adds each to those that it has.
+
+    def check_done(self, response: BufferedResponse) -> None:
+        data = json_object(response.body, rank) or {}
+        if error := gate_error(data, response):
+            raise error
+        if data.get("success") is True:
+            return
+        if data.get("success") is False:
+            raise make_error(
+                RefusedError,
+                "The site did not take the feedback:",
+                response,
+                data.get("data"),
+                advice="It takes one only for an answer that it has kept; the owner decides "
+                "whether it keeps any.",
+            )
+        if "msg" in data:  # So 1.8.79 refuses a nonce.
+            message = "The site refused the feedback:"
+            raise make_error(NonceRefused, message, response, data.get("msg"))
+        raise unexpected_error(response, "The site's answer to the feedback is in no known form.")
 
 
 def _search_nonce(body: bytes) -> str:
     return next((match[1].decode("ascii") for match in in_params(body, _SEARCH_NONCE)), "")
 
 
-def _page_url(page: BufferedResponse, read: dict[str, str]) -> str:
+def _page_url(page: BufferedResponse, attributes: dict[str, str]) -> str:
     """The page's address as the element gives it, or "" where it is not one of the site's."""
-    named = read.get("data-url", "").strip()
+    named = attributes.get("data-url", "").strip()
     if named and join_url(named, "") == named and may_send(page.url, named):
         return named
     return ""
 
 
-def _endpoint(
-    page: BufferedResponse,
-    read: dict[str, str],
-    urls: list[str],
-    nonce: str,
-    page_url: str,
-    texts: tuple[str, tuple[str, ...]],
-) -> Endpoint:
-    classes = read.get("class", "").split()
-    kind = read.get("data-type", "").strip()
-    if kind not in ("shortcode", "widget"):
-        kind = "shortcode" if "wpaicg-chat-shortcode" in classes else "widget"
-    bot = Bot(
-        id=read.get("data-bot-id", "").strip() or "0",
-        name="",  # The page does not say it.
-        dialect="wpaicg",
-        kind=kind,
-        page=page.url,
-        images=None,  # Nor this: it depends on the model that the owner chose.
-        greeting=texts[0],
-        starters=texts[1],
-    )
-    return Endpoint(
-        bot=bot,
-        url=require_same_site(page.url, urls[0]),
-        nonce=nonce,
-        post_id=read.get("data-post-id", ""),
-        page_url=page_url or page.url,
-        further_urls=tuple(urls[1:]),
-        extra={} if read.get("data-feedback_btn", "").strip() == "1" else {NO_FEEDBACK: "yes"},
-    )
+def _window_texts(body: bytes, start: int) -> tuple[str, tuple[str, ...]]:
+    """The greeting and the starters of the bot whose element begins at `start`."""
+    # The element begins a tag, so what is cut out reads as the whole page would from there.
+    part = body[start : start + _REACH]
+    greeting = ""
+    starters: list[str] = []
+    is_greeting = False
+    for tag in tags(part, (*_CONTAINERS, *_GREETINGS, _TEXT, _STARTER)):
+        if tag.name == b"li":
+            is_greeting = True
+        elif tag.name == b"button" and len(starters) < _MOST_STARTERS:
+            starters.append(" ".join(without_surrogates(unescape(_inside(part, tag))).split()))
+        elif tag.name == b"span" and is_greeting and not greeting:
+            # Another such text may stand before it: that the conversation is kept.
+            greeting = clean_text(_inside(part, tag), _LONGEST)
+        elif tag.start and any(name in tag.inside for name in _CONTAINERS):
+            break  # The next bot.
+    return greeting, tuple(text[:_LONGEST] for text in starters if text)
+
+
+def _inside(part: bytes, tag: Tag) -> str:
+    """The source text of an element that holds no further ones: the plugin escapes it."""
+    begin = tag.start + len(tag.name) + len(tag.inside) + 2
+    end = max(begin, part.find(b"<", begin))
+    return part[begin:end].decode("utf-8", "replace")
+
+
+def _identity(bot: Bot) -> str:
+    """The plugin's script's name for a bot in its requests."""
+    if bot.id in ("", "0"):
+        return "widget" if bot.kind == "widget" else "shortcode"
+    return f"custom_bot_{bot.id}"
+
+
+def _chat_id(question: Question) -> str:
+    """The number under which the site notes a question, and its answer's thumbs.
+
+    The script's own is a random number of up to five digits, sent where the bot streams; we
+    always send one.
+    """
+    return str(10_000 + int(question.id, 16) % 90_000)

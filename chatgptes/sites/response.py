@@ -1,30 +1,37 @@
-"""Errors that say where they happened, what the site said, and how long it asks to wait."""
+"""A response that was read whole, and errors that say what it was and how long to wait."""
 
 from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from ..errors import Hint, ResponseError
 from ..values.http import Headers
 from ..values.urls import redact
-from .dialect import BufferedResponse
 from .text import clean_text, excerpt, quote_suffix, site_said
 
-__all__ = ["AnyError", "make_error", "retry_after"]
+__all__ = ["AnyError", "BufferedResponse", "make_error", "retry_after"]
 
 _LONGEST = 1e9
 """Seconds, some thirty years."""
 # Proxies join two headers by a comma; a date has one, too, behind its day.
-_NUMBER = re.compile(
-    r"[\"']?([0-9]++(?:\.[0-9]++)?)[\"']?\s*(?:s(?:ec(?:ond)?s?)?)?\s*(?:[,;]|\Z)",
-    re.IGNORECASE,
-)
+_SECONDS = re.compile(r"([0-9]++(?:\.[0-9]++)?)\s*(?:[,;]|\Z)")
 
 AnyError = TypeVar("AnyError", bound=ResponseError)
+
+
+@dataclass(frozen=True, slots=True)
+class BufferedResponse:
+    """A response whose body was read whole (of a failed one, the beginning)."""
+
+    url: str
+    status: int
+    headers: Headers
+    body: bytes = field(repr=False)
 
 
 def make_error(
@@ -71,11 +78,8 @@ def make_error(
 
 def _timestamp(value: str) -> float | None:
     try:
-        iso = value[4:5] == "-"  # Not a header's form, but written in it all the same.
-        moment = datetime.fromisoformat(value) if iso else parsedate_to_datetime(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
+        moment = parsedate_to_datetime(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
 
@@ -89,11 +93,9 @@ def retry_after(headers: Headers, now: float | None = None) -> float | None:
         now: seconds since the epoch, for a response without `Date`; default: this machine's.
     """
     value = headers.get("retry-after").strip()
-    number = _NUMBER.match(value)
-    if number is not None and (seconds := float(number[1])) < _LONGEST:
-        return seconds
-    # More than a lifetime is a moment, in seconds since the epoch, or means never.
-    until = seconds if number is not None else _timestamp(value) if value else None
+    if number := _SECONDS.match(value):
+        return min(float(number[1]), _LONGEST)
+    until = _timestamp(value)
     if until is None:
         return None
     since = _timestamp(headers.get("date"))
