@@ -16,7 +16,7 @@ import click
 
 from ..batches.batch import batch
 from ..batches.file import results_of, table_writer
-from ..batches.prompts import prompts_of
+from ..batches.prompts import SEPARATORS, prompts_of
 from ..batches.values import BatchProgress, BatchResult
 from ..errors import InvalidConfigError
 from .errors import one_line_errors, print_note
@@ -82,6 +82,11 @@ def batch_command(
     with one_line_errors(), arguments_of(options) as arguments:
         if out is not None and _same(source, out):
             raise InvalidConfigError(f"{out} is the file of prompts: replies need another file.")
+        # Version 1.0 took any name: a file that is there is continued.
+        if out is not None and Path(out).suffix in SEPARATORS and not os.path.exists(out):
+            raise InvalidConfigError(
+                f"{out} would hold JSON lines: name it .jsonl. For a table: --to csv."
+            )
         prompts = _read(source)
         write = _writer(to, prompts)
         ask = functools.partial(

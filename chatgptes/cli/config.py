@@ -35,8 +35,8 @@ def config_command(context: click.Context) -> None:
 
     A site has the options site, bot, system, transport, proxy, timeout (seconds), consent (true if
     you agree to what its page asks) and api_key, the owner's key.  A secret is never written into
-    the file, only where it is: env:VARIABLE or keyring:SERVICE/USER (needs keyring).  That is how a
-    key is given, and a site or a proxy whose URL has a password.
+    the file, only where it is: env:VARIABLE, file:PATH or keyring:SERVICE/USER (needs keyring).
+    That is how a key is given, and a site or a proxy whose URL has a password.
 
     Without a command it shows the file's path, and each site with its options.
     """

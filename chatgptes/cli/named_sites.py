@@ -20,6 +20,7 @@ from typing import Any
 
 from ..errors import InvalidConfigError
 from ..turn.config import Config
+from ..values.secrets import REFERENCES, is_reference, secret_at
 
 __all__ = [
     "OPTIONS", "TRANSPORTS", "config_path", "config_text", "named_site", "named_sites", "value_of",
@@ -30,9 +31,6 @@ CONFIG_VARIABLE = "CHATGPTES_CONFIG"
 OPTIONS = ("site", "bot", "system", "transport", "proxy", "timeout", "consent", "api_key")
 TRANSPORTS = ("auto", "requests", "curl_cffi")
 _MAY_BE_SECRET = ("site", "proxy", "api_key")
-_REFERENCE = re.compile(
-    r"env:(?P<variable>[A-Za-z_]\w*)|keyring:(?P<service>.+)/(?P<user>[^/]+)", re.DOTALL
-)
 _NAME = re.compile(r"(?!localhost$)[A-Za-z][\w-]*")
 """A site's name: no address, no path, no host with a dot."""
 _HOST = re.compile(r"((?:[\w-]+\.)+[\w-]+|localhost)(?::\d+)?(?:[/?#]|$)")
@@ -120,13 +118,11 @@ def _is_secret(option: str, value: Any) -> bool:
     if option not in _MAY_BE_SECRET:
         return False
     text = value if isinstance(value, str) else ""
-    if _REFERENCE.fullmatch(text):
+    if is_reference(text):
         return True
     if option == "api_key" or _LOGIN.match(text):
         what = "a key" if option == "api_key" else f"{option} with a user name or password"
-        raise InvalidConfigError(
-            f"{what} is never written here, only where it is: env:VARIABLE or keyring:SERVICE/USER."
-        )
+        raise InvalidConfigError(f"{what} is never written here, only where it is: {REFERENCES}.")
     return False
 
 
@@ -147,30 +143,6 @@ def named_site(name: str) -> dict[str, Any] | None:
 def value_of(options: dict[str, Any], option: str) -> Any:
     """Return an option's value; of a secret that which its reference stands for."""
     value = options[option]
-    if option not in _MAY_BE_SECRET or not (reference := _REFERENCE.fullmatch(value)):
-        return str(value) if option == "bot" else value
-    if variable := reference["variable"]:
-        secret = os.environ.get(variable, "").strip()
-        missing = f"The variable {variable}, which should hold a secret, is not set."
-    else:
-        service, user = reference["service"], reference["user"]
-        secret = _from_keyring(service, user)
-        missing = f"The keyring has no such secret: `keyring set {service} {user}` stores it."
-    if not secret:
-        raise InvalidConfigError(missing)
-    return secret
-
-
-def _from_keyring(service: str, user: str) -> str:
-    try:
-        import keyring
-        from keyring.errors import KeyringError
-    except ImportError:
-        raise InvalidConfigError(
-            "A secret in the keyring needs keyring (pip install keyring)."
-        ) from None
-    try:
-        return keyring.get_password(service, user) or ""
-    except KeyringError as error:
-        # Its text is the backend's: it says what is locked or missing.
-        raise InvalidConfigError(f"The keyring can't be used: {error}") from None
+    if option in _MAY_BE_SECRET and is_reference(value):
+        return secret_at(value, config_path().parent)
+    return str(value) if option == "bot" else value

@@ -15,9 +15,9 @@ from click.core import ParameterSource
 
 from ..client import Client
 from ..errors import InvalidConfigError
-from ..integrations.server.settings import read_secret
 from ..kept import kept_visitor, last_conversation
 from ..turn.config import DEFAULT_SITE, ClientArguments, Config
+from ..values.secrets import read_secret
 from ..values.text import sanitize_line
 from ..values.urls import origin
 from .errors import print_note

@@ -16,8 +16,8 @@ from ..integrations.server.settings import (
     SiteSettings,
     load_settings,
     new_token,
-    read_secret,
 )
+from ..values.secrets import read_secret
 from .errors import one_line_errors
 from .options import arguments_of, client_options, site_option
 

@@ -483,6 +483,21 @@ def test_tables_that_can_not_be(site: Site, tmp_path: Path, table: str, complain
     assert site.messages == []
 
 
+def test_a_file_of_replies_is_no_table(site: Site, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.csv"
+    source.write_text("one\n")
+    command = ["batch", str(source), "--site", site.url, "-o"]
+    refused = chatgptes(*command, str(out))
+    assert refused.returncode == 2
+    assert "--to csv" in refused.stderr
+    assert not out.exists()
+    assert chatgptes(*command, str(tmp_path / "out.jsonl")).returncode == 0
+    # Version 1.0 took any name: such a file is continued.
+    (tmp_path / "out.jsonl").rename(out)
+    assert "1 answered before" in chatgptes(*command, str(out)).stderr
+    assert len(site.messages) == 1
+
+
 def test_batch_with_failures_and_more_to_ask(site: Site, tmp_path: Path) -> None:
     source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
     source.write_text("one\ntwo\n")

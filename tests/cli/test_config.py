@@ -184,7 +184,10 @@ def test_every_way_to_write_a_table(run: Run, file: Path, by_hand: str) -> None:
         (["set", "mine", "site", "no address"], "site"),
         (["set", "mine", "bot", ""], "bot must be a bot's id"),
         (["set", "my.site", "site", "example.org"], "a name has letters"),
-        (["set", "mine", "api_key", "secret"], "only where it is: env:VARIABLE or keyring:"),
+        (
+            ["set", "mine", "api_key", "secret"],
+            "only where it is: env:VARIABLE, file:PATH or keyring:",
+        ),
         (["set", "mine", "api_key", "env:"], "only where it is: env:VARIABLE"),
         (["set", "mine", "api_key", "keyring:secret"], "only where it is: env:VARIABLE"),
         (["set", "mine", "site", "https://ada:secret@example.org"], "env:VARIABLE"),
@@ -278,7 +281,7 @@ def test_without_its_packages(run: Run, file: Path) -> None:
 
 
 def test_secrets_are_named_not_written(run: Run, file: Path, tmp_path: Path, site: Site) -> None:
-    """A key from a variable, and the package `keyring` with a backend of ours."""
+    """A key from a variable, a file, and the package `keyring` with a backend of ours."""
     ring = {
         "PYTHON_KEYRING_BACKEND": "file_keyring.Keyring",
         "FILE_KEYRING": str(tmp_path / "ring.json"),
@@ -287,13 +290,18 @@ def test_secrets_are_named_not_written(run: Run, file: Path, tmp_path: Path, sit
     run("config", "set", "mine", "bot", "5")
     references: dict[str, dict[str, str]] = {
         "env:MY_KEY": {"MY_KEY": site.api_key},
+        "file:key": {},  # Beside the configuration file.
         "keyring:my/site/ada": ring,
     }
     for reference, variables in references.items():
         assert run("config", "set", "mine", "api_key", reference).returncode == 0
         if "MY_KEY" in reference:
             missing = run("--site", "mine", "Hi")
-            assert "The variable MY_KEY, which should hold a secret, is not set." in missing.stderr
+            assert "The variable MY_KEY, which should hold a secret, is empty" in missing.stderr
+        if "file" in reference:
+            missing = run("--site", "mine", "Hi")
+            assert (missing.returncode, "key: No such file" in missing.stderr) == (1, True)
+            (file.parent / "key").write_text(f"{site.api_key}\n")
         if "keyring" in reference:
             locked = run("--site", "mine", "Hi", **ring)
             assert (locked.returncode, locked.stderr.count("\n")) == (2, 1)

@@ -14,8 +14,9 @@ from typing import Any
 from ...errors import InvalidConfigError
 from ...turn.config import ClientArguments, Config
 from ...values.checks import number
+from ...values.secrets import secret_at
 
-__all__ = ["Settings", "SiteSettings", "load_settings", "new_token", "read_secret"]
+__all__ = ["Settings", "SiteSettings", "load_settings", "new_token"]
 
 
 _SECONDS = ("head_timeout", "body_timeout", "stuck_timeout", "grace")
@@ -140,7 +141,7 @@ class Settings:
 
 
 def load_settings(path: str | os.PathLike[str], **given: Any) -> Settings:
-    """The settings that a TOML file holds.  Secrets are named in it: "file:PATH", "env:VARIABLE".
+    """The settings that a TOML file holds.  Of secrets it says where they are (`values.secrets`).
 
     Args:
         path: the file.
@@ -205,27 +206,7 @@ def _secret(table: dict[str, Any], name: str, folder: Path) -> str | None:
     """Take out a secret, which the file names as `chatgptes config` does, or None."""
     if (reference := table.pop(name, None)) is None:
         return None
-    kind, _, where = str(reference).partition(":")
-    if kind == "file":
-        return read_secret(folder / where)
-    if kind != "env":
-        raise InvalidConfigError(f"{name} must say where it is: file:PATH or env:VARIABLE.")
-    if value := os.environ.get(where, "").strip():
-        return value
-    raise InvalidConfigError(f"{name}: the variable {where} is empty or not set.")
-
-
-def read_secret(path: Path) -> str:
-    """The text of a file, without white space around it.
-
-    Raises:
-        InvalidConfigError: there is none.
-        OSError: it can't be read.
-    """
     try:
-        text = path.read_text(encoding="utf-8-sig").strip()
-    except UnicodeError:
-        raise InvalidConfigError(f"{path} is no text in UTF-8.") from None
-    if not text:
-        raise InvalidConfigError(f"{path} is empty.")
-    return text
+        return secret_at(str(reference), folder)
+    except InvalidConfigError as error:
+        raise InvalidConfigError(f"{name}: {error.message}") from None
