@@ -1,4 +1,4 @@
-"""requests' adapter and urllib3's pools, over sockets that end at a deadline (`sockets.py`)."""
+"""urllib3's pools, over sockets that end at a deadline (`sockets.py`)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from collections import deque
 from typing import Any
 
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ...errors import ChatGptEsError
+from ...values.proxy import Proxy
 from ..errors import headers_too_large
 from .errors import connect_error
 from .sockets import Operation, connect, current
 from .socks import SocksRefused, negotiate
 
-__all__ = ["Adapter"]
+__all__ = ["Pools"]
 
 _LINE = 1 << 16
 _IDLE_CONNECTIONS = 32
@@ -188,56 +188,41 @@ class _HTTPSPool(_HTTPPool, HTTPSConnectionPool):
     ConnectionCls = _HTTPS
 
 
-_POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
-
-
-class Adapter(HTTPAdapter):
-    """requests' adapter with our pools, and one TLS context for all of them."""
+class Pools:
+    """Kept connections: the direct ones, and those through each proxy."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
+        """Keep none yet; `context` is that of TLS with sites and proxies."""
         self._context = context
-        super().__init__(pool_maxsize=_IDLE_CONNECTIONS)
+        self._managers: dict[Proxy | None, urllib3.PoolManager] = {}
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+    def for_url(self, url: str, proxy: Proxy | None) -> HTTPConnectionPool:
+        """The connections that a request for `url` may go over."""
+        manager = self._managers.get(proxy)
+        if manager is None:
+            manager = self._managers.setdefault(proxy, self._manager(proxy))
+        return manager.connection_from_url(url)
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        if proxy not in self.proxy_manager:
-            if proxy.startswith("socks"):
-                manager: Any = urllib3.PoolManager(
-                    maxsize=_IDLE_CONNECTIONS, ssl_context=self._context
-                )
-                self.proxy_manager[proxy] = manager
-            else:
-                manager = super().proxy_manager_for(
-                    proxy, ssl_context=self._context, proxy_ssl_context=self._context, **kwargs
-                )
-            manager.pool_classes_by_scheme = _POOLS
-        return self.proxy_manager[proxy]
-
-    def proxy_headers(self, proxy: str) -> dict[str, str]:
-        # requests would encode the password as latin-1, and fail where that has no such letter.
-        known = current().proxy
-        if known is None or (known.username is None and known.password is None):
-            return {}
-        login = f"{known.username or ''}:{known.password or ''}".encode()
-        return {"Proxy-Authorization": f"Basic {b64encode(login).decode()}"}
-
-    def build_connection_pool_key_attributes(
-        self, request: Any, verify: Any, cert: Any = None
-    ) -> Any:
-        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {}
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        pass  # The context has it all.
+    def _manager(self, proxy: Proxy | None) -> urllib3.PoolManager:
+        options: Any = {"maxsize": _IDLE_CONNECTIONS, "ssl_context": self._context}
+        if proxy is None or proxy.socks:
+            manager = urllib3.PoolManager(**options)
+        else:
+            headers = {}
+            if proxy.username is not None or proxy.password is not None:
+                login = f"{proxy.username or ''}:{proxy.password or ''}".encode()
+                headers["Proxy-Authorization"] = f"Basic {b64encode(login).decode()}"
+            manager = urllib3.ProxyManager(
+                proxy.address, proxy_headers=headers, proxy_ssl_context=self._context, **options
+            )
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
 
     def close(self) -> None:
-        # urllib3 leaves it to the garbage collector to close what is idle in the pools.
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
+        """Close what is idle; urllib3 would leave that to the garbage collector."""
+        for manager in self._managers.values():
             for key in manager.pools.keys():  # noqa: SIM118 - it is no dict, and can't be iterated.
                 pool = manager.pools.get(key)
                 if pool is not None:
                     pool.close()
-        super().close()
+            manager.clear()

@@ -1,8 +1,8 @@
 """The plain transport: `requests`, with an honest user agent.
 
-Of requests and urllib3 this uses the adapter, the pools and the HTTP parser.  Sockets are ours
-(`sockets.py`), so that every wait ends at the deadline or its cancel.  Name resolution is the
-exception: the calling thread may stay in `getaddrinfo` until the system gives up.
+Of requests this uses how it writes addresses and headers, of urllib3 the pools and the HTTP parser.
+Sockets are ours (`sockets.py`), so that every wait ends at the deadline or its cancel.  Name
+resolution is the exception: the calling thread may stay in `getaddrinfo` until the system gives up.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 import urllib3
+from requests.utils import urldefragauth
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..._version import __version__
@@ -27,7 +28,7 @@ from ..response import StreamedResponse
 from ..settings import BuiltIn, Settings, header_lines
 from .decoding import ACCEPTED, BadEncoding, decode
 from .errors import error_for
-from .pools import Adapter
+from .pools import Pools
 from .sockets import Operation, TLSSocket, under_way
 
 __all__ = ["RequestsTransport"]
@@ -47,7 +48,7 @@ class RequestsTransport(BuiltIn):
     def _renew(self) -> None:
         """Make new pools, since Ctrl-C can have left a lock of the old ones taken for ever."""
         # In a fork's child the parent's connections are dropped, which sends nothing.
-        self._adapter = PerProcess(lambda: Adapter(self._context))
+        self._pools = PerProcess(lambda: Pools(self._context))
 
     def send(self, request: Request, deadline: Deadline) -> StreamedResponse:
         """Send one request: see `base.Transport.send`."""
@@ -60,18 +61,27 @@ class RequestsTransport(BuiltIn):
         operation = Operation(request.url, deadline, proxy, settings.max_headers)
         error: ChatGptEsError | None = None
         try:
+            pool = self._pools.get().for_url(request.url, proxy)
+            forwarded = proxy is not None and proxy.forwards(request.url)
             with under_way(operation):
-                answer = self._adapter.get().send(
-                    prepared,
-                    stream=True,
+                raw = pool.urlopen(
+                    prepared.method or "",
+                    urldefragauth(prepared.url or "") if forwarded else prepared.path_url,
+                    body=prepared.body,
+                    headers=prepared.headers,
+                    retries=False,
+                    redirect=False,
                     timeout=None,  # The sockets ask the operation.
-                    proxies={"all": proxy.url} if proxy else {},
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=False,
                 )
-            if answer.status_code != 407 or proxy is None or not proxy.forwards(request.url):
-                return _Response(operation, answer.raw, self._renew)
-            answer.close()
+            if proxy is None or not (forwarded and raw.status == 407):
+                return _Response(operation, raw, self._renew)
+            raw.close()
+            raw.release_conn()
             error = _faults.proxy_failed(request.url, proxy, status=407)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
+        except (urllib3.exceptions.HTTPError, OSError) as e:
             error = error_for(operation, e)
         except BaseException:
             self._renew()
@@ -85,7 +95,7 @@ class RequestsTransport(BuiltIn):
     def close(self) -> None:
         """Close every idle connection; those in use end with their responses."""
         self._closed = True
-        self._adapter.get().close()
+        self._pools.get().close()
 
 
 def _prepare(request: Request) -> requests.PreparedRequest:
