@@ -22,7 +22,6 @@ from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
 from servers import Connection, Server, head, limits
 
 from chatgptes.transport.curl import handle
-from chatgptes.transport.curl.exchange import Exchange
 from chatgptes.transport.curl.handle import Handle
 from chatgptes.transport.curl.multi import Multi
 from chatgptes.transport.curl.setup import CurlSettings
@@ -73,23 +72,22 @@ def test_libcurl_can_be_told_not_to_repeat() -> None:
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, ValueError])
 def test_what_a_callback_raises_comes_out(raised: type[BaseException]) -> None:
-    class Interrupted(Exchange):
-        def connection_ended(self) -> bool:
-            raise raised
+    def interrupted() -> int:
+        raise raised
 
     easy, multi = Handle(), Multi()
-    exchange = Interrupted(repeatable=True, max_headers=1000)
+    settings = CurlSettings(trust_env=False)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        direct = (handle.option("PROXY", ""), handle.option("NOPROXY", ""))
-        easy.configure(handle.resolve_target("chrome"), direct)
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/".encode()
-        easy.describe(url, [], None, None)
-        easy.report_to(exchange)
+        transfer = Transfer(
+            settings, Request("GET", f"http://127.0.0.1:{server.getsockname()[1]}/"), limits()
+        )
+        settings.apply(easy, transfer.request, (), None, None)
+        easy.report_to(transfer.write, transfer.header, interrupted)
         multi.add(easy)
         while not (ended := multi.step()):
             multi.wait(0.1)
         assert ended[0][1] == handle.REFUSED
-        assert isinstance(exchange.fault, raised)
+        assert isinstance(easy.callback_fault(), raised)
         multi.remove(easy)
 
 

@@ -17,9 +17,8 @@ from ...values.deadline import Deadline, Registration
 from ...values.http import Headers, Request
 from ...values.urls import redact
 from .. import errors as _faults
-from .exchange import BUFFER
 from .setup import CurlSettings
-from .transfer import Transfer
+from .transfer import BUFFER, Transfer
 
 __all__ = ["Command", "HubResponse", "HubTransfer", "Waker"]
 
@@ -126,16 +125,6 @@ class HubTransfer(Transfer):
         # Before it belongs to a thread there is nothing to be ended.
         self.post: Callable[[Command, HubTransfer], None] = lambda command, transfer: None
         self.registration: Registration | None = None
-
-    def limit(self) -> float | None:
-        """The limit of the current phase, in seconds."""
-        timeout = self.deadline.timeout
-        return timeout.read if self.requests else timeout.connect
-
-    def left(self, now: float) -> float | None:
-        """Seconds that are left of a wait; None for no limit."""
-        limit = self.limit()
-        return self.deadline.remaining(None if limit is None else limit - (now - self.since))
 
     # In the hub's thread:
 

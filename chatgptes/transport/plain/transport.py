@@ -15,7 +15,6 @@ from typing import Any
 
 import requests
 import urllib3
-from requests.utils import urldefragauth
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..._version import __version__
@@ -66,7 +65,7 @@ class RequestsTransport(BuiltIn):
             with under_way(operation):
                 raw = pool.urlopen(
                     prepared.method or "",
-                    urldefragauth(prepared.url or "") if forwarded else prepared.path_url,
+                    (prepared.url or "") if forwarded else prepared.path_url,
                     body=prepared.body,
                     headers=prepared.headers,
                     retries=False,
