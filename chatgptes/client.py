@@ -37,6 +37,10 @@ class BaseClient:
 
     core: Core
 
+    def __init__(self, site: str = DEFAULT_SITE, **arguments: Unpack[OtherArguments]) -> None:
+        given: ClientArguments = {"site": site, **arguments}
+        self._start(Core(Config.of(given)))
+
     @classmethod
     def over(cls, core: Core) -> Self:
         """A client of `core`, which others may share; its transport is made with its first turn."""
@@ -88,8 +92,7 @@ class Client(BaseClient):
     """
 
     def __init__(self, site: str = DEFAULT_SITE, **arguments: Unpack[OtherArguments]) -> None:
-        given: ClientArguments = {"site": site, **arguments}
-        self._start(Core(Config.of(given)))
+        super().__init__(site, **arguments)
         self.connect()  # An argument that the transport can't use is refused here.
 
     def _start(self, core: Core) -> None:

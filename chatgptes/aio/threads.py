@@ -15,13 +15,12 @@ from ..errors import ChatGptEsError, TurnCancelled
 from ..transport.errors import no_thread
 from ..turn.queueing import SingleFlight
 from ..turn.steps import Step, Steps, Wait
-from ..turn.take import Turn
 from ..values.deadline import Deadline, Signal, Timeout
 from ..values.process import PerProcess
 
 __all__ = [
-    "MadeOnce", "ThreadCall", "call_on_loop", "in_thread", "load", "perform_wait",
-    "perform_waits", "start_thread",
+    "MadeOnce", "ThreadCall", "call_on_loop", "in_thread", "perform_wait", "perform_waits",
+    "start_thread",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -148,12 +147,6 @@ async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> 
     except BaseException:
         limits.cancel()
         raise
-
-
-async def load(turn: Turn) -> None:
-    """Read the files that a turn sends or continues from, off the loop."""
-    if turn.needs_loading:
-        await in_thread(turn.load, turn.deadline)
 
 
 class MadeOnce(Generic[T]):
