@@ -16,7 +16,7 @@ from ...values.http import Request
 from ...values.process import PerProcess
 from .. import errors as _faults
 from ..settings import BuiltIn
-from .hubresponse import Command, HubResponse, HubTransfer, Waker
+from .hubresponse import HubResponse, HubTransfer, Waker
 from .hubthread import HubThread
 from .setup import CurlSettings
 
@@ -49,9 +49,7 @@ class CurlHub(BuiltIn):
         transfer = HubTransfer(self._settings, request, deadline)
         response = HubResponse(transfer)
         self._start(transfer)
-        transfer.registration = deadline.on_cancel(
-            functools.partial(transfer.post, Command.END, transfer)
-        )
+        transfer.registration = deadline.on_cancel(functools.partial(transfer.ask, transfer))
         try:
             await response.receive_head()
         except TLSError as error:

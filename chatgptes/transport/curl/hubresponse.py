@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import math
 import os
 import sys
@@ -18,9 +17,9 @@ from ...values.http import Headers, Request
 from ...values.urls import redact
 from .. import errors as _faults
 from .setup import CurlSettings
-from .transfer import BUFFER, Transfer
+from .transfer import Transfer
 
-__all__ = ["Command", "HubResponse", "HubTransfer", "Waker"]
+__all__ = ["HubResponse", "HubTransfer", "Waker"]
 
 _IN_A_ROW = 16
 """Reads that found something at once, before the loop's other tasks get their turn."""
@@ -81,15 +80,6 @@ def _set_events(soon: Any, waiters: Sequence[Any]) -> None:
         soon(_set_events, soon, waiters[_AT_ONCE:])
 
 
-class Command(enum.Enum):
-    """A thing that the hub's thread is asked to do for a transfer."""
-
-    START = enum.auto()
-    END = enum.auto()  # Its deadline was cancelled, or nobody wants it any more.
-    RESUME = enum.auto()  # Its buffer has room again.
-    TIME = enum.auto()  # It has to be looked at earlier than was planned.
-
-
 class HubTransfer(Transfer):
     """A request on its way through the hub.
 
@@ -100,17 +90,18 @@ class HubTransfer(Transfer):
         waiters: what the task waits on (one at most); the side that takes it out wakes it.
         done: nothing more will come; written after the last chunk and `error`.
         error: why it ended; None for a whole response.
+        started: the thread has taken it up.
         dropped: the reader has gone.
         head_taken: the reader has the head.
         phase_sent: the limit of silence has followed that of connecting.
         check_at: when the thread will look at its limits; infinity for never.
         first_of: the site whose first connection this one makes, while others wait for it.
-        post: asks the hub's thread for something.
+        ask: has the hub's thread look at it.
     """
 
     __slots__ = (
-        "check_at", "done", "dropped", "error", "first_of", "head_taken", "phase_sent", "pid",
-        "post", "registration", "waiters", "waker",
+        "ask", "check_at", "done", "dropped", "error", "first_of", "head_taken", "phase_sent",
+        "pid", "registration", "started", "waiters", "waker",
     )  # fmt: skip
 
     def __init__(self, settings: CurlSettings, request: Request, deadline: Deadline) -> None:
@@ -118,12 +109,12 @@ class HubTransfer(Transfer):
         self.waker = Waker()
         self.pid = os.getpid()
         self.waiters: list[Any] = []
-        self.done = self.dropped = self.head_taken = self.phase_sent = False
+        self.started = self.done = self.dropped = self.head_taken = self.phase_sent = False
         self.error: ChatGptEsError | None = None
         self.first_of = ""
         self.check_at = math.inf
         # Before it belongs to a thread there is nothing to be ended.
-        self.post: Callable[[Command, HubTransfer], None] = lambda command, transfer: None
+        self.ask: Callable[[HubTransfer], None] = lambda transfer: None
         self.registration: Registration | None = None
 
     # In the hub's thread:
@@ -148,10 +139,8 @@ class HubTransfer(Transfer):
         if self.chunks or self.done or (self.head_done and not self.head_taken):
             self.waiters.clear()
             return None
-        if left is not None and now + left < self.check_at:
-            self.post(Command.TIME, self)
-        if self.paused:
-            self.post(Command.RESUME, self)
+        if self.paused or (left is not None and now + left < self.check_at):
+            self.ask(self)
         return waker.wait(waiter)
 
     def drop(self) -> None:
@@ -161,7 +150,7 @@ class HubTransfer(Transfer):
             if self.registration is not None:
                 self.registration.close()
             if not self.done and self.pid == os.getpid():
-                self.post(Command.END, self)
+                self.ask(self)
 
 
 class HubResponse:
@@ -234,8 +223,8 @@ class HubResponse:
                     await wait
             self._in_a_row += 1
             data = transfer.take()
-            if transfer.paused and transfer.buffered <= BUFFER // 2:
-                transfer.post(Command.RESUME, transfer)
+            if transfer.paused and transfer.has_room:  # The first is cheap.
+                transfer.ask(transfer)
             return data
         except BaseException:
             self.close()

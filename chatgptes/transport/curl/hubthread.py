@@ -17,7 +17,7 @@ from ...values.urls import origin
 from .. import errors as _faults
 from .errors import error_for
 from .handle import Handle
-from .hubresponse import Command, HubTransfer, Waker
+from .hubresponse import HubTransfer, Waker
 from .multi import Multi, free
 
 __all__ = ["HubThread"]
@@ -49,15 +49,15 @@ class HubThread:
         self._multi = Multi(_CONNECTIONS)
         self._pid = os.getpid()
         self._lock = threading.Lock()  # Between a start and the decision to end.
-        self._commands: deque[tuple[Command, HubTransfer]] = deque()
-        self._awake = True  # It will look at the commands before it waits.
+        self._asked: deque[HubTransfer] = deque()  # To be looked at.
+        self._awake = True  # It will look at them before it waits.
         self._stopping = False
         self._idle_seconds = _IDLE_SECONDS
         self._idle_since = math.inf
         self._running: dict[Any, HubTransfer] = {}  # By the address of libcurl's handle.
         self._next_look = math.inf  # When a limit of time may be over (`time.monotonic()`).
         self._idle_handles: list[Handle] = []
-        self._touched: list[Any] = []
+        self._touched: list[Any] = []  # Transfers that got something.
         # The first request to a site over TLS finds out whether others can share its connection.
         # Those beside it wait until it stands, so that thirty at once make one handshake where the
         # site speaks HTTP/2.  (libcurl's own PIPEWAIT starts them one after the other, each when
@@ -85,8 +85,8 @@ class HubThread:
 
     @property
     def busy(self) -> int:
-        """The number of its transfers, and of what else it was asked for."""
-        return len(self._running) + len(self._commands)
+        """The number of its transfers, and of those that it was asked to look at."""
+        return len(self._running) + len(self._asked)
 
     def start(self, transfer: HubTransfer) -> bool:
         """Begin a transfer; False if this thread takes no more."""
@@ -95,14 +95,15 @@ class HubThread:
         with self._lock:
             if self._ended:
                 return False
-            transfer.post = self.post
-            self._commands.append((Command.START, transfer))
+            transfer.ask = self.ask
+            transfer.touches, transfer.touched = self._touched, False
+            self._asked.append(transfer)
         self._wake()
         return True
 
-    def post(self, command: Command, transfer: HubTransfer) -> None:
-        """Ask for something.  Any thread, at any time, also in a finalizer; never blocks."""
-        self._commands.append((command, transfer))
+    def ask(self, transfer: HubTransfer) -> None:
+        """Have a transfer looked at.  Any thread, at any time, in a finalizer too; never blocks."""
+        self._asked.append(transfer)
         self._wake()
 
     def stop(self) -> None:
@@ -121,30 +122,30 @@ class HubThread:
             self._multi.wake()
 
     def _run(self) -> None:
-        commands = self._commands
+        asked = self._asked
         try:
             while not self._stopping:
-                while commands:
-                    self._obey(*commands.popleft())
+                while asked:
+                    self._look_at(asked.popleft())
                 self._step()
                 if not self._wait():
                     break
         finally:
             self._close()
 
-    def _obey(self, command: Command, transfer: HubTransfer) -> None:
+    def _look_at(self, transfer: HubTransfer) -> None:
+        """Do what a transfer's state asks for."""
         if transfer.done:
             return
-        if command is Command.START:
+        if transfer.dropped or transfer.deadline.cancelled:
+            self._give_up(transfer, _faults.response_closed(transfer.request.url))
+        elif not transfer.started:
             self._start(transfer)
-        elif command is Command.RESUME:
-            if transfer.paused and transfer.handle is not None:
+        else:
+            if transfer.has_room and transfer.handle is not None:
                 transfer.paused = False
                 transfer.handle.unpause()
-        elif command is Command.TIME:
             self._watch(transfer, time.monotonic())
-        else:
-            self._give_up(transfer, _faults.response_closed(transfer.request.url))
 
     def _step(self) -> None:
         """Do what can be done without waiting."""
@@ -159,7 +160,7 @@ class HubThread:
     def _wait(self) -> bool:
         """Wait for something to do; False if there was nothing for long."""
         self._awake = False
-        if self._commands or self._stopping:
+        if self._asked or self._stopping:
             self._awake = True
             return True
         now = time.monotonic()
@@ -171,7 +172,7 @@ class HubThread:
             left = self._idle_since + self._idle_seconds - now
             if left <= 0:
                 with self._lock:
-                    self._ended = not self._commands
+                    self._ended = not self._asked
                     return not self._ended
         self._multi.wait(max(left, _SHORTEST_WAIT))
         self._awake = True
@@ -181,10 +182,7 @@ class HubThread:
         """End all transfers, those that were not started yet as well, and close everything."""
         with self._lock:
             self._ended = True
-        unstarted = [each for command, each in self._commands if command is Command.START]
-        for transfer in unstarted:
-            self._take_over(transfer)
-        for transfer in (*self._all(), *unstarted):
+        for transfer in (*self._all(), *(each for each in self._asked if not each.started)):
             transfer.first_of = ""
             self._give_up(transfer, _faults.closed())
         self._wake_readers()
@@ -197,11 +195,8 @@ class HubThread:
         waiting = [transfer for waiting in self._waiting.values() for transfer in waiting]
         return [*self._running.values(), *waiting]
 
-    def _take_over(self, transfer: HubTransfer) -> None:
-        transfer.touches, transfer.touched = self._touched, False
-
     def _start(self, transfer: HubTransfer) -> None:
-        self._take_over(transfer)
+        transfer.started = True
         url = transfer.request.url
         site = origin(url) if url.startswith("https:") else ""
         if site and site not in self._known_sites:
@@ -260,8 +255,7 @@ class HubThread:
 
         A stream that gets something fifty times a second would cost most if each of its waits were
         planned.  So one plan serves several: when it is due, and the stream waits, what is left of
-        the wait is found out, and that is the next.  A wait that ends sooner asks for another
-        (`Command.TIME`).
+        the wait is found out, and that is the next.  A wait that ends sooner asks for another.
         """
         # Before all else: a wait that is armed meanwhile asks for its look by itself.
         transfer.check_at = math.inf
@@ -319,14 +313,14 @@ class HubThread:
                 group[1].append(waiter)
                 group[2].append(transfer)
             elif transfer.paused and transfer.waiters:
-                self.post(Command.RESUME, transfer)  # All was taken while it was being paused.
+                self.ask(transfer)  # All was taken while it was being paused.
         self._touched.clear()
         for waker, waiters, transfers in groups.values():
             try:
                 waker.wake(waiters)
             except RuntimeError:  # The loop has ended, and with it those who waited.
                 for transfer in transfers:
-                    self.post(Command.END, transfer)
+                    transfer.drop()
 
 
 _threads: weakref.WeakSet[HubThread] = weakref.WeakSet()

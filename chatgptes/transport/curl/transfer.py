@@ -13,9 +13,9 @@ from .handle import REFUSED, CurlError, Handle
 from .multi import Multi
 from .setup import CurlSettings
 
-__all__ = ["BUFFER", "Transfer"]
+__all__ = ["Transfer"]
 
-BUFFER = 256 << 10
+_BUFFER = 256 << 10
 """Bytes of a body that are kept for a reader; above it libcurl is told to pause."""
 
 _PAUSE = 0x10000001  # CURL_WRITEFUNC_PAUSE
@@ -166,7 +166,7 @@ class Transfer:
         if not self.touched:  # As `touch`: a call less, once a chunk.
             self.touched = True
             self.touches.append(self)
-        if self.body_size - self._taken >= BUFFER:
+        if self.body_size - self._taken >= _BUFFER:
             self.paused = True
             return _PAUSE
         self.body_size += len(data)
@@ -188,9 +188,9 @@ class Transfer:
         return Headers([(name, value.strip()) for name, colon, value in lines if colon])
 
     @property
-    def buffered(self) -> int:
-        """Bytes of the body that wait for the reader."""
-        return self.body_size - self._taken
+    def has_room(self) -> bool:
+        """libcurl was told to pause, and half of what waited then was taken."""
+        return self.paused and self.body_size - self._taken <= _BUFFER // 2
 
     def take(self) -> bytes:
         """The part of the body that has arrived: small pieces together, large ones one by one.
