@@ -18,13 +18,14 @@ import anyio.lowlevel
 from ..errors import ChatGptEsError
 from ..transport import AsyncResponse, AsyncTransport, Transport, is_async
 from ..transport.errors import of_parent, timed_out
+from ..transport.loops import call_on_loop
 from ..transport.settings import BuiltIn
 from ..turn.blocking import BlockingDriver
 from ..turn.queueing import Permit
 from ..turn.steps import Read, Send, Steps, Text
 from ..values.deadline import Deadline
 from ..values.http import Request
-from .threads import ThreadCall, call_on_loop, perform_wait, perform_waits, start_thread
+from .threads import ThreadCall, perform_wait, perform_waits, start_thread
 
 __all__ = ["AsyncDriver", "Driver", "ThreadDriver", "driver_for"]
 

@@ -13,34 +13,18 @@ import anyio.lowlevel
 
 from ..errors import ChatGptEsError, TurnCancelled
 from ..transport.errors import no_thread
+from ..transport.loops import call_on_loop
 from ..turn.queueing import SingleFlight
 from ..turn.steps import Step, Steps, Wait
 from ..values.deadline import Deadline, Signal, Timeout
 from ..values.process import PerProcess
 
 __all__ = [
-    "MadeOnce", "ThreadCall", "call_on_loop", "in_thread", "perform_wait", "perform_waits",
+    "MadeOnce", "ThreadCall", "in_thread", "perform_wait", "perform_waits",
     "start_thread",
 ]  # fmt: skip
 
 T = TypeVar("T")
-
-
-def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
-    """A function that has the current loop call `callback`; any thread may call it.
-
-    It waits for nothing, and does nothing once the loop has ended.
-    """
-    token: Any = anyio.lowlevel.current_token().native_token
-    post = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon
-
-    def call() -> None:
-        try:
-            post(callback)
-        except RuntimeError:
-            pass  # The loop has ended, and with it the task that waited.
-
-    return call
 
 
 async def perform_wait(step: Wait, deadline: Deadline) -> bool:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import anyio.lowlevel
 
 from ...errors import TLSError
@@ -15,8 +16,9 @@ from ...values.deadline import Deadline
 from ...values.http import Request
 from ...values.process import PerProcess
 from .. import errors as _faults
+from ..loops import call_on_loop
 from ..settings import BuiltIn
-from .hubresponse import HubResponse, HubTransfer, Waker
+from .hubresponse import HubResponse, HubTransfer
 from .hubthread import HubThread
 from .setup import CurlSettings
 
@@ -74,18 +76,10 @@ class CurlHub(BuiltIn):
         thread = self._thread
         if thread is None or not thread.alive:
             return
-        waker = Waker()
-        waiter = waker.prepare()
-
-        def ended() -> None:
-            try:
-                waker.wake([waiter])
-            except RuntimeError:
-                pass  # The loop has ended meanwhile.
-
-        thread.end.on_set(ended)
+        ended = anyio.Event()
+        thread.end.on_set(call_on_loop(ended.set))
         thread.stop()
-        await waker.wait(waiter)
+        await ended.wait()
         while thread.alive:  # For no longer than a thread takes to return.
             await anyio.lowlevel.checkpoint()
 

@@ -15,9 +15,10 @@ from ...errors import ChatGptEsError
 from ...values.deadline import Signal
 from ...values.urls import origin
 from .. import errors as _faults
+from ..loops import Waker
 from .errors import error_for
 from .handle import Handle
-from .hubresponse import HubTransfer, Waker
+from .hubresponse import HubTransfer
 from .multi import Multi, free
 
 __all__ = ["HubThread"]
