@@ -58,17 +58,18 @@ class RequestsTransport(BuiltIn):
         operation = Operation(request.url, deadline, proxy, settings.max_headers)
         pool = self._pool.get()
         connection = pool.take(prepared.url or "", proxy)
-        error: ChatGptEsError | None = None
+        response: _Response | None = None
         try:
             raw = connection.exchange(operation, prepared)
             if proxy is None or raw.status != 407 or not proxy.forwards(request.url):
-                return _Response(operation, raw, connection, pool)
+                response = _Response(operation, raw, connection, pool)
+                return response
             raw.close()
-            error = _faults.proxy_failed(request.url, proxy, status=407)
+            error: ChatGptEsError = _faults.proxy_failed(request.url, proxy, status=407)
         except (*_BROKEN, SocksRefused, TunnelRefused) as e:
             error = error_for(operation, e)
         finally:
-            if operation.status is None:
+            if response is None:
                 operation.end()
                 connection.close()
         settings.explain(error)
