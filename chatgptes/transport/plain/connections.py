@@ -57,6 +57,9 @@ class _Head:
             raise http.client.IncompleteRead(line)
         return line
 
+    def flush(self) -> None:
+        pass  # Called where Ctrl-C ends it in the middle.
+
     def close(self) -> None:
         self.file.close()
 
