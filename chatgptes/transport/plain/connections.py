@@ -94,7 +94,7 @@ class _Response(http.client.HTTPResponse):
 class Connection(http.client.HTTPConnection):
     """A connection to a site, direct or through a proxy; for one operation at a time."""
 
-    auto_open = 0  # A request goes out on the connection that `open` has made, or nowhere.
+    auto_open = 0  # A request goes out on the connection that was opened for it, or nowhere.
 
     def __init__(self, site: str, proxy: Proxy | None, context: ssl.SSLContext) -> None:
         """Have it ready to be opened; `context` is that of TLS with the site and the proxy."""
