@@ -19,7 +19,7 @@ from .turn.options import TurnOptions
 from .turn.queueing import ConversationQueue
 from .turn.steps import Steps
 from .turn.stream import Stream, read_to_end
-from .turn.take import new_turn
+from .turn.take import Turn, new_turn
 from .values.deadline import Deadline, Timeout
 from .values.http import Limits
 from .values.messages import Messages
@@ -36,6 +36,10 @@ class BaseClient:
     """The part of a client that is the same for threads and for event loops."""
 
     core: Core
+
+    def __init__(self, site: str = DEFAULT_SITE, **arguments: Unpack[OtherArguments]) -> None:
+        given: ClientArguments = {"site": site, **arguments}
+        self._start(Core(Config.of(given)))
 
     @classmethod
     def over(cls, core: Core) -> Self:
@@ -88,8 +92,7 @@ class Client(BaseClient):
     """
 
     def __init__(self, site: str = DEFAULT_SITE, **arguments: Unpack[OtherArguments]) -> None:
-        given: ClientArguments = {"site": site, **arguments}
-        self._start(Core(Config.of(given)))
+        super().__init__(site, **arguments)
         self.connect()  # An argument that the transport can't use is refused here.
 
     def _start(self, core: Core) -> None:
@@ -129,7 +132,7 @@ class Client(BaseClient):
             TransportError: there was no response.
             ResponseError: the response was no answer.
         """
-        return read_to_end(self._turn(prompt, options))
+        return read_to_end(self.run(new_turn(self.core, prompt, options)))
 
     def stream(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.
@@ -137,10 +140,10 @@ class Client(BaseClient):
         The arguments are checked here; the turn starts with the stream's first use.  Arguments
         and errors as `chat`.
         """
-        return Stream(self._turn(prompt, options))
+        return Stream(self.run(new_turn(self.core, prompt, options)))
 
-    def _turn(self, prompt: Messages, options: TurnOptions) -> BlockingTurn:
-        turn = new_turn(self.core, prompt, options)
+    def run(self, turn: Turn) -> BlockingTurn:
+        """Have a driver ready for `turn`, and read its files.  No part of the public interface."""
         turn.load()
         return BlockingTurn(turn, self.connect)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, Unpack
 from ..client import BaseClient
 from ..sites.dialect import Bot
 from ..transport import AsyncTransport, Transport, is_async, select_async
-from ..turn.config import DEFAULT_SITE, ClientArguments, Config, OtherArguments
+from ..turn.config import Config
 from ..turn.core import Core
 from ..turn.extras import feedback, list_conversations, with_permits
 from ..turn.options import TurnOptions
@@ -21,10 +21,9 @@ from ..values.messages import Messages
 from ..values.remembered import SiteConversation
 from ..values.reply import Reply
 from .conversation import AsyncConversation
-from .driver import run_steps
+from .driver import driver_for
 from .stream import AsyncStream, read_to_end
 from .tasks import TaskTurn, current_owner
-from .threaded import run_steps_in_thread
 from .threads import MadeOnce, in_thread
 
 __all__ = ["AsyncClient"]
@@ -45,10 +44,6 @@ class AsyncClient(BaseClient):
     all of them.  `transport="requests"`, and a blocking transport of your own, take a thread each
     and are for tens.
     """
-
-    def __init__(self, site: str = DEFAULT_SITE, **arguments: Unpack[OtherArguments]) -> None:
-        given: ClientArguments = {"site": site, **arguments}
-        self._start(Core(Config.of(given)))
 
     def _start(self, core: Core) -> None:
         super()._start(core)
@@ -117,9 +112,14 @@ class AsyncClient(BaseClient):
         counted = with_permits(
             self.core, deadline, current_owner(), steps(deadline), queue, permits
         )
-        if is_async(transport):
-            return await run_steps(counted, transport, deadline)
-        return await run_steps_in_thread(counted, transport, deadline, permits)
+        driver = driver_for(counted, transport, deadline, permits, self.core.finish_error)
+        try:
+            while await driver.advance() is not None:
+                pass
+        except BaseException:
+            driver.close()
+            raise
+        return driver.result
 
     async def aclose(self) -> None:
         """End what is running and close the connections.  Any number of times."""

@@ -10,15 +10,14 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from ..transport import AsyncTransport, Transport, is_async
+from ..transport import AsyncTransport, Transport
 from ..turn.running import RunningTurn
 from ..turn.steps import Steps
 from ..turn.take import Turn
 from ..values.deadline import Deadline
 from ..values.reply import Reply
-from .driver import AsyncDriver
-from .threaded import ThreadDriver
-from .threads import load
+from .driver import Driver, driver_for
+from .threads import in_thread
 
 __all__ = ["TaskTurn", "current_owner", "wait_to_start"]
 
@@ -41,7 +40,7 @@ class TaskTurn(RunningTurn):
         """Have `turn` ready; nothing is sent before the first `advance`, which `connect`s."""
         super().__init__(turn)
         self._connect = connect
-        self._driver: AsyncDriver[Reply] | ThreadDriver | None = None
+        self._driver: Driver[Reply] | None = None
 
     async def advance(self) -> Sequence[str] | None:
         """Wait for the next text; its chunks, or None at the end."""
@@ -68,23 +67,18 @@ class TaskTurn(RunningTurn):
             deadline.pause()
             self.advancing.release()
 
-    async def _begin(self) -> AsyncDriver[Reply] | ThreadDriver:
-        await load(self.turn)
-        deadline = self.turn.deadline
-        transport = await self._connect(deadline)
-        if is_async(transport):
-            await wait_to_start()
-            steps = self.begin(current_owner())
-            self._driver = AsyncDriver(steps, transport, deadline)
-        else:
-            self._driver = ThreadDriver(self.turn, self.begin(current_owner()), transport)
+    async def _begin(self) -> Driver[Reply]:
+        turn = self.turn
+        if turn.needs_loading:
+            await in_thread(turn.load, turn.deadline)
+        transport = await self._connect(turn.deadline)
+        await wait_to_start()
+        steps = self.begin(current_owner())
+        self._driver = driver_for(steps, transport, turn.deadline, turn.permits, turn.final_error)
         return self._driver
 
     def close_steps(self, steps: Steps[Reply]) -> None:
-        if isinstance(self._driver, ThreadDriver):
-            self._driver.close()
-        else:
-            steps.close()
+        (self._driver or steps).close()
 
     def busy_error(self) -> Exception:
         return anyio.BusyResourceError("reading")

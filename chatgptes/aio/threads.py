@@ -13,35 +13,18 @@ import anyio.lowlevel
 
 from ..errors import ChatGptEsError, TurnCancelled
 from ..transport.errors import no_thread
+from ..transport.loops import call_on_loop
 from ..turn.queueing import SingleFlight
 from ..turn.steps import Step, Steps, Wait
-from ..turn.take import Turn
 from ..values.deadline import Deadline, Signal, Timeout
 from ..values.process import PerProcess
 
 __all__ = [
-    "MadeOnce", "ThreadCall", "call_on_loop", "in_thread", "load", "perform_wait",
-    "perform_waits", "start_thread",
+    "MadeOnce", "ThreadCall", "in_thread", "perform_wait", "perform_waits",
+    "start_thread",
 ]  # fmt: skip
 
 T = TypeVar("T")
-
-
-def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
-    """A function that has the current loop call `callback`; any thread may call it.
-
-    It waits for nothing, and does nothing once the loop has ended.
-    """
-    token: Any = anyio.lowlevel.current_token().native_token
-    post = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon
-
-    def call() -> None:
-        try:
-            post(callback)
-        except RuntimeError:
-            pass  # The loop has ended, and with it the task that waited.
-
-    return call
 
 
 async def perform_wait(step: Wait, deadline: Deadline) -> bool:
@@ -148,12 +131,6 @@ async def in_thread(work: Callable[[], T], deadline: Deadline | None = None) -> 
     except BaseException:
         limits.cancel()
         raise
-
-
-async def load(turn: Turn) -> None:
-    """Read the files that a turn sends or continues from, off the loop."""
-    if turn.needs_loading:
-        await in_thread(turn.load, turn.deadline)
 
 
 class MadeOnce(Generic[T]):

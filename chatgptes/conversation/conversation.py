@@ -1,4 +1,4 @@
-"""`Conversation`: turns that follow one another, for `Client`."""
+"""`Conversation`: turns that follow one another, for `Client`; and what all conversations share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, Unpack
 
-from ..transport import Transport
 from ..turn.blocking import BlockingTurn
 from ..turn.core import Core
 from ..turn.extras import feedback
@@ -14,13 +13,14 @@ from ..turn.options import TurnOptions
 from ..turn.queueing import ConversationQueue
 from ..turn.steps import Steps
 from ..turn.stream import Stream, read_to_end
+from ..turn.take import Turn
 from ..values.deadline import Deadline, Timeout
 from ..values.messages import Prompt
 from ..values.reply import Reply
 from .saved import Source
 from .state import ConversationState
 
-__all__ = ["Conversation"]
+__all__ = ["BaseConversation", "Conversation"]
 
 
 class _Client(Protocol):
@@ -28,7 +28,7 @@ class _Client(Protocol):
 
     core: Core
 
-    def connect(self) -> Transport: ...
+    def run(self, turn: Turn) -> BlockingTurn: ...
 
     def perform(
         self,
@@ -38,7 +38,41 @@ class _Client(Protocol):
     ) -> None: ...
 
 
-class Conversation:
+class BaseConversation:
+    """The part of a conversation that is the same for threads and for event loops."""
+
+    def __init__(self, core: Core, saved: Source | None, site_id: str | None) -> None:
+        self._state = ConversationState(core, saved, site_id)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if "_state" not in self.__dict__:
+            return f"<{name}, not made>"
+        state = self._state
+        return f"<{name} of {len(state.messages)} messages with {state.core.config.site}>"
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages so far, as `{"role": …, "content": …}` (a copy).
+
+        The content is a string, or for a message with images a list of parts, in which they are
+        `data:` URLs.
+        """
+        self._state.check_loaded()
+        return [message.as_dict() for message in self._state.messages]
+
+    @property
+    def id(self) -> str:
+        """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
+        self._state.check_loaded()
+        return self._state.id
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that is needed to go on, as plain JSON values: see `Client.conversation`."""
+        return self._state.to_dict()
+
+
+class Conversation(BaseConversation):
     """Turns that follow one another.  Made by `Client.conversation()`.
 
     One turn at a time: a second one from another thread waits for the first.  A turn that failed
@@ -49,34 +83,14 @@ class Conversation:
     def __init__(
         self, client: _Client, saved: Source | None = None, *, site_id: str | None = None
     ) -> None:
+        super().__init__(client.core, saved, site_id)
         self.client = client
-        self._state = ConversationState(client.core, saved, site_id)
         self._state.load()
         if not self._state.is_fetched:
             client.perform(self._state.fetch, queue=self._state.queue)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Conversation, (self.client, self.to_dict())
-
-    def __repr__(self) -> str:
-        if "_state" not in self.__dict__:
-            return "<Conversation, not made>"
-        state = self._state
-        return f"<Conversation of {len(state.messages)} messages with {state.core.config.site}>"
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        """The messages so far, as `{"role": …, "content": …}` (a copy).
-
-        The content is a string, or for a message with images a list of parts, in which they are
-        `data:` URLs.
-        """
-        return [message.as_dict() for message in self._state.messages]
-
-    @property
-    def id(self) -> str:
-        """The conversation's id (a UUID), under which an `aipkit` site remembers it."""
-        return self._state.id
 
     def chat(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer.
@@ -90,16 +104,11 @@ class Conversation:
         Raises:
             ChatGptEsError: as `Client.chat`.
         """
-        return read_to_end(self._turn(prompt, options))
+        return read_to_end(self.client.run(self._state.turn(prompt, options)))
 
     def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.  Arguments and errors as `chat`."""
-        return Stream(self._turn(prompt, options))
-
-    def _turn(self, prompt: Prompt, options: TurnOptions) -> BlockingTurn:
-        turn = self._state.turn(prompt, options)
-        turn.load()
-        return BlockingTurn(turn, self.client.connect)
+        return Stream(self.client.run(self._state.turn(prompt, options)))
 
     def feedback(
         self,
@@ -123,10 +132,6 @@ class Conversation:
             TransportError, ResponseError: the site did not delete it; it stays as it was.
         """
         self.client.perform(self._state.delete, timeout, self._state.queue)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything that is needed to go on, as plain JSON values: see `Client.conversation`."""
-        return self._state.to_dict()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_dict()` to a file, as a whole or not at all; only its owner may read it.

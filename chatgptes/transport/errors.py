@@ -57,9 +57,10 @@ def response_closed(url: str) -> TransportError:
     return TransportError("The response was closed.", url=redact(url))
 
 
-def of_parent(url: str) -> TransportError:
+def of_parent(url: str = "") -> TransportError:
     return TransportError(
-        "A response that was under way at a fork belongs to the parent process.", url=redact(url)
+        "A response that was under way at a fork belongs to the parent process.",
+        url=redact(url) or None,
     )
 
 

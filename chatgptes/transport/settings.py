@@ -162,10 +162,6 @@ def _variable(scheme: str) -> str:
     return name if os.environ.get(name) else name.upper()
 
 
-_RULE = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(.*?)(?::(\d*))?/*")
-"""An entry of `NO_PROXY` without what people copy along from an address; and its port, if any."""
-
-
 def _excepts(rule: str, host: str, port: int) -> bool:
     """Does one entry of `NO_PROXY` (a name and all below it, an address, a network) name `host`?
 
@@ -176,28 +172,19 @@ def _excepts(rule: str, host: str, port: int) -> bool:
         return True
     network = _network(rule)
     if network is None:
-        match = _RULE.fullmatch(rule)
-        assert match is not None
-        rule, rule_port = match[1].replace("[", "").replace("]", ""), match[2]
-        if rule_port and int(rule_port) != port:
-            return False
+        name, _, digits = rule.rpartition(":")
+        if digits.isdigit():
+            if int(digits) != port:
+                return False
+            rule = name
+        rule = rule.strip("[]")
         network = _network(rule)
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        rule = _ascii_name(rule.removeprefix("*").strip("."))
+        rule = rule.removeprefix("*").strip(".")
         return bool(rule) and (host == rule or host.endswith("." + rule))
-    address = getattr(address, "ipv4_mapped", None) or address
-    if rule.endswith(".*"):  # `192.168.*`, as desktops write a network.
-        return str(address).startswith(rule[:-1])
     return network is not None and address in network
-
-
-def _ascii_name(name: str) -> str:
-    try:
-        return name if name.isascii() else name.encode("idna").decode("ascii")
-    except UnicodeError:
-        return ""
 
 
 def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

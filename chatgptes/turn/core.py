@@ -89,8 +89,8 @@ class Core:
         for each in running:
             each.cancel()
 
-    def finish_error(self, error: ChatGptEsError) -> None:
-        """Take secrets out of an error's texts, and offer ways on where the default site fails."""
+    def finish_error(self, error: ChatGptEsError) -> ChatGptEsError:
+        """`error`, without secrets in its texts, and with ways on where the default site fails."""
         redact_error(error, {*self.session.secrets(), *self.config.secrets})
         message = error.message
         if (
@@ -102,3 +102,4 @@ class Core:
         ):
             error.args = (f"{message} {NOT_OURS}",)
             error.hint = error.hint or _OTHER_SITE
+        return error

@@ -14,7 +14,7 @@ import pytest
 from chatgptes import AsyncClient
 from chatgptes.aio.tasks import TaskTurn, wait_to_start
 from chatgptes.sandbox import Site
-from chatgptes.transport.curl.hubresponse import Waker
+from chatgptes.transport.loops import Waker
 
 pytestmark = pytest.mark.anyio
 

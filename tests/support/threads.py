@@ -22,11 +22,10 @@ def workers() -> int:
 
 def transfers() -> int:
     """The number of transfers that curl hubs have under way."""
-    module = sys.modules.get("chatgptes.transport.curl.hub")
+    module = sys.modules.get("chatgptes.transport.curl.hubthread")
     if module is None:
         return 0
-    alive = [each for each in list(getattr(module, "_threads", ())) if each.alive]
-    return sum(len(each._transfers.running) + len(each._commands) for each in alive)
+    return sum(each.busy for each in list(module._threads) if each.alive)
 
 
 def under_way() -> int:

@@ -21,7 +21,7 @@ from test_transport_waits import CONNECTING, READING, stalling
 from chatgptes import errors
 from chatgptes.transport import is_async, select_async
 from chatgptes.transport.base import AsyncResponse, AsyncTransport
-from chatgptes.transport.curl import hub as hub_module
+from chatgptes.transport.curl import hubthread
 from chatgptes.transport.curl.handle import Handle
 from chatgptes.transport.curl.hub import CurlHub
 from chatgptes.transport.curl.multi import free
@@ -439,7 +439,7 @@ def test_one_task_reads_a_response(hub: CurlHub, run: Run) -> None:
 def test_an_idle_hub_ends_its_thread_and_starts_another(
     hub: CurlHub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(hubthread, "_IDLE_SECONDS", 0.05)
 
     def handler(connection: Connection) -> None:
         connection.hear()

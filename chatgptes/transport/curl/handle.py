@@ -18,12 +18,11 @@ from curl_cffi import Curl, CurlError, CurlInfo, CurlOpt, ffi, lib
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
 
 from ...errors import InvalidConfigError
-from .exchange import Exchange
 
 __all__ = ["REFUSED", "CurlError", "Handle", "option", "resolve_target"]
 
 REFUSED = 42
-"""CURLE_ABORTED_BY_CALLBACK: libcurl's result where `Exchange.before_request` said stop."""
+"""CURLE_ABORTED_BY_CALLBACK: libcurl's result where `before_request` said stop."""
 
 _CONT = 0  # CURLPAUSE_CONT
 # Where libcurl looks names up in threads (curl_cffi 0.16), freeing a handle waits for one.
@@ -61,14 +60,14 @@ def option(name: str, value: int | str | bytes | None) -> tuple[int, Any]:
 
 
 def _before_request(data: Any, *_: Any) -> int:
-    exchange: Exchange = ffi.from_handle(data)
-    return exchange.before_request()
+    callback, _ = ffi.from_handle(data)
+    return callback()  # type: ignore[no-any-return]
 
 
 def _keep_fault(kind: Any, value: Any, trace: Any) -> None:
     # Ctrl-C can land inside the callback.
     if trace is not None and (pointer := trace.tb_frame.f_locals.get("data")):
-        ffi.from_handle(pointer).fault = value
+        ffi.from_handle(pointer)[1].append(value)
 
 
 try:
@@ -99,7 +98,8 @@ class Handle(Curl):
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._exchange_handle: Any = None
+        self._faults: list[BaseException] = []
+        self._before_request: Any = None
         self._options: Iterable[tuple[int, Any]] | None = None
         self._long = ffi.new("long *")
         self._int64 = ffi.new("int64_t *")
@@ -160,12 +160,18 @@ class Handle(Curl):
         self._long[0] = min(limit, 2**31 - 1)
         self.put(_CONNECT_LIMIT, self._long)
 
-    def report_to(self, exchange: Exchange) -> None:
-        """Let the next transfer's callbacks be those of `exchange`."""
-        self.setopt(CurlOpt.WRITEFUNCTION, exchange.write)
-        self.setopt(CurlOpt.HEADERFUNCTION, exchange.header)
-        self._exchange_handle = ffi.new_handle(exchange)
-        self.put(_PREREQ_DATA, self._exchange_handle)
+    def report_to(
+        self,
+        write: Callable[[bytes], int],
+        header: Callable[[bytes], int],
+        before_request: Callable[[], int],
+    ) -> None:
+        """Set the next transfer's callbacks."""
+        self.setopt(CurlOpt.WRITEFUNCTION, write)
+        self.setopt(CurlOpt.HEADERFUNCTION, header)
+        self._faults = []
+        self._before_request = ffi.new_handle((before_request, self._faults))
+        self.put(_PREREQ_DATA, self._before_request)
 
     def begin_anew(self, *, fresh: bool) -> None:
         """Prepare for another start of the same transfer; `fresh`: with a new connection."""
@@ -225,17 +231,17 @@ class Handle(Curl):
         return str(ffi.string(self._error_buffer).decode(errors="replace")).strip()
 
     def callback_fault(self) -> BaseException | None:
-        """The exception that was raised inside `Exchange.write` or `header`."""
-        return self._get_callback_exception()
+        """The exception that was raised inside a callback."""
+        return self._get_callback_exception() or next(iter(self._faults), None)
 
     def unpause(self) -> None:
         """Let libcurl hand over what it kept when it was told to pause."""
         lib.curl_easy_pause(self._curl, _CONT)
 
     def release(self) -> None:
-        """Let go of the exchange and the body, after the transfer was taken away."""
+        """Let go of the callbacks and the body, after the transfer was taken away."""
         self._write_handle = self._header_handle = self._body_handle = None
-        self._exchange_handle = None
+        self._before_request = None
 
     def clean_handles_and_buffers(
         self, clear_headers: bool = True, clear_resolve: bool = True

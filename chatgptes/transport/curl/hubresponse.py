@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 import math
 import os
-import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import anyio.lowlevel
@@ -17,78 +15,14 @@ from ...values.deadline import Deadline, Registration
 from ...values.http import Headers, Request
 from ...values.urls import redact
 from .. import errors as _faults
-from .exchange import BUFFER
+from ..loops import Waker
 from .setup import CurlSettings
 from .transfer import Transfer
 
-__all__ = ["Command", "HubResponse", "HubTransfer", "Waker"]
+__all__ = ["HubResponse", "HubTransfer"]
 
 _IN_A_ROW = 16
 """Reads that found something at once, before the loop's other tasks get their turn."""
-
-_AT_ONCE = 64
-"""Tasks woken in one pass of a loop: a thousand would hold all others up for 15 to 40 ms."""
-
-
-class Waker:
-    """A loop, as the hub knows it.
-
-    A task waits on an event of trio, or, which costs least, on a future of asyncio's loop.
-
-    Attributes:
-        native: what stands for the loop, to be compared.
-    """
-
-    __slots__ = ("_event", "native")
-
-    def __init__(self) -> None:
-        """Be that of the running loop: asyncio's (uvloop too) or trio's."""
-        self.native: Any = anyio.lowlevel.current_token().native_token
-        is_trio = hasattr(self.native, "run_sync_soon")
-        self._event: Any = sys.modules["trio"].Event if is_trio else None
-
-    def prepare(self) -> Any:
-        """Make what a task of this loop will wait on; to be dropped if it need not wait."""
-        return self.native.create_future() if self._event is None else self._event()
-
-    def wait(self, waiter: Any) -> Awaitable[object]:
-        """Wait, in the loop, until `waiter` is woken."""
-        return waiter if self._event is None else waiter.wait()  # type: ignore[no-any-return]
-
-    def wake(self, waiters: Sequence[Any]) -> None:
-        """Wake `waiters`, from any thread, `_AT_ONCE` of them in each pass of the loop.
-
-        Raises:
-            RuntimeError: the loop has ended.
-        """
-        if self._event is None:
-            self.native.call_soon_threadsafe(_set_results, self.native.call_soon, waiters)
-        else:
-            self.native.run_sync_soon(_set_events, self.native.run_sync_soon, waiters)
-
-
-def _set_results(soon: Any, waiters: Sequence[Any]) -> None:
-    for waiter in waiters[:_AT_ONCE]:
-        if not waiter.done():
-            waiter.set_result(None)
-    if len(waiters) > _AT_ONCE:
-        soon(_set_results, soon, waiters[_AT_ONCE:])
-
-
-def _set_events(soon: Any, waiters: Sequence[Any]) -> None:
-    for waiter in waiters[:_AT_ONCE]:
-        waiter.set()
-    if len(waiters) > _AT_ONCE:
-        soon(_set_events, soon, waiters[_AT_ONCE:])
-
-
-class Command(enum.Enum):
-    """A thing that the hub's thread is asked to do for a transfer."""
-
-    START = enum.auto()
-    END = enum.auto()  # Its deadline was cancelled, or nobody wants it any more.
-    RESUME = enum.auto()  # Its buffer has room again.
-    TIME = enum.auto()  # It has to be looked at earlier than was planned.
 
 
 class HubTransfer(Transfer):
@@ -101,17 +35,18 @@ class HubTransfer(Transfer):
         waiters: what the task waits on (one at most); the side that takes it out wakes it.
         done: nothing more will come; written after the last chunk and `error`.
         error: why it ended; None for a whole response.
+        started: the thread has taken it up.
         dropped: the reader has gone.
         head_taken: the reader has the head.
         phase_sent: the limit of silence has followed that of connecting.
         check_at: when the thread will look at its limits; infinity for never.
         first_of: the site whose first connection this one makes, while others wait for it.
-        post: asks the hub's thread for something.
+        ask: has the hub's thread look at it.
     """
 
     __slots__ = (
-        "check_at", "done", "dropped", "error", "first_of", "head_taken", "phase_sent", "pid",
-        "post", "registration", "waiters", "waker",
+        "ask", "check_at", "done", "dropped", "error", "first_of", "head_taken", "phase_sent",
+        "pid", "registration", "started", "waiters", "waker",
     )  # fmt: skip
 
     def __init__(self, settings: CurlSettings, request: Request, deadline: Deadline) -> None:
@@ -119,23 +54,13 @@ class HubTransfer(Transfer):
         self.waker = Waker()
         self.pid = os.getpid()
         self.waiters: list[Any] = []
-        self.done = self.dropped = self.head_taken = self.phase_sent = False
+        self.started = self.done = self.dropped = self.head_taken = self.phase_sent = False
         self.error: ChatGptEsError | None = None
         self.first_of = ""
         self.check_at = math.inf
         # Before it belongs to a thread there is nothing to be ended.
-        self.post: Callable[[Command, HubTransfer], None] = lambda command, transfer: None
+        self.ask: Callable[[HubTransfer], None] = lambda transfer: None
         self.registration: Registration | None = None
-
-    def limit(self) -> float | None:
-        """The limit of the current phase, in seconds."""
-        timeout = self.deadline.timeout
-        return timeout.read if self.requests else timeout.connect
-
-    def left(self, now: float) -> float | None:
-        """Seconds that are left of a wait; None for no limit."""
-        limit = self.limit()
-        return self.deadline.remaining(None if limit is None else limit - (now - self.since))
 
     # In the hub's thread:
 
@@ -159,10 +84,8 @@ class HubTransfer(Transfer):
         if self.chunks or self.done or (self.head_done and not self.head_taken):
             self.waiters.clear()
             return None
-        if left is not None and now + left < self.check_at:
-            self.post(Command.TIME, self)
-        if self.paused:
-            self.post(Command.RESUME, self)
+        if self.paused or (left is not None and now + left < self.check_at):
+            self.ask(self)
         return waker.wait(waiter)
 
     def drop(self) -> None:
@@ -172,7 +95,7 @@ class HubTransfer(Transfer):
             if self.registration is not None:
                 self.registration.close()
             if not self.done and self.pid == os.getpid():
-                self.post(Command.END, self)
+                self.ask(self)
 
 
 class HubResponse:
@@ -245,8 +168,8 @@ class HubResponse:
                     await wait
             self._in_a_row += 1
             data = transfer.take()
-            if transfer.paused and transfer.buffered <= BUFFER // 2:
-                transfer.post(Command.RESUME, transfer)
+            if transfer.paused and transfer.has_room:  # The first is cheap.
+                transfer.ask(transfer)
             return data
         except BaseException:
             self.close()

@@ -20,7 +20,6 @@ __all__ = ["CurlSettings"]
 
 _SMALL = 16 << 10  # The least that libcurl takes.
 _HTTP_1_1 = 2  # CURL_HTTP_VERSION_1_1
-_HONEST = {"user-agent": f"chatgptes/{__version__}", "accept": "*/*"}
 
 
 class CurlSettings(Settings):
@@ -44,8 +43,11 @@ class CurlSettings(Settings):
         """The header lines of `request`, for libcurl."""
         return self._lines(
             tuple(request.headers.items()),
-            request.body is not None or request.method == "POST",
-            tuple((_HONEST if self.target is None else _look(request, self.target)).items()),
+            request.method,
+            request.mode,
+            origin(request.url),
+            request.referrer,
+            self.target,
         )
 
     def apply(
@@ -57,11 +59,8 @@ class CurlSettings(Settings):
         connect_limit: float | None,
     ) -> None:
         """Set `handle` up for `request`, with what else is known of it."""
-        body = request.body
-        if body is None and request.method == "POST":
-            body = b""
+        body = request.body or b"" if request.method == "POST" else None
         options = self._options(
-            request.method,
             body is not None,
             body is None or len(body) <= _SMALL,
             request.url.startswith("https:"),
@@ -71,7 +70,7 @@ class CurlSettings(Settings):
         handle.describe(request.url.encode(), lines, body, connect_limit)
 
     def _make_options(
-        self, method: str, with_body: bool, small: bool, secure: bool, proxy: Proxy | None
+        self, post: bool, small: bool, secure: bool, proxy: Proxy | None
     ) -> tuple[tuple[int, Any], ...]:
         """The options of a handle, but for those that every request sets."""
         options: dict[str, int | str | bytes | None] = {
@@ -79,10 +78,8 @@ class CurlSettings(Settings):
             "QUICK_EXIT": 1,  # A cancel must not wait for the resolver's thread.
             "ACCEPT_ENCODING": "gzip, deflate, br, zstd",
         }
-        if method == "POST":
+        if post:
             options["POST"] = 1
-        elif with_body:
-            options["CUSTOMREQUEST"] = method
         if small:
             # libcurl's own 64 KiB stay with an open stream: 102 KB a stream, with this 63
             # (benchmarks/footprint.py).
@@ -107,17 +104,27 @@ class CurlSettings(Settings):
 
 
 def _make_lines(
-    headers: tuple[tuple[str, str], ...], with_body: bool, looks: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...],
+    method: str,
+    mode: str,
+    here: str,
+    referrer: str | None,
+    target: str | None,
 ) -> tuple[bytes, ...]:
+    looks: Mapping[str, str] = {}
+    if target is None:
+        looks = {"user-agent": f"chatgptes/{__version__}", "accept": "*/*"}
+    elif mode == "fetch":
+        looks = _look_of_fetch(method, here, referrer, target)
     own = {name.lower(): (name, value) for name, value in header_lines(headers)}
     lines = [
         f"{name}: {value}".encode("latin-1", "replace") if value else f"{name}:".encode()
-        for name, value in looks
+        for name, value in looks.items()
         if name not in own
     ]
     # libcurl would wait for a "100 Continue", and would name a type for any body.
     lines.append(b"Expect:")
-    if with_body and "content-type" not in own:
+    if method == "POST" and "content-type" not in own:
         lines.append(b"Content-Type:")
     for name, value in own.values():
         # ";" is how libcurl is told of a header without a value.
@@ -143,20 +150,13 @@ _PRIORITY = {"chrome": (124, "u=1, i"), "firefox": (128, "u=4"), "safari": (18, 
 _FETCH_METADATA = {"chrome": 76, "edge": 79, "firefox": 90, "safari": 17, "tor": 102}
 
 
-def _look(request: Request, target: str) -> Mapping[str, str]:
+def _look_of_fetch(method: str, here: str, referrer: str | None, target: str) -> Mapping[str, str]:
     """Headers (names in lower case) to put over those of `target`; "" takes one away.
 
     curl_cffi's targets describe a navigation.  These are the few headers that differ for a fetch of
     the page's script, set only where the browser in question sends them; all else, and their order,
     stays curl_cffi's.
     """
-    if request.mode == "navigate":
-        return {}
-    return _look_of_fetch(request.method, origin(request.url), request.referrer, target)
-
-
-@functools.lru_cache(maxsize=64)  # The messages of a conversation all look the same.
-def _look_of_fetch(method: str, here: str, referrer: str | None, target: str) -> Mapping[str, str]:
     headers = {"accept": "*/*", "upgrade-insecure-requests": "", "sec-fetch-user": ""}
     family, version = _browser(target)
     page = here if referrer is None else origin(referrer)

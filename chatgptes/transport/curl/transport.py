@@ -17,6 +17,7 @@ from ...values.process import PerProcess
 from .. import errors as _faults
 from ..response import StreamedResponse
 from ..settings import BuiltIn
+from .errors import error_for
 from .handle import Handle
 from .multi import Multi, free
 from .setup import CurlSettings
@@ -127,7 +128,7 @@ class _Response(StreamedResponse):
             raise error
         while not transfer.head_done:
             if self._result is not None:
-                raise transfer.error_for(self._result)
+                raise error_for(transfer, self._result)
             self._advance()
         transfer.check_proxy()
         self.status = transfer.status
@@ -136,13 +137,10 @@ class _Response(StreamedResponse):
     def _advance(self) -> None:
         """Drive the transfer until something came of it: a head, some body, or its end."""
         transfer, multi, deadline = self._transfer, self._engine.multi, self._transfer.deadline
-        limits = deadline.timeout
         # Time that the consumer took before is no silence of the site.
         transfer.since = time.monotonic()
         while True:
-            limit = limits.read if transfer.requests else limits.connect
-            since = transfer.since
-            left = deadline.remaining(None if limit is None else limit - time.monotonic() + since)
+            left = transfer.left(time.monotonic())
             if left is not None and left <= 0:
                 raise transfer.timeout_error()
             # Waited for first: where libcurl has something to do already, it does not wait.
@@ -162,7 +160,7 @@ class _Response(StreamedResponse):
 
     def _note_end(self, code: int) -> None:
         """Note curl's result code, or raise what was raised inside a callback."""
-        fault = self._engine.handle.callback_fault() or self._transfer.fault
+        fault = self._engine.handle.callback_fault()
         if fault is not None:
             raise fault
         if not self._transfer.begun_anew(code, self._engine.multi):
@@ -183,7 +181,7 @@ class _Response(StreamedResponse):
             elif self._result == 0:
                 return b""
             else:
-                raise transfer.error_for(self._result)
+                raise error_for(transfer, self._result)
         return transfer.take()
 
     def _end(self, *, complete: bool) -> None:

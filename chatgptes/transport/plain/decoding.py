@@ -5,7 +5,6 @@ A body that breaks off before its end is an error, which `requests` does not not
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -14,13 +13,10 @@ __all__ = ["ACCEPTED", "BadEncoding", "decode"]
 ACCEPTED = "gzip, deflate"
 _PIECE = 1 << 16
 _MOST_CODINGS = 5
-_NO_CODING = re.compile(
-    r"|identity|none|aws-chunked|chunked|binary|[78]bit"
-    r"|utf-?8|(?:us-)?ascii|latin-?1|iso-8859-\d+|windows-\d+|[a-z]+/[a-z.+-]+"
-)
-"""With these a server encodes nothing.  They are charsets, media types and other headers' values in
-the wrong header; "aws-chunked" is how files reach an object store, which keeps the name and undoes
-the encoding."""
+_WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_UNASKED = frozenset({"br", "zstd", "compress", "x-compress"})
+"""Other names encode nothing: servers put charsets, media types and "aws-chunked" (how files reach
+an object store, which keeps the name and undoes the encoding) into the header."""
 _MEMBER = b"\x1f\x8b"
 
 
@@ -37,17 +33,14 @@ def decode(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
     Names count in upper case, in quotes and with parameters, too, as servers write them.
     """
-    names = (name.partition(";")[0].strip("\"' \t").lower() for name in encoding.split(","))
-    codings = [name for name in names if not _NO_CODING.fullmatch(name)]
+    names = [name.partition(";")[0].strip("\"' \t").lower() for name in encoding.split(",")]
+    codings = [name for name in names if name in _WINDOWS or name in _UNASKED]
     if len(codings) > _MOST_CODINGS:
         raise BadEncoding(f"{len(codings)} of them", "that many make no sense")
     for coding in reversed(codings):
-        if coding in ("gzip", "x-gzip"):
-            pieces = _inflate(pieces, coding, 16 + zlib.MAX_WBITS)
-        elif coding == "deflate":
-            pieces = _inflate(pieces, coding, zlib.MAX_WBITS)
-        else:
+        if coding in _UNASKED:
             raise BadEncoding(coding, "that was not asked for")
+        pieces = _inflate(pieces, coding, _WINDOWS[coding])
     yield from pieces  # A generator, so that an unknown coding is an error of the first read.
 
 
