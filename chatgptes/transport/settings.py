@@ -173,7 +173,7 @@ def _excepts(rule: str, host: str, port: int) -> bool:
     network = _network(rule)
     if network is None:
         name, _, digits = rule.rpartition(":")
-        if digits.isdigit():
+        if digits.isdecimal():
             if int(digits) != port:
                 return False
             rule = name

@@ -1,7 +1,7 @@
 """The names of other packages that are not quite public, and that the transports rest on.
 
-When one of these fails after an upgrade, `transport/curl/handle.py` or
-`transport/plain/connections.py` has to follow it.
+When one of these fails after an upgrade, `transport/curl/handle.py`, `transport/plain/pools.py` or
+`transport/plain/sockets.py` has to follow it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 import curl_cffi
 import pytest
 import requests
+import urllib3.connection
+import urllib3.connectionpool
 from curl_cffi import Curl, CurlInfo, CurlOpt, ffi, lib
 from curl_cffi.requests.impersonate import REAL_TARGET_MAP, BrowserType
 from servers import Connection, Server, head, limits
-from urllib3.util import wait_for_read
-from urllib3.util.ssltransport import SSLTransport
 
 from chatgptes.transport.curl import handle
 from chatgptes.transport.curl.handle import Handle
@@ -117,16 +117,23 @@ def test_libcurl_counts_the_bytes_of_a_body(scheme: str, h2_site: Any) -> None:
 
 
 def test_names_of_urllib3_and_requests() -> None:
+    for kind in (urllib3.connection.HTTPConnection, urllib3.connection.HTTPSConnection):
+        for name in ("_new_conn", "_tunnel", "connect", "request"):
+            assert callable(getattr(kind, name)), name
+        assert issubclass(kind, http.client.HTTPConnection)
+    assert isinstance(urllib3.connection.HTTPConnection("h")._dns_host, str)
+    assert callable(urllib3.connectionpool.HTTPConnectionPool._put_conn)
+    assert "ConnectionCls" in vars(urllib3.connectionpool.HTTPConnectionPool)
+    assert "read1" in vars(urllib3.HTTPResponse)
+    assert isinstance(urllib3.PoolManager().pool_classes_by_scheme, dict)
+    assert callable(urllib3.PoolManager().pools.keys)
     assert requests.PreparedRequest().prepare_url("http://a.test/ä", None) is None
-    assert callable(wait_for_read)
-    assert [*inspect.signature(SSLTransport).parameters][:3] == [
-        "socket", "ssl_context", "server_hostname",
-    ]  # fmt: skip
 
 
 def test_names_of_the_standard_library() -> None:
     assert callable(http.client.HTTPResponse._read_status)  # type: ignore[attr-defined]
     assert http.client.HTTPConnection.response_class is http.client.HTTPResponse
-    assert "got more than" in inspect.getsource(http.client)
+    source = inspect.getsource(http.client.HTTPConnection._tunnel)  # type: ignore[attr-defined]
+    assert "Tunnel connection failed: {code}" in source
     assert ssl.SSLContext.sslsocket_class is ssl.SSLSocket
     assert curl_cffi.__version__

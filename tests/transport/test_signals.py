@@ -13,6 +13,7 @@ from wire import ChatServer, good, show_page
 
 from chatgptes import Client, chat, shared
 from chatgptes.shared import ClientCache, using_cache
+from chatgptes.transport.plain.sockets import Operation, current, under_way
 from chatgptes.turn.config import Config
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
@@ -113,3 +114,11 @@ def test_a_call_inside_another(monkeypatch: pytest.MonkeyPatch, on_signal: Any) 
         on_signal(lambda *_: replies.append(ask("inner")))
         assert ask("outer") == "Hello world"
         assert replies == ["Hello world"]
+
+
+def test_the_operation_before_is_put_back() -> None:
+    outer, inner = (Operation("http://a.test/", limits(), None, 1000) for _ in range(2))
+    with under_way(outer):
+        with under_way(inner):
+            assert current() is inner
+        assert current() is outer

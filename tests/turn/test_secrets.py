@@ -214,7 +214,8 @@ def test_the_owners_key(kind: str, place: str) -> None:
 
 @KINDS
 def test_own_log_where_nonces_are_in_addresses(site: Site, kind: str) -> None:
-    # The present generation asks with GET.
+    # The present generation asks with GET: urllib3's own logger shows that address (SECURITY.md),
+    # ours does not.
     with everything_logged() as log, Client(site.url, transport=kind, trust_env=False) as client:  # type: ignore[arg-type]
         client.chat("Hello")
         nonces = [endpoint.nonce for endpoint in client.core.session._endpoints]

@@ -1,47 +1,33 @@
-"""The exceptions of http.client, ssl and sockets as our errors."""
+"""The exceptions of requests, urllib3, http.client and ssl as our errors."""
 
 from __future__ import annotations
 
 import http.client
 import os
+import re
 import socket
 import ssl
+from collections.abc import Iterator
 
 from ...errors import ChatGptEsError
 from .. import errors as _faults
-from .connections import HeadersTooLarge, TunnelRefused
 from .sockets import Operation
 from .socks import SocksRefused
 
-__all__ = ["error_for"]
+__all__ = ["connect_error", "error_for"]
 
 
-def error_for(operation: Operation, error: Exception) -> ChatGptEsError:
-    """The error for an exception about the request under way."""
-    url, sent = operation.url, operation.stage in ("head", "body")
-    if isinstance(error, TimeoutError) or operation.deadline.cancelled:
-        return _faults.timed_out(
-            url, operation.deadline, operation.proxy, sent=sent, status=operation.status
-        )
-    # http.client says only in words that there are too many headers.
-    too_large = (HeadersTooLarge, http.client.LineTooLong)
-    if isinstance(error, too_large) or "got more than" in str(error):
-        return _faults.headers_too_large(url, operation.max_headers)
-    if not sent:
-        return _connect_error(operation, error)
-    not_http = (http.client.BadStatusLine, http.client.UnknownProtocol)
-    if isinstance(error, not_http) and not isinstance(error, http.client.RemoteDisconnected):
-        return _faults.not_http(url)
-    return _faults.broken(url, operation.status)
-
-
-def _connect_error(operation: Operation, error: Exception) -> ChatGptEsError:
+def connect_error(operation: Operation, error: Exception) -> ChatGptEsError:
+    """The error for an exception that ended a connection before anything was sent."""
     url, proxy = operation.url, operation.proxy
+    if isinstance(error, TimeoutError) or operation.deadline.cancelled:
+        return _timed(operation)
     if proxy is not None and operation.stage != "tls":
         if isinstance(error, SocksRefused):
             return _faults.proxy_failed(url, proxy, reason=str(error))
-        if isinstance(error, TunnelRefused):
-            return _faults.proxy_failed(url, proxy, status=error.status)
+        refused = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+        if refused:
+            return _faults.proxy_failed(url, proxy, status=int(refused[1]))
         if isinstance(error, socket.gaierror) and operation.stage == "proxy":
             return _faults.name_not_found(url)  # socks5 resolves the site's name here.
         return _faults.proxy_failed(url, proxy, reason=_reason(error))
@@ -64,3 +50,44 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return "it broke off" if isinstance(error, OSError) else "it does not speak HTTP"
+
+
+def _timed(operation: Operation) -> ChatGptEsError:
+    return _faults.timed_out(
+        operation.url,
+        operation.deadline,
+        operation.proxy,
+        sent=operation.stage in ("head", "body"),
+        status=operation.status,
+    )
+
+
+def error_for(operation: Operation, error: BaseException) -> ChatGptEsError:
+    """The error for an exception of the libraries about the request under way."""
+    if operation.error is not None:
+        return operation.error
+    causes = list(_causes(error))
+    if operation.deadline.cancelled or any(isinstance(e, TimeoutError) for e in causes):
+        return _timed(operation)
+    url = operation.url
+    for cause in causes:
+        if isinstance(cause, http.client.RemoteDisconnected):
+            break
+        if isinstance(cause, http.client.LineTooLong) or "got more than" in str(cause):
+            return _faults.headers_too_large(url, operation.max_headers)
+        if isinstance(cause, (http.client.BadStatusLine, http.client.UnknownProtocol)):
+            return _faults.not_http(url)
+    return _faults.broken(url, operation.status)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and all that it wraps."""
+    todo, seen = [error], set()
+    while todo:
+        error = todo.pop(0)
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        yield error
+        wrapped = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
+        todo.extend(e for e in wrapped if isinstance(e, BaseException))

@@ -1,6 +1,6 @@
 """Blocking sockets whose every wait ends at a deadline, or at its cancel.
 
-Python knows timeouts per socket call only: a site that sends a byte now and then would hold a
+`requests` knows timeouts per socket call only: a site that sends a byte now and then would hold a
 turn for ever, and a call that waits could not be ended from outside.  So the sockets ask an
 `Operation` before every wait how long it may take, and a cancel shuts the connection down.
 """
@@ -13,18 +13,45 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
+from ...errors import ChatGptEsError
 from ...values.deadline import Deadline, Registration
 from ...values.proxy import Proxy
 
-__all__ = ["Operation", "PlainSocket", "TLSSocket", "connect"]
+__all__ = ["Operation", "PlainSocket", "TLSSocket", "connect", "current", "under_way"]
 
 _NEXT_ADDRESS_AFTER = 0.25
 """Seconds until the next address is tried beside the ones under way (RFC 8305)."""
 
 _SLICE = 1 << 16
+
+
+# The operation of this thread: urllib3 makes connections deep inside one call.
+_under_way = threading.local()
+
+
+@contextmanager
+def under_way(operation: Operation) -> Iterator[None]:
+    """Whatever connection is made or used in this block is for `operation`.
+
+    A signal handler may send its own request inside another's block, so the operation before
+    it is put back.
+    """
+    before = getattr(_under_way, "operation", None)
+    _under_way.operation = operation
+    try:
+        yield
+    finally:
+        _under_way.operation = before
+
+
+def current() -> Operation:
+    """The operation whose `under_way` block this thread is in."""
+    operation: Operation = _under_way.operation
+    return operation
 
 
 class Operation:
@@ -33,7 +60,9 @@ class Operation:
     Attributes:
         stage: the stage it is in: "connect", "proxy", "tls" (nothing of the request was sent yet),
             "head" (sending, and waiting for the response's headers) or "body".
+        error: the error that explains whatever comes up through the libraries in between.
         status: the response's status, once it is known.
+        tls_sockets: those made for it.  Where wrapping fails, ssl forgets some without closing.
     """
 
     def __init__(self, url: str, deadline: Deadline, proxy: Proxy | None, max_headers: int) -> None:
@@ -42,13 +71,20 @@ class Operation:
         self.proxy = proxy
         self.max_headers = max_headers
         self.stage = "connect"
+        self.error: ChatGptEsError | None = None
         self.status: int | None = None
+        self.tls_sockets: list[TLSSocket] = []
         self._connect_started = time.monotonic()
         self._pid = os.getpid()  # After a fork the connection is the parent's.
         # Reentrant: a finalizer that runs inside `end()` may cancel.
         self._lock = threading.RLock()
         self._twin: socket.socket | None = None
         self._registration: Registration = deadline.on_cancel(self.abort)
+
+    def fail(self, error: ChatGptEsError) -> NoReturn:
+        """Raise `error`, and remember it: the libraries above may wrap it in one of theirs."""
+        self.error = error
+        raise error
 
     def limit(self) -> float | None:
         """Seconds that the next wait may take, or None; TimeoutError where none are left."""
@@ -68,7 +104,7 @@ class Operation:
         """Let a cancel end what waits on `sock` from now on.
 
         It is done through a duplicate: wrapping a socket in TLS detaches its descriptor, and the
-        library above closes it when it likes, after which the number may be somebody else's.
+        libraries above close it when they like, after which the number may be somebody else's.
         """
         while not isinstance(sock, socket.socket):
             sock = sock.socket  # TLS inside TLS: what blocks is the outer connection's.
@@ -128,6 +164,13 @@ class PlainSocket(socket.socket):
 
 class TLSSocket(PlainSocket, ssl.SSLSocket):
     """The same in TLS: for `SSLContext.sslsocket_class`."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> TLSSocket:
+        made = super().__new__(cls, *args, **kwargs)
+        operation = getattr(_under_way, "operation", None)
+        if operation is not None:
+            operation.tls_sockets.append(made)
+        return made
 
 
 def connect(operation: Operation, host: str, port: int) -> PlainSocket:

@@ -1,20 +1,20 @@
 """The plain transport: `requests`, with an honest user agent.
 
-`requests` writes the address and the headers, Python's http.client sends them and reads what comes.
-Sockets are ours (`sockets.py`), so that every wait ends at the deadline or its cancel.  Name
-resolution is the exception: the calling thread may stay in `getaddrinfo` until the system gives up.
+Of requests and urllib3 this uses the adapter, the pools and the HTTP parser.  Sockets are ours
+(`sockets.py`), so that every wait ends at the deadline or its cancel.  Name resolution is the
+exception: the calling thread may stay in `getaddrinfo` until the system gives up.
 """
 
 from __future__ import annotations
 
-import functools
+import http.client
 import os
 import ssl
-from collections.abc import Iterator
-from http.client import HTTPException, HTTPResponse, IncompleteRead
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
+import urllib3
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..._version import __version__
@@ -25,16 +25,14 @@ from ...values.process import PerProcess
 from .. import errors as _faults
 from ..response import StreamedResponse
 from ..settings import BuiltIn, Settings, header_lines
-from .connections import Connection, Pool, TunnelRefused
 from .decoding import ACCEPTED, BadEncoding, decode
 from .errors import error_for
-from .sockets import Operation, TLSSocket
-from .socks import SocksRefused
+from .pools import Adapter
+from .sockets import Operation, TLSSocket, under_way
 
 __all__ = ["RequestsTransport"]
 
 _PIECE = 1 << 16
-_BROKEN = (HTTPException, OSError, ValueError)
 
 
 class RequestsTransport(BuiltIn):
@@ -43,9 +41,13 @@ class RequestsTransport(BuiltIn):
     def __init__(self, **options: Any) -> None:
         """Make a transport; nothing is opened yet.  Arguments and errors as `Settings`."""
         super().__init__(Settings(**options))
-        context = _tls_context(self._settings.ca)
+        self._context = _tls_context(self._settings.ca)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Make new pools, since Ctrl-C can have left a lock of the old ones taken for ever."""
         # In a fork's child the parent's connections are dropped, which sends nothing.
-        self._pool = PerProcess(functools.partial(Pool, context))
+        self._adapter = PerProcess(lambda: Adapter(self._context))
 
     def send(self, request: Request, deadline: Deadline) -> StreamedResponse:
         """Send one request: see `base.Transport.send`."""
@@ -56,29 +58,34 @@ class RequestsTransport(BuiltIn):
         settings = self._settings
         proxy = settings.routes.route(request.url)
         operation = Operation(request.url, deadline, proxy, settings.max_headers)
-        pool = self._pool.get()
-        connection = pool.take(prepared.url or "", proxy)
-        response: _Response | None = None
+        error: ChatGptEsError | None = None
         try:
-            raw = connection.exchange(operation, prepared)
-            if proxy is None or raw.status != 407 or not proxy.forwards(request.url):
-                response = _Response(operation, raw, connection, pool)
-                return response
-            raw.close()
-            error: ChatGptEsError = _faults.proxy_failed(request.url, proxy, status=407)
-        except (*_BROKEN, SocksRefused, TunnelRefused) as e:
+            with under_way(operation):
+                answer = self._adapter.get().send(
+                    prepared,
+                    stream=True,
+                    timeout=None,  # The sockets ask the operation.
+                    proxies={"all": proxy.url} if proxy else {},
+                )
+            if answer.status_code != 407 or proxy is None or not proxy.forwards(request.url):
+                return _Response(operation, answer.raw, self._renew)
+            answer.close()
+            error = _faults.proxy_failed(request.url, proxy, status=407)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
             error = error_for(operation, e)
+        except BaseException:
+            self._renew()
+            raise
         finally:
-            if response is None:
+            if operation.status is None:
                 operation.end()
-                connection.close()
         settings.explain(error)
         raise _faults.without_context(error)
 
     def close(self) -> None:
         """Close every idle connection; those in use end with their responses."""
         self._closed = True
-        self._pool.get().close()
+        self._adapter.get().close()
 
 
 def _prepare(request: Request) -> requests.PreparedRequest:
@@ -101,7 +108,6 @@ def _prepare(request: Request) -> requests.PreparedRequest:
 
 def _tls_context(ca: str | None) -> ssl.SSLContext:
     context = create_urllib3_context(cert_reqs=ssl.CERT_NONE if ca is None else ssl.CERT_REQUIRED)
-    context.set_alpn_protocols(["http/1.1"])
     context.sslsocket_class = TLSSocket
     if ca is not None:
         context.load_verify_locations(**{"capath" if os.path.isdir(ca) else "cafile": ca})
@@ -109,61 +115,56 @@ def _tls_context(ca: str | None) -> ssl.SSLContext:
 
 
 class _Response(StreamedResponse):
-    def __init__(
-        self, operation: Operation, raw: HTTPResponse, connection: Connection, pool: Pool
-    ) -> None:
+    def __init__(self, operation: Operation, raw: Any, renew: Callable[[], None]) -> None:
         super().__init__(operation.url)
+        self._renew = renew
         self.status = operation.status = raw.status
-        self.headers = Headers(raw.getheaders())
+        self.headers = Headers(raw.headers.items())
         self._operation = operation
         self._raw = raw
-        self._connection = connection
-        self._pool = pool
         operation.stage = "body"
         # No part of it knows this object: a response that is forgotten must close at once, not when
         # the garbage collector comes to a cycle.
         encoding = ",".join(self.headers.get_all("content-encoding"))
-        self._pieces = decode(_body(raw), encoding) if encoding.strip() else _body(raw)
+        self._pieces = decode(_undecoded(raw), encoding) if encoding.strip() else None
         self._ended = False
 
     def _read(self) -> bytes:
         error: ChatGptEsError
         try:
-            piece = next(self._pieces, b"")
+            if self._pieces is None:
+                piece: bytes = self._raw.read1(_PIECE, decode_content=False)
+            else:
+                piece = next(self._pieces, b"")
             # Both shut the connection down, which can look like the end of the body.
             if piece or not (self._operation.deadline.cancelled or self._closing):
                 return piece
             error = error_for(self._operation, TimeoutError())
         except BadEncoding as e:
             error = _faults.bad_encoding(self.url, self.status, e.coding, str(e))
-        except _BROKEN as e:
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as e:
             error = error_for(self._operation, e)
         if self._closing:
             error = _faults.response_closed(self.url)
         raise _faults.without_context(error)
 
     def _end(self, *, complete: bool) -> None:
-        self._operation.end()
-        self._raw.close()
-        if complete:
-            self._pool.give_back(self._connection)
-        else:
-            self._connection.close()
+        try:
+            self._operation.end()
+            if not complete:
+                try:
+                    self._raw.close()
+                except Exception:  # noqa: BLE001 - whatever state it is in, it can't be kept.
+                    pass
+            self._raw.release_conn()
+        except BaseException:
+            self._renew()
+            raise
 
     def _interrupt(self) -> None:
         self._operation.abort()
 
 
-def _body(raw: HTTPResponse) -> Iterator[bytes]:
-    """The body as it comes, encoded."""
-    left = raw.length  # None: it is in chunks, or ends with the connection.
-    while left != 0:
-        # Python below 3.12 counts by itself only where it reads all at once.
-        piece = raw.read1(_PIECE if left is None else min(_PIECE, left))
-        if piece:
-            left = None if left is None else left - len(piece)
-            yield piece
-        elif left is None:
-            return
-        else:
-            raise IncompleteRead(b"", left)
+def _undecoded(raw: Any) -> Iterator[bytes]:
+    while piece := raw.read1(_PIECE, decode_content=False):
+        yield piece
