@@ -212,8 +212,8 @@ class Client(BaseClient):
         """Perform steps that are no turn.  No part of the public interface."""
         deadline = Deadline(self.timeout.override(timeout))
         self.core.started(deadline)
-        owner = threading.get_ident()
-        counted = with_permits(self.core, deadline, owner, steps(deadline), queue)
+        holder = threading.get_ident()
+        counted = with_permits(self.core, deadline, holder, steps(deadline), queue)
         return run_steps(counted, self.connect(), deadline)
 
     def bots(self, *, timeout: Timeout | float | None = None) -> list[Bot]:

@@ -23,7 +23,7 @@ from ..values.reply import Reply
 from .conversation import AsyncConversation
 from .driver import driver_for
 from .stream import AsyncStream, read_to_end
-from .tasks import TaskTurn, current_owner
+from .tasks import TaskTurn, current_holder
 from .threads import MadeOnce, in_thread
 
 __all__ = ["AsyncClient"]
@@ -110,7 +110,7 @@ class AsyncClient(BaseClient):
         transport = await self._transport.get(deadline)
         permits: list[Permit] = []
         counted = with_permits(
-            self.core, deadline, current_owner(), steps(deadline), queue, permits
+            self.core, deadline, current_holder(), steps(deadline), queue, permits
         )
         driver = driver_for(counted, transport, deadline, permits, self.core.finish_error)
         try:

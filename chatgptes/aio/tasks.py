@@ -19,14 +19,14 @@ from ..values.reply import Reply
 from .driver import Driver, driver_for
 from .threads import in_thread
 
-__all__ = ["TaskTurn", "current_owner", "wait_to_start"]
+__all__ = ["TaskTurn", "current_holder", "wait_to_start"]
 
 AT_ONCE = 16
 """Turns that begin in one pass of the loop: each takes 0.1 ms, and a thousand a tenth of a second
 in which nothing else on the loop would run."""
 
 
-def current_owner() -> object:
+def current_holder() -> object:
     """The task that runs: its coroutine itself, which unlike its id is nobody else's later."""
     return anyio.get_current_task().coro
 
@@ -73,7 +73,7 @@ class TaskTurn(RunningTurn):
             await in_thread(turn.load, turn.deadline)
         transport = await self._connect(turn.deadline)
         await wait_to_start()
-        steps = self.begin(current_owner())
+        steps = self.begin(current_holder())
         self._driver = driver_for(steps, transport, turn.deadline, turn.permits, turn.final_error)
         return self._driver
 

@@ -40,12 +40,12 @@ _SITE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 def with_permits(
     core: Core,
     deadline: Deadline,
-    owner: object,
+    holder: object,
     steps: Steps[T],
     queue: ConversationQueue | None = None,
     permits: list[Permit] | None = None,
 ) -> Steps[T]:
-    """Perform `steps` as one of the client's turns, for `owner`, and finish their errors.
+    """Perform `steps` as one of the client's turns, for `holder`, and finish their errors.
 
     Args:
         queue: that of the conversation that they concern; its place is taken first, as by a turn.
@@ -54,8 +54,8 @@ def with_permits(
     permits = [] if permits is None else permits
     try:
         if queue is not None:
-            permits.append((yield from queue.acquire(deadline, owner)))
-        permits.append((yield from core.limiter.acquire(deadline, owner)))
+            permits.append((yield from queue.acquire(deadline, holder)))
+        permits.append((yield from core.limiter.acquire(deadline, holder)))
         return (yield from steps)
     except ChatGptEsError as error:
         core.finish_error(error)

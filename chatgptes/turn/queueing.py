@@ -28,11 +28,11 @@ def pause(deadline: Deadline, seconds: float) -> Steps[None]:
 class Permit:
     """A place in a limiter's queue, or, once `signal` is set, the permit to run."""
 
-    __slots__ = ("__weakref__", "_limiter", "owner", "released", "signal")
+    __slots__ = ("__weakref__", "_limiter", "holder", "released", "signal")
 
-    def __init__(self, limiter: Limiter, owner: object) -> None:
+    def __init__(self, limiter: Limiter, holder: object) -> None:
         self._limiter = limiter
-        self.owner: object = owner
+        self.holder: object = holder
         self.signal = Signal()
         self.released = False
 
@@ -41,7 +41,7 @@ class Permit:
 
         For a turn that nobody waits for any more, but whose thread has not ended yet.
         """
-        self.owner = None
+        self.holder = None
         if not self._limiter.needs_ends:
             self.release()
 
@@ -78,14 +78,14 @@ class Limiter:
         # Reentrant, since a finalizer may release a permit while this very thread holds the lock.
         self._lock = threading.RLock()
 
-    def acquire(self, deadline: Deadline, owner: object) -> Steps[Permit]:
-        """Wait for a permit, for the thread or task `owner`, and for the start `interval` allows.
+    def acquire(self, deadline: Deadline, holder: object) -> Steps[Permit]:
+        """Wait for a permit, for the thread or task `holder`, and for the start `interval` allows.
 
         Raises:
             RequestTimeout: phase "slot": the turn's total passed first.
             TurnCancelled: the turn was cancelled first.
         """
-        permit = self.request(owner)
+        permit = self.request(holder)
         try:
             if not permit.signal.is_set and not (yield Wait(permit.signal, deadline.remaining())):
                 message = f"The turn's total passed while it waited for {self.wanted}"
@@ -98,9 +98,9 @@ class Limiter:
             raise
         return permit
 
-    def request(self, owner: object) -> Permit:
+    def request(self, holder: object) -> Permit:
         """Queue up."""
-        permit = Permit(self, owner)
+        permit = Permit(self, holder)
         with self._lock:
             self._queue[permit] = None
             self._grant()
@@ -148,15 +148,15 @@ class ConversationQueue(Limiter):
         # Weakly: who has lost its permit holds nothing.
         self._permits: weakref.WeakSet[Permit] = weakref.WeakSet()
 
-    def request(self, owner: object) -> Permit:
+    def request(self, holder: object) -> Permit:
         with self._lock:
             for permit in self._permits:
-                if permit.owner == owner and permit.signal.is_set and not permit.released:
+                if permit.holder == holder and permit.signal.is_set and not permit.released:
                     raise ChatGptEsError(
                         "The conversation's last stream has not ended: read it to its end or close"
                         " it before the next turn."
                     )
-            permit = super().request(owner)
+            permit = super().request(holder)
             self._permits.add(permit)
         return permit
 

@@ -71,10 +71,10 @@ class RunningTurn:
         """The error of a second reader."""
         return ChatGptEsError("Another thread is reading this stream: it has one reader.")
 
-    def begin(self, owner: object) -> Steps[Reply]:
+    def begin(self, holder: object) -> Steps[Reply]:
         """The turn's steps, of which none was performed yet."""
         self.turn.core.started(self)
-        self._steps = self.turn.take(owner)
+        self._steps = self.turn.take(holder)
         return self._steps
 
     def succeed(self, reply: Reply) -> None:

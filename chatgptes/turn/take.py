@@ -125,8 +125,8 @@ class Turn:
     def failed(self) -> None:
         """Called once when the turn ends otherwise, while the permits are held."""
 
-    def take(self, owner: object) -> Steps[Reply]:
-        """Take the turn, for the thread or task `owner`.
+    def take(self, holder: object) -> Steps[Reply]:
+        """Take the turn, for the thread or task `holder`.
 
         Raises:
             ChatGptEsError: whatever went wrong; a `StreamInterruptedError` after the first text.
@@ -134,7 +134,7 @@ class Turn:
         session, deadline = self.core.session, self.deadline
         try:
             for limiter in self.limiters():
-                self.permits.append((yield from limiter.acquire(deadline, owner)))
+                self.permits.append((yield from limiter.acquire(deadline, holder)))
             yield from self.prepare()
             endpoint = yield from session.shown(deadline)
             if endpoint.nonce_first:

@@ -17,9 +17,9 @@ from chatgptes.values.deadline import Deadline
 NO_TRANSPORT: Any = None
 
 
-def acquire(limiter: Limiter, deadline: Deadline, owner: object = "me") -> Permit:
+def acquire(limiter: Limiter, deadline: Deadline, holder: object = "me") -> Permit:
     """A permit, waited for in this thread."""
-    return run_steps(limiter.acquire(deadline, owner), NO_TRANSPORT, deadline)
+    return run_steps(limiter.acquire(deadline, holder), NO_TRANSPORT, deadline)
 
 
 def returned(steps: Steps[Any], sent: Any = None) -> Any:

@@ -622,7 +622,7 @@ def test_a_cancel_in_the_middle_of_an_errors_text_is_a_cancel() -> None:
 
 def test_two_turns_share_one_reading_of_the_page() -> None:
     shared = core()
-    first, second = (new_turn(shared, "Hello", {}).take(owner) for owner in ("me", "you"))
+    first, second = (new_turn(shared, "Hello", {}).take(holder) for holder in ("me", "you"))
     hand = ByHand([wpaicg_page(), wpaicg_answer("one"), wpaicg_answer("two")])
     sending: Any = next(first)
     waiting: Any = next(second)
