@@ -39,6 +39,12 @@ LOOPS = {
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_other_hubs() -> None:
+    """Tests before these may have left some that idle."""
+    hubthread._stop_all()
+
+
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a coroutine function on a loop of each kind."""
