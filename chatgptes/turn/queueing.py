@@ -108,11 +108,13 @@ class Limiter:
 
     def _grant(self) -> None:
         while self._queue and self._free > 0:
-            # In this order: interrupted in between, there is one permit too many, never one less.
             permit = next(iter(self._queue))
-            del self._queue[permit]
-            self._free -= 1
-            permit.signal.set()
+            # Else the finalizer of the permit before, which nobody held, has granted this one.
+            if permit in self._queue:
+                # In this order: interrupted in between, there is one too many, never one less.
+                del self._queue[permit]
+                self._free -= 1
+                permit.signal.set()
 
     def release(self, permit: Permit) -> None:
         """See `Permit.release`."""

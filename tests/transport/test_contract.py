@@ -14,7 +14,7 @@ from typing import Any
 
 import curl_cffi
 import pytest
-import requests
+import requests.adapters
 import urllib3.connection
 import urllib3.connectionpool
 from curl_cffi import Curl, CurlInfo, CurlOpt, ffi, lib
@@ -127,7 +127,10 @@ def test_names_of_urllib3_and_requests() -> None:
     assert "read1" in vars(urllib3.HTTPResponse)
     assert isinstance(urllib3.PoolManager().pool_classes_by_scheme, dict)
     assert callable(urllib3.PoolManager().pools.keys)
-    assert requests.PreparedRequest().prepare_url("http://a.test/ä", None) is None
+    adapter = requests.adapters.HTTPAdapter
+    for name in ("build_connection_pool_key_attributes", "proxy_manager_for", "cert_verify"):
+        assert callable(getattr(adapter, name)), name
+    assert "stream" in inspect.signature(adapter.send).parameters
 
 
 def test_names_of_the_standard_library() -> None:

@@ -39,6 +39,12 @@ LOOPS = {
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_other_hubs() -> None:
+    """Tests before these may have left some that idle."""
+    hubthread._stop_all()
+
+
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a coroutine function on a loop of each kind."""
@@ -621,6 +627,29 @@ def test_a_handle_is_freed_where_there_is_no_thread(monkeypatch: pytest.MonkeyPa
     handle = Handle()
     free(handle, aside=True)
     assert handle.address is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_leaves_nobody_waiting(
+    hub: CurlHub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the stream that it was about to begin: there is no limit that would end that."""
+
+    def no_memory() -> Handle:
+        raise MemoryError
+
+    async def main() -> None:
+        with Server(trickle) as server, anyio.fail_after(QUICK):
+            response = await hub.send(get(server.url), limits(None, None, None))
+            with monkeypatch.context() as patch:
+                patch.setattr(hubthread, "Handle", no_memory)
+                with pytest.raises(errors.TransportError):
+                    await hub.send(get(server.url), limits(None, None, None))
+            with pytest.raises(errors.TransportError):
+                _ = [piece async for piece in response]
+            assert await whole(hub, get(server.url)) == b"text " * 5
+
+    run(main)
 
 
 def test_a_port_that_refuses(hub: CurlHub, run: Run) -> None:

@@ -246,6 +246,7 @@ def test_a_forgotten_response_ends_its_connection(kind: str) -> None:
         assert server.hung_up.wait(5)
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <:ResourceWarning")  # A socket may come first.
 @ALL
 def test_a_response_that_is_found_in_a_cycle_spoils_nothing(kind: str) -> None:
     """The garbage collector finalizes it, and all that it is made of, in any order."""

@@ -98,6 +98,15 @@ def test_a_lost_permit_is_given_back() -> None:
     assert limiter.request("else").signal.is_set
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_permit_lost_in_the_queue_is_given_back(count: int) -> None:
+    """As Ctrl-C leaves it behind: the queue alone holds it."""
+    limiter = Limiter(count)
+    limiter._queue[Permit(limiter, 1)] = None
+    permits = [limiter.request(2) for _ in range(count + 1)]
+    assert [permit.signal.is_set for permit in permits] == [True] * count + [False]
+
+
 def test_starts_are_an_interval_apart() -> None:
     limiter = Limiter(10, 0.5)
     assert limiter.start_delay() == 0

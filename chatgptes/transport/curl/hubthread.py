@@ -127,7 +127,8 @@ class HubThread:
         try:
             while not self._stopping:
                 while asked:
-                    self._look_at(asked.popleft())
+                    self._look_at(asked[0])
+                    asked.popleft()  # Not before: should this thread die, it ends with the others.
                 self._step()
                 if not self._wait():
                     break
@@ -183,7 +184,7 @@ class HubThread:
         """End all transfers, those that were not started yet as well, and close everything."""
         with self._lock:
             self._ended = True
-        for transfer in (*self._all(), *(each for each in self._asked if not each.started)):
+        for transfer in (*self._all(), *self._asked):  # In one step: others may ask meanwhile.
             transfer.first_of = ""
             self._give_up(transfer, _faults.closed())
         self._wake_readers()
