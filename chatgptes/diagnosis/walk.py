@@ -104,7 +104,7 @@ class _Walk:
         parts = urlsplit(self._client.site)
         host, secure = parts.hostname or "", parts.scheme == "https"
         verify: Any = self._core.config.arguments.get("verify", True)
-        trust = "the certificate is good"
+        trust = "the certificate was accepted"
         if verify is False:
             trust = "the certificate was not checked (verify is off)"
         elif not secure:

@@ -377,7 +377,7 @@ class TestTls:
     def test_good(self, tls_site: TlsSite, transport: Any) -> None:
         diagnosis = chatgptes.doctor(tls_site.url, verify=tls_site.ca_file, transport=transport)
         assert walk(diagnosis) == "++++++++.", diagnosis
-        assert diagnosis.steps[2].detail == "the certificate is good"
+        assert diagnosis.steps[2].detail == "the certificate was accepted"
         unchecked = chatgptes.doctor(tls_site.url, verify=False)
         assert "not checked" in unchecked.steps[2].detail
 
