@@ -129,8 +129,9 @@ class _Walk:
         except ChatGptEsError as error:
             if name == "page":
                 name = _step_of(error)
-                # Neither a proxy nor a connection that takes too long tells how far it got.
-                if name != "connection" or isinstance(error, errors.ConnectError):
+                # Neither a proxy nor a limit of time tells how far it got, but for one of silence.
+                silent = getattr(error, "phase", "read") == "read"
+                if silent and not isinstance(error, errors.ProxyError):
                     self._note_way(name, error.status)
             self._core.finish_error(error)
             detail = error.in_words({})

@@ -418,7 +418,10 @@ class TestTls:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
             diagnosis = chatgptes.doctor(url, timeout=Timeout(connect=0.3))
+            late = chatgptes.doctor(url, timeout=0.3)
         assert "within 0.3 s" in failed(diagnosis, "connection")
+        assert "total of 0.3 s" in failed(late, "page")
+        assert walk(late).startswith("...-")  # Nobody knows how far it got.
 
 
 @pytest.mark.parametrize("page", ["classic", "classic-old", "classic-plain", "aipkit-old"])
