@@ -130,8 +130,9 @@ class _Walk:
             if name == "page":
                 name = _step_of(error)
                 # Neither a proxy nor a limit of time tells how far it got, but for one of silence.
+                tells = isinstance(error, (errors.TransportError, errors.ResponseError))
                 silent = getattr(error, "phase", "read") == "read"
-                if silent and not isinstance(error, errors.ProxyError):
+                if tells and silent and not isinstance(error, errors.ProxyError):
                     self._note_way(name, error.status)
             self._core.finish_error(error)
             detail = error.in_words({})

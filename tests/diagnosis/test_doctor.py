@@ -358,6 +358,15 @@ def test_proxies(site: Site) -> None:
     assert walk(diagnosis).startswith(".-")
 
 
+def test_an_unusable_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", "socks://proxy.test:1")
+    diagnosis = chatgptes.doctor(site.url)
+    assert "all_proxy" in failed(diagnosis, "page")
+    assert walk(diagnosis).startswith("...-")  # Nothing was sent.
+
+
 def test_a_transport_of_ones_own(site: Site) -> None:
     from chatgptes.transport.plain.transport import RequestsTransport
 
