@@ -104,7 +104,7 @@ class _Walk:
         parts = urlsplit(self._client.site)
         host, secure = parts.hostname or "", parts.scheme == "https"
         verify: Any = self._core.config.arguments.get("verify", True)
-        trust = "the certificate is good"
+        trust = "the certificate was accepted"
         if verify is False:
             trust = "the certificate was not checked (verify is off)"
         elif not secure:
@@ -129,8 +129,10 @@ class _Walk:
         except ChatGptEsError as error:
             if name == "page":
                 name = _step_of(error)
-                # Neither a proxy nor a connection that takes too long tells how far it got.
-                if name != "connection" or isinstance(error, errors.ConnectError):
+                # Neither a proxy nor a limit of time tells how far it got, but for one of silence.
+                tells = isinstance(error, (errors.TransportError, errors.ResponseError))
+                silent = getattr(error, "phase", "read") == "read"
+                if tells and silent and not isinstance(error, errors.ProxyError):
                     self._note_way(name, error.status)
             self._core.finish_error(error)
             detail = error.in_words({})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from itertools import islice
 from urllib.parse import unquote_to_bytes, urljoin
 
 from ..errors import UnexpectedFormatError
@@ -20,6 +21,7 @@ _HTTP_PORT = re.compile(r"\Ahttp://([^/?#]+):80(?=[/?#]|\Z)")  # Written out.
 _AJAX_PATH = "wp-admin/admin-ajax.php"
 _MOST_FOUND = 32  # Of one marker, from the end, that are looked at.
 _MOST_GUESSES = 8  # Addresses; each that is wrong costs a turn one request.
+_MOST_TRIED = 1000  # Places of each kind; a page of 16 MiB may have a million.
 _MOST_DEFERRED = 1 << 20  # Bytes of deferred scripts.
 _REACH = 16_384  # Bytes of `wpaicgParams` that are looked at.
 
@@ -121,10 +123,10 @@ def _written(address: bytes) -> str:
 def _guessed_urls(page: BufferedResponse, page_url: str) -> Iterator[str]:
     """Likely addresses of admin-ajax.php, the likeliest first; unchecked, some repeated."""
     for text in _scripts(page.body):
-        for match in _QUOTED.finditer(text):
+        for match in islice(_QUOTED.finditer(text), _MOST_TRIED):
             yield _written(match[2])
     for pattern in _ROOTS:
-        for match in pattern.finditer(page.body):
+        for match in islice(pattern.finditer(page.body), _MOST_TRIED):
             yield _written(match[1]) + _AJAX_PATH
     if page_url:
         # Deepest first: a wrong one answers 404, where another WordPress above might not.

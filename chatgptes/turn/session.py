@@ -149,7 +149,8 @@ class Session:
 
     def keep(self, endpoints: Endpoints) -> Endpoints:
         """Take `endpoints` for the page's from now on."""
-        self._endpoints = endpoints
+        with self._lock:  # Not in the middle of a change, which would undo it.
+            self._endpoints = endpoints
         return endpoints
 
     def choose(self, endpoints: Endpoints) -> Endpoint:

@@ -358,6 +358,15 @@ def test_proxies(site: Site) -> None:
     assert walk(diagnosis).startswith(".-")
 
 
+def test_an_unusable_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("all_proxy", "socks://proxy.test:1")
+    diagnosis = chatgptes.doctor(site.url)
+    assert "all_proxy" in failed(diagnosis, "page")
+    assert walk(diagnosis).startswith("...-")  # Nothing was sent.
+
+
 def test_a_transport_of_ones_own(site: Site) -> None:
     from chatgptes.transport.plain.transport import RequestsTransport
 
@@ -377,7 +386,7 @@ class TestTls:
     def test_good(self, tls_site: TlsSite, transport: Any) -> None:
         diagnosis = chatgptes.doctor(tls_site.url, verify=tls_site.ca_file, transport=transport)
         assert walk(diagnosis) == "++++++++.", diagnosis
-        assert diagnosis.steps[2].detail == "the certificate is good"
+        assert diagnosis.steps[2].detail == "the certificate was accepted"
         unchecked = chatgptes.doctor(tls_site.url, verify=False)
         assert "not checked" in unchecked.steps[2].detail
 
@@ -418,7 +427,10 @@ class TestTls:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
             diagnosis = chatgptes.doctor(url, timeout=Timeout(connect=0.3))
+            late = chatgptes.doctor(url, timeout=0.3)
         assert "within 0.3 s" in failed(diagnosis, "connection")
+        assert "total of 0.3 s" in failed(late, "page")
+        assert walk(late).startswith("...-")  # Nobody knows how far it got.
 
 
 @pytest.mark.parametrize("page", ["classic", "classic-old", "classic-plain", "aipkit-old"])

@@ -183,6 +183,17 @@ def test_the_page_is_searched_once_for_all_its_tags(
     assert len(looked) <= 2
 
 
+@pytest.mark.parametrize("flood", [b" /x%d/wp-content/", b"'/x%d/admin-ajax.php'"])
+def test_not_every_address_of_a_flood_is_tried(
+    flood: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr("chatgptes.sites.addresses.join_url", lambda _, to: tried.append(to))
+    body = b"".join(flood % number for number in range(20_000))
+    assert ajax_urls(BufferedResponse("https://a.org/", 200, Headers(), body)) == ()
+    assert len(tried) < 5000
+
+
 @pytest.mark.parametrize("name", ["data-bot-id", "data-post-id"])
 def test_a_classic_bot_without_a_nonce_has_the_pages(name: str) -> None:
     script = '<script>var wpaicgParams = {"search_nonce":"abcdef0123"};</script>'

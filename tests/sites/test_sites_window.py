@@ -45,6 +45,19 @@ def found(*parts: str) -> list[Bot]:
     return [each.bot for each in endpoints(WPAICG.find(page_of(body, url=PAGE)))]
 
 
+def test_a_page_of_windows_is_no_work_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def look(body: bytes, start: int) -> tuple[str, tuple[str, ...]]:
+        looks.append(start)
+        return "Hi", ()
+
+    monkeypatch.setattr("chatgptes.sites.aipower.wpaicg._window_texts", look)
+    bots = found(*(window("", str(number)) for number in range(1, 1001)))
+    assert (len(bots), bots[0].greeting, bots[-1].greeting) == (1000, "Hi", "")
+    assert len(looks) < 100
+
+
 def test_each_classic_bot_has_its_own() -> None:
     first, second, third = found(
         window(

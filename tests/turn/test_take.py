@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +33,7 @@ from chatgptes import (
     UnexpectedStatusError,
 )
 from chatgptes.conversation import ConversationState
+from chatgptes.sites.dialect import Bot, Endpoint
 from chatgptes.turn.config import Config
 from chatgptes.turn.cookies import Cookies
 from chatgptes.turn.core import NOT_OURS, Core
@@ -509,6 +512,25 @@ def test_a_nonce_that_another_turn_has_renewed_is_not_asked_for_again() -> None:
     with pytest.raises(StopIteration) as end:
         next(session.renewed(stale, deadline))
     assert end.value.value.nonce == "bbbbbbbbbb"
+
+
+def test_a_page_read_meanwhile_is_not_undone() -> None:
+    session = core().session
+    bot = Bot(id="5", name="", dialect="aipkit", kind="inline", page=SITE)
+    stale = Endpoint(bot, SITE, nonce="aaaaaaaaaa")
+    fresh = replace(stale, nonce="bbbbbbbbbb")
+    reader = threading.Thread(target=session.keep, args=[(fresh,)])
+
+    class ReadMeanwhile(tuple[Endpoint, ...]):
+        def __iter__(self) -> Iterator[Endpoint]:
+            reader.start()
+            reader.join(0.2)  # It ends only where the change does not keep it waiting.
+            return super().__iter__()
+
+    session.keep(ReadMeanwhile((stale,)))
+    session.note_answer(stale)
+    reader.join()
+    assert session.secrets() == ["bbbbbbbbbb"]
 
 
 def test_with_a_key_only_the_path_tells_that_the_site_is_its_api() -> None:

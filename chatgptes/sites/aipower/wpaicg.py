@@ -46,6 +46,7 @@ _TEXT, _STARTER = b"wpaicg-chat-message", b"wpaicg-conversation-starter"
 _REACH = 65_536  # Bytes behind the bot's element in which they are looked for.
 _LONGEST = 2000  # Characters of a greeting or a starter.
 _MOST_STARTERS = 20
+_MOST_WINDOWS = 64  # Of a page; a look into one may take some milliseconds.
 
 _SEARCH_NONCE = re.compile(rb'"search_nonce"\s*:\s*"([A-Za-z0-9]{1,64})"')
 _PERCENT = re.compile(r"%(?=[0-9A-Fa-f]{2})")
@@ -96,6 +97,7 @@ class Wpaicg(AiPower):
         """
         search_nonce = functools.cache(lambda: _search_nonce(page.body))
         urls: list[str] = []
+        windows = iter(range(_MOST_WINDOWS))
 
         def read(tag: Tag, attributes: dict[str, str]) -> Endpoint | None:
             nonce = attributes.get("data-nonce", "").strip()
@@ -105,7 +107,8 @@ class Wpaicg(AiPower):
                 return None
             page_url = _page_url(page, attributes)
             urls[:] = urls or ajax_urls(page, page_url)
-            greeting, starters = _window_texts(page.body, tag.start)
+            is_read = next(windows, None) is not None
+            greeting, starters = _window_texts(page.body, tag.start) if is_read else ("", ())
             kind = attributes.get("data-type", "").strip()
             if kind not in ("shortcode", "widget"):
                 classes = attributes.get("class", "").split()
