@@ -16,6 +16,7 @@ from ..sites.dialect import BufferedResponse, Endpoint
 from ..sites.errors import error_for_page
 from ..sites.extras import capabilities
 from ..transport.errors import name_not_found
+from ..transport.settings import Routes
 from ..turn.blocking import run_steps
 from ..turn.config import DEFAULT_SITE, OtherArguments
 from ..turn.core import NOT_OURS
@@ -101,9 +102,15 @@ class _Walk:
 
     def _note_way(self, end: StepName, status: int | None) -> None:
         """Note that the steps before `end` are good: the transport has taken them."""
-        parts = urlsplit(self._client.site)
+        site, arguments = self._client.site, self._core.config.arguments
+        left_to = ""
+        if not isinstance(arguments.get("transport", "auto"), str):
+            left_to = "your own transport"
+        elif Routes.read(arguments.get("proxy"), arguments.get("trust_env", True)).route(site):
+            left_to = "the proxy"
+        parts = urlsplit(site)
         host, secure = parts.hostname or "", parts.scheme == "https"
-        verify: Any = self._core.config.arguments.get("verify", True)
+        verify: Any = arguments.get("verify", True)
         trust = "the certificate was accepted"
         if verify is False:
             trust = "the certificate was not checked (verify is off)"
@@ -115,6 +122,9 @@ class _Walk:
             "TLS": (secure or None, trust),
             "page": (True, f"something answered, with status {status}"),
         }
+        if left_to:
+            for name in STEPS[:3]:
+                way[name] = (None, f"left to {left_to}")
         for name in STEPS[: STEPS.index(end)]:
             self._note(name, *way[name])
 

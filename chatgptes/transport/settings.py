@@ -93,11 +93,6 @@ class BuiltIn:
         looks = f" {self._settings.target}" if self._settings.target else ""
         return f"<{name}{looks}{' closed' if self._closed else ''}>"
 
-    @property
-    def impersonates(self) -> bool:
-        """Its identity headers are a browser's, and nobody else's to set."""
-        return self._settings.target is not None
-
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(type(self), **self._settings.arguments), ()
 

@@ -546,8 +546,6 @@ PROGRAM = """
 import sys, threading, chatgptes
 
 class Deaf:
-    impersonates = False
-
     def send(self, request, deadline):
         print("sent", flush=True)
         threading.Event().wait()

@@ -356,6 +356,11 @@ def test_proxies(site: Site) -> None:
     assert "proxy" in said
     assert "secret" not in str(diagnosis)
     assert walk(diagnosis).startswith(".-")
+    # The site is the proxy here, and refuses other hosts: nobody knows if there is such a name.
+    diagnosis = chatgptes.doctor("http://name.test/", proxy=site.url)
+    assert "status 421" in failed(diagnosis, "page")
+    assert diagnosis.steps[0].detail == "left to the proxy"
+    assert walk(diagnosis).startswith("...-")
 
 
 def test_an_unusable_proxy_of_the_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,7 +377,8 @@ def test_a_transport_of_ones_own(site: Site) -> None:
 
     transport = RequestsTransport(proxy=None, verify=True, trust_env=False, max_headers=1 << 16)
     diagnosis = chatgptes.doctor(site.url, transport=transport)
-    assert walk(diagnosis) == "++.+++++."
+    assert walk(diagnosis) == "...+++++."
+    assert diagnosis.steps[0].detail == "left to your own transport"
     transport.close()
 
 

@@ -598,13 +598,13 @@ def test_select_async() -> None:
         }  # fmt: skip
         return select_async(transport, **{**settings, **options})
 
-    for transport, default_site, impersonates in (
+    for transport, default_site, browser in (
         ("auto", True, True), ("auto", False, False), ("curl_cffi", False, True),
     ):  # fmt: skip
         chosen = choose(transport, default_site=default_site)
         assert isinstance(chosen, CurlHub)
-        assert chosen.impersonates is impersonates
-    assert choose("curl_cffi", impersonate=None).impersonates is False
+        assert ("chrome" in repr(chosen)) is browser
+    assert repr(choose("curl_cffi", impersonate=None)) == "<CurlHub>"
     assert isinstance(choose("requests"), RequestsTransport)
     assert not is_async(choose("requests"))
 

@@ -741,4 +741,4 @@ def test_without_a_browser_it_is_honest(kind: str) -> None:
         assert names <= {
             "host", "user-agent", "accept", "accept-encoding", "content-type", "content-length",
         }  # fmt: skip
-    assert make("curl_cffi", impersonate=None).impersonates is False  # type: ignore[attr-defined]
+    assert repr(make("curl_cffi", impersonate=None)) == "<CurlTransport>"
