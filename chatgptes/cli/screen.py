@@ -42,7 +42,8 @@ class Screen:
     """The part of a terminal that one answer is drawn on; use with `with`."""
 
     def __init__(self) -> None:
-        from .markdown import MarkdownConsole  # First: rich is what an error should name.
+        # First: rich is what an error should name.
+        from .markdown import MarkdownConsole, deep_text
 
         from markdown_it import MarkdownIt  # isort: skip - rich's own parser
         from rich.live import Live
@@ -50,6 +51,7 @@ class Screen:
 
         # Tags are text: an answer may be about HTML, and rich would swallow them.
         self._parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+        self._parser.block.ruler.before("table", "deep_text", deep_text)
         self._console = MarkdownConsole(highlight=False)
         whole = self._console.encoding.startswith("utf")
         self._spinner = Spinner("dots" if whole else "line", style="dim")

@@ -213,6 +213,23 @@ def test_code_in_lists_and_quotes_is_never_broken(answer: str, options: list[str
     assert max(len(line) for line in shown if CODE not in line) <= 40
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"{'> ' * 25}deep\n{'> ' * 25}deeper\n\nThe end.",
+        f"{'- ' * 12}deep\n{'  ' * 12}deeper\n\nThe end.",
+        f"{'> - ' * 200}deep deeper\n\nThe end.",
+        f"| a | b |\n|---|---|\n| {'long' * 20}deep | {'long' * 20}deeper |\n\nThe end.",
+    ],
+)
+def test_no_text_is_left_out(answer: str) -> None:
+    with Site(answer=lambda _: answer) as site:
+        with Terminal("--site", site.url, "Hello", columns=60) as terminal:
+            assert terminal.done() == 0
+    shown = re.sub(r"[\s▌]", "", terminal.text)
+    assert {"deep", "deeper", "Theend."} <= set(re.findall("deeper|deep|Theend.", shown))
+
+
 def test_the_end_of_a_long_block_is_shown_while_it_is_written() -> None:
     rest = threading.Event()
 
