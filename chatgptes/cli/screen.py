@@ -146,9 +146,10 @@ class Screen:
             # Its first line says what it is (a fence, a list).
             lines = [lines[0], *lines[-_TAIL_LINES:]]
         drawn = self._lines("\n".join(lines))[-max(1, self._console.height - 2) :]
-        width = self._console.width
-        self._drawn = [min(Segment.get_line_length(line), width) for line in drawn]
-        self._width = width
+        # Code may be wider: the terminal would wrap it, and rich would erase too few rows.
+        self._width = self._console.width
+        drawn = [Segment.adjust_line_length(line, self._width, pad=False) for line in drawn]
+        self._drawn = [Segment.get_line_length(line) for line in drawn]
         return SegmentLines(drawn, new_lines=True)
 
     def _clear_wrapped(self) -> None:

@@ -230,6 +230,25 @@ def test_no_text_is_left_out(answer: str) -> None:
     assert {"deep", "deeper", "Theend."} <= set(re.findall("deeper|deep|Theend.", shown))
 
 
+@pytest.mark.parametrize(
+    ("begin", "end"), [("```\n", "```\n"), ("- one\n\n  ```\n  ", ""), ("> ```\n> ", "> ```\n")]
+)
+def test_code_that_is_being_written_is_there_once(begin: str, end: str) -> None:
+    rest = threading.Event()
+
+    def answer(_: object) -> Iterator[str]:
+        yield f"First.\n\n{begin}{CODE * 3}\n"
+        rest.wait(30)
+        yield f"{end}\nSecond.\n\nThe end.\n"
+
+    with Site(answer=answer) as site:
+        with Terminal("--site", site.url, "Hello", columns=40) as terminal:
+            terminal.see("call(")
+            rest.set()
+            assert terminal.done() == 0
+    assert Screen(40, 24, terminal.raw).text.count("call(") == 3
+
+
 def test_the_end_of_a_long_block_is_shown_while_it_is_written() -> None:
     rest = threading.Event()
 
