@@ -474,6 +474,7 @@ def test_formats() -> None:
     for text in (
         "[INST] hello", "{x} and {y}?\n", '"quoted"\n', "[1]", "{}, not JSON",
         '{"a": 1} explain this', 'Say it.\n{"a": 1} explain this', "Say it.\n[1]\n{x} and {y}?",
+        'Say it.\n["a", "b"]: sort these',
     ):  # fmt: skip
         assert prompts_of(text, "p.txt") == text.strip().split("\n")
 
