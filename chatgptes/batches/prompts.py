@@ -116,7 +116,8 @@ def _prompts_of_lines(lines: list[tuple[str, str]], *, is_json: bool) -> list[tu
     if is_json or (lines and _is_json(lines[0][1])):
         return [(where, _value(line, where)) for where, line in lines]
     for where, line in lines:
-        if _is_json(line.rstrip().removesuffix(",")):
+        # A list may be a part of a prompt.
+        if line.lstrip().startswith("{") and _is_json(line.rstrip().removesuffix(",")):
             raise InvalidMessageError(
                 f"{where}: this is JSON, but the file's first line is none, so all lines would be "
                 f"asked as plain text. {_ONE_A_LINE}"

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from .. import errors
 from ..client import Client
 from ..errors import ChatGptEsError, Hint, InvalidMessageError, RefusedError
+from ..transport.errors import no_thread
 from ..values.reply import Reply
 from .file import Journal
 from .values import BatchProgress, BatchResult
@@ -274,5 +275,8 @@ class Run:
 
 def _start_thread(work: Callable[..., object], *arguments: object) -> None:
     """Call `work(*arguments)` in a daemon thread."""
-    name = "chatgptes-batch"
-    threading.Thread(target=work, args=arguments, name=name, daemon=True).start()
+    thread = threading.Thread(target=work, args=arguments, name="chatgptes-batch", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise no_thread(str(error)) from None

@@ -63,7 +63,8 @@ def _set(name: str, option: str, value: str) -> None:
     The rest of the file stays as it is, with its comments.
     """
     document = _read()
-    document["sites"].setdefault(name, {})[option] = _typed(option, value)
+    document["sites"].setdefault(name, {})
+    document["sites"][name][option] = _typed(option, value)
     _write(document)
 
 

@@ -26,14 +26,16 @@ class PromptGroup(click.Group):
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         completes = context.resilient_parsing  # A shell, a line that is still being written.
-        if not args and (completes or sys.stdin.isatty()):
-            return super().parse_args(context, [] if completes else ["--help"])
         if not completes:
+            if not args and sys.stdin.isatty():
+                args = ["--help"]
             args = self._prompt_last(args)
         at = self._first_word(args)
         word = "" if at is None else args[at]
         if at is not None and word in self.commands:
             args = [word, *args[:at], *args[at + 1 :]]
+        elif completes and at is None and not self._takes_value(*args[-1:]):
+            args = []  # What comes next may be a command.
         elif args[:1] not in (["-h"], ["--help"], ["--version"]):
             # A word that is close to a command's name may mean that command.
             close = difflib.get_close_matches(word, self.commands, 1, 0.8)
@@ -70,14 +72,15 @@ class PromptGroup(click.Group):
 
     def _places(self, args: list[str]) -> Iterator[int]:
         """Yield the places of options and words before "--", but of no option's value."""
-        takes_value = {
-            name
-            for command in self.commands.values()
-            for option in command.params
-            if isinstance(option, click.Option) and not (option.is_flag or option.count)
-            for name in option.opts
-        }
         at = 0
         while at < len(args) and args[at] != "--":
             yield at
-            at += 2 if args[at] in takes_value else 1
+            at += 2 if self._takes_value(args[at]) else 1
+
+    def _takes_value(self, name: str = "") -> bool:
+        return any(
+            name in option.opts
+            for command in self.commands.values()
+            for option in command.params
+            if isinstance(option, click.Option) and not (option.is_flag or option.count)
+        )

@@ -14,15 +14,28 @@ from rich.syntax import Syntax
 from ..values.text import sanitize_text
 
 if TYPE_CHECKING:
+    from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
     from rich.console import ConsoleOptions, RenderableType, RenderResult
     from rich.style import Style
 
-__all__ = ["MarkdownConsole", "draw_markdown"]
+__all__ = ["MarkdownConsole", "deep_text", "draw_markdown"]
+
+_DEEPEST = 18
+"""Levels of quotes and lists, of which a list is two; markdown-it drops the text of a 20th."""
+
+
+def deep_text(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Parse what is nested too deep as a paragraph; a rule of markdown-it."""
+    if silent or state.level < _DEEPEST:
+        return False
+    from markdown_it.rules_block import paragraph  # Behind rich, which an error should name.
+
+    return paragraph(state, start, end, silent)
 
 
 class MarkdownConsole(Console):
-    """A console that does not crop the lines of code in lists and quotes."""
+    """A console that crops neither lines of code in lists and quotes nor long words in tables."""
 
     def render_lines(
         self,
@@ -34,7 +47,8 @@ class MarkdownConsole(Console):
         new_lines: bool = False,
     ) -> list[list[Segment]]:
         options = options or self.options
-        options = options.update_width(max(1, options.max_width))  # Else deep lists show nothing.
+        # One column at least: else deep lists show nothing.
+        options = options.update(width=max(1, options.max_width), overflow="fold")
         found = []
         for line in Segment.split_lines(
             Segment.apply_style(self.render(renderable, options), style)

@@ -42,7 +42,8 @@ class Screen:
     """The part of a terminal that one answer is drawn on; use with `with`."""
 
     def __init__(self) -> None:
-        from .markdown import MarkdownConsole  # First: rich is what an error should name.
+        # First: rich is what an error should name.
+        from .markdown import MarkdownConsole, deep_text
 
         from markdown_it import MarkdownIt  # isort: skip - rich's own parser
         from rich.live import Live
@@ -50,6 +51,7 @@ class Screen:
 
         # Tags are text: an answer may be about HTML, and rich would swallow them.
         self._parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+        self._parser.block.ruler.before("table", "deep_text", deep_text)
         self._console = MarkdownConsole(highlight=False)
         whole = self._console.encoding.startswith("utf")
         self._spinner = Spinner("dots" if whole else "line", style="dim")
@@ -144,9 +146,10 @@ class Screen:
             # Its first line says what it is (a fence, a list).
             lines = [lines[0], *lines[-_TAIL_LINES:]]
         drawn = self._lines("\n".join(lines))[-max(1, self._console.height - 2) :]
-        width = self._console.width
-        self._drawn = [min(Segment.get_line_length(line), width) for line in drawn]
-        self._width = width
+        # Code may be wider: the terminal would wrap it, and rich would erase too few rows.
+        self._width = self._console.width
+        drawn = [Segment.adjust_line_length(line, self._width, pad=False) for line in drawn]
+        self._drawn = [Segment.get_line_length(line) for line in drawn]
         return SegmentLines(drawn, new_lines=True)
 
     def _clear_wrapped(self) -> None:

@@ -47,6 +47,15 @@ def asked(site: Site) -> list[str]:
     return [messages[-1]["content"] for messages in site.messages]
 
 
+def test_no_thread_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(chatgptes.ChatGptEsError, match="the system gives none"):
+        run(["one"], site="https://example.org/")
+
+
 def test_results(site: Site) -> None:
     told: list[BatchProgress] = []
     prompts = [
@@ -465,6 +474,7 @@ def test_formats() -> None:
     for text in (
         "[INST] hello", "{x} and {y}?\n", '"quoted"\n', "[1]", "{}, not JSON",
         '{"a": 1} explain this', 'Say it.\n{"a": 1} explain this', "Say it.\n[1]\n{x} and {y}?",
+        'Say it.\n["a", "b"]: sort these',
     ):  # fmt: skip
         assert prompts_of(text, "p.txt") == text.strip().split("\n")
 

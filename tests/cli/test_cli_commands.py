@@ -233,6 +233,8 @@ def test_completion(tmp_path: Path) -> None:
         "do": "doctor",
         "chat --lo": "--load",
         "--sandbox chat --lo": "--load",
+        "--sandbox ch": "chat",
+        "--site x ": "chat",
         "ask --transport ": "curl_cffi",
         "--transport ": "curl_cffi",
         "--js": "--json",

@@ -213,6 +213,42 @@ def test_code_in_lists_and_quotes_is_never_broken(answer: str, options: list[str
     assert max(len(line) for line in shown if CODE not in line) <= 40
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"{'> ' * 25}deep\n{'> ' * 25}deeper\n\nThe end.",
+        f"{'- ' * 12}deep\n{'  ' * 12}deeper\n\nThe end.",
+        f"{'> - ' * 200}deep deeper\n\nThe end.",
+        f"| a | b |\n|---|---|\n| {'long' * 20}deep | {'long' * 20}deeper |\n\nThe end.",
+    ],
+)
+def test_no_text_is_left_out(answer: str) -> None:
+    with Site(answer=lambda _: answer) as site:
+        with Terminal("--site", site.url, "Hello", columns=60) as terminal:
+            assert terminal.done() == 0
+    shown = re.sub(r"[\s▌]", "", terminal.text)
+    assert {"deep", "deeper", "Theend."} <= set(re.findall("deeper|deep|Theend.", shown))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"), [("```\n", "```\n"), ("- one\n\n  ```\n  ", ""), ("> ```\n> ", "> ```\n")]
+)
+def test_code_that_is_being_written_is_there_once(begin: str, end: str) -> None:
+    rest = threading.Event()
+
+    def answer(_: object) -> Iterator[str]:
+        yield f"First.\n\n{begin}{CODE * 3}\n"
+        rest.wait(30)
+        yield f"{end}\nSecond.\n\nThe end.\n"
+
+    with Site(answer=answer) as site:
+        with Terminal("--site", site.url, "Hello", columns=40) as terminal:
+            terminal.see("call(")
+            rest.set()
+            assert terminal.done() == 0
+    assert Screen(40, 24, terminal.raw).text.count("call(") == 3
+
+
 def test_the_end_of_a_long_block_is_shown_while_it_is_written() -> None:
     rest = threading.Event()
 

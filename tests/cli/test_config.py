@@ -158,11 +158,15 @@ def test_every_way_to_write_a_table(run: Run, file: Path, by_hand: str) -> None:
     file.parent.mkdir()
     file.write_text(by_hand)
     before = written(file)
+    less = before | {"a": {"site": "x.org"}}
+    more = less | {"c": {"site": "z.org"}}
     for words, after in (
         (["set", "a", "bot", "5"], before | {"a": before["a"] | {"bot": "5"}}),
-        (["unset", "a", "bot"], before | {"a": {"site": "x.org"}}),
-        (["set", "c", "site", "z.org"], before | {"a": {"site": "x.org"}, "c": {"site": "z.org"}}),
-        (["unset", "c"], before | {"a": {"site": "x.org"}}),
+        (["unset", "a", "bot"], less),
+        (["set", "c", "site", "z.org"], more),
+        (["unset", "c"], less),
+        (["set", "c", "site", "z.org"], more),
+        (["set", "d", "site", "w.org"], more | {"d": {"site": "w.org"}}),
     ):
         done = run("config", *words)
         assert done.returncode == 0, done.stderr

@@ -349,6 +349,27 @@ class TestAnswers:
         chunks = run(collected(model(site).astream("Hello", config={"callbacks": [heard]})))
         assert heard.tokens == [chunk.text for chunk in chunks]
 
+    def test_so_it_is_where_langchain_leaves_that_to_the_model(self, site: Site) -> None:
+        """As in `stream_events(version="v3")`, which newer versions of it have."""
+        told: list[Any] = []
+
+        class Manager:
+            def on_llm_new_token(self, token: str, *, chunk: Any) -> None:
+                told.append(chunk)
+
+        class AsyncManager:
+            async def on_llm_new_token(self, token: str, *, chunk: Any) -> None:
+                told.append(chunk)
+
+        managers: list[Any] = [Manager(), AsyncManager()]
+        once = model(site)._stream([HumanMessage("Hi")], run_manager=managers[0])
+        assert list(once) == told
+        assert told[-1].message.chunk_position == "last"
+        told.clear()
+        again = model(site)._astream([HumanMessage("Hi")], run_manager=managers[1])
+        assert run(collected(again)) == told
+        assert told[-1].message.chunk_position == "last"
+
     def test_events(self, site: Site) -> None:
         async def main() -> list[str]:
             return [

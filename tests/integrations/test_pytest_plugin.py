@@ -322,6 +322,7 @@ def test_whoever_names_no_site_gets_this_one(run: Run) -> None:
             told = subprocess.run(
                 [sys.executable, "-m", "chatgptes", "Hello"], capture_output=True, text=True)
             assert told.stdout == "Good morning.\\n", told.stderr
+            assert told.stderr == ""  # No id is kept, and no last conversation.
             assert chatgptes_site.prompts == ["Hello"]
 
         clients = []

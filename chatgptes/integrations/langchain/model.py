@@ -125,10 +125,15 @@ class ChatGptEsChat(ClientFields):
         with turn.client.stream(turn.messages, **turn.options) as stream:
             for piece in stream:
                 if text := turn.stopping.take(piece):
-                    yield chunk_of(text)
+                    chunk = chunk_of(text)
+                    if run_manager:  # `stream_events(version="v3")` leaves that to the model.
+                        run_manager.on_llm_new_token(text, chunk=chunk)
+                    yield chunk
                 if turn.stopping.found is not None:
                     break
             last = turn.last_chunk(stream)
+        if run_manager:
+            run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
     async def _astream(
@@ -143,10 +148,15 @@ class ChatGptEsChat(ClientFields):
         async with client.stream(turn.messages, **turn.options) as stream:
             async for piece in stream:
                 if text := turn.stopping.take(piece):
-                    yield chunk_of(text)
+                    chunk = chunk_of(text)
+                    if run_manager:
+                        await run_manager.on_llm_new_token(text, chunk=chunk)
+                    yield chunk
                 if turn.stopping.found is not None:
                     break
             last = turn.last_chunk(stream)
+        if run_manager:
+            await run_manager.on_llm_new_token(last.text, chunk=last)
         yield last
 
     def _turn(self, messages: list[BaseMessage], stop: Any, kwargs: Mapping[str, Any]) -> _Turn:

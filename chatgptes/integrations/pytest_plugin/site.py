@@ -157,13 +157,15 @@ def default_is(arguments: ClientArguments, clients: ClientCache) -> Iterator[Non
     """In this block, programs that name no site, or chatgpt.es, get that of `arguments`.
 
     `chatgptes.chat()` takes its clients from `clients`.  The command line gets the site, the bot
-    and the key by its environment, no setting of the user, and no proxy to this machine.
+    and the key by its environment, no setting of the user, and no proxy to this machine.  It keeps
+    nothing: the user's own last conversation stays.
     """
     environment = pytest.MonkeyPatch.context()
     with default_site(arguments["site"]), using_cache(clients), environment as patch:
         for name in list(os.environ):
             if name.startswith("CHATGPTES_") and not name.startswith("CHATGPTES_TEST_"):
                 patch.delenv(name)
+        patch.setenv("CHATGPTES_DATA", "")
         for name in ("site", "bot", "api_key"):
             if (value := arguments.get(name)) is not None:
                 patch.setenv(f"CHATGPTES_{name.upper()}", str(value))
