@@ -188,7 +188,9 @@ class Deadline:
 
     def remaining(self, limit: float | None = None) -> float | None:
         """Seconds left (never negative), and no more than `limit`; None for no limit at all."""
-        left = min(self._ends, default=math.inf) - self.elapsed
+        since = self._since  # As `elapsed`: a call less, once a chunk.
+        elapsed = self._spent if since is None else self._spent + time.monotonic() - since
+        left = min(self._ends, default=math.inf) - elapsed
         if limit is not None:
             left = min(left, limit)
         return None if left == math.inf else max(0.0, left)

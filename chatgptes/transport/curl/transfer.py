@@ -222,7 +222,8 @@ class Transfer:
 
     def left(self, now: float) -> float | None:
         """Seconds that are left of a wait; None for no limit."""
-        limit = self.limit()
+        timeout = self.deadline.timeout
+        limit = timeout.read if self.requests else timeout.connect  # `limit`: a call less.
         return self.deadline.remaining(None if limit is None else limit - (now - self.since))
 
     def note_progress(self, now: float) -> None:
