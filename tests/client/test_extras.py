@@ -265,7 +265,9 @@ class TestFeedback:
         client = make(site.page(page))
         reply = client.wait(client.chat("Hello"))
         before = len(site.requests)
-        with pytest.raises(InvalidConfigError, match="take no feedback"):
+        with pytest.raises(
+            InvalidConfigError, match="take no feedback; those of the dialects aipkit and wpaicg do"
+        ):
             client.wait(client.feedback(reply, "up"))
         assert len(site.requests) == before
 
