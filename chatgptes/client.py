@@ -132,7 +132,7 @@ class Client(BaseClient):
             TransportError: there was no response.
             ResponseError: the response was no answer.
         """
-        return read_to_end(self.run(new_turn(self.core, prompt, options)))
+        return read_to_end(self.running_turn(new_turn(self.core, prompt, options)))
 
     def stream(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.
@@ -140,10 +140,10 @@ class Client(BaseClient):
         The arguments are checked here; the turn starts with the stream's first use.  Arguments
         and errors as `chat`.
         """
-        return Stream(self.run(new_turn(self.core, prompt, options)))
+        return Stream(self.running_turn(new_turn(self.core, prompt, options)))
 
-    def run(self, turn: Turn) -> BlockingTurn:
-        """Have a driver ready for `turn`, and read its files.  No part of the public interface."""
+    def running_turn(self, turn: Turn) -> BlockingTurn:
+        """A `BlockingTurn` that takes `turn`, whose files are read here.  Not for users."""
         turn.load()
         return BlockingTurn(turn, self.connect)
 
@@ -211,7 +211,7 @@ class Client(BaseClient):
     ) -> T:
         """Perform steps that are no turn.  No part of the public interface."""
         deadline = Deadline(self.timeout.override(timeout))
-        self.core.started(deadline)
+        self.core.register(deadline)
         holder = threading.get_ident()
         counted = with_permits(self.core, deadline, holder, steps(deadline), queue)
         return run_steps(counted, self.connect(), deadline)

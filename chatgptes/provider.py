@@ -150,7 +150,7 @@ class ChatGptEs(AsyncGeneratorProvider, ProviderModelMixin):
             TransportError: there was no response.
         """
         client, turn = cls._prepared(model, messages, proxy, kwargs)
-        stream = AsyncStream(AsyncClient.over(client.core).run(turn))
+        stream = AsyncStream(AsyncClient.over(client.core).running_turn(turn))
         try:
             async for chunk in stream:
                 yield chunk

@@ -54,14 +54,14 @@ class AsyncClient(BaseClient):
 
     async def chat(self, prompt: Messages, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Client.chat`."""
-        return await read_to_end(self.run(new_turn(self.core, prompt, options)))
+        return await read_to_end(self.running_turn(new_turn(self.core, prompt, options)))
 
     def stream(self, prompt: Messages, **options: Unpack[TurnOptions]) -> AsyncStream:
         """Say `prompt` and read the answer as it comes: `Client.stream`.
 
         Images that are files are read with the stream's first use, off the loop.
         """
-        return AsyncStream(self.run(new_turn(self.core, prompt, options)))
+        return AsyncStream(self.running_turn(new_turn(self.core, prompt, options)))
 
     def conversation(
         self,
@@ -106,7 +106,7 @@ class AsyncClient(BaseClient):
     ) -> T:
         """Perform steps that are no turn.  No part of the public interface."""
         deadline = Deadline(self.core.config.timeout.override(timeout))
-        self.core.started(deadline)
+        self.core.register(deadline)
         transport = await self._transport.get(deadline)
         permits: list[Permit] = []
         counted = with_permits(
@@ -138,8 +138,8 @@ class AsyncClient(BaseClient):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def run(self, turn: Turn) -> TaskTurn:
-        """Have a driver ready for `turn`.  No part of the public interface."""
+    def running_turn(self, turn: Turn) -> TaskTurn:
+        """A `TaskTurn` that takes `turn`.  Not for users."""
         return TaskTurn(turn, self._transport.get)
 
 

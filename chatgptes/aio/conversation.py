@@ -28,7 +28,7 @@ class _Client(Protocol):
 
     core: Core
 
-    def run(self, turn: Turn) -> TaskTurn: ...
+    def running_turn(self, turn: Turn) -> TaskTurn: ...
 
     async def perform(
         self,
@@ -70,14 +70,14 @@ class AsyncConversation(BaseConversation):
 
     async def chat(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Reply:
         """Say `prompt` and wait for the whole answer: `Conversation.chat`."""
-        return await read_to_end(self.client.run(self._state.turn(prompt, options)))
+        return await read_to_end(self.client.running_turn(self._state.turn(prompt, options)))
 
     def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> AsyncStream:
         """Say `prompt` and read the answer as it comes: `Conversation.stream`.
 
         Images that are files are read with the stream's first use, off the loop.
         """
-        return AsyncStream(self.client.run(self._state.turn(prompt, options)))
+        return AsyncStream(self.client.running_turn(self._state.turn(prompt, options)))
 
     async def feedback(
         self,

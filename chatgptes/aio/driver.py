@@ -1,4 +1,4 @@
-"""The drivers for event loops: the steps of a turn in the task that waits for them.
+"""The drivers that a task of an event loop awaits.
 
 One is for transports for event loops.  The other, over a blocking transport, has a thread while a
 turn waits for the site: it is for tens of streams.
@@ -215,7 +215,7 @@ class ThreadDriver(Generic[T]):
             self._calls.put(None)
         for permit in self._permits:
             # A name that is being looked up can hold the thread, but nobody else's turn.
-            permit.disown()
+            permit.abandon()
 
     def __del__(self) -> None:
         if "_calls" in self.__dict__:
@@ -241,7 +241,7 @@ def driver_for(
     """A driver for `steps` over either kind of transport.
 
     Args:
-        permits: those that the steps hold, to be disowned where a thread can't be waited for.
+        permits: those that the steps hold, to be abandoned where a thread can't be waited for.
         final_error: makes an error that did not come out of the steps one for the user.
     """
     if is_async(transport):

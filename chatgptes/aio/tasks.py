@@ -44,7 +44,7 @@ class TaskTurn(RunningTurn):
 
     async def advance(self) -> Sequence[str] | None:
         """Wait for the next text; its chunks, or None at the end."""
-        if self.over and self.ended():
+        if self.over and self.raise_or_ended():
             return None
         if not self.advancing.acquire(blocking=False):
             self.refuse()

@@ -1,4 +1,4 @@
-"""Waits of an event loop's tasks for other threads, and blocking work done in one."""
+"""`Wait` steps on an event loop, and blocking work in threads."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Client(Protocol):
 
     core: Core
 
-    def run(self, turn: Turn) -> BlockingTurn: ...
+    def running_turn(self, turn: Turn) -> BlockingTurn: ...
 
     def perform(
         self,
@@ -104,11 +104,11 @@ class Conversation(BaseConversation):
         Raises:
             ChatGptEsError: as `Client.chat`.
         """
-        return read_to_end(self.client.run(self._state.turn(prompt, options)))
+        return read_to_end(self.client.running_turn(self._state.turn(prompt, options)))
 
     def stream(self, prompt: Prompt, **options: Unpack[TurnOptions]) -> Stream:
         """Say `prompt` and read the answer as it comes.  Arguments and errors as `chat`."""
-        return Stream(self.client.run(self._state.turn(prompt, options)))
+        return Stream(self.client.running_turn(self._state.turn(prompt, options)))
 
     def feedback(
         self,

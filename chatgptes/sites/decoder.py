@@ -1,4 +1,4 @@
-"""The decoder that all dialects share: stream or not, how large, and text that can be encoded."""
+"""The base of all decoders: streams or whole bodies, their sizes, halves of characters."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def call_on_loop(callback: Callable[[], object]) -> Callable[[], None]:
 
 
 class Waker:
-    """A loop, as the hub knows it.
+    """Wakes the tasks of one loop from the hub's thread.
 
     A task waits on an event of trio, or, which costs least, on a future of asyncio's loop.
 

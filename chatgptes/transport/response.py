@@ -1,4 +1,4 @@
-"""The part of a response that both transports share: who may read it, and how it ends."""
+"""The part of a response that both blocking transports share: who may read it, and how it ends."""
 
 from __future__ import annotations
 

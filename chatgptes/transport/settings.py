@@ -158,9 +158,9 @@ def _variable(scheme: str) -> str:
 
 
 def _excepts(rule: str, host: str, port: int) -> bool:
-    """Does one entry of `NO_PROXY` (a name and all below it, an address, a network) name `host`?
+    """Tell whether an entry of `NO_PROXY` (a name, an address, a network) names `host`.
 
-    For both transports, and so for curl's readers and those of requests: a port, which curl does
+    For all transports, and so for curl's readers and those of requests: a port, which curl does
     not know, narrows an entry.
     """
     if rule == "*":

@@ -101,7 +101,7 @@ class BlockingTurn(RunningTurn):
         Raises:
             ChatGptEsError: the turn failed, or another thread is at it.
         """
-        if self.over and self.ended():
+        if self.over and self.raise_or_ended():
             return None
         if not self.advancing.acquire(blocking=False):
             self.refuse()

@@ -41,7 +41,7 @@ class _State:
 
 
 class Core:
-    """A site, a bot, limits, and the turns that are under way.  No transport: drivers have one.
+    """A site, a bot, limits, and the turns that are under way.  It makes no transport.
 
     Attributes:
         config: the client's arguments, checked.
@@ -72,8 +72,12 @@ class Core:
         endpoints = yield from self.session.endpoints(deadline)
         return [endpoint.bot for endpoint in endpoints]
 
-    def started(self, running: Cancellable) -> None:
-        """Note what is under way, for `close`."""
+    def register(self, running: Cancellable) -> None:
+        """Note what is under way, for `close`.
+
+        Raises:
+            ChatGptEsError: the client is closed.
+        """
         state = self._state.get()
         with state.lock:
             if self.closed:

@@ -49,7 +49,7 @@ def with_permits(
 
     Args:
         queue: that of the conversation that they concern; its place is taken first, as by a turn.
-        permits: where the permits are noted, for a caller that may have to disown them.
+        permits: where the permits are noted, for a caller that may have to abandon them.
     """
     permits = [] if permits is None else permits
     try:

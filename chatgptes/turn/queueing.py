@@ -36,7 +36,7 @@ class Permit:
         self.signal = Signal()
         self.released = False
 
-    def disown(self) -> None:
+    def abandon(self) -> None:
         """Release it, or leave that to the turn's end where the next turn needs that end.
 
         For a turn that nobody waits for any more, but whose thread has not ended yet.
@@ -141,7 +141,10 @@ class Limiter:
 
 
 class ConversationQueue(Limiter):
-    """One turn of a conversation at a time.  Its reader can't wait for the next as well."""
+    """One turn of a conversation at a time.
+
+    Who holds the permit is refused a second one: the wait would be for itself.
+    """
 
     def __init__(self) -> None:
         super().__init__(1)

@@ -49,7 +49,7 @@ class RunningTurn:
             return "closed"
         return "running" if self.started else "new"
 
-    def ended(self) -> bool:
+    def raise_or_ended(self) -> bool:
         """Tell whether it gives no more text; where it was ended from outside, raise that once."""
         if self.error is not None and not self.closed and not self._raised:
             self._raised = True
@@ -63,7 +63,7 @@ class RunningTurn:
         """
         if self.turn.deadline.cancelled:
             self._end_cancelled()
-            if self.ended():
+            if self.raise_or_ended():
                 return
         raise self.busy_error()
 
@@ -73,7 +73,7 @@ class RunningTurn:
 
     def begin(self, holder: object) -> Steps[Reply]:
         """The turn's steps, of which none was performed yet."""
-        self.turn.core.started(self)
+        self.turn.core.register(self)
         self._steps = self.turn.take(holder)
         return self._steps
 

@@ -1,8 +1,8 @@
 """The four things that a turn asks of its driver.
 
 A turn is a generator without I/O.  It yields a step and is sent the step's result; what goes wrong
-is thrown into it at the same place.  `blocking.py` is the driver for threads, `aio/driver.py` the
-one for event loops; tests drive turns by hand.
+is thrown into it at the same place.  `blocking.py` is the driver for threads, `aio/driver.py` has
+those for event loops; tests drive turns by hand.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Turn:
         place: the bot that gave the answers so far ("" for none): see `place_of`.
         state: what the last turn left, for the same place.
         deadline: its clock, which runs while somebody waits for it.
-        permits: the places in queues that it holds.
+        permits: those that it waits for or holds.
         question: the question as it was last put to a bot, or None.
         decoder: knows all that came beside the text, or None.
         text: the chunks that were handed on.
@@ -266,7 +266,7 @@ def _read_answer(
     response: AnyResponse, decoder: Decoder, deadline: Deadline, text: list[str]
 ) -> Steps[None]:
     """Read a response to the end of the answer; its text, and then the error if there is one."""
-    chunks: list[str] = []
+    chunks: list[str] = []  # Empty: the consumer learns that the site has begun to answer.
     step = Read(response, chunks)
     try:
         while data := (yield step):

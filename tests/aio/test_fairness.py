@@ -98,9 +98,9 @@ async def test_streams_begin_a_few_at_a_time(site: Site, monkeypatch: pytest.Mon
     ticks = Ticks()
     begin = TaskTurn.begin
 
-    def counted(turn: TaskTurn, owner: object) -> Any:
+    def counted(turn: TaskTurn, holder: object) -> Any:
         ticks.count()
-        return begin(turn, owner)
+        return begin(turn, holder)
 
     async with AsyncClient(site.url, max_concurrency=200) as client:
         await client.chat("first")

@@ -1,4 +1,4 @@
-"""The dialect of 2.3 and later: `sites/aipkit.py`, `sites/aipkit_answer.py`."""
+"""The dialect of 2.3 and later: `sites/aipower/aipkit.py`, `aipkit_decoder.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Challenges, statuses and a site's own words: `challenge.py`, `faults.py`, `words.py`."""
+"""Challenges, statuses and a site's own words: `challenge.py`, `errors.py`, `text.py`."""
 
 from __future__ import annotations
 

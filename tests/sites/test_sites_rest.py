@@ -1,4 +1,4 @@
-"""The owner's REST API: `sites/rest.py`."""
+"""The owner's REST API: `sites/aipower/rest.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classic dialect: `sites/wpaicg.py`, `sites/wpaicg_answer.py`."""
+"""The classic dialect: `sites/aipower/wpaicg.py`, `wpaicg_decoder.py`."""
 
 from __future__ import annotations
 

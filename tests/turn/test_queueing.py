@@ -153,7 +153,7 @@ def test_a_turn_that_nobody_waits_for_does_not_count_as_ones_own() -> None:
     queue, limiter = ConversationQueue(), Limiter(1)
     permits = queue.request("me"), limiter.request("me")
     for permit in permits:
-        permit.disown()
+        permit.abandon()
     following = queue.request("me")
     assert not following.signal.is_set  # The next turn builds on the end of this one.
     assert limiter.request("else").signal.is_set

@@ -149,7 +149,7 @@ class _Answers:
             form = self.form(model.id, request)
             visitor = visitor_id(token, request.user)
             turn = model.turn(request.messages, visitor, web_search=request.web_search)
-            with contextlib.closing(model.client.run(turn)) as running:
+            with contextlib.closing(model.client.running_turn(turn)) as running:
                 # The first text is waited for, so that an error before it has its own status.
                 chunks: Sequence[str] | None = ()
                 while chunks is not None and not chunks:

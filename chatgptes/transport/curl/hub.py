@@ -15,7 +15,7 @@ from ...errors import TLSError
 from ...values.deadline import Deadline
 from ...values.http import Request
 from ...values.process import PerProcess
-from .. import errors as _faults
+from .. import errors as _errors
 from ..loops import call_on_loop
 from ..settings import BuiltIn
 from .hubresponse import HubResponse, HubTransfer
@@ -47,7 +47,7 @@ class CurlHub(BuiltIn):
         """Send one request: see `base.AsyncTransport.send`."""
         deadline.check()
         if self._closed:
-            raise _faults.closed()
+            raise _errors.closed()
         transfer = HubTransfer(self._settings, request, deadline)
         response = HubResponse(transfer)
         self._start(transfer)
@@ -64,7 +64,7 @@ class CurlHub(BuiltIn):
         while self._thread is None or not self._thread.start(transfer):
             with self._lock.get():
                 if self._closed:
-                    raise _faults.closed()
+                    raise _errors.closed()
                 if self._thread is None or not self._thread.takes_more:
                     self._thread = HubThread()
         if self._closed:  # Meanwhile, in another thread, which may not have seen this one.

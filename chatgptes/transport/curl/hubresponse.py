@@ -14,7 +14,7 @@ from ...errors import ChatGptEsError, TransportError
 from ...values.deadline import Deadline, Registration
 from ...values.http import Headers, Request
 from ...values.urls import redact
-from .. import errors as _faults
+from .. import errors as _errors
 from ..loops import Waker
 from .setup import CurlSettings
 from .transfer import Transfer
@@ -123,7 +123,7 @@ class HubResponse:
                     await wait
             transfer.head_taken = True
             if not transfer.head_done:
-                raise transfer.error or _faults.broken(self.url)
+                raise transfer.error or _errors.broken(self.url)
             transfer.check_proxy()
         except BaseException:
             self.close()
@@ -168,7 +168,7 @@ class HubResponse:
                     await wait
             self._in_a_row += 1
             data = transfer.take()
-            if transfer.paused and transfer.has_room:  # The first is cheap.
+            if transfer.paused and transfer.may_resume:  # The first is cheap.
                 transfer.ask(transfer)
             return data
         except BaseException:
@@ -183,10 +183,10 @@ class HubResponse:
         if self._complete:
             raise StopAsyncIteration
         if transfer.pid != os.getpid():
-            raise _faults.of_parent(self.url)
+            raise _errors.of_parent(self.url)
         if transfer.deadline.cancelled:
             transfer.deadline.check()
-        raise _faults.response_closed(self.url)
+        raise _errors.response_closed(self.url)
 
     def close(self) -> None:
         """End the response: see `base.Response.close`."""

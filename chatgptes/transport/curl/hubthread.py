@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import ChatGptEsError
 from ...values.deadline import Signal
 from ...values.urls import origin
-from .. import errors as _faults
+from .. import errors as _errors
 from ..loops import Waker
 from .errors import error_for
 from .handle import Handle
@@ -71,7 +71,7 @@ class HubThread:
             self.thread.start()
         except RuntimeError as error:
             self._multi.close()
-            raise _faults.no_thread(str(error)) from None
+            raise _errors.no_thread(str(error)) from None
         _threads.add(self)
 
     @property
@@ -140,11 +140,11 @@ class HubThread:
         if transfer.done:
             return
         if transfer.dropped or transfer.deadline.cancelled:
-            self._give_up(transfer, _faults.response_closed(transfer.request.url))
+            self._give_up(transfer, _errors.response_closed(transfer.request.url))
         elif not transfer.started:
             self._start(transfer)
         else:
-            if transfer.has_room and transfer.handle is not None:
+            if transfer.may_resume and transfer.handle is not None:
                 transfer.paused = False
                 transfer.handle.unpause()
             self._watch(transfer, time.monotonic())
@@ -186,7 +186,7 @@ class HubThread:
             self._ended = True
         for transfer in (*self._all(), *self._asked):  # In one step: others may ask meanwhile.
             transfer.first_of = ""
-            self._give_up(transfer, _faults.closed())
+            self._give_up(transfer, _errors.closed())
         self._wake_readers()
         while self._idle_handles:
             self._idle_handles.pop().close()
@@ -235,7 +235,7 @@ class HubThread:
         try:
             transfer.deadline.check()
         except ChatGptEsError as sooner:
-            error = _faults.without_context(sooner)
+            error = _errors.without_context(sooner)
         self._end(transfer, error)
 
     def _end(self, transfer: HubTransfer, error: ChatGptEsError | None) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 from ...errors import ChatGptEsError
 from ...values.deadline import Deadline
 from ...values.http import Headers, Request
-from .. import errors as _faults
+from .. import errors as _errors
 from .handle import REFUSED, CurlError, Handle
 from .multi import Multi
 from .setup import CurlSettings
@@ -28,8 +28,8 @@ _BAD_URL = 3  # CURLE_URL_MALFORMAT
 class Transfer:
     """A request and its response.
 
-    The thread that drives libcurl calls all methods but `take`, which one other thread may call
-    meanwhile: each side has a counter that only it changes.
+    The thread that drives libcurl changes it, but for what `take` does.  That one other thread may
+    call meanwhile, and it may read the rest: each side has a counter that only it changes.
 
     Attributes:
         handle: libcurl's, while it runs.
@@ -86,7 +86,7 @@ class Transfer:
             multi.add(handle)
         except (CurlError, UnicodeError) as error:
             # None may come through: it would end the hub's thread, and with it all others' streams.
-            return _faults.cannot_begin(self.request.url, getattr(error, "code", _BAD_URL))
+            return _errors.cannot_begin(self.request.url, getattr(error, "code", _BAD_URL))
         return None
 
     def begun_anew(self, code: int, multi: Multi) -> bool:
@@ -188,7 +188,7 @@ class Transfer:
         return Headers([(name, value.strip()) for name, colon, value in lines if colon])
 
     @property
-    def has_room(self) -> bool:
+    def may_resume(self) -> bool:
         """libcurl was told to pause, and half of what waited then was taken."""
         return self.paused and self.body_size - self._taken <= _BUFFER // 2
 
@@ -211,7 +211,7 @@ class Transfer:
     def check_proxy(self) -> None:
         """Raise ProxyError if the response, whose head has come, is a proxy's refusal."""
         if self.status == 407 and self.proxy is not None and self.proxy.forwards(self.request.url):
-            raise _faults.proxy_failed(self.request.url, self.proxy, status=407)
+            raise _errors.proxy_failed(self.request.url, self.proxy, status=407)
 
     # The limits of its waits:
 
@@ -241,7 +241,7 @@ class Transfer:
 
     def timeout_error(self) -> ChatGptEsError:
         """The error of a silence that is too long."""
-        return _faults.timed_out(
+        return _errors.timed_out(
             self.request.url,
             self.deadline,
             self.proxy,

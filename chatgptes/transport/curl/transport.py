@@ -14,7 +14,7 @@ from ...errors import ChatGptEsError
 from ...values.deadline import Deadline
 from ...values.http import Request
 from ...values.process import PerProcess
-from .. import errors as _faults
+from .. import errors as _errors
 from ..response import StreamedResponse
 from ..settings import BuiltIn
 from .errors import error_for
@@ -52,7 +52,7 @@ class CurlTransport(BuiltIn):
     def send(self, request: Request, deadline: Deadline) -> StreamedResponse:
         """Send one request: see `base.Transport.send`."""
         if self._closed:
-            raise _faults.closed()
+            raise _errors.closed()
         deadline.check()
         transfer = Transfer(self._settings, request, deadline)
         response = _Response(self, transfer, self._take())
@@ -154,7 +154,7 @@ class _Response(StreamedResponse):
             if deadline.cancelled:
                 deadline.check()
             if self._closing:
-                raise _faults.response_closed(self.url)
+                raise _errors.response_closed(self.url)
             if active:
                 transfer.note_progress(time.monotonic())
 

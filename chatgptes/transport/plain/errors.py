@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterator
 
 from ...errors import ChatGptEsError
-from .. import errors as _faults
+from .. import errors as _errors
 from .sockets import Operation
 from .socks import SocksRefused
 
@@ -24,19 +24,19 @@ def connect_error(operation: Operation, error: Exception) -> ChatGptEsError:
         return _timed(operation)
     if proxy is not None and operation.stage != "tls":
         if isinstance(error, SocksRefused):
-            return _faults.proxy_failed(url, proxy, reason=str(error))
+            return _errors.proxy_failed(url, proxy, reason=str(error))
         refused = re.search(r"Tunnel connection failed: (\d{3})", str(error))
         if refused:
-            return _faults.proxy_failed(url, proxy, status=int(refused[1]))
+            return _errors.proxy_failed(url, proxy, status=int(refused[1]))
         if isinstance(error, socket.gaierror) and operation.stage == "proxy":
-            return _faults.name_not_found(url)  # socks5 resolves the site's name here.
-        return _faults.proxy_failed(url, proxy, reason=_reason(error))
+            return _errors.name_not_found(url)  # socks5 resolves the site's name here.
+        return _errors.proxy_failed(url, proxy, reason=_reason(error))
     if isinstance(error, socket.gaierror):
-        return _faults.name_not_found(url)
+        return _errors.name_not_found(url)
     if operation.stage == "tls" and url.startswith("https:"):
         certificate = isinstance(error, ssl.SSLCertVerificationError)
-        return _faults.tls_failed(url, _reason(error), certificate=certificate)
-    return _faults.unreachable(url, getattr(error, "errno", None))
+        return _errors.tls_failed(url, _reason(error), certificate=certificate)
+    return _errors.unreachable(url, getattr(error, "errno", None))
 
 
 def _reason(error: Exception) -> str:
@@ -53,7 +53,7 @@ def _reason(error: Exception) -> str:
 
 
 def _timed(operation: Operation) -> ChatGptEsError:
-    return _faults.timed_out(
+    return _errors.timed_out(
         operation.url,
         operation.deadline,
         operation.proxy,
@@ -74,10 +74,10 @@ def error_for(operation: Operation, error: BaseException) -> ChatGptEsError:
         if isinstance(cause, http.client.RemoteDisconnected):
             break
         if isinstance(cause, http.client.LineTooLong) or "got more than" in str(cause):
-            return _faults.headers_too_large(url, operation.max_headers)
+            return _errors.headers_too_large(url, operation.max_headers)
         if isinstance(cause, (http.client.BadStatusLine, http.client.UnknownProtocol)):
-            return _faults.not_http(url)
-    return _faults.broken(url, operation.status)
+            return _errors.not_http(url)
+    return _errors.broken(url, operation.status)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

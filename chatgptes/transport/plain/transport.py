@@ -22,7 +22,7 @@ from ...errors import ChatGptEsError, InvalidConfigError
 from ...values.deadline import Deadline
 from ...values.http import Headers, Request
 from ...values.process import PerProcess
-from .. import errors as _faults
+from .. import errors as _errors
 from ..response import StreamedResponse
 from ..settings import BuiltIn, Settings, header_lines
 from .decoding import ACCEPTED, BadEncoding, decode
@@ -52,7 +52,7 @@ class RequestsTransport(BuiltIn):
     def send(self, request: Request, deadline: Deadline) -> StreamedResponse:
         """Send one request: see `base.Transport.send`."""
         if self._closed:
-            raise _faults.closed()
+            raise _errors.closed()
         deadline.check()
         prepared = _prepare(request)
         settings = self._settings
@@ -70,7 +70,7 @@ class RequestsTransport(BuiltIn):
             if answer.status_code != 407 or proxy is None or not proxy.forwards(request.url):
                 return _Response(operation, answer.raw, self._renew)
             answer.close()
-            error = _faults.proxy_failed(request.url, proxy, status=407)
+            error = _errors.proxy_failed(request.url, proxy, status=407)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as e:
             error = error_for(operation, e)
         except BaseException:
@@ -80,7 +80,7 @@ class RequestsTransport(BuiltIn):
             if operation.status is None:
                 operation.end()
         settings.explain(error)
-        raise _faults.without_context(error)
+        raise _errors.without_context(error)
 
     def close(self) -> None:
         """Close every idle connection; those in use end with their responses."""
@@ -141,12 +141,12 @@ class _Response(StreamedResponse):
                 return piece
             error = error_for(self._operation, TimeoutError())
         except BadEncoding as e:
-            error = _faults.bad_encoding(self.url, self.status, e.coding, str(e))
+            error = _errors.bad_encoding(self.url, self.status, e.coding, str(e))
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as e:
             error = error_for(self._operation, e)
         if self._closing:
-            error = _faults.response_closed(self.url)
-        raise _faults.without_context(error)
+            error = _errors.response_closed(self.url)
+        raise _errors.without_context(error)
 
     def _end(self, *, complete: bool) -> None:
         try:
