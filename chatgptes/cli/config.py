@@ -6,8 +6,8 @@ One value is changed at a time, and the rest stays as its owner wrote it.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import tomllib
 from typing import Any
 
 import click
@@ -89,8 +89,8 @@ def _unset(name: str, option: str | None) -> None:
 def _typed(option: str, text: str) -> Any:
     """Return what a typed value is in the file; `named_sites` refuses what it can't be."""
     if option in ("consent", "timeout"):
-        with contextlib.suppress(tomllib.TOMLDecodeError):
-            return tomllib.loads(f"value = {text.lower()}")["value"]
+        with contextlib.suppress(ValueError):
+            return json.loads(text.lower())
     return text
 
 

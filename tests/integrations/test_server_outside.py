@@ -258,6 +258,16 @@ def test_a_long_answer_is_not_slow(site: Site) -> None:
         assert received(sock).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
 
 
+def test_a_head_in_pieces(site: Site) -> None:
+    """It may have 64 KiB, however it comes."""
+    with serving(page(site.url)) as served, served.connect() as sock:
+        request = served.request(QUESTION, f"X: {'x' * 60_000}", "Connection: close")
+        sock.sendall(request[:50_000])
+        assert served.ask("GET", "/healthz")[0] == 200  # By now, the server has read that.
+        sock.sendall(request[50_000:])
+        assert received(sock).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_client_that_ends_its_half(site: Site) -> None:
     """It is gone, as far as the server can tell: its turn ends at the site."""
     site.next("stall")

@@ -29,6 +29,8 @@ _LATE = 5
 _LAST = 1.0
 """The same after a second Ctrl-C."""
 _BACKLOG = 2048
+_HEAD = 64 << 10
+"""Bytes that a request's head may have: h11's 16 KiB are less than proxies in front let through."""
 
 
 class Server(uvicorn.Server):
@@ -49,6 +51,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            h11_max_incomplete_event_size=_HEAD,
             limit_concurrency=settings.max_connections,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=int(settings.grace) + _LATE,
