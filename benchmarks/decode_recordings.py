@@ -17,17 +17,15 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import decode_mwai
-from decode_mwai import Tally
+from decode_mwai import Exchange, Tally, response_of
 
 from chatgptes.errors import ChatGptEsError
 from chatgptes.sites import dialect_named, find_bots
-from chatgptes.sites.dialect import Bot, BufferedResponse, Endpoint, NonceRefused, Question
-from chatgptes.values.http import Headers, Limits
-
-Exchange = dict[str, Any]
+from chatgptes.sites.dialect import Bot, Endpoint, NonceRefused, Question
+from chatgptes.values.http import Limits
 
 
 class Rule(NamedTuple):
@@ -170,18 +168,6 @@ def naive_bots(body: str) -> list[tuple[str, str]]:
 
 
 # -- What the library makes of them ----------------------------------------------------------
-
-
-def response_of(exchange: Exchange) -> BufferedResponse:
-    """The exchange's response."""
-    request, response = exchange["request"], exchange["response"]
-    host = request["headers"].get("host", "127.0.0.1")
-    return BufferedResponse(
-        url=f"http://{host}{request['target']}",
-        status=response["status"],
-        headers=Headers(response["headers"]),
-        body=(response["body"] or "").encode("utf-8", "surrogateescape"),
-    )
 
 
 def ask(dialect_name: str, url: str) -> Question:
