@@ -16,8 +16,8 @@ from .values import StepName
 __all__ = ["Place", "advice", "advice_on_status"]
 
 Place = Literal["page", "ajax", "rest", "api"]
-"""What was spoken to: the page, the plugin behind admin-ajax.php, the plugin behind the REST API
-(as visitors do), or its API for the owner's key."""
+"""The part that was spoken to: the page, the plugin behind admin-ajax.php, the plugin behind the
+REST API (as visitors do), or its API for the owner's key."""
 
 # `{door}` in the texts is one of these.
 _DOORS: Mapping[Place, str] = {

@@ -1,4 +1,4 @@
-"""Does the site take a nonce?  Asked by an empty message, which no version passes to a model."""
+"""Check that the site takes a nonce, by an empty message, which no version passes to a model."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ FAULTS = MappingProxyType(
         "mwai": _BEFORE | _MWAI | _MODEL | _STREAM | _HTTP,
     }
 )  # fmt: skip
-"""Where -> name -> one line on what it means.
+"""Names of faults with a line on their meaning, by the kind of bot.
 
 Each has a bot that always meets it: on the pages "fault-NAME" (aipkit), "fault-classic-NAME",
 "fault-plain-NAME" and "fault-old-NAME" (classic 1.8.79), "fault-mwai-NAME", and in

@@ -124,14 +124,14 @@ def file_ids(body: dict[str, Any], plugin: str) -> list[str]:
 
 
 def is_empty(text: str, files: list[str], plugin: str) -> bool:
-    """Does the message count as empty?"""
+    """Tell whether the message counts as empty."""
     if text == "0":
         return version(plugin) <= (2, 8, 4)
     return not text and not (files and version(plugin) >= (2, 6, 9))
 
 
 def too_long(text: str, bot: BotSpec) -> bool:
-    """Is the message longer than its bot allows?"""
+    """Tell whether the message is longer than its bot allows."""
     if version(bot.plugin) < (2, 2):
         return len(text.encode()) > _OLDEST_MOST
     return len(text.encode() if version(bot.plugin) < (2, 6, 9) else text) > bot.longest

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 Picture = tuple[str, bytes]
-"""What it is ("image/png", …), and the file."""
+"""Its kind ("image/png", …), and the file."""
 
 AIPKIT_TYPES = ("image/jpeg", "image/png", "image/webp")
 AIPKIT_MOST = 4

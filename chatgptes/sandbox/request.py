@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 _MOST_BODY = 256 << 20
 _MOST_LINE = 1 << 20
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
-"""Where any address of this machine leads to."""
+"""Hosts to listen on that stand for every address of this machine."""
 
 
 class BadRequest(Exception):

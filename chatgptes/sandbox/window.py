@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .exchange import Exchange
 
 FOLDER = "sandbox/"
-"""Where the style and the script are, under the site's home."""
+"""The place of the style and the script, under the site's home."""
 
 _KINDS = {
     "window.css": "text/css; charset=UTF-8",

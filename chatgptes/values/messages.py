@@ -22,10 +22,10 @@ __all__ = [
 ]  # fmt: skip
 
 Messages = str | Sequence[Mapping[str, Any]]
-"""What `chat()` and `stream()` take: a prompt, or a list of messages that ends in the user's."""
+"""The prompt of `chat()` and `stream()`: a text, or a list of messages that ends in the user's."""
 
 Prompt = str | Sequence[Mapping[str, Any]]
-"""What a conversation takes: the next message as a string, or as a list of parts."""
+"""The prompt of a conversation: the next message as a string, or as a list of parts."""
 
 ROLES = ("user", "assistant", "system")
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -72,7 +72,7 @@ _SHAPES: tuple[tuple[type[ChatGptEsError], int, str, str], ...] = (
 )
 _PARAMS = {"invalid_message": "messages", "model_not_found": "model"}
 _NAMES = {"bot": "`model`"}
-"""What clients call the library's arguments; hints at any other are for whoever runs the server."""
+"""Clients' names for the library's arguments; other hints are for whoever runs the server."""
 _LONGEST_RETRY = 60.0
 """Seconds up to which a client may wait and ask again on its own."""
 
